@@ -1,0 +1,123 @@
+// Package packet decodes one captured frame into a Segment: the addresses, the
+// TTL, the quirks and the TCP options by which a sending stack is known.
+//
+// Use it where frames come in. A Segment is a fixed-size value; it keeps no
+// pointer into the frame, so the frame's buffer can be reused at once. Decoding
+// allocates nothing. The package knows nothing of signatures, hosts or flows,
+// and imports the standard library alone.
+//
+// It implements sections 1.2 to 1.8 of the p0f v3 behaviour (see
+// docs/p0f-compatibility.md); the capture filter of section 1.1 is package
+// filter's.
+package packet
+
+import "net/netip"
+
+// Segment is what one IPv4 or IPv6 packet that carries TCP says about its
+// sender. All numbers are in host order. A Segment is a plain value: copy it
+// freely; it is not tied to the frame it was decoded from.
+type Segment struct {
+	Src, Dst netip.AddrPort // never IPv4-mapped unless the packet was IPv6
+
+	Seq, Ack uint32
+	TS1, TS2 uint32 // TSval and TSecr; 0 unless a timestamp option was parsed
+
+	Quirks Quirks
+	Flags  uint16 // the nine TCP flags, FlagFIN to FlagNS
+
+	Window     uint16 // as sent, not scaled
+	MSS        uint16 // bytes; 0 = no MSS option
+	PayloadOff uint16 // offset of the payload in the frame, link header included
+	PayloadLen uint16 // bytes after the TCP header, IP padding excluded
+
+	Version   uint8 // 4 or 6
+	Type      Type  // which of SYN, ACK, FIN and RST are set
+	TTL       uint8 // IPv4 TTL or IPv6 hop limit, as observed
+	DSCP      uint8 // six bits: TOS or traffic class >> 2
+	IPOptLen  uint8 // bytes of IPv4 options, 0..40; 0 for IPv6
+	HeaderLen uint8 // bytes of IP and TCP header together, options included
+	Scale     uint8 // window scale shift; 0 also when the option is absent
+
+	Layout Layout
+}
+
+// TCP flag bits of Segment.Flags. FlagNS is the bit of RFC 3540, now the AE bit
+// of Accurate ECN (RFC 9768).
+const (
+	FlagFIN = 1 << iota
+	FlagSYN
+	FlagRST
+	FlagPSH
+	FlagACK
+	FlagURG
+	FlagECE
+	FlagCWR
+	FlagNS
+)
+
+// Type is the combination of SYN, ACK, FIN and RST of a segment. Only the
+// combinations named here pass Decode.
+type Type uint8
+
+const (
+	SYN    Type = FlagSYN
+	SYNACK Type = FlagSYN | FlagACK
+	ACK    Type = FlagACK
+	FIN    Type = FlagFIN
+	FINACK Type = FlagFIN | FlagACK
+	RST    Type = FlagRST
+	RSTACK Type = FlagRST | FlagACK
+)
+
+// MaxOptions is how many TCP options a Layout holds; a header with more is
+// marked with the quirk Bad (p0f-v3.md §1.8).
+const MaxOptions = 24
+
+// Layout is the order of TCP options in a header. It is comparable and can be
+// a map key: unused entries are zero.
+type Layout struct {
+	Kinds  [MaxOptions]uint8 // option kinds in the order sent
+	Len    uint8             // how many of Kinds are valid
+	EOLPad uint8             // bytes after the end-of-list option; 0 without one
+}
+
+// Option kinds with a name in signatures.
+const (
+	OptEOL  = 0
+	OptNOP  = 1
+	OptMSS  = 2
+	OptWS   = 3
+	OptSOK  = 4 // SACK permitted
+	OptSACK = 5
+	OptTS   = 8
+)
+
+// Quirks is a set of oddities of a header, one bit each, in the order in which
+// p0f prints them (p0f-v3.md §1.7).
+type Quirks uint32
+
+const (
+	DF         Quirks = 1 << iota // df: IPv4, don't-fragment set
+	IDNonZero                     // id+: IPv4, DF set and ID not zero
+	IDZero                        // id-: IPv4, DF clear and ID zero
+	ECN                           // ecn: any ECN bit in the IP or TCP header
+	MustBeZero                    // 0+: IPv4 reserved flag set
+	Flow                          // flow: IPv6 flow label not zero
+	SeqZero                       // seq-: sequence number zero
+	AckNonZero                    // ack+: acknowledgment number without ACK
+	AckZero                       // ack-: ACK set, acknowledgment number zero
+	UrgPtr                        // uptr+: urgent pointer without URG
+	URG                           // urgf+: URG set
+	PSH                           // pushf+: PSH set
+	TS1Zero                       // ts1-: own timestamp zero
+	TS2NonZero                    // ts2+: peer timestamp not zero on a SYN
+	OptNonZero                    // opt+: non-zero bytes after end of list
+	ScaleBig                      // exws: window scale above 14
+	Bad                           // bad: options could not be parsed
+)
+
+// QuirkNames are the names of the quirks in signatures, indexed by bit number.
+var QuirkNames = [...]string{
+	"df", "id+", "id-", "ecn", "0+", "flow", "seq-", "ack+", "ack-", "uptr+",
+	"urgf+", "pushf+", "ts1-", "ts2+", "opt+", "exws", "bad",
+}
