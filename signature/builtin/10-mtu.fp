@@ -1,0 +1,82 @@
+; Link types, by the largest packet that the sender can take (MSS + 40 for IPv4,
+; MSS + 60 for IPv6). A name says what most often has this size; it is no proof.
+; source: the tunnel overheads of the protocols (RFC 894, 2516, 2003, 2784, 7348,
+; 6333, 8200 and the WireGuard paper), providers' documentation for clouds; 2026-11
+; A loopback of 65536 bytes is beyond the language; IPv4 shows 65535 on it.
+
+[mtu]
+
+label = Ethernet
+sig   = 1500
+
+label = DSL or PPPoE
+sig   = 1492
+
+label = PPPoE in a tunnel
+sig   = 1472
+
+label = IPIP or 6in4
+sig   = 1480
+
+label = GRE
+sig   = 1476
+
+label = Google Cloud or VPN
+sig   = 1460
+
+label = DS-Lite or L2TP
+sig   = 1454
+sig   = 1452
+
+label = VXLAN
+sig   = 1450
+
+label = mobile or WireGuard
+sig   = 1440
+
+label = WireGuard
+sig   = 1420
+sig   = 1412
+
+label = IPsec or VPN
+sig   = 1400
+sig   = 1380
+sig   = 1300
+
+label = OpenVPN
+sig   = 1397
+sig   = 1409
+sig   = 1408
+sig   = 1407
+sig   = 1406
+sig   = 1405
+sig   = 1404
+sig   = 1403
+sig   = 1402
+sig   = 1401
+sig   = 1399
+sig   = 1398
+
+label = IPv6 minimum tunnel
+sig   = 1280
+
+label = jumbo Ethernet
+sig   = 9000
+
+label = AWS jumbo Ethernet
+sig   = 9001
+
+label = Google Cloud jumbo
+sig   = 8896
+
+label = InfiniBand
+sig   = 2044
+sig   = 65520
+
+label = loopback
+sig   = 65535
+sig   = 16436
+sig   = 16384
+
+label = IPv4 minimum
+sig   = 576

@@ -1,0 +1,180 @@
+// Package builtin_test holds the built-in database to its rules. Its language is
+// wider than p0f's, so the parser and the matcher of the product judge it.
+package builtin_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// database reads the files of this folder as one, in the order of their names.
+func database(t *testing.T) *signature.DB {
+	t.Helper()
+	files, err := filepath.Glob("*.fp") // sorted
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no database: %v", err)
+	}
+	var all bytes.Buffer
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	db, err := signature.Parse(&all, "builtin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// TestLoads parses the database: every error of the language is refused, and
+// every signature that an earlier one covers.
+func TestLoads(t *testing.T) { database(t) }
+
+// Link names and the parts of a label go into log lines, mail headers and
+// policies, hence the narrow set; p0f's socket has 31 bytes for each.
+var (
+	linkName = regexp.MustCompile(`^[A-Za-z0-9 ./_()-]{1,31}$`)
+	label    = regexp.MustCompile(`^[sg]:(!|win|unix|other):[A-Za-z0-9 ./_()-]{1,31}:[A-Za-z0-9 ./_()-]{0,31}$`)
+)
+
+// TestLabels checks the set of characters and the lengths of all labels, and
+// that each says where its signatures come from, and since when.
+func TestLabels(t *testing.T) {
+	files, err := filepath.Glob("*.fp")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no database: %v", err)
+	}
+	total := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += checkFile(t, file, string(text))
+	}
+	if total < 100 {
+		t.Errorf("%d signatures in all: files are missing", total)
+	}
+}
+
+// checkFile checks the lines of one file and returns how many signatures it has.
+func checkFile(t *testing.T, file, text string) (sigs int) {
+	t.Helper()
+	if strings.Contains(text, "\r") || !strings.HasSuffix(text, "\n") {
+		t.Errorf("%s: lines must end in LF, the last one too", file)
+	}
+	section, source, date, linkSource := "", false, false, false
+	for i, line := range strings.Split(text, "\n") {
+		place := fmt.Sprintf("%s:%d", file, i+1)
+		if line != strings.TrimRight(line, " \t") {
+			t.Errorf("%s: blanks at the end are part of the value", place)
+		}
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		// One comment is the source of all links; it may stand before their section.
+		linkSource = linkSource || strings.HasPrefix(line, "; source: ")
+		key, value, ok := strings.Cut(line, "= ")
+		if !ok || strings.HasPrefix(line, ";") {
+			continue
+		}
+		switch strings.TrimSpace(key) {
+		case "sig":
+			sigs++
+			if section == "[mtu]" {
+				continue
+			}
+			if !(source && date) {
+				t.Errorf("%s: signature without source and date above it", place)
+			}
+		case "source":
+			source = value != ""
+		case "date":
+			date = value != ""
+		case "label":
+			want := label
+			if section == "[mtu]" {
+				want = linkName
+			}
+			if !want.MatchString(value) {
+				t.Errorf("%s: label %q does not match %s", place, value, want)
+			}
+			if section == "[mtu]" && !linkSource {
+				t.Errorf("%s: label %q names no source above it", place, value)
+			}
+			if section != "[mtu]" {
+				source, date = false, false // each label has its own
+			}
+		}
+	}
+	return sigs
+}
+
+// TestNames makes SYNs that stacks and tools are known to send and wants the
+// matcher to name them with the database. Where two systems send the same packet the name
+// must say so, and where a SYN is nobody's it must stay unknown.
+func TestNames(t *testing.T) {
+	db := database(t)
+	for _, tt := range []struct {
+		name, sig string // sig as p0f prints it, with the TTL on the wire
+		want      string
+	}{
+		{"XP", "4:128:0:1460:65535,0:mss,nop,nop,sok:df,id+:0", "Windows XP"},
+		{"no scaling at TTL 64 is not XP", "4:60:0:1460:65535,0:mss,nop,nop,sok:df,id+:0", "Windows"},
+		{"8192,8", "4:117:0:1460:8192,8:mss,nop,ws,nop,nop,sok:df,id+:0", "Windows Vista to 10 (build 1607)"},
+		{"8192,8 with ECN", "4:117:0:1460:8192,8:mss,nop,ws,nop,nop,sok:df,id+,ecn:0", "Windows Server 2012 to 2016"},
+		{"64240,8", "4:117:0:1460:64240,8:mss,nop,ws,nop,nop,sok:df,id+:0", "Windows 10 or 11 (Server 2019-2025)"},
+		{"64240,8 over IPv6", "6:117:0:1440:64800,8:mss,nop,ws,nop,nop,sok:flow:0", "Windows 10 or 11 (Server 2019-2025)"},
+		{"64240,8 with ECN", "4:117:0:1460:64240,8:mss,nop,ws,nop,nop,sok:df,id+,ecn:0", "Windows Server 2019 and newer"},
+		{"any other window", "4:117:0:1460:63443,6:mss,nop,ws,nop,nop,sok:df,id+:0", "Windows"},
+		{"Apple", "4:52:0:1460:65535,6:mss,nop,ws,nop,nop,ts,sok,eol+1:df:0", "macOS or iOS 10.14 or newer/iOS 14 or newer"},
+		{"Apple over IPv6", "6:52:0:1440:65535,6:mss,nop,ws,nop,nop,ts,sok,eol+1:flow:0", "macOS or iOS 10.14 or newer/iOS 14 or newer"},
+		{"Apple with ECN", "4:52:0:1460:65535,6:mss,nop,ws,nop,nop,ts,sok,eol+1:df,ecn:0", "macOS or iOS 10.14 or newer/iOS 14 or newer"},
+		{"Apple with its ID", "4:52:0:1460:65535,5:mss,nop,ws,nop,nop,ts,sok,eol+1:df,id+:0", "macOS 10.9 to 10.12 (or iOS 7-10)"},
+		{"FreeBSD", "4:52:0:1460:65535,6:mss,nop,ws,sok,ts:df:0", "FreeBSD 11 and newer"},
+		{"carrier's proxy", "4:240:0:1360:4080,2:mss,nop,ws,sok,ts:df,id+:0", "proxy (mobile carrier)"},
+		{"Linux 3.16", "4:52:0:1460:29200,7:mss,sok,ts,nop,ws:df,id+:0", "Linux 3.10 to 4.19"},
+		{"Linux 6.8", "4:52:0:1460:32120,7:mss,sok,ts,nop,ws:df,id+:0", "Linux 6.6 to 6.9 (or tuned)"},
+		{"Linux behind PPPoE", "4:52:0:1452:64240,7:mss,sok,ts,nop,ws:df,id+:0", "Linux 4.20 and newer"},
+		{"Linux on AWS", "4:52:0:8961:62727,7:mss,sok,ts,nop,ws:df,id+:0", "Linux 4.20 and newer"},
+		{"tuned Linux on jumbo frames", "4:52:0:8960:35840,9:mss,sok,ts,nop,ws:df,id+:0", "Linux 4.20 and newer (tuned)"},
+		{"Android", "4:52:0:1400:65535,8:mss,sok,ts,nop,ws:df,id+:0", "Linux (or Android)"},
+		{"timestamps overwritten", "4:52:0:1400:65535,8:mss,sok,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,ws:df,id+:0", "Linux"},
+		{"NMap scan", "4:50:0:1460:1024,0:mss::0", "NMap SYN scan"},
+		{"masscan", "4:240:0:1460:1025,0:mss::0", "masscan"},
+		{"zmap", "4:240:0:1460:65535,8:mss,nop,ws,nop,nop,sok::0", "zmap"},
+		{"sendsyn", "4:180:0:1331:1337,5:mss,ws,sok,ts,nop,eol+3::0", "p0f sendsyn utility"},
+		{"lwIP", "4:250:0:1436:5744,0:mss::0", "lwIP"},
+		{"nobody", "4:64:0:1460:12345,3:ts,mss,ws,eol+2:df,id+:0", "???"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			frame, err := frameOf(tt.sig)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s packet.Segment
+			d := packet.Decoder{Link: packet.LinkEthernet}
+			if err := d.Decode(frame, len(frame), &s); err != nil {
+				t.Fatal(err)
+			}
+			m, got := db.Match(signature.Request, &s, 0), "???"
+			if m.Sig != nil {
+				got = m.Sig.Label.Title()
+			}
+			if got != tt.want {
+				t.Errorf("%s = %q, want %q; the segment is %s", tt.sig, got, tt.want, signature.AppendRaw(nil, &s, m.Multiple))
+			}
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package signature
+
+// covered returns the line of the first signature that matches all that t
+// matches, so that t could never be used, or 0 (p0f v3 §2.6). Catch-alls cover
+// nothing.
+func (table *tcpTable) covered(t *TCP, labels []Label) int {
+	forms := t.forms()
+	g := table.byLayout[forms[0].layout]
+	if g == nil {
+		return 0
+	}
+	for _, e := range g.entries {
+		old := &table.sigs[e.sig]
+		if labels[old.label-1].Generic {
+			continue
+		}
+		if old.ext == nil && t.ext == nil && old.covers(t) || (old.ext != nil || t.ext != nil) && old.coversTerms(t) {
+			return old.Line
+		}
+	}
+	return 0
+}
+
+// covers applies the rules of matching with a signature in place of the
+// packet. A new signature for any version counts as IPv6 here, so that p0f
+// does not see two equal ones with df or id+.
+func (t *TCP) covers(n *TCP) bool {
+	version := uint8(6)
+	if n.Version == 4 {
+		version = 4
+	}
+	if t.quirksFor(version) != n.Quirks || t.IPOptLen != n.IPOptLen {
+		return false
+	}
+	if d := t.TTL - n.TTL; d < 0 || !t.RandomTTL && d > MaxDistance {
+		return false
+	}
+	return fits(t.MSS, n.MSS) && fits(t.Scale, n.Scale) && fits(t.Payload, n.Payload) && t.windowCovers(n)
+}
+
+func (t *TCP) windowCovers(n *TCP) bool {
+	if n.Kind != WindowEqual {
+		return t.Kind == n.Kind && t.Window == n.Window
+	}
+	mult := multipleOf(n.Window, n.MSS, false, 0, n.Version == 6, 0)
+	return t.windowFits(n.Window, mult)
+}
+
+// covers reports whether every message that matches n matches h too.
+func (h *HTTP) covers(n *HTTP) bool {
+	if h.Version != Any && h.Version != n.Version {
+		return false
+	}
+	return h.orderCovers(n) && !h.forbidsOneOf(n) && subset(h.Absent, n.Absent)
+}
+
+func (h *HTTP) orderCovers(n *HTTP) bool {
+	at := 0
+	for _, want := range h.Order {
+		i := indexHeader(n.Order[at:], want.Name)
+		if i < 0 {
+			if !want.Optional || indexHeader(n.Order, want.Name) >= 0 {
+				return false
+			}
+			continue
+		}
+		at += i
+		if !want.takes(n.Order[at].Value) {
+			return false
+		}
+		at++
+	}
+	return true
+}
+
+func (h *HTTP) forbidsOneOf(n *HTTP) bool {
+	for _, name := range h.Absent {
+		if indexHeader(n.Order, name) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// subset reports whether every name of a stands in b.
+func subset(a, b []string) bool {
+	for _, x := range a {
+		found := false
+		for _, y := range b {
+			found = found || x == y
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}

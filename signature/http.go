@@ -1,0 +1,174 @@
+package signature
+
+import "strings"
+
+// HTTP is one signature of an [http:…] section (p0f v3 §2.5).
+type HTTP struct {
+	Line  int    // line in the file
+	Label *Label // what it says of the sender
+	label int    // its id, while the labels are being read
+
+	Version  int      // 0 for HTTP/1.0, 1 for HTTP/1.1, or Any
+	Order    []Header // headers in the order they must come
+	Absent   []string // headers that must not occur
+	Software string   // text that an honest User-Agent or Server contains
+}
+
+// Header is one entry of the header order of an HTTP signature.
+type Header struct {
+	Name     string // case counts
+	Optional bool
+	Value    string // text the value must contain; empty for any
+}
+
+// takes reports whether a value satisfies the entry.
+func (h *Header) takes(value string) bool {
+	return h.Value == "" || strings.Contains(value, h.Value)
+}
+
+// indexHeader returns where a header of this name first stands, or -1.
+func indexHeader(headers []Header, name string) int {
+	for i := range headers {
+		if headers[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+const maxHeaders = 32 // entries of a header list
+
+// httpSig reads ver:order:absent:software.
+func (p *parser) httpSig(dir Direction, v string) {
+	h := &HTTP{Line: p.line, label: len(p.db.labels)}
+	v = p.httpVersion(h, v)
+	v = p.headerOrder(h, v)
+	v = p.absentHeaders(h, v)
+	if p.err != nil {
+		return
+	}
+	if i := strings.IndexByte(v, ':'); i >= 0 {
+		p.fail(v[i:], "colon in the expected software")
+		return
+	}
+	h.Software = v
+	for _, old := range p.db.http[dir] {
+		if !p.db.labels[old.label-1].Generic && old.covers(h) {
+			p.fail(p.text, "signature is already covered by line %d", old.Line)
+			return
+		}
+	}
+	p.db.http[dir] = append(p.db.http[dir], h)
+}
+
+func (p *parser) httpVersion(h *HTTP, v string) string {
+	if len(v) < 2 || v[1] != ':' || strings.IndexByte("01*", v[0]) < 0 {
+		p.fail(v, "want 0, 1 or * and a colon as the HTTP version")
+		return ""
+	}
+	h.Version = Any
+	if v[0] != '*' {
+		h.Version = int(v[0] - '0')
+	}
+	return v[2:]
+}
+
+func (p *parser) headerOrder(h *HTTP, v string) string {
+	for p.err == nil && v != "" && v[0] != ':' {
+		if len(h.Order) == maxHeaders {
+			p.fail(v, "more than %d headers", maxHeaders)
+			return ""
+		}
+		var hd Header
+		hd.Optional = v[0] == '?'
+		if hd.Optional {
+			v = v[1:]
+		}
+		n := span(v, isHeaderByte)
+		if n == 0 {
+			p.fail(v, "want a header name")
+			return ""
+		}
+		hd.Name, v = v[:n], v[n:]
+		if strings.HasPrefix(v, "=") {
+			if hd.Value, v = p.bracketed(v[1:]); p.err != nil {
+				return ""
+			}
+		}
+		h.Order = append(h.Order, hd)
+		v = p.comma(v, "header")
+	}
+	return p.colon(v, "header order")
+}
+
+func (p *parser) absentHeaders(h *HTTP, v string) string {
+	for p.err == nil && v != "" && v[0] != ':' {
+		if len(h.Absent) == maxHeaders {
+			p.fail(v, "more than %d headers", maxHeaders)
+			return ""
+		}
+		n := span(v, isHeaderByte)
+		if n == 0 {
+			p.fail(v, "want a header name")
+			return ""
+		}
+		h.Absent = append(h.Absent, v[:n])
+		v = p.comma(v[n:], "header")
+	}
+	return p.colon(v, "absent headers")
+}
+
+// bracketed reads [text], which may not be empty.
+func (p *parser) bracketed(v string) (string, string) {
+	end := strings.IndexByte(v, ']')
+	if !strings.HasPrefix(v, "[") || end < 0 {
+		p.fail(v, "want [text]")
+		return "", ""
+	}
+	if end == 1 {
+		p.fail(v, "empty text in brackets")
+		return "", ""
+	}
+	return v[1:end], v[end+1:]
+}
+
+// comma steps over the comma between entries; what ends the list stays.
+func (p *parser) comma(v, what string) string {
+	if strings.HasPrefix(v, ",") {
+		return v[1:]
+	}
+	if !strings.HasPrefix(v, ":") {
+		p.fail(v, "want a comma or a colon after a %s", what)
+	}
+	return v
+}
+
+// uaOS reads ua_os = NAME,NAME=[text],…
+func (p *parser) uaOS(s, v string) {
+	if p.section != httpRequest || p.expect != expectLabel {
+		p.fail(s, "ua_os belongs in [http:request], before its first label")
+		return
+	}
+	for v != "" && p.err == nil {
+		n := span(v, isNameByte)
+		if n == 0 {
+			p.fail(v, "want the name of a system")
+			return
+		}
+		name := p.db.names.names[p.db.names.id(v[:n])]
+		entry := UAOS{Name: name, Substring: name}
+		v = v[n:]
+		bracket := strings.HasPrefix(v, "=")
+		if bracket {
+			entry.Substring, v = p.bracketed(v[1:])
+		}
+		p.db.uaOS = append(p.db.uaOS, entry)
+		if v != "" && v[0] != ',' && !bracket {
+			p.fail(v, "want a comma between systems")
+			return
+		}
+		v = strings.TrimPrefix(v, ",") // blanks behind it are part of the next name
+	}
+}
+
+func isHeaderByte(c byte) bool { return isAlnum(c) || c == '-' || c == '_' }

@@ -1,0 +1,425 @@
+package signature
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Bounds on a database file.
+const (
+	maxFile   = 16 << 20 // bytes
+	maxSigs   = 20_000   // each is held against those before it: at worst some seconds
+	maxLabels = 65535    // of systems and programs, and again of links: package host keeps 16 bits
+)
+
+// SyntaxError is the first fault of a database file.
+type SyntaxError struct {
+	File string
+	Line int // 1 is the first
+	Col  int // in bytes, 1 is the first
+	Msg  string
+	Text string // what stands there; may be empty
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Text == "" {
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s: %q", e.File, e.Line, e.Col, e.Msg, e.Text)
+}
+
+// ErrTooLarge is the error for a database above the bounds of this package:
+// 16 MiB of text, 20,000 signatures, 65,535 labels, 65,535 links.
+var ErrTooLarge = errors.New("signature: database too large")
+
+// Load reads a database file.
+func Load(path string) (*DB, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Parse(f, path)
+}
+
+// Parse reads a database in p0f's language (p0f v3 §2). name stands in the
+// errors, which are of type *SyntaxError for faults of the text. As in p0f the
+// first fault ends the reading: half a database would give wrong answers.
+func Parse(r io.Reader, name string) (*DB, error) {
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("signature: reading %s: %w", name, err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, name, maxFile)
+	}
+	p := parser{db: &DB{linkIDs: make(map[uint16]int32)}, file: name}
+	for rest := string(text); rest != "" && p.err == nil; {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		p.line++
+		p.parseLine(line)
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	p.db.finish()
+	return p.db, nil
+}
+
+// finish numbers the signatures and gives them their labels; both arrays have
+// stopped moving now.
+func (db *DB) finish() {
+	id := 0
+	for dir := range db.tcp {
+		for i := range db.tcp[dir].sigs {
+			id++
+			sig := &db.tcp[dir].sigs[i]
+			sig.ID = id
+			sig.Label = &db.labels[sig.label-1]
+		}
+	}
+	for dir := range db.tcp {
+		db.tcp[dir].finish()
+	}
+	for dir := range db.http {
+		for _, sig := range db.http[dir] {
+			sig.Label = &db.labels[sig.label-1]
+		}
+	}
+}
+
+// section is a module of the file.
+type section uint8
+
+const (
+	noSection section = iota
+	mtuSection
+	tcpRequest
+	tcpResponse
+	httpRequest
+	httpResponse
+)
+
+var sections = map[string]section{
+	"[mtu]":           mtuSection,
+	"[tcp:request]":   tcpRequest,
+	"[tcp:response]":  tcpResponse,
+	"[http:request]":  httpRequest,
+	"[http:response]": httpResponse,
+}
+
+// expect says which statements may come next (p0f v3 §2.2).
+type expect uint8
+
+const (
+	expectLabel expect = iota // after a section header
+	expectSys                 // after a userland label
+	expectSig                 // after a complete label
+)
+
+// parser is the state of one Parse. The first fault stays in err.
+type parser struct {
+	db   *DB
+	file string
+	line int
+	err  error
+
+	text    string // the current line
+	section section
+	expect  expect
+	link    int32 // current link, 1-based
+
+	hasSig       bool // the current label has a signature
+	source, date string
+}
+
+// fail records a fault at a place in the current line: rest is what follows
+// that place.
+func (p *parser) fail(rest, format string, args ...any) {
+	if p.err != nil {
+		return
+	}
+	const most = 40
+	shown := rest
+	if len(shown) > most {
+		shown = shown[:most] + "…"
+	}
+	p.err = &SyntaxError{
+		File: p.file, Line: p.line, Col: len(p.text) - len(rest) + 1,
+		Msg: fmt.Sprintf(format, args...), Text: shown,
+	}
+}
+
+// tooMany ends the reading for a bound of ErrTooLarge.
+func (p *parser) tooMany(most int, what string) {
+	p.err = fmt.Errorf("%w: %s has more than %d %s", ErrTooLarge, p.file, most, what)
+}
+
+// parseLine reads one line. Deviation: p0f takes a carriage return at the end
+// of a flavor into the flavor, and refuses it anywhere else; here it is the
+// same fault everywhere, with a message of its own.
+func (p *parser) parseLine(line string) {
+	p.text = line
+	s := strings.TrimLeft(line, " \t")
+	switch {
+	case s == "" || s[0] == ';':
+	case strings.IndexByte(s, '\r') >= 0:
+		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone")
+	case s[0] == '[':
+		sec, ok := sections[s]
+		if !ok {
+			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response]")
+			return
+		}
+		p.section, p.expect = sec, expectLabel
+		p.link = 0
+	default:
+		p.statement(s)
+	}
+}
+
+func (p *parser) statement(s string) {
+	n := 0
+	for n < len(s) && (isLetter(s[n]) || s[n] == '_') {
+		n++
+	}
+	name := s[:n]
+	rest := strings.TrimLeft(s[n:], " \t")
+	if n == 0 || !strings.HasPrefix(rest, "=") {
+		p.fail(s, "want a section or name = value")
+		return
+	}
+	value := strings.TrimLeft(rest[1:], " \t")
+	switch name {
+	case "classes":
+		p.classes(s, value)
+	case "ua_os":
+		p.uaOS(s, value)
+	case "label":
+		p.label(s, value)
+	case "sys":
+		p.sys(s, value)
+	case "sig":
+		p.sig(s, value)
+	case "or":
+		p.candidate(s, value)
+	case "source", "date":
+		p.origin(s, name, value)
+	default:
+		p.fail(s, "unknown name; want label, sig, sys, classes, ua_os, or, source or date")
+	}
+}
+
+// classes reads classes = a,b,…
+func (p *parser) classes(s, v string) {
+	if p.section != noSection {
+		p.fail(s, "classes belong before the first section")
+		return
+	}
+	for v != "" {
+		v = skipSeparators(v)
+		n := span(v, isAlnum)
+		if n == 0 {
+			p.fail(v, "want a class name")
+			return
+		}
+		p.db.classes = append(p.db.classes, v[:n])
+		if v = v[n:]; v != "" && v[0] != ',' {
+			p.fail(v, "want a comma between classes")
+			return
+		}
+	}
+}
+
+// skipSeparators steps over what may stand before an entry of classes and sys:
+// as by p0f, any number of commas and blanks.
+func skipSeparators(v string) string { return strings.TrimLeft(v, ", \t") }
+
+// classID returns the index of a declared class, or -1.
+func (db *DB) classID(name string) int32 {
+	for i, c := range db.classes {
+		if strings.EqualFold(c, name) {
+			return int32(i)
+		}
+	}
+	return -1
+}
+
+// label reads label = text for links, or label = type:class:name:flavor.
+func (p *parser) label(s, v string) {
+	p.hasSig, p.source, p.date = false, "", ""
+	switch {
+	case p.section == noSection:
+		p.fail(s, "label before the first section")
+	case p.expect == expectSys:
+		p.fail(s, "want the sys line of the label before")
+	case p.section == mtuSection:
+		if v == "" {
+			p.fail(v, "empty label")
+			return
+		}
+		if len(p.db.links) == maxLabels {
+			p.tooMany(maxLabels, "links")
+			return
+		}
+		p.db.links = append(p.db.links, v)
+		p.link = int32(len(p.db.links))
+		p.expect = expectSig
+	default:
+		p.hostLabel(v)
+	}
+}
+
+func (p *parser) hostLabel(v string) {
+	if len(p.db.labels) == maxLabels {
+		p.tooMany(maxLabels, "labels")
+		return
+	}
+	l := Label{ID: len(p.db.labels) + 1, class: -1}
+	if len(v) < 2 || v[1] != ':' || v[0] != 's' && v[0] != 'g' {
+		p.fail(v, "want s or g and a colon as the label type")
+		return
+	}
+	l.Generic = v[0] == 'g'
+	class, rest, ok := strings.Cut(v[2:], ":")
+	if !ok {
+		p.fail(v[2:], "want class:name:flavor")
+		return
+	}
+	if class == Userland {
+		l.Class = Userland
+	} else if l.class = p.db.classID(class); l.class >= 0 {
+		l.Class = p.db.classes[l.class]
+	} else {
+		p.fail(v[2:], "class is not declared by a classes line")
+		return
+	}
+	n := span(rest, isNameByte)
+	if n == 0 {
+		p.fail(rest, "want a name of letters, digits, spaces and ./-_!?()")
+		return
+	}
+	if n == len(rest) || rest[n] != ':' {
+		p.fail(rest[n:], "want a colon after the name")
+		return
+	}
+	l.name = p.db.names.id(rest[:n])
+	l.Name = p.db.names.names[l.name]
+	l.Flavor = rest[n+1:]
+	p.db.labels = append(p.db.labels, l)
+	p.expect = expectSig
+	if l.class < 0 {
+		p.expect = expectSys
+	}
+}
+
+// sys reads sys = @class,name,…
+func (p *parser) sys(s, v string) {
+	if p.section == noSection || p.section == mtuSection || p.expect != expectSys {
+		p.fail(s, "sys belongs directly after a label of class !")
+		return
+	}
+	label := &p.db.labels[len(p.db.labels)-1]
+	for v != "" {
+		v = skipSeparators(v)
+		isClass := strings.HasPrefix(v, "@")
+		if isClass {
+			v = v[1:]
+		}
+		n := span(v, isNameByte)
+		if n == 0 {
+			p.fail(v, "want a system or @class")
+			return
+		}
+		id := sysID{class: isClass}
+		if isClass {
+			if id.id = p.db.classID(v[:n]); id.id < 0 {
+				p.fail(v, "class is not declared by a classes line")
+				return
+			}
+		} else {
+			id.id = p.db.names.id(v[:n])
+		}
+		label.sys = append(label.sys, id)
+		if v = v[n:]; v != "" && v[0] != ',' {
+			p.fail(v, "want a comma between systems")
+			return
+		}
+	}
+	p.expect = expectSig
+}
+
+// sig reads sig = …, whose form depends on the section.
+func (p *parser) sig(s, v string) {
+	switch {
+	case p.section != noSection && p.expect == expectSys:
+		p.fail(s, "want the sys line of the label before")
+		return
+	case p.section == noSection || p.expect != expectSig:
+		p.fail(s, "sig belongs after a label")
+		return
+	}
+	if p.db.count++; p.db.count > maxSigs {
+		p.tooMany(maxSigs, "signatures")
+		return
+	}
+	p.hasSig = true
+	switch p.section {
+	case mtuSection:
+		p.mtuSig(v)
+	case tcpRequest:
+		p.tcpSig(Request, v)
+	case tcpResponse:
+		p.tcpSig(Response, v)
+	case httpRequest:
+		p.httpSig(Request, v)
+	case httpResponse:
+		p.httpSig(Response, v)
+	}
+}
+
+// mtuSig reads the MTU of a link; the first link with an MTU keeps it.
+func (p *parser) mtuSig(v string) {
+	n, rest := number(v)
+	if rest != "" || n < 1 || n > 65535 {
+		p.fail(v, "want an MTU, 1 to 65535")
+		return
+	}
+	if _, ok := p.db.linkIDs[uint16(n)]; !ok {
+		p.db.linkIDs[uint16(n)] = p.link
+	}
+}
+
+// number reads a run of digits; an empty run is 0, and a number too large for
+// every use stays too large.
+func number(s string) (int, string) {
+	n, i := 0, 0
+	for ; i < len(s) && isDigit(s[i]); i++ {
+		if n = n*10 + int(s[i]-'0'); n > 1<<30 {
+			n = 1 << 30
+		}
+	}
+	return n, s[i:]
+}
+
+func span(s string, ok func(byte) bool) int {
+	n := 0
+	for n < len(s) && ok(s[n]) {
+		n++
+	}
+	return n
+}
+
+func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func isAlnum(c byte) bool  { return isDigit(c) || isLetter(c) }
+
+// isNameByte reports whether a byte may stand in the name of a label.
+func isNameByte(c byte) bool {
+	return isAlnum(c) || strings.IndexByte(" ./-_!?()", c) >= 0
+}

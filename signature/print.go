@@ -1,0 +1,101 @@
+package signature
+
+import (
+	"strconv"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// probeMSS is the MSS of p0f's own probes; a SYN+ACK may only echo it.
+const probeMSS = 1331
+
+// AppendRaw appends the raw signature of a segment, in p0f's notation
+// (p0f v3 §3.4), to dst. mult is the Multiple of the segment's Match.
+func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
+	dst = append(dst, '0'+s.Version, ':')
+	dst = strconv.AppendUint(dst, uint64(s.TTL), 10)
+	dst = append(dst, '+')
+	if d := GuessDistance(s.TTL); d > MaxDistance {
+		dst = append(dst, '?')
+	} else {
+		dst = strconv.AppendInt(dst, int64(d), 10)
+	}
+	dst = append(dst, ':')
+	dst = strconv.AppendUint(dst, uint64(s.IPOptLen), 10)
+	dst = append(dst, ':')
+	if s.MSS == probeMSS && s.Type == packet.SYNACK {
+		dst = append(dst, '*')
+	} else {
+		dst = strconv.AppendUint(dst, uint64(s.MSS), 10)
+	}
+	dst = append(dst, ':')
+	switch mult.Kind {
+	case WindowMSS:
+		dst = strconv.AppendInt(append(dst, "mss*"...), int64(mult.N), 10)
+	case WindowMTU:
+		dst = strconv.AppendInt(append(dst, "mtu*"...), int64(mult.N), 10)
+	default:
+		dst = strconv.AppendUint(dst, uint64(s.Window), 10)
+	}
+	dst = append(dst, ',')
+	dst = strconv.AppendUint(dst, uint64(s.Scale), 10)
+	dst = append(dst, ':')
+	dst = appendLayout(dst, &s.Layout)
+	dst = append(dst, ':')
+	dst = appendQuirks(dst, s.Quirks)
+	if s.PayloadLen > 0 {
+		return append(dst, ':', '+')
+	}
+	return append(dst, ':', '0')
+}
+
+func appendLayout(dst []byte, l *packet.Layout) []byte {
+	for i, kind := range l.Kinds[:l.Len] {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		switch name := optionName(kind); {
+		case kind == packet.OptEOL:
+			dst = strconv.AppendUint(append(dst, "eol+"...), uint64(l.EOLPad), 10)
+		case name != "":
+			dst = append(dst, name...)
+		default:
+			dst = strconv.AppendUint(append(dst, '?'), uint64(kind), 10)
+		}
+	}
+	return dst
+}
+
+func appendQuirks(dst []byte, q packet.Quirks) []byte {
+	first := true
+	for i, name := range packet.QuirkNames {
+		if q&(1<<i) == 0 {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(dst, name...)
+	}
+	return dst
+}
+
+// optionName returns the name an option kind has in a layout, or "".
+func optionName(kind uint8) string {
+	switch kind {
+	case packet.OptNOP:
+		return "nop"
+	case packet.OptMSS:
+		return "mss"
+	case packet.OptWS:
+		return "ws"
+	case packet.OptSOK:
+		return "sok"
+	case packet.OptSACK:
+		return "sack"
+	case packet.OptTS:
+		return "ts"
+	}
+	return ""
+}

@@ -1,0 +1,320 @@
+package signature
+
+import "github.com/mxprint/mxprint/packet"
+
+// Any stands for a wildcard in the numbers of a TCP signature.
+const Any = -1
+
+// WindowKind says how the window of a signature is meant.
+type WindowKind uint8
+
+const (
+	WindowAny    WindowKind = iota // *
+	WindowEqual                    // a number
+	WindowModulo                   // %N: divisible by N
+	WindowMSS                      // mss*N
+	WindowMTU                      // mtu*N
+)
+
+// TCP is one signature of a [tcp:…] section (p0f v3 §2.4).
+type TCP struct {
+	ID    int    // number in the database, for DB.TCP; 1 is the first
+	Line  int    // line in the file
+	Label *Label // what it says of the sender
+	label int    // its id, while the labels are being read
+
+	Version   int  // 4, 6 or Any
+	TTL       int  // initial TTL, 1..255
+	RandomTTL bool // the initial TTL varies; TTL is the highest
+	IPOptLen  int  // bytes of IPv4 options
+	MSS       int  // or Any
+	Window    int  // N of Kind
+	Kind      WindowKind
+	Scale     int // or Any
+	Layout    packet.Layout
+	Quirks    packet.Quirks
+	Payload   int // 0 none, 1 some, or Any
+
+	// Where the signature uses terms beyond p0f's, Layout is the plainest of
+	// its layouts, Scale is Any, and Kind is none of the kinds above.
+	ext *terms
+
+	Text   string // the signature as the file has it
+	Source string // how it is known, or ""
+	Date   string // when that was, YYYY-MM or YYYY-MM-DD, or ""
+}
+
+// quirksFor returns the quirks that the signature asks of a packet of this IP
+// version. Only signatures for any version leave the other version's quirks
+// out; 0+ stays, though IPv6 cannot have it.
+func (t *TCP) quirksFor(version uint8) packet.Quirks { return t.mask(t.Quirks, version) }
+
+func (t *TCP) mask(q packet.Quirks, version uint8) packet.Quirks {
+	if t.Version != Any {
+		return q
+	}
+	if version == 4 {
+		return q &^ packet.Flow
+	}
+	return q &^ (packet.DF | packet.IDNonZero | packet.IDZero)
+}
+
+// Match is the outcome of DB.Match. It is a plain value.
+type Match struct {
+	Sig      *TCP // nil: no signature matched
+	Fuzzy    bool // a quirk or the TTL differed within bounds
+	Distance int  // hops from the sender; where Sig is nil, a guess
+	Multiple Multiple
+	Flags    Flags // what a box on the way seems to have done
+}
+
+// Generic reports whether only a catch-all matched.
+func (m *Match) Generic() bool { return m.Sig != nil && m.Sig.Label.Generic }
+
+// MaxDistance is the largest distance p0f takes for real; above it a TTL no
+// longer fits a signature.
+const MaxDistance = 35
+
+// GuessDistance returns how many hops a packet with this TTL travelled if its
+// initial TTL was the next one of 32, 64, 128 and 255 (p0f v3 §3.1).
+func GuessDistance(ttl uint8) int {
+	for _, initial := range [...]int{32, 64, 128} {
+		if int(ttl) <= initial {
+			return initial - int(ttl)
+		}
+	}
+	return 255 - int(ttl)
+}
+
+// Flags are signs that a box on the way changed the packet.
+type Flags uint8
+
+const (
+	TTLReset Flags = 1 << iota // the TTL is another than the stack's own
+	Erased                     // options are overwritten with NOPs
+	Clamped                    // the window tells of a larger MSS than the packet
+)
+
+// Quality says how well the signature of a Match fits.
+type Quality uint8
+
+const (
+	None    Quality = iota // no signature
+	Fuzzy                  // a quirk or the TTL differs within bounds
+	Generic                // only a catch-all fits
+	Exact
+)
+
+// String returns the name of a quality in lower case.
+func (q Quality) String() string {
+	return [...]string{"none", "fuzzy", "generic", "exact"}[min(q, Exact)]
+}
+
+// Quality tells how well the signature fits. A fuzzy match is called fuzzy,
+// be its label generic or not.
+func (m *Match) Quality() Quality {
+	switch {
+	case m.Sig == nil:
+		return None
+	case m.Fuzzy:
+		return Fuzzy
+	case m.Sig.Label.Generic:
+		return Generic
+	}
+	return Exact
+}
+
+// tcpTable is the signatures of one direction in file order, and where to find
+// those with a given option layout: no signature matches another layout, so
+// that a packet is held against a handful and not against all.
+type tcpTable struct {
+	sigs     []TCP
+	byLayout map[packet.Layout]*group
+}
+
+func (t *tcpTable) add(s TCP) {
+	if t.byLayout == nil {
+		t.byLayout = make(map[packet.Layout]*group)
+	}
+	for _, f := range s.forms() {
+		g := t.byLayout[f.layout]
+		if g == nil {
+			g = new(group)
+			t.byLayout[f.layout] = g
+		}
+		g.entries = append(g.entries, entry{int32(len(t.sigs)), f.erased, f.ts})
+	}
+	t.sigs = append(t.sigs, s)
+}
+
+// forms returns the layouts of a signature.
+func (t *TCP) forms() []form {
+	if t.ext != nil && t.ext.forms != nil {
+		return t.ext.forms
+	}
+	return []form{{layout: t.Layout, ts: hasTimestamp(&t.Layout)}}
+}
+
+func hasTimestamp(l *packet.Layout) bool {
+	for _, kind := range l.Kinds[:l.Len] {
+		if kind == packet.OptTS {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is how well one signature fits one segment.
+type verdict uint8
+
+const (
+	differs verdict = iota
+	fuzzy
+	exact
+)
+
+// Quirks that may be missing from the packet, and those that may be added to
+// it, in a fuzzy match.
+const (
+	fuzzyMissing = packet.DF | packet.IDNonZero
+	fuzzyAdded   = packet.IDZero | packet.ECN
+)
+
+func (t *tcpTable) match(s *packet.Segment, peerMSS uint16) Match {
+	m := Match{Multiple: windowMultiple(s, peerMSS)}
+	var found, generic, nearly candidate
+	if g := t.byLayout[s.Layout]; g != nil {
+		seg := seen{Segment: s, mult: m.Multiple, peerMSS: int(peerMSS)}
+		t.findExact(g.exact, &seg, &found, &generic)
+		if found.sig == nil {
+			found = generic
+		}
+		if found.sig == nil {
+			t.findFuzzy(g.fuzzy, &seg, &nearly)
+		}
+	}
+	switch {
+	case found.sig != nil:
+		m.Sig, m.Flags = found.sig, found.flags
+	case nearly.sig != nil && nearly.sig.Label.Userland():
+		return m // p0f drops the match and says distance 0
+	case nearly.sig != nil:
+		m.Sig, m.Flags, m.Fuzzy = nearly.sig, nearly.flags, true
+	}
+	m.Distance = m.distance(s.TTL)
+	return m
+}
+
+func (m *Match) distance(ttl uint8) int {
+	if m.Sig == nil {
+		return GuessDistance(ttl)
+	}
+	d := m.Sig.TTL - int(ttl)
+	if m.Flags&TTLReset != 0 {
+		for _, initial := range m.Sig.ext.ttls {
+			if near(initial, ttl) {
+				return initial - int(ttl)
+			}
+		}
+	}
+	if m.Fuzzy && (d < 0 || !m.Sig.RandomTTL && d > MaxDistance) {
+		return GuessDistance(ttl)
+	}
+	return d
+}
+
+// near reports whether a packet that left with an initial TTL may come with
+// this one.
+func near(initial int, ttl uint8) bool {
+	d := initial - int(ttl)
+	return d >= 0 && d <= MaxDistance
+}
+
+// compare holds one signature against a segment with the layout of e.
+func (t *TCP) compare(s *seen, e entry) (verdict, Flags) {
+	v, flags := exact, Flags(0)
+	q := t.quirksFor(s.Version)
+	if missing, added := q&^s.Quirks, s.Quirks&^(q|t.optionalFor(s.Version)); missing|added != 0 {
+		if missing&^fuzzyMissing != 0 || added&^fuzzyAdded != 0 {
+			return differs, 0
+		}
+		v = fuzzy
+	}
+	if t.IPOptLen != int(s.IPOptLen) {
+		return differs, 0
+	}
+	if t.RandomTTL {
+		if t.TTL < int(s.TTL) {
+			return differs, 0
+		}
+	} else if !near(t.TTL, s.TTL) {
+		if t.resetTo(s.TTL) {
+			flags |= TTLReset
+		} else {
+			v = fuzzy
+		}
+	}
+	payload := 0
+	if s.PayloadLen > 0 {
+		payload = 1
+	}
+	if !fits(t.MSS, int(s.MSS)) || !t.scaleFits(int(s.Scale)) || !fits(t.Payload, payload) {
+		return differs, 0
+	}
+	if t.Kind == windowTerms {
+		ok, clamped := t.ext.windowTakes(s, e.ts)
+		if !ok {
+			return differs, 0
+		}
+		if clamped {
+			flags |= Clamped
+		}
+	} else if !t.windowFits(int(s.Window), s.mult) {
+		return differs, 0
+	}
+	if e.erased {
+		flags |= Erased
+	}
+	return v, flags
+}
+
+func (t *TCP) resetTo(ttl uint8) bool {
+	if t.ext != nil {
+		for _, initial := range t.ext.ttls {
+			if near(initial, ttl) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *TCP) scaleFits(scale int) bool {
+	if t.ext != nil && t.ext.scales != nil {
+		return t.ext.scales.has(scale)
+	}
+	return fits(t.Scale, scale)
+}
+
+// optionalFor returns the quirks that a packet of this IP version may have.
+func (t *TCP) optionalFor(version uint8) packet.Quirks {
+	if t.ext == nil {
+		return 0
+	}
+	return t.mask(t.ext.optional, version)
+}
+
+// fits reports whether a number of a signature, or its wildcard, takes a value.
+func fits(want, got int) bool { return want == Any || want == got }
+
+func (t *TCP) windowFits(window int, mult Multiple) bool {
+	switch t.Kind {
+	case WindowEqual:
+		return t.Window == window
+	case WindowModulo:
+		return window%t.Window == 0
+	case WindowMSS, WindowMTU:
+		return mult.Kind == t.Kind && mult.N == t.Window
+	}
+	return true
+}

@@ -1,0 +1,51 @@
+package signature
+
+import "github.com/mxprint/mxprint/packet"
+
+// Multiple is a window recognised as a multiple of the MSS or the MTU. The
+// zero value is none.
+type Multiple struct {
+	Kind WindowKind // WindowMSS, WindowMTU, or WindowAny for none
+	N    int        // 1..32767
+}
+
+// windowMultiple finds the unit a window is a multiple of, trying p0f's
+// divisors in p0f's order (p0f v3 §3.2).
+func windowMultiple(s *packet.Segment, peerMSS uint16) Multiple {
+	return multipleOf(int(s.Window), int(s.MSS), s.TS1 != 0, int(s.HeaderLen), s.Version == 6, int(peerMSS))
+}
+
+func multipleOf(window, mss int, timestamps bool, headers int, v6 bool, peer int) Multiple {
+	if window == 0 || mss < 100 {
+		return Multiple{}
+	}
+	for _, try := range [...]struct {
+		div  int
+		kind WindowKind
+		when bool
+	}{
+		{mss, WindowMSS, true},
+		{mss - 12, WindowMSS, timestamps},
+		{1460, WindowMSS, true}, // the MSS of Ethernet, in case a router on the way changed ours
+		{1448, WindowMSS, true},
+		{1440, WindowMSS, v6},
+		{1428, WindowMSS, v6},
+		{mss + 40, WindowMTU, true},
+		{mss + headers, WindowMTU, true},
+		{mss + 60, WindowMTU, v6},
+		{1500, WindowMTU, true},
+		{peer, WindowMSS, peer != 0},
+		{peer - 12, WindowMSS, peer != 0 && peer != 12},
+	} {
+		if !try.when || window%try.div != 0 {
+			continue
+		}
+		// p0f keeps the quotient in 16 bits with a sign, and a quotient that
+		// is not positive ends the search without a unit.
+		if n := int(int16(window / try.div)); n > 0 {
+			return Multiple{Kind: try.kind, N: n}
+		}
+		return Multiple{}
+	}
+	return Multiple{}
+}
