@@ -1,0 +1,204 @@
+package filter
+
+import "golang.org/x/net/bpf"
+
+// The parts of an opcode, as in the BSD Packet Filter and
+// <linux/bpf_common.h>.
+const (
+	sizeW = 0x00
+	sizeH = 0x08
+	sizeB = 0x10
+
+	ldImm  = 0x00
+	ldAbs  = 0x20
+	ldInd  = 0x40
+	ldMem  = 0x60
+	ldLen  = 0x80
+	ldxImm = 0x01
+	ldxMem = 0x61
+	ldxLen = 0x81
+	ldxMsh = 0xb1
+	st     = 0x02
+	stx    = 0x03
+
+	alu    = 0x04
+	aluAdd = 0x00
+	aluSub = 0x10
+	aluMul = 0x20
+	aluDiv = 0x30
+	aluOr  = 0x40
+	aluAnd = 0x50
+	aluLsh = 0x60
+	aluRsh = 0x70
+	aluNeg = 0x80
+	aluMod = 0x90
+	aluXor = 0xa0
+	srcX   = 0x08
+
+	jmp  = 0x05
+	ja   = 0x00
+	jeq  = 0x10
+	jgt  = 0x20
+	jge  = 0x30
+	jset = 0x40
+
+	retK = 0x06
+	retA = 0x16
+	tax  = 0x07
+	txa  = 0x87
+)
+
+// Offsets at which Linux does not load from the frame (SKF_AD_OFF and up).
+const (
+	adStart       = 0xfffff000
+	adVLANTag     = adStart + 44
+	adVLANPresent = adStart + 48
+)
+
+// sizeOp returns the part of an opcode for a load of 1, 2 or 4 bytes.
+func sizeOp(bytes uint32) uint16 {
+	switch bytes {
+	case 1:
+		return sizeB
+	case 2:
+		return sizeH
+	}
+	return sizeW
+}
+
+// calculate is the arithmetic of BPF, on 32 bits without sign. It is not ok to
+// divide by zero.
+func calculate(op uint16, a, b uint32) (v uint32, ok bool) {
+	switch op {
+	case aluAdd:
+		return a + b, true
+	case aluSub:
+		return a - b, true
+	case aluMul:
+		return a * b, true
+	case aluDiv:
+		if b == 0 {
+			return 0, false
+		}
+		return a / b, true
+	case aluMod:
+		if b == 0 {
+			return 0, false
+		}
+		return a % b, true
+	case aluOr:
+		return a | b, true
+	case aluAnd:
+		return a & b, true
+	case aluXor:
+		return a ^ b, true
+	case aluLsh:
+		return a << b, true
+	case aluRsh:
+		return a >> b, true
+	case aluNeg:
+		return -a, true
+	}
+	return 0, false
+}
+
+// jumps reports whether a jump's condition holds.
+func jumps(op uint16, a, b uint32) bool {
+	switch op {
+	case jeq:
+		return a == b
+	case jgt:
+		return a > b
+	case jge:
+		return a >= b
+	}
+	return a&b != 0
+}
+
+// opcode is an opcode numbered without gaps, for the switch of run.
+type opcode uint8
+
+const (
+	opNone opcode = iota
+	opRetK
+	opRetA
+	opLdAbsW
+	opLdAbsH
+	opLdAbsB
+	opLdIndW
+	opLdIndH
+	opLdIndB
+	opLdLen
+	opLdImm
+	opLdMem
+	opLdVLANTag
+	opLdVLANPresent
+	opLdxImm
+	opLdxMem
+	opLdxLen
+	opLdxMsh
+	opSt
+	opStx
+	opTax
+	opTxa
+	opJa
+	opJeqK
+	opJgtK
+	opJgeK
+	opJsetK
+	opJeqX
+	opJgtX
+	opJgeX
+	opJsetX
+	opAddK
+	opSubK
+	opMulK
+	opDivK
+	opModK
+	opAndK
+	opOrK
+	opXorK
+	opLshK
+	opRshK
+	opAddX
+	opSubX
+	opMulX
+	opDivX
+	opModX
+	opAndX
+	opOrX
+	opXorX
+	opLshX
+	opRshX
+	opNeg
+)
+
+// opcodes are the opcodes Linux accepts.
+var opcodes = map[uint16]opcode{
+	retK: opRetK, retA: opRetA,
+	ldAbs | sizeW: opLdAbsW, ldAbs | sizeH: opLdAbsH, ldAbs | sizeB: opLdAbsB,
+	ldInd | sizeW: opLdIndW, ldInd | sizeH: opLdIndH, ldInd | sizeB: opLdIndB,
+	ldLen: opLdLen, ldImm: opLdImm, ldMem: opLdMem,
+	ldxImm: opLdxImm, ldxMem: opLdxMem, ldxLen: opLdxLen, ldxMsh: opLdxMsh,
+	st: opSt, stx: opStx, tax: opTax, txa: opTxa,
+	jmp | ja:  opJa,
+	jmp | jeq: opJeqK, jmp | jgt: opJgtK, jmp | jge: opJgeK, jmp | jset: opJsetK,
+	jmp | jeq | srcX: opJeqX, jmp | jgt | srcX: opJgtX, jmp | jge | srcX: opJgeX, jmp | jset | srcX: opJsetX,
+	alu | aluAdd: opAddK, alu | aluSub: opSubK, alu | aluMul: opMulK, alu | aluDiv: opDivK, alu | aluMod: opModK,
+	alu | aluAnd: opAndK, alu | aluOr: opOrK, alu | aluXor: opXorK, alu | aluLsh: opLshK, alu | aluRsh: opRshK,
+	alu | aluAdd | srcX: opAddX, alu | aluSub | srcX: opSubX, alu | aluMul | srcX: opMulX,
+	alu | aluDiv | srcX: opDivX, alu | aluMod | srcX: opModX, alu | aluAnd | srcX: opAndX,
+	alu | aluOr | srcX: opOrX, alu | aluXor | srcX: opXorX, alu | aluLsh | srcX: opLshX,
+	alu | aluRsh | srcX: opRshX, alu | aluNeg: opNeg,
+}
+
+// absoluteOp tells loads from the frame from loads of what the kernel notes.
+func absoluteOp(r bpf.RawInstruction) opcode {
+	switch r.K {
+	case adVLANTag:
+		return opLdVLANTag
+	case adVLANPresent:
+		return opLdVLANPresent
+	}
+	return opcodes[r.Op]
+}

@@ -1,0 +1,110 @@
+package filter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+)
+
+// linkKind is the way a link layer says what its payload is.
+type linkKind uint8
+
+const (
+	kindEther   linkKind = iota // a 16-bit EtherType
+	kindPPP                     // a 16-bit PPP protocol number
+	kindFamily                  // a 32-bit address family
+	kindPFLOG                   // an 8-bit address family, header length in the first byte
+	kindVersion                 // the version nibble of the IP header itself
+	kindIPv4                    // always IPv4
+	kindIPv6                    // always IPv6
+	kindWLAN                    // an EtherType in a SNAP header behind a header of 24 or 26 bytes
+)
+
+// link describes a link layer. Offsets are in bytes from the start of the
+// frame; of kindPFLOG and kindWLAN the payload is at the length of the
+// variable header more.
+type link struct {
+	number  int
+	kind    linkKind
+	typeAt  uint32
+	payload uint32
+	vlan    bool // it can carry VLAN tags
+
+	// families4 and families6 are the values of kindFamily.
+	families4, families6 []uint32
+}
+
+// linkLayer returns the link layer of a Config. The numbers are LINKTYPE
+// values and, for raw IP, those that some systems use for DLT_RAW.
+func linkLayer(cfg Config) (link, error) {
+	l := link{number: cfg.Link}
+	switch cfg.Link {
+	case 1: // LINKTYPE_ETHERNET
+		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 12, 14, true
+	case 9, 50: // LINKTYPE_PPP, LINKTYPE_PPP_HDLC: address, control, protocol
+		l.kind, l.typeAt, l.payload = kindPPP, 2, 4
+	case 51: // LINKTYPE_PPP_ETHER: PPPoE session header, protocol
+		l.kind, l.typeAt, l.payload = kindPPP, 6, 8
+	case 12, 14, 101: // LINKTYPE_RAW
+		l.kind = kindVersion
+	case 105: // LINKTYPE_IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
+		l.kind, l.typeAt, l.payload, l.vlan = kindWLAN, 6, 8, true
+	case 113: // LINKTYPE_LINUX_SLL
+		l.kind, l.typeAt, l.payload = kindEther, 14, 16
+	case 276: // LINKTYPE_LINUX_SLL2
+		l.kind, l.typeAt, l.payload = kindEther, 0, 20
+	case 117: // LINKTYPE_PFLOG
+		l.kind, l.typeAt = kindPFLOG, 1
+	case 228: // LINKTYPE_IPV4
+		l.kind = kindIPv4
+	case 229: // LINKTYPE_IPV6
+		l.kind = kindIPv6
+	case 0, 108: // LINKTYPE_NULL, LINKTYPE_LOOP
+		l.kind, l.payload = kindFamily, 4
+		l.families(cfg.Savefile)
+	default:
+		return link{}, fmt.Errorf("%w: %d", ErrLink, cfg.Link)
+	}
+	return l, nil
+}
+
+// families fills in the address families of link types 0 and 108. In type 108
+// they are in network byte order, in type 0 in that of the capturing machine.
+func (l *link) families(savefile bool) {
+	const inet = 2 // the same everywhere, unlike AF_INET6
+	l.families4 = []uint32{inet}
+	l.families6 = []uint32{inet6()}
+	if savefile {
+		l.families6 = []uint32{24, 28, 30}
+	}
+	if l.number != 0 {
+		return
+	}
+	both := func(families []uint32) []uint32 {
+		var out []uint32
+		for _, f := range families {
+			var b [4]byte
+			binary.NativeEndian.PutUint32(b[:], f)
+			out = append(out, binary.BigEndian.Uint32(b[:]))
+			if savefile {
+				out = append(out, binary.LittleEndian.Uint32(b[:]))
+			}
+		}
+		return out
+	}
+	l.families4, l.families6 = both(l.families4), both(l.families6)
+}
+
+// inet6 returns the AF_INET6 of this system, which the kernel puts into the
+// frames of a loopback device.
+func inet6() uint32 {
+	switch runtime.GOOS {
+	case "linux", "android":
+		return 10
+	case "freebsd", "dragonfly":
+		return 28
+	case "darwin", "ios":
+		return 30
+	}
+	return 24 // NetBSD, OpenBSD, Npcap
+}

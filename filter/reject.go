@@ -1,0 +1,234 @@
+package filter
+
+// maxSteps bounds the work of RejectsAll.
+const maxSteps = 1000000
+
+// RejectsAll reports whether it is certain that no frame passes, as for
+// "tcp and arp". False says nothing: the search for a contradiction on every
+// way through the program takes only so many steps, and knows nothing of the
+// relations between values of the frame.
+func (p *Program) RejectsAll() bool {
+	s := search{program: p, numbers: map[node]int{}, steps: maxSteps}
+	return !s.accepts(state{})
+}
+
+// node is a value a program computes: a constant, a load, or an operation on
+// values. Equal nodes have equal values for any one frame.
+type node struct {
+	op   opcode
+	a, b int // numbers of nodes; of opLdInd* a is that of X
+	k    uint32
+}
+
+// search walks all ways through a program. Values are known by their number
+// in nodes, which is the same on all ways.
+type search struct {
+	program *Program
+	nodes   []node
+	numbers map[node]int
+	steps   int
+}
+
+// state is a place on a way. The zero value of registers is no value at all:
+// numbers in a, x and m are those in nodes, plus one.
+type state struct {
+	pc    int
+	a, x  int
+	m     [memorySlots]int
+	known *outcome
+}
+
+// outcome is the result of a jump on the way here; a list.
+type outcome struct {
+	value int
+	jump  uint16
+	k     uint32
+	holds bool
+	prev  *outcome
+}
+
+func (s *search) number(n node) int {
+	i, ok := s.numbers[n]
+	if !ok {
+		s.nodes = append(s.nodes, n)
+		i = len(s.nodes)
+		s.numbers[n] = i
+	}
+	return i
+}
+
+func (s *search) constant(k uint32) int { return s.number(node{op: opLdImm, k: k}) }
+
+// value returns the value of a register if it is constant. Registers are 0 at
+// the start of a program.
+func (s *search) value(reg int) (uint32, bool) {
+	if reg == 0 {
+		return 0, true
+	}
+	n := s.nodes[reg-1]
+	return n.k, n.op == opLdImm
+}
+
+// accepts reports whether a way from st on may accept a frame.
+func (s *search) accepts(st state) bool {
+	for {
+		if s.steps--; s.steps < 0 {
+			return true
+		}
+		raw, in := s.program.raw[st.pc], s.program.code[st.pc]
+		st.pc++
+		switch {
+		case in.op == opRetK:
+			return in.k != 0
+		case in.op == opRetA:
+			v, ok := s.value(st.a)
+			return !ok || v != 0
+		case in.op == opJa:
+			st.pc += int(in.k)
+		case raw.Op&7 == jmp:
+			yes, no := s.outcomes(&st, raw.Op, in.k)
+			if yes && no {
+				other := st
+				other.pc += int(in.jf)
+				other.known = s.learn(&st, raw.Op, in.k, false)
+				if s.accepts(other) {
+					return true
+				}
+			}
+			if yes {
+				st.known = s.learn(&st, raw.Op, in.k, true)
+			}
+			st.pc += in.skip(yes)
+		case raw.Op&7 == alu:
+			st.a = s.calculate(&st, raw.Op, in)
+		default:
+			s.move(&st, in)
+		}
+	}
+}
+
+// move follows an instruction that loads or stores.
+func (s *search) move(st *state, in inst) {
+	switch in.op {
+	case opLdImm:
+		st.a = s.constant(in.k)
+	case opLdxImm:
+		st.x = s.constant(in.k)
+	case opLdMem:
+		st.a = st.m[in.k]
+	case opLdxMem:
+		st.x = st.m[in.k]
+	case opSt:
+		st.m[in.k] = st.a
+	case opStx:
+		st.m[in.k] = st.x
+	case opTax:
+		st.x = st.a
+	case opTxa:
+		st.a = st.x
+	case opLdxMsh:
+		st.x = s.number(node{op: in.op, k: in.k})
+	case opLdxLen:
+		st.x = s.number(node{op: opLdLen})
+	case opLdIndB, opLdIndH, opLdIndW:
+		st.a = s.number(node{op: in.op, a: st.x, k: in.k})
+	default: // opLdAbs*, opLdLen, opLdVLAN*
+		st.a = s.number(node{op: in.op, k: in.k})
+	}
+}
+
+func (s *search) calculate(st *state, op uint16, in inst) int {
+	n := node{op: in.op, a: st.a, k: in.k}
+	b, constB := in.k, true
+	if op&srcX != 0 {
+		n.b, n.k = st.x, 0
+		b, constB = s.value(st.x)
+	}
+	if a, ok := s.value(st.a); ok && constB {
+		if v, ok := calculate(op&0xf0, a, b); ok {
+			return s.constant(v)
+		}
+	}
+	return s.number(n)
+}
+
+// outcomes returns which outcomes a jump may have after those known.
+func (s *search) outcomes(st *state, op uint16, k uint32) (yes, no bool) {
+	jump := op & 0xf0
+	if op&srcX != 0 {
+		v, ok := s.value(st.x)
+		if !ok {
+			return true, true
+		}
+		k = v
+	}
+	if v, ok := s.value(st.a); ok {
+		holds := jumps(jump, v, k)
+		return holds, !holds
+	}
+	lo, hi := uint32(0), s.largest(st.a)
+	for o := st.known; o != nil; o = o.prev {
+		s.steps--
+		if o.value != st.a {
+			continue
+		}
+		switch {
+		case o.jump == jeq && o.holds:
+			holds := jumps(jump, o.k, k)
+			return holds, !holds
+		case o.jump == jump && o.k == k:
+			return o.holds, !o.holds
+		case o.jump == jset && jump == jeq && jumps(jset, k, o.k) != o.holds:
+			return false, true
+		case o.jump == jgt && o.holds:
+			lo = max(lo, o.k+1)
+		case o.jump == jge && o.holds:
+			lo = max(lo, o.k)
+		case o.jump == jgt:
+			hi = min(hi, o.k)
+		case o.jump == jge:
+			hi = min(hi, o.k-1)
+		}
+	}
+	switch jump {
+	case jeq:
+		return lo <= k && k <= hi, lo != hi || lo != k
+	case jgt:
+		return hi > k, lo <= k
+	case jge:
+		return hi >= k, lo < k
+	}
+	return hi != 0 && k != 0, true
+}
+
+// largest returns the largest value a node may have.
+func (s *search) largest(reg int) uint32 {
+	switch n := s.nodes[reg-1]; n.op {
+	case opLdAbsB, opLdIndB:
+		return 0xff
+	case opLdAbsH, opLdIndH, opLdVLANTag:
+		return 0xffff
+	case opLdVLANPresent:
+		return 1
+	case opLdxMsh:
+		return 60
+	case opAndK:
+		return n.k
+	}
+	return 0xffffffff
+}
+
+// learn adds the outcome of a jump to those known.
+func (s *search) learn(st *state, op uint16, k uint32, holds bool) *outcome {
+	if op&srcX != 0 {
+		v, ok := s.value(st.x)
+		if !ok {
+			return st.known
+		}
+		k = v
+	}
+	if _, ok := s.value(st.a); ok {
+		return st.known
+	}
+	return &outcome{value: st.a, jump: op & 0xf0, k: k, holds: holds, prev: st.known}
+}
