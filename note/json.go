@@ -1,0 +1,112 @@
+package note
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// wire is a Note in JSON, in the words of p0f's query protocol. What is not
+// known is left out.
+type wire struct {
+	State        string     `json:"state"`
+	ByConnection bool       `json:"by_connection,omitempty"`
+	OSName       string     `json:"os_name,omitempty"`
+	OSFlavor     string     `json:"os_flavor,omitempty"`
+	Quality      string     `json:"quality,omitempty"`
+	OSMatchQ     Quality    `json:"os_match_q"`
+	Distance     *int       `json:"distance,omitempty"`
+	LinkType     string     `json:"link_type,omitempty"`
+	RawSig       string     `json:"raw_sig,omitempty"`
+	FirstSeen    *time.Time `json:"first_seen,omitempty"`
+	LastSeen     *time.Time `json:"last_seen,omitempty"`
+	TotalConn    uint32     `json:"total_conn"`
+	UptimeMin    *uint32    `json:"uptime_min,omitempty"`
+	UpModDays    uint32     `json:"up_mod_days,omitempty"`
+	LastNAT      *time.Time `json:"last_nat,omitempty"`
+	LastChg      *time.Time `json:"last_chg,omitempty"`
+	BadSW        Honesty    `json:"bad_sw"`
+	HTTPName     string     `json:"http_name,omitempty"`
+	HTTPFlavor   string     `json:"http_flavor,omitempty"`
+	Language     string     `json:"language,omitempty"`
+}
+
+// MarshalJSON writes the note as docs/json.md describes it.
+func (n Note) MarshalJSON() ([]byte, error) {
+	w := wire{
+		State: n.State.String(), ByConnection: n.ByConnection,
+		OSName: n.OSName, OSFlavor: n.OSFlavor, OSMatchQ: n.Quality,
+		LinkType: n.LinkType, RawSig: n.RawSig, TotalConn: n.TotalConn,
+		FirstSeen: utc(n.FirstSeen), LastSeen: utc(n.LastSeen),
+		LastNAT: utc(n.LastNAT), LastChg: utc(n.LastChange),
+		UpModDays: n.UpModDays, BadSW: n.BadSW,
+		HTTPName: n.HTTPName, HTTPFlavor: n.HTTPFlavor, Language: n.Language,
+	}
+	if n.State == Matched {
+		w.Quality = n.Quality.String()
+	}
+	if n.Distance != DistanceUnknown {
+		w.Distance = &n.Distance
+	}
+	if n.UpModDays != 0 {
+		w.UptimeMin = &n.UptimeMin
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Unknown members are ignored, so
+// that a sensor may be newer than who asks it.
+func (n *Note) UnmarshalJSON(text []byte) error {
+	var w wire
+	if err := json.Unmarshal(text, &w); err != nil {
+		return fmt.Errorf("note: %w", err)
+	}
+	state := slices.Index(stateNames[:], w.State)
+	if state < 0 {
+		return fmt.Errorf("note: unknown state %q", w.State)
+	}
+	*n = Note{
+		State: State(state), ByConnection: w.ByConnection,
+		OSName: w.OSName, OSFlavor: w.OSFlavor, Quality: w.OSMatchQ,
+		LinkType: w.LinkType, RawSig: w.RawSig, TotalConn: w.TotalConn,
+		FirstSeen: orZero(w.FirstSeen), LastSeen: orZero(w.LastSeen),
+		LastNAT: orZero(w.LastNAT), LastChange: orZero(w.LastChg),
+		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,
+		HTTPName: w.HTTPName, HTTPFlavor: w.HTTPFlavor, Language: w.Language,
+		Distance: DistanceUnknown,
+	}
+	if w.Distance != nil {
+		n.Distance = *w.Distance
+	}
+	return nil
+}
+
+// String returns the quality in words: exact, fuzzy, generic or generic fuzzy.
+func (q Quality) String() string {
+	switch {
+	case q&Fuzzy != 0 && q&Generic != 0:
+		return "generic fuzzy"
+	case q&Fuzzy != 0:
+		return "fuzzy"
+	case q&Generic != 0:
+		return "generic"
+	}
+	return "exact"
+}
+
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func orZero[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

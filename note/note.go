@@ -1,0 +1,113 @@
+// Package note is the answer a mail server gets about the machine at the other
+// end of a connection, and Lookuper, the one interface that everything which
+// answers implements.
+//
+// A front (milter, policy service, query socket, a Go SMTP server) needs a
+// Lookuper and nothing else of mxprint. The package imports the standard
+// library alone.
+package note
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Lookuper answers who a client is. Implementations are safe for concurrent
+// use.
+type Lookuper interface {
+	// Lookup returns what is known about q.Client. It blocks for at most
+	// q.Wait, and not beyond the end of ctx. The error is not nil exactly when
+	// the state of the note is Unavailable; a mail server then goes on as if
+	// it had not asked.
+	Lookup(ctx context.Context, q Query) (Note, error)
+}
+
+// Query names the connection that is asked about.
+type Query struct {
+	// Client is the peer of the mail server. Without a port the answer is the
+	// one kept for the address. An IPv4-mapped IPv6 address is a different
+	// host from the IPv4 address: unmap it where the address comes in.
+	Client netip.AddrPort
+	// Server is the mail server's own end, where it is known.
+	Server netip.AddrPort
+	// Wait is how long an address not seen yet may wait for its first SYN: a
+	// mail server asks within microseconds of the handshake, and may be ahead
+	// of the capture. Zero answers at once.
+	Wait time.Duration
+}
+
+// State tells the four answers apart. The zero value is Unavailable, so that a
+// Note nobody filled in claims nothing.
+type State uint8
+
+const (
+	Unavailable State = iota // no sensor could be asked
+	NotSeen                  // the sensor has seen no SYN of this client
+	Unknown                  // seen, but no signature ever matched
+	Matched                  // OSName and OSFlavor name the system
+)
+
+var stateNames = [...]string{"unavailable", "not seen", "unknown", "matched"}
+
+// String returns the state in words.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "invalid"
+}
+
+// Quality says how a signature matched; the bits are those of p0f's
+// os_match_q.
+type Quality uint8
+
+const (
+	Fuzzy   Quality = 1 << iota // a quirk or the TTL differed within bounds
+	Generic                     // only a catch-all signature matched
+)
+
+// Honesty is p0f's bad_sw: whether the HTTP software tells the truth.
+type Honesty uint8
+
+const (
+	Honest     Honesty = iota // or nothing known
+	OSMismatch                // User-Agent and TCP stack name different systems
+	Dishonest                 // the software is not what it says
+)
+
+// DistanceUnknown is the Distance of a client whose distance is not known.
+const DistanceUnknown = -1
+
+// Note is what is known about one client. The field comments give the word of
+// p0f's query protocol.
+type Note struct {
+	State State
+
+	OSName   string  // os_name: "Linux"; empty unless State is Matched
+	OSFlavor string  // os_flavor: "3.11 and newer"; may be empty
+	Quality  Quality // os_match_q
+
+	HTTPName   string // http_name: last application seen by HTTP
+	HTTPFlavor string // http_flavor
+	Language   string // language: "English"
+	LinkType   string // link_type: "Ethernet or modem"
+
+	FirstSeen time.Time // first_seen, one second resolution
+	LastSeen  time.Time // last_seen: the client's most recent new connection
+	TotalConn uint32    // total_conn: connections seen, in either role
+
+	UptimeMin  uint32    // uptime_min: minutes; see UpModDays
+	UpModDays  uint32    // up_mod_days: the clock wraps after so many days; 0 = uptime unknown
+	LastNAT    time.Time // last_nat: last sign of address sharing; zero = never
+	LastChange time.Time // last_chg: last sign of another system; zero = never
+
+	Distance int     // distance: hops, or DistanceUnknown
+	BadSW    Honesty // bad_sw
+
+	// ByConnection says that State, OSName, OSFlavor, Quality, LinkType and
+	// Distance come from the SYN of the very connection that was asked about,
+	// and not from whatever the address sent last.
+	ByConnection bool
+	RawSig       string // of that SYN, in p0f's notation; empty otherwise
+}
