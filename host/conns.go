@@ -1,0 +1,171 @@
+package host
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// conns remembers the SYN of each of the last connections, the oldest giving
+// way to the newest. Flows cannot serve for that: an SMTP connection has told
+// a flow all it will at the server's greeting, when the mail server has just
+// begun to ask.
+type conns struct {
+	slab[connRec]
+	index
+	size   uint32 // records at the most; 0 = none are kept
+	newest uint32 // record number, none before the first
+}
+
+// connRec is one connection's SYN and what it was taken for. It holds no
+// pointer.
+type connRec struct {
+	client                 [16]byte // as hostRec.addr
+	server                 uint32   // hash of the server's address
+	quirks                 packet.Quirks
+	clientPort, serverPort uint16
+	window, mss            uint16
+	label                  uint16 // a signature.Label's ID; 0 = unmatched
+	distance               int16
+	multiple               int16
+	multipleKind           signature.WindowKind
+	layout                 packet.Layout
+	ttl, scale, ipOpt      uint8
+	is                     connFlags
+}
+
+// connFlags are the facts of a connRec that are true or false.
+type connFlags uint8
+
+const (
+	isV6      connFlags = 1 << iota // the client's address is IPv6
+	isFuzzy                         // the match was
+	isPayload                       // the SYN had data
+)
+
+func newConns(size int) conns {
+	return conns{index: newIndex(), size: uint32(size)}
+}
+
+// keyOf hashes one end of a connection.
+func (c *conns) keyOf(key [16]byte, port uint16) uint32 {
+	var b [18]byte
+	copy(b[:], key[:])
+	binary.LittleEndian.PutUint16(b[16:], port)
+	sum := maphash.Bytes(c.seed, b[:])
+	return uint32(sum ^ sum>>32)
+}
+
+// remember takes the SYN of a new connection.
+func (c *conns) remember(s *packet.Segment, m *signature.Match) {
+	if c.size == 0 {
+		return
+	}
+	n := c.newest%c.size + 1
+	if n > c.next {
+		n = c.take()
+	} else {
+		old := c.at(n)
+		c.remove(n, c.keyOf(old.client, old.clientPort))
+	}
+	c.newest = n
+	r := c.at(n)
+	client, v6 := hostKey(s.Src.Addr())
+	server, _ := hostKey(s.Dst.Addr())
+	*r = connRec{
+		client: client, clientPort: s.Src.Port(),
+		server: c.keyOf(server, 0), serverPort: s.Dst.Port(),
+		quirks: s.Quirks, window: s.Window, mss: s.MSS, layout: s.Layout,
+		ttl: s.TTL, scale: s.Scale, ipOpt: s.IPOptLen,
+		distance: int16(m.Distance), multiple: int16(m.Multiple.N), multipleKind: m.Multiple.Kind,
+	}
+	if v6 {
+		r.is |= isV6
+	}
+	if m.Fuzzy {
+		r.is |= isFuzzy
+	}
+	if s.PayloadLen > 0 {
+		r.is |= isPayload
+	}
+	if m.Sig != nil {
+		r.label = uint16(m.Sig.Label.ID)
+	}
+	c.insert(n, c.keyOf(client, s.Src.Port()))
+}
+
+// find returns the newest connection between two ends; an invalid server
+// stands for any.
+func (c *conns) find(client, server netip.AddrPort) *connRec {
+	key, v6 := hostKey(client.Addr())
+	hash := c.keyOf(key, client.Port())
+	var serverHash uint32
+	if server.IsValid() {
+		k, _ := hostKey(server.Addr())
+		serverHash = c.keyOf(k, 0)
+	}
+	var found *connRec
+	var age uint32
+	mask := uint32(len(c.slots) - 1)
+	for i := hash & mask; c.slots[i].n != none; i = (i + 1) & mask {
+		n := c.slots[i].n
+		if c.slots[i].hash != hash {
+			continue
+		}
+		r := c.at(n)
+		if r.client != key || (r.is&isV6 != 0) != v6 || r.clientPort != client.Port() ||
+			server.IsValid() && (r.server != serverHash || r.serverPort != server.Port()) {
+			continue
+		}
+		if a := (c.newest + c.size - n) % c.size; found == nil || a < age {
+			found, age = r, a
+		}
+	}
+	return found
+}
+
+// Conn is what one connection's own SYN said.
+type Conn struct {
+	OS       *signature.Label // nil: no signature matched
+	Fuzzy    bool
+	Distance int    // hops
+	Link     string // empty if unknown
+	RawSig   string // in p0f's notation
+}
+
+// Conn returns what is known of the newest connection between two ends; an
+// invalid server stands for any. Only a table with Config.Recent knows
+// connections.
+func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
+	r := t.conns.find(client, server)
+	if r == nil {
+		return Conn{}, false
+	}
+	s := r.segment()
+	c := Conn{
+		OS: t.db.Label(int(r.label)), Fuzzy: r.is&isFuzzy != 0, Distance: int(r.distance),
+		RawSig: string(signature.AppendRaw(nil, &s, signature.Multiple{Kind: r.multipleKind, N: int(r.multiple)})),
+	}
+	if s.MSS != 0 {
+		c.Link = t.db.LinkName(t.db.LinkID(mtuOf(&s)))
+	}
+	return c, true
+}
+
+// segment is as much of the SYN as its raw signature shows.
+func (r *connRec) segment() packet.Segment {
+	s := packet.Segment{
+		Version: 4, Type: packet.SYN, TTL: r.ttl, IPOptLen: r.ipOpt, MSS: r.mss,
+		Window: r.window, Scale: r.scale, Layout: r.layout, Quirks: r.quirks,
+	}
+	if r.is&isV6 != 0 {
+		s.Version = 6
+	}
+	if r.is&isPayload != 0 {
+		s.PayloadLen = 1
+	}
+	return s
+}

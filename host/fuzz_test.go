@@ -1,0 +1,155 @@
+package host
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// FuzzTable feeds a table whatever comes: eight bytes make one segment, among
+// few hosts and ports, so that they meet. Tables are small, so that limits and
+// expiry decide.
+func FuzzTable(f *testing.F) {
+	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8))
+	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts uint8) {
+		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16)}
+		db := mustParse(t, testDB)
+		seen := &times{t: t}
+		table := New(db, cfg, seen)
+		seen.table = table
+		cfg = table.cfg
+		now := int64(1e15)
+		for len(script) >= 8 {
+			s := scripted(script[:8])
+			now += int64(int8(script[7])) * int64(script[6]) * 10_000 // also back
+			script = script[8:]
+			table.Frame(now)
+			table.Update(&s, nil)
+			hosts, conns := table.Len()
+			if conns > cfg.MaxConns+1 || hosts > cfg.MaxHosts+2*cfg.MaxConns+excessHosts+2 {
+				t.Fatalf("%d hosts, %d flows, with limits of %d and %d", hosts, conns, cfg.MaxHosts, cfg.MaxConns)
+			}
+			if table.Frames()%64 == 0 {
+				checkTable(t, table)
+			}
+		}
+		checkTable(t, table)
+		table.SetDB(signature.Builtin())
+		checkTable(t, table)
+	})
+}
+
+// times holds observations to the time of their packet and to their segment.
+type times struct {
+	t     *testing.T
+	table *Table
+}
+
+func (x *times) Observe(o *Observation) {
+	if o.At != x.table.at || !o.Client.IsValid() || !o.Server.IsValid() || int(o.Module) >= len(moduleNames) {
+		x.t.Fatalf("observation %+v at %d", o, x.table.at)
+	}
+	if fingerprint := o.Module <= ProbeResponse; fingerprint != (o.Segment != nil) {
+		x.t.Fatalf("%s with segment %v", o.Module, o.Segment)
+	}
+	if change := o.Module >= HostChange; change != (o.Hits != [4]int{}) || change && o.Reasons == 0 {
+		x.t.Fatalf("%s with reasons %v, hits %v", o.Module, o.Reasons, o.Hits)
+	}
+}
+
+// scripted makes a segment of eight bytes.
+func scripted(b []byte) packet.Segment {
+	types := [...]packet.Type{packet.SYN, packet.SYNACK, packet.ACK, packet.FIN, packet.RST, packet.SYN, packet.ACK, packet.SYN}
+	windows := [...]uint16{winLinux3, winLinux3b, winLinux2, winXP, winRandom, winGeneric, winProgram, winUnknown, probeWindow}
+	s := *syn(1000 + int(b[2]>>4)*40)
+	s.Type = types[b[0]&7]
+	end := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n & 31}) }
+	s.Src, s.Dst = netip.AddrPortFrom(end(b[1]), s.Src.Port()), netip.AddrPortFrom(end(b[1]>>3), 25)
+	if b[0]&8 != 0 { // the other way round
+		s.Src, s.Dst = s.Dst, s.Src
+	}
+	s.Window = windows[int(b[2]&15)%len(windows)]
+	if s.Window == probeWindow && b[3]&1 != 0 {
+		s.MSS = probeMSS
+	}
+	s.Seq = uint32(b[3] >> 1)
+	s.TS1 = uint32(b[4]) * 300
+	s.TTL = 64 - b[5]>>4
+	s.PayloadLen = uint16(b[5]&15) * 1000
+	return s
+}
+
+// checkTable holds the insides of a table together: each record is found by
+// its key, stands once in its age list, and refers to what exists.
+func checkTable(t testing.TB, table *Table) {
+	t.Helper()
+	flows := map[uint32]uint32{} // flow references a host
+	n := checkAge(t, "flows", &table.flows.age, table.flows.linksOf, func(n uint32) {
+		r := table.flows.at(n)
+		flows[r.client]++
+		flows[r.server]++
+		if found := table.flows.find(r.hash, r.client, r.clientPort, r.server, r.serverPort); found != n {
+			t.Fatalf("flow %d is found as %d", n, found)
+		}
+	})
+	checkSlab(t, "flows", n, table.flows.count, table.flows.used, table.flows.next, table.flows.free)
+	servers := 0
+	n = checkAge(t, "hosts", &table.hosts.age, table.hosts.linksOf, func(n uint32) {
+		r := table.hosts.at(n)
+		if r.flows != flows[n] {
+			t.Fatalf("host %d counts %d flows, there are %d", n, r.flows, flows[n])
+		}
+		delete(flows, n)
+		if r.server != none {
+			servers++
+		}
+		addr := netip.AddrFrom16(r.addr)
+		if !r.v6 {
+			addr = netip.AddrFrom4([4]byte(r.addr[:4]))
+		}
+		if found, _ := table.hosts.find(addr); found != n {
+			t.Fatalf("host %d, %v, is found as %d", n, addr, found)
+		}
+		if h, ok := table.Host(addr); !ok || h.TotalConn == 0 || h.Distance < -1 || h.Distance > 255 {
+			t.Fatalf("host %v = %+v, %v", addr, h, ok)
+		}
+	})
+	checkSlab(t, "hosts", n, table.hosts.count, table.hosts.used, table.hosts.next, table.hosts.free)
+	if len(flows) != 0 {
+		t.Fatalf("flows refer to hosts that are gone: %v", flows)
+	}
+	if live := int(table.servers.next) - len(table.servers.free); live != servers {
+		t.Fatalf("%d records of servers are in use, %d hosts have one", live, servers)
+	}
+	if c := &table.conns; c.used != int(c.next) || c.next > c.size {
+		t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.next, c.size)
+	}
+}
+
+// checkAge walks an age list in both directions and returns its length.
+func checkAge(t testing.TB, what string, l *ageList, at func(uint32) *links, visit func(uint32)) int {
+	t.Helper()
+	older, count := uint32(none), 0
+	for n := l.oldest; n != none; n = at(n).newer {
+		if at(n).older != older {
+			t.Fatalf("%s: %d stands after %d but names %d", what, n, older, at(n).older)
+		}
+		visit(n)
+		older = n
+		count++
+	}
+	if l.newest != older {
+		t.Fatalf("%s: the newest is %d, the list ends with %d", what, l.newest, older)
+	}
+	return count
+}
+
+func checkSlab(t testing.TB, what string, listed, count, used int, next uint32, free []uint32) {
+	t.Helper()
+	if listed != count || used != count || int(next)-len(free) != count {
+		t.Fatalf("%s: %d listed, %d counted, %d indexed, %d records in use", what, listed, count, used, int(next)-len(free))
+	}
+}

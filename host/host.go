@@ -1,0 +1,89 @@
+package host
+
+import (
+	"net/netip"
+
+	"github.com/mxprint/mxprint/signature"
+)
+
+// Host is what a table knows of one address. Times are seconds since 1970, of
+// packet time; 0 means never.
+type Host struct {
+	OS      *signature.Label // nil: no signature ever matched
+	Fuzzy   bool             // how the last one matched
+	Generic bool
+	Link    string // empty if unknown
+
+	FirstSeen  uint32
+	LastSeen   uint32 // its most recent new connection, in either role
+	TotalConn  uint32 // connections, in either role
+	LastNAT    uint32
+	LastChange uint32
+	UptimeMin  uint32
+	UpModDays  uint32 // 0: uptime unknown
+	Distance   int    // hops, or -1 if unknown
+}
+
+// Host returns what is known of an address. It does not count as traffic of
+// the host.
+func (t *Table) Host(a netip.Addr) (Host, bool) {
+	n, _ := t.hosts.find(a)
+	if n == none {
+		return Host{}, false
+	}
+	r := t.hosts.at(n)
+	h := Host{
+		OS:    t.db.Label(int(r.label)),
+		Fuzzy: r.quality&1 != 0, Generic: r.quality&2 != 0,
+		Link:      t.db.LinkName(int(r.link)),
+		FirstSeen: r.firstSeen, LastSeen: r.lastSeen, TotalConn: r.totalConn,
+		LastNAT: r.lastNAT, LastChange: r.lastChg,
+		UptimeMin: r.upMin, UpModDays: uint32(r.upMod),
+		Distance: int(r.distance),
+	}
+	if r.distance == distanceUnknown {
+		h.Distance = -1
+	}
+	return h, true
+}
+
+// Len returns how many hosts and connections the table holds.
+func (t *Table) Len() (hosts, conns int) { return t.hosts.count, t.flows.count }
+
+// SetDB changes the database. What is known of a host stays where the new
+// database has the same label or link; scoring starts anew, for signatures
+// have other numbers now.
+func (t *Table) SetDB(db *signature.DB) {
+	labels, links := relabel(t.db, db), relink(t.db, db)
+	t.db = db
+	for n := t.hosts.age.oldest; n != none; n = t.hosts.at(n).links.newer {
+		h := t.hosts.at(n)
+		h.label, h.link = labels[h.label], links[h.link]
+		h.client.last.valid = false
+		if h.server != none {
+			t.servers.at(h.server).last.valid = false
+		}
+	}
+	for n := uint32(1); n <= t.conns.next; n++ {
+		r := t.conns.at(n)
+		r.label = labels[r.label]
+	}
+}
+
+// relabel returns the IDs that the labels of one database have in another.
+func relabel(old, db *signature.DB) []uint16 {
+	ids := []uint16{0}
+	for id := 1; old.Label(id) != nil; id++ {
+		ids = append(ids, uint16(db.FindLabel(old.Label(id))))
+	}
+	return ids
+}
+
+// relink is relabel for links.
+func relink(old, db *signature.DB) []uint16 {
+	ids := []uint16{0}
+	for id := 1; old.LinkName(id) != ""; id++ {
+		ids = append(ids, uint16(db.FindLink(old.LinkName(id))))
+	}
+	return ids
+}

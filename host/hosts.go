@@ -1,0 +1,132 @@
+package host
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+)
+
+// hosts is the table of addresses seen, ordered by last touch.
+type hosts struct {
+	slab[hostRec]
+	index
+	age   ageList
+	count int
+}
+
+// hostRec is what is kept of one address. It holds no pointer. Times are
+// seconds of packet time.
+type hostRec struct {
+	addr      [16]byte // IPv4 in the first four bytes
+	hash      uint32
+	links     links
+	firstSeen uint32
+	lastSeen  uint32
+	totalConn uint32
+	lastNAT   uint32
+	lastChg   uint32
+	upMin     uint32
+	flows     uint32 // flows that refer to the host; it stays while there are any
+	server    uint32 // record of the server role, none before the first SYN+ACK
+	client    roleRec
+	label     uint16 // OS, a signature.Label's ID; 0 = none ever matched
+	link      uint16 // a number for signature.DB.LinkName
+	upMod     uint16 // days; 0 = uptime unknown
+	lastPort  uint16
+	distance  int16
+	reasons   Reasons
+	v6        bool
+	quality   uint8
+}
+
+// roleRec is what is kept of a host in one role: its scores, and its last SYN
+// or SYN+ACK.
+type roleRec struct {
+	board board
+	last  lastSeg
+}
+
+const distanceUnknown = 255 // as p0f says it
+
+func newHosts() hosts {
+	return hosts{index: newIndex()}
+}
+
+func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
+	if a.Is4() {
+		v4 := a.As4()
+		copy(key[:], v4[:])
+		return key, false
+	}
+	return a.As16(), true
+}
+
+func (h *hosts) hashKey(key [16]byte, v6 bool) uint32 {
+	sum := maphash.Bytes(h.seed, key[:])
+	if v6 {
+		sum = ^sum
+	}
+	return uint32(sum ^ sum>>32)
+}
+
+// find returns the record number of an address, or none, and its hash.
+func (h *hosts) find(a netip.Addr) (n, hash uint32) {
+	key, v6 := hostKey(a)
+	hash = h.hashKey(key, v6)
+	mask := uint32(len(h.slots) - 1)
+	for i := hash & mask; h.slots[i].n != none; i = (i + 1) & mask {
+		if h.slots[i].hash != hash {
+			continue
+		}
+		if r := h.at(h.slots[i].n); r.addr == key && r.v6 == v6 {
+			return h.slots[i].n, hash
+		}
+	}
+	return none, hash
+}
+
+// add makes a record for an address that has none.
+func (h *hosts) add(a netip.Addr, hash, now uint32) uint32 {
+	n := h.take()
+	r := h.at(n)
+	r.addr, r.v6 = hostKey(a)
+	r.hash = hash
+	r.firstSeen, r.lastSeen = now, now
+	r.distance = distanceUnknown
+	h.insert(n, hash)
+	h.age.push(n, h.linksOf)
+	h.count++
+	return n
+}
+
+// touch makes the host the newest.
+func (h *hosts) touch(n, now uint32) {
+	h.at(n).lastSeen = now
+	if h.age.newest != n {
+		h.age.drop(n, h.linksOf)
+		h.age.push(n, h.linksOf)
+	}
+}
+
+func (h *hosts) delete(n uint32) {
+	h.age.drop(n, h.linksOf)
+	h.remove(n, h.at(n).hash)
+	h.give(n)
+	h.count--
+}
+
+func (h *hosts) linksOf(n uint32) *links { return &h.at(n).links }
+
+// flowHash hashes the two ends of a connection so that both directions have
+// one hash.
+func (h *hosts) flowHash(a uint32, aPort uint16, b uint32, bPort uint16) uint32 {
+	ka, kb := uint64(a)<<16|uint64(aPort), uint64(b)<<16|uint64(bPort)
+	if ka > kb {
+		ka, kb = kb, ka
+	}
+	var key [16]byte
+	binary.LittleEndian.PutUint64(key[:], ka)
+	binary.LittleEndian.PutUint64(key[8:], kb)
+	sum := maphash.Bytes(h.seed, key[:])
+	return uint32(sum ^ sum>>32)
+}

@@ -1,0 +1,227 @@
+package host
+
+import (
+	"math/bits"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// board holds the last 32 scores of a host in one role, as one bitmap a
+// threshold: bit 0 is the newest score (p0f v3 §7.1).
+type board [4]uint32
+
+// thresholds are the scores a board tells apart, and limits how many of the 32
+// may reach each before an address counts as shared.
+var (
+	thresholds = [4]int{6, 3, 2, 1}
+	limits     = [4]int{2, 4, 6, 8}
+)
+
+// add shifts a score in and returns how many reach each threshold.
+func (b *board) add(score int) (hits [4]int) {
+	for i := range b {
+		b[i] <<= 1
+		if score >= thresholds[i] {
+			b[i] |= 1
+		}
+		hits[i] = bits.OnesCount32(b[i])
+	}
+	return hits
+}
+
+// lastSeg is what scoring and uptime need of a host's last SYN or SYN+ACK.
+type lastSeg struct {
+	seconds uint32 // packet time
+	millis  uint16 // and the milliseconds of it
+	mss     uint16
+	ts1     uint32
+	layout  uint32 // hash of the option layout
+	quirks  packet.Quirks
+	sig     uint32 // a number for signature.DB.TCP, 0 = unmatched
+	ttl     uint8
+	fuzzy   bool
+	valid   bool
+}
+
+func (l *lastSeg) atMillis() int64 { return int64(l.seconds)*1000 + int64(l.millis) }
+
+func newLastSeg(s *packet.Segment, m *signature.Match, at int64) lastSeg {
+	l := lastSeg{
+		seconds: uint32(at / 1e6), millis: uint16(at / 1000 % 1000),
+		mss: s.MSS, ts1: s.TS1, layout: layoutHash(&s.Layout), quirks: s.Quirks,
+		ttl: s.TTL, fuzzy: m.Fuzzy, valid: true,
+	}
+	if m.Sig != nil {
+		l.sig = uint32(m.Sig.ID)
+	}
+	return l
+}
+
+// layoutHash stands for a layout where only sameness counts (FNV-1a).
+func layoutHash(l *packet.Layout) uint32 {
+	h := uint64(14695981039346656037)
+	for _, k := range l.Kinds[:l.Len] {
+		h = (h ^ uint64(k)) * 1099511628211
+	}
+	h = (h ^ uint64(l.Len)) * 1099511628211
+	return uint32(h ^ h>>32)
+}
+
+// driftQuirks may differ between two SYNs of one system.
+const driftQuirks = packet.ECN | packet.DF | packet.IDNonZero | packet.IDZero
+
+// scored is the sum of what speaks for a change, and why.
+type scored struct {
+	score   int
+	reasons Reasons
+	major   bool // another system: smaller signs say nothing more
+}
+
+func (s *scored) add(score int, why Reasons) {
+	s.score += score
+	s.reasons |= why
+}
+
+// scoreTCP holds a fingerprint against what is known of the host (p0f v3
+// §7.2) and takes over what it names.
+func (t *Table) scoreTCP(n uint32, role Role, flow *flowRec, s *packet.Segment, m *signature.Match) {
+	h := t.hosts.at(n)
+	r := &t.role(n, role).last
+	var sum scored
+	known := t.db.Label(int(h.label))
+	otherOS := m.Sig != nil && known != nil && !known.SameName(m.Sig.Label)
+	switch {
+	case r.valid:
+		t.compare(&sum, h, r, role, flow, s, m, otherOS)
+	case otherOS:
+		sum.add(8, OSDiff)
+	}
+	t.addScore(n, role, sum.reasons, sum.score)
+	if m.Sig != nil {
+		h.label = uint16(m.Sig.Label.ID)
+		h.quality = 0
+		if m.Fuzzy {
+			h.quality |= 1
+		}
+		if m.Sig.Label.Generic {
+			h.quality |= 2
+		}
+	}
+	h.lastPort = flow.clientPort
+}
+
+// compare is part B of the scoring: there is an earlier segment r of the role.
+func (t *Table) compare(sum *scored, h *hostRec, r *lastSeg, role Role, flow *flowRec,
+	s *packet.Segment, m *signature.Match, otherOS bool) {
+	syn := role == Client
+	old := t.db.TCP(int(r.sig))
+	if m.Sig == nil || old == nil {
+		unmatchedDiff(sum, r, s, syn)
+		if syn && m.Sig != old {
+			sum.add(1, XKnown)
+		}
+	} else {
+		matchedDiff(sum, old, r, m, syn)
+	}
+	if !sum.major && otherOS {
+		sum.add(8, OSDiff)
+		sum.major = true
+	}
+	if d := int(s.TTL) - int(r.ttl); !sum.major && d != 0 && !random(old) && !random(m.Sig) &&
+		(m.Distance <= 9 || d > 1) {
+		if m.Distance > 5 && d >= -2 && d <= 2 {
+			sum.add(1, TTL)
+		} else {
+			sum.add(4, TTL)
+		}
+	}
+	if syn && h.lastPort != 0 && int(h.lastPort)-int(flow.clientPort) >= 64 {
+		sum.add(1, Port)
+	}
+	if s.MSS != r.mss {
+		sum.add(1, MTUDiff)
+	}
+	t.clockDiff(sum, r, s)
+}
+
+func unmatchedDiff(sum *scored, r *lastSeg, s *packet.Segment, syn bool) {
+	if (s.Quirks^r.quirks)&^driftQuirks != 0 {
+		sum.add(2, SigDiff)
+	} else if syn && layoutHash(&s.Layout) != r.layout {
+		sum.add(1, SigDiff)
+	}
+}
+
+func matchedDiff(sum *scored, old *signature.TCP, r *lastSeg, m *signature.Match, syn bool) {
+	switch {
+	case !old.Label.SameName(m.Sig.Label):
+		sum.add(8, OSDiff)
+		sum.major = true
+	case !syn:
+	case old.Label.ID != m.Sig.Label.ID:
+		sum.add(2, OSDiff)
+	case old.Line != m.Sig.Line:
+		sum.add(1, OSDiff)
+	case r.fuzzy != m.Fuzzy:
+		sum.add(1, FuzzyFit)
+	}
+}
+
+func random(sig *signature.TCP) bool { return sig != nil && sig.RandomTTL }
+
+// clockDiff looks at the timestamps of a host that is already suspect: a clock
+// that went on as it should halves the suspicion.
+func (t *Table) clockDiff(sum *scored, r *lastSeg, s *packet.Segment) {
+	const day = 86_400_000
+	d := t.at/1000 - r.atMillis()
+	if sum.score == 0 || s.TS1 == 0 || r.ts1 == 0 || d < 0 || d >= day {
+		return
+	}
+	most := uint32(max(d, 100) * 1500 / 1000)
+	ticks := s.TS1 - r.ts1
+	if ticks > most && (d >= 100 || ^ticks > most) {
+		sum.add(4, Tstamp)
+	} else {
+		sum.score /= 2
+	}
+}
+
+// checkTool is for a program that was recognised by its TCP segments: can it
+// run on the system the address is known for (p0f v3 §7.3)?
+func (t *Table) checkTool(n uint32, role Role, program *signature.Label) {
+	os := t.db.Label(int(t.hosts.at(n).label))
+	switch {
+	case os == nil:
+	case program.Runs(os):
+		t.addScore(n, role, 0, 0)
+	default:
+		t.addScore(n, role, AppVsOS, 4)
+	}
+}
+
+// addScore enters a score and reports what follows from it (p0f v3 §7.1). The
+// reasons of both roles share one set, which lasts until a report of sharing.
+func (t *Table) addScore(n uint32, role Role, why Reasons, score int) {
+	h := t.hosts.at(n)
+	b := &t.role(n, role).board
+	hits := b.add(score)
+	h.reasons |= why
+	if score == 0 {
+		return
+	}
+	for i := range hits {
+		if hits[i] <= limits[i] {
+			continue
+		}
+		h.lastNAT = t.seconds()
+		why, h.reasons = h.reasons, 0
+		*b = board{}
+		t.emit(IPSharing, role, func(o *Observation) { o.Reasons, o.Hits = why, hits })
+		return
+	}
+	if score > 1 {
+		h.lastChg = t.seconds()
+		t.emit(HostChange, role, func(o *Observation) { o.Reasons, o.Hits = why, hits })
+	}
+}

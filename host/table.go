@@ -1,0 +1,310 @@
+// Package host keeps what is known of each address and of each connection
+// under way, and finds out what only a history tells: uptime, a change of
+// system, several systems behind one address.
+//
+// A Table is fed segments in the order of capture and reports Observations;
+// Host answers what is known of an address. It implements sections 5 to 7 of
+// p0f's behaviour (p0f v3), with p0f's order of events: from the same packets
+// and the same database come the same observations.
+//
+// Both tables are bounded, and the cost of a segment does not depend on how
+// many hosts are known. Records hold no pointers. A Table is not safe for
+// concurrent use; package engine guards it.
+package host
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// Config bounds a Table. Zero and negative values mean p0f's defaults, numbers
+// beyond 2^30 mean 2^30.
+type Config struct {
+	MaxConns int           // connections under way; default 1,000
+	MaxHosts int           // addresses; default 10,000
+	ConnAge  time.Duration // a connection is forgotten after; default 30 s
+	HostAge  time.Duration // an address is forgotten after; default 2 h
+	Recent   int           // connections whose SYN is kept for Table.Conn; default none
+}
+
+func (c *Config) setDefaults() {
+	if c.MaxConns <= 0 {
+		c.MaxConns = 1000
+	}
+	if c.MaxHosts <= 0 {
+		c.MaxHosts = 10000
+	}
+	if c.ConnAge <= 0 {
+		c.ConnAge = 30 * time.Second
+	}
+	if c.HostAge <= 0 {
+		c.HostAge = 2 * time.Hour
+	}
+	const most = 1 << 30 // records are numbered with 32 bits
+	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
+}
+
+// Table is the memory of hosts and connections.
+type Table struct {
+	db       *signature.DB
+	cfg      Config
+	observer Observer
+
+	hosts   hosts
+	servers slab[roleRec] // server roles, of the few hosts that have one
+	flows   flows
+	conns   conns
+
+	at         int64 // time of the current packet, microseconds
+	frames     uint64
+	lastExpiry uint32
+	obs        Observation // lent to the observer
+}
+
+// New returns an empty table. observer is told what the table finds out.
+func New(db *signature.DB, cfg Config, observer Observer) *Table {
+	cfg.setDefaults()
+	return &Table{db: db, cfg: cfg, observer: observer, hosts: newHosts(), flows: newFlows(), conns: newConns(cfg.Recent)}
+}
+
+// expiryFrames is how often p0f looks for what is too old, in frames.
+const expiryFrames = 50
+
+// Frame counts a frame that passed the capture filter, whether or not it
+// decodes, and forgets what is too old. Call it before Update. at is the time
+// of capture in microseconds since 1970.
+func (t *Table) Frame(at int64) {
+	t.at = at
+	t.frames++
+	if now := t.seconds(); t.frames%expiryFrames == 0 && now != t.lastExpiry {
+		t.lastExpiry = now
+		t.expire(now)
+	}
+}
+
+// Frames returns how many frames were counted.
+func (t *Table) Frames() uint64 { return t.frames }
+
+func (t *Table) seconds() uint32 { return uint32(t.at / 1e6) }
+
+// Update takes one segment of the frame that Frame counted. payload is what
+// was captured of the segment's data. Neither is kept.
+func (t *Table) Update(s *packet.Segment, payload []byte) {
+	src, srcHash := t.hosts.find(s.Src.Addr())
+	dst, dstHash := t.hosts.find(s.Dst.Addr())
+	var fl uint32
+	var flHash uint32
+	if src != none && dst != none {
+		flHash = t.hosts.flowHash(src, s.Src.Port(), dst, s.Dst.Port())
+		fl = t.flows.find(flHash, src, s.Src.Port(), dst, s.Dst.Port())
+	}
+	if s.Type == packet.SYN {
+		t.syn(fl, s, found{src, srcHash}, found{dst, dstHash})
+		return
+	}
+	if fl == none {
+		return
+	}
+	role := Server
+	if t.flows.at(fl).isFrom(src, s.Src.Port(), dst, s.Dst.Port()) {
+		role = Client
+	}
+	t.ends(role, s)
+	switch s.Type {
+	case packet.SYNACK:
+		t.synAck(fl, role, s)
+	case packet.ACK:
+		t.ack(fl, role, s, payload)
+	default: // FIN or RST, with or without ACK
+		if f := t.flows.at(fl); !f.probe {
+			t.checkUptime(f, role, s)
+		}
+		t.destroyFlow(fl)
+	}
+}
+
+// ends notes the ends of the connection for the observations of a packet.
+func (t *Table) ends(role Role, s *packet.Segment) {
+	t.obs.Client, t.obs.Server = s.Src, s.Dst
+	if role == Server {
+		t.obs.Client, t.obs.Server = s.Dst, s.Src
+	}
+}
+
+// emit lends an observation to the observer, filled in by fill.
+func (t *Table) emit(m Module, role Role, fill func(*Observation)) {
+	client, server := t.obs.Client, t.obs.Server
+	t.obs = Observation{Module: m, Role: role, Client: client, Server: server, At: t.at}
+	fill(&t.obs)
+	if t.observer != nil {
+		t.observer.Observe(&t.obs)
+	}
+}
+
+// probeWindow and probeMSS mark the SYNs of p0f's own probing tool.
+const (
+	probeWindow = 1337
+	probeMSS    = 1331
+)
+
+// syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
+// between the same ends, or none.
+func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
+	if fl != none {
+		f := t.flows.at(fl)
+		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[Client]-1 {
+			return // sent again
+		}
+		t.destroyFlow(fl)
+	}
+	fl = t.openFlow(s, src, dst)
+	f := t.flows.at(fl)
+	f.probe = s.Window == probeWindow && s.MSS == probeMSS
+	t.ends(Client, s)
+	m := t.fingerprint(f, Client, s)
+	t.conns.remember(s, &m)
+	if f.probe {
+		return
+	}
+	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.destroyFlow(fl)
+		return
+	}
+	t.seen(f, Client, s, &m)
+}
+
+// found is what a search for an address found: its record or none, and its
+// hash.
+type found struct{ n, hash uint32 }
+
+// openFlow makes room, finds or makes both hosts and adds the flow.
+func (t *Table) openFlow(s *packet.Segment, src, dst found) uint32 {
+	if t.flows.count > t.cfg.MaxConns {
+		t.pruneFlows()
+	}
+	client := t.touchHost(s.Src.Addr(), src)
+	if src.n == none {
+		// The new record may have taken the server's place, or be the server's.
+		dst.n, _ = t.hosts.find(s.Dst.Addr())
+	}
+	server := t.touchHost(s.Dst.Addr(), dst)
+	for _, n := range [...]uint32{client, server} {
+		h := t.hosts.at(n)
+		h.totalConn++
+		h.flows++
+	}
+	n := t.flows.add(t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port()))
+	f := t.flows.at(n)
+	f.client, f.server = client, server
+	f.clientPort, f.serverPort = s.Src.Port(), s.Dst.Port()
+	f.created = t.seconds()
+	f.next[Client] = s.Seq + 1
+	return n
+}
+
+// touchHost returns the record of an address, made or made the newest.
+func (t *Table) touchHost(a netip.Addr, at found) uint32 {
+	if at.n != none {
+		t.hosts.touch(at.n, t.seconds())
+		return at.n
+	}
+	if t.hosts.count > t.cfg.MaxHosts {
+		t.pruneHosts()
+	}
+	return t.hosts.add(a, at.hash, t.seconds())
+}
+
+// synAck fingerprints the server of a flow.
+func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
+	f := t.flows.at(fl)
+	if f.probe {
+		t.fingerprint(f, Server, s)
+		t.destroyFlow(fl)
+		return
+	}
+	if role == Client || f.answered {
+		return
+	}
+	f.answered = true
+	m := t.fingerprint(f, Server, s)
+	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.destroyFlow(fl)
+		return
+	}
+	t.seen(f, Server, s, &m)
+	f.next[Server] = s.Seq + 1
+}
+
+// fingerprint matches a SYN or SYN+ACK, reports it, and scores the host.
+func (t *Table) fingerprint(f *flowRec, role Role, s *packet.Segment) signature.Match {
+	n, module, dir := f.client, SYN, signature.Request
+	if role == Server {
+		n, module, dir = f.server, SYNACK, signature.Response
+	}
+	if f.probe {
+		module += Probe - SYN
+	}
+	m := t.db.Match(dir, s, f.mss)
+	t.emit(module, role, func(o *Observation) { o.Segment, o.Match = s, m })
+	if m.Sig == nil || !m.Sig.RandomTTL {
+		t.hosts.at(n).distance = int16(m.Distance)
+	}
+	if role == Client {
+		f.mss = s.MSS
+	}
+	switch {
+	case m.Sig != nil && m.Sig.Label.Userland():
+		t.checkTool(n, role, m.Sig.Label)
+	case !f.probe:
+		t.scoreTCP(n, role, f, s, &m)
+	}
+	return m
+}
+
+// seen is what follows the fingerprint of a system: link, uptime, and the
+// segment becomes the one that later ones are held against.
+func (t *Table) seen(f *flowRec, role Role, s *packet.Segment, m *signature.Match) {
+	n := f.client
+	if role == Server {
+		n = f.server
+	}
+	if s.MSS != 0 {
+		t.link(n, role, s)
+	}
+	t.checkUptime(f, role, s)
+	t.role(n, role).last = newLastSeg(s, m, t.at)
+}
+
+// link names the link by its MTU (p0f v3 §4).
+func (t *Table) link(n uint32, role Role, s *packet.Segment) {
+	mtu := mtuOf(s)
+	id := t.db.LinkID(mtu)
+	if id != 0 {
+		t.hosts.at(n).link = uint16(id)
+	}
+	t.emit(MTU, role, func(o *Observation) { o.MTU, o.Link = mtu, t.db.LinkName(id) })
+}
+
+// mtuOf is the MTU that an MSS was made for.
+func mtuOf(s *packet.Segment) int {
+	if s.Version == 6 {
+		return int(s.MSS) + 60
+	}
+	return int(s.MSS) + 40
+}
+
+// role returns the record of a host in a role; that of a server is made when
+// it is first needed.
+func (t *Table) role(n uint32, role Role) *roleRec {
+	h := t.hosts.at(n)
+	if role == Client {
+		return &h.client
+	}
+	if h.server == none {
+		h.server = t.servers.take()
+	}
+	return t.servers.at(h.server)
+}

@@ -1,0 +1,71 @@
+package host
+
+import "github.com/mxprint/mxprint/packet"
+
+// Bounds of a measurement of the timestamp clock (p0f v3 §6).
+const (
+	minMillis = 25
+	maxMillis = 600_000
+	minTicks  = 5
+	minHertz  = 0.7
+	maxHertz  = 1500
+	graceMs   = 100   // packets so close may come in the wrong order,
+	graceTick = 15000 // their clocks up to so many ticks back
+)
+
+// checkUptime measures the sender's timestamp clock against the host's last
+// SYN or SYN+ACK, which may be of another flow.
+func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment) {
+	n := flow.client
+	if role == Server {
+		n = flow.server
+	}
+	if s.TS1 == 0 || flow.uptime[role] != 0 || role == Server && t.hosts.at(n).server == none {
+		return
+	}
+	last := &t.role(n, role).last
+	if !last.valid || last.ts1 == 0 {
+		return
+	}
+	ms := t.at/1000 - last.atMillis()
+	ticks := s.TS1 - last.ts1
+	if ms < minMillis || ms > maxMillis || ticks < minTicks ||
+		ms < graceMs && ^ticks/1000 < graceTick/1000 {
+		return
+	}
+	hz := float64(ticks) * 1000 / float64(ms)
+	if ticks > ^ticks {
+		hz = -float64(^ticks) * 1000 / float64(ms)
+	}
+	if hz < minHertz || hz > maxHertz {
+		if s.Type != packet.SYN {
+			flow.uptime[role] = -1
+		}
+		return
+	}
+	rate := roundHertz(uint32(hz))
+	flow.uptime[role] = int16(rate)
+	h := t.hosts.at(n)
+	h.upMin = s.TS1 / rate / 60
+	h.upMod = uint16(0xffffffff / (rate * 86400))
+	t.emit(Uptime, role, func(o *Observation) {
+		o.UptimeMin, o.ModDays, o.Frequency = h.upMin, uint32(h.upMod), hz
+	})
+}
+
+// roundHertz returns the frequency a clock was most likely made for.
+func roundHertz(hz uint32) uint32 {
+	switch {
+	case hz == 0:
+		return 1
+	case hz <= 10:
+		return hz
+	case hz <= 50:
+		return (hz + 3) / 5 * 5
+	case hz <= 100:
+		return (hz + 7) / 10 * 10
+	case hz <= 500:
+		return (hz + 33) / 50 * 50
+	}
+	return (hz + 67) / 100 * 100
+}
