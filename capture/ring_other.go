@@ -1,0 +1,36 @@
+//go:build !linux
+
+package capture
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+const haveAny = false
+
+var errNoRing = errors.New("capture: live capture is not built for " + runtime.GOOS + " yet, only Linux; capture files can be read")
+
+// A Ring captures from network interfaces; on Linux only.
+type Ring struct{}
+
+// OpenRing fails: this system has no packet socket.
+func OpenRing(Config) (*Ring, error) { return nil, errNoRing }
+
+// RingLink fails as OpenRing does.
+func RingLink(string) (packet.LinkType, error) { return 0, errNoRing }
+
+// Link has no meaning here.
+func (*Ring) Link() packet.LinkType { return 0 }
+
+// Read fails as OpenRing does.
+func (*Ring) Read(context.Context, func(*Frame)) error { return errNoRing }
+
+// Stats counts nothing.
+func (*Ring) Stats() Stats { return Stats{} }
+
+// Close does nothing.
+func (*Ring) Close() error { return nil }
