@@ -1,0 +1,309 @@
+// Package query is the query socket of text lines: one line asks about a
+// connection, by the address and port of the client, and one line answers, as
+// text for a header or as JSON.
+//
+// Server answers for any note.Lookuper; Client asks such a socket, and is a
+// note.Lookuper itself: the way for a mail server in Go, or a front on another
+// host, to reach the sensor. What talks to p0f finds p0f's own socket in
+// package p0f. A program that holds the sensor in its own process needs
+// neither.
+//
+// The protocol is specified in docs/query.md.
+package query
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/note"
+)
+
+// Defaults of Server.
+const (
+	serverWait         = 10 * time.Millisecond
+	serverMaxWait      = time.Second
+	serverWriteTimeout = 5 * time.Second
+)
+
+const (
+	// bufferSize is how much of a connection is read at a time; an idle one
+	// keeps that much.
+	bufferSize = 1024
+
+	// writeSize is how many bytes of answers are written at a time, or a few
+	// more.
+	writeSize = 8 << 10
+
+	// maxBad is how many bad requests a connection may make, and maxSkip how
+	// much of one that is too long is read.
+	maxBad  = 100
+	maxSkip = 64 << 10
+
+	// drainTime is how long answers under way may take when the server ends.
+	drainTime = 250 * time.Millisecond
+)
+
+// Server answers the query socket from a note.Lookuper. Set the fields before
+// Serve. Its methods are safe for concurrent use; a Server may serve several
+// listeners at once, and must not be copied.
+type Server struct {
+	// Lookuper has the answers.
+	Lookuper note.Lookuper
+
+	// MaxConns is how many connections of each listener are served at once; 0
+	// means 10,000. One more is closed, so that the mail server goes on without
+	// an answer.
+	MaxConns int
+
+	// Wait is how long a request that does not say may wait for the SYN of a
+	// client not seen yet; 0 means 10 ms, and less than 0 not at all. The
+	// requests of one read wait together.
+	Wait time.Duration
+
+	// MaxWait bounds what a request may say; 0 means one second.
+	MaxWait time.Duration
+
+	// WriteTimeout is how long answers may wait for a client to make room for
+	// them, before the client is dropped; 0 means 5 s.
+	WriteTimeout time.Duration
+
+	// Logger gets a line a second at most of each kind; nil means none.
+	Logger *slog.Logger
+
+	queries, bad, unavailable, dropped atomic.Uint64
+	badLines, droppedLines             front.Lines
+
+	mu        sync.Mutex
+	listeners []*front.Listener
+}
+
+// Stats is what a Server did since its start.
+type Stats struct {
+	Open        int    // connections open now
+	Connections uint64 // connections served, the open ones included
+	Rejected    uint64 // connections closed at once, over MaxConns
+	Dropped     uint64 // connections closed because the client did not read
+	Queries     uint64 // requests answered, the bad ones included
+	BadQueries  uint64 // requests that were none
+	Unavailable uint64 // requests which the Lookuper could not answer
+}
+
+// Stats returns the counters; each is exact, but they are not read at one
+// instant.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		Dropped: s.dropped.Load(), Queries: s.queries.Load(),
+		BadQueries: s.bad.Load(), Unavailable: s.unavailable.Load(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range s.listeners {
+		l := ln.Stats()
+		st.Open += l.Open
+		st.Connections += l.Accepted
+		st.Rejected += l.Rejected
+	}
+	return st
+}
+
+// Serve answers the connections of ln until ctx ends or ln fails. It closes ln
+// and every connection, and returns when all of its goroutines have ended: nil
+// after the end of ctx, else why ln failed. Answers under way are finished, for
+// which a client has a quarter of a second.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l := front.Listen(ctx, ln, front.Config{MaxConns: s.MaxConns, Logger: s.Logger})
+	s.mu.Lock()
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			cancel()
+			l.Drain(drainTime)
+			if errors.Is(err, net.ErrClosed) {
+				err = nil
+			}
+			return err
+		}
+		c := s.conn(ctx, nc)
+		go c.serve()
+	}
+}
+
+// conn is one connection, with the defaults of the server filled in.
+type conn struct {
+	s                           *Server
+	ctx                         context.Context
+	nc                          net.Conn
+	log                         *slog.Logger
+	wait, maxWait, writeTimeout time.Duration
+
+	bad     int  // requests that were none
+	skipped int  // bytes of a request that is too long
+	closing bool // no more is answered
+	started time.Time
+}
+
+func (s *Server) conn(ctx context.Context, nc net.Conn) *conn {
+	c := &conn{
+		s: s, ctx: ctx, nc: nc, log: s.Logger,
+		wait: s.Wait, maxWait: s.MaxWait, writeTimeout: s.WriteTimeout,
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case c.wait == 0:
+		c.wait = serverWait
+	case c.wait < 0:
+		c.wait = 0
+	}
+	if c.maxWait <= 0 {
+		c.maxWait = serverMaxWait
+	}
+	if c.writeTimeout <= 0 {
+		c.writeTimeout = serverWriteTimeout
+	}
+	return c
+}
+
+// serve answers until the connection ends.
+func (c *conn) serve() {
+	defer c.nc.Close()
+	in, have := make([]byte, bufferSize), 0
+	for {
+		n, err := c.nc.Read(in[have:])
+		have += n
+		rest := c.lines(in[:have], errors.Is(err, io.EOF))
+		if err != nil || c.closing {
+			return
+		}
+		have = copy(in, rest)
+	}
+}
+
+// outputs keeps the buffers of answers, which only connections that answer
+// need.
+var outputs = sync.Pool{New: func() any { return new([]byte) }}
+
+// lines answers the requests of one read, and returns the part of one that is
+// left. At the end of the stream that is a request too.
+func (c *conn) lines(in []byte, end bool) (rest []byte) {
+	buf := outputs.Get().(*[]byte)
+	out := (*buf)[:0]
+	defer func() {
+		*buf = out
+		outputs.Put(buf)
+	}()
+	c.started = time.Now()
+	for !c.closing {
+		i := bytes.IndexByte(in, '\n')
+		if i < 0 {
+			break
+		}
+		out = c.line(out, in[:i])
+		in = in[i+1:]
+		if len(out) >= writeSize {
+			out = c.write(out)
+		}
+	}
+	switch {
+	case c.closing:
+	case end && len(in) > 0:
+		out = c.line(out, in)
+	case len(in) > maxRequest+len("\r"):
+		out, in = c.skip(out, len(in)), nil
+	case c.skipped > 0 && len(in) > 0:
+		out, in = c.skip(out, len(in)), nil
+	}
+	c.write(out)
+	return in
+}
+
+// line answers one request, unless it is the end of one that was answered
+// before, for being too long.
+func (c *conn) line(out, line []byte) []byte {
+	if c.skipped > 0 {
+		c.skipped = 0
+		return out
+	}
+	c.s.queries.Add(1)
+	r, err := parseRequest(string(bytes.TrimSuffix(line, []byte{'\r'})))
+	if err != nil {
+		return c.refuse(out, err)
+	}
+	n, err := c.s.Lookuper.Lookup(c.ctx, note.Query{Client: r.client, Server: r.server, Wait: c.left(r.wait)})
+	if err != nil {
+		c.s.unavailable.Add(1)
+		n = note.Note{}
+	}
+	return appendAnswer(out, r.form, &n)
+}
+
+// left is how long a request may wait: its own time, counted from the read it
+// came with.
+func (c *conn) left(wait time.Duration) time.Duration {
+	if wait < 0 {
+		wait = c.wait
+	}
+	if wait = min(wait, c.maxWait); wait == 0 {
+		return 0
+	}
+	return max(wait-time.Since(c.started), 0)
+}
+
+// skip takes n bytes of a request that is too long.
+func (c *conn) skip(out []byte, n int) []byte {
+	if c.skipped == 0 {
+		c.s.queries.Add(1)
+		out = c.refuse(out, errTooLong)
+	}
+	if c.skipped += n; c.skipped > maxSkip {
+		c.closing = true
+	}
+	return out
+}
+
+// refuse answers what is no request. The first of a connection is logged.
+func (c *conn) refuse(out []byte, err error) []byte {
+	c.s.bad.Add(1)
+	if c.bad++; c.bad >= maxBad {
+		c.closing = true
+	}
+	if c.bad == 1 {
+		if ok, more := c.s.badLines.Allow(time.Now()); ok {
+			c.log.Warn("bad request on the query socket", "client", c.nc.RemoteAddr().String(), "reason", err, "suppressed", more)
+		}
+	}
+	return appendError(out, err)
+}
+
+// write writes the answers and returns the buffer, empty. A client that has
+// gone is of no interest to anybody; one that does not read is.
+func (c *conn) write(out []byte) []byte {
+	if len(out) == 0 {
+		return out
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(c.writeTimeout))
+	if _, err := c.nc.Write(out); err != nil {
+		c.closing = true
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.s.dropped.Add(1)
+			if ok, more := c.s.droppedLines.Allow(time.Now()); ok {
+				c.log.Warn("dropped a client that does not read its answers", "timeout", c.writeTimeout, "suppressed", more)
+			}
+		}
+	}
+	return out[:0]
+}
