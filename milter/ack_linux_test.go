@@ -1,0 +1,45 @@
+package milter
+
+import (
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/front/fronttest"
+)
+
+// TestAcknowledgesAtOnce: a mail server that leaves Nagle's algorithm on, as
+// Postfix does, is not kept waiting for acknowledgements.
+func TestAcknowledgesAtOnce(t *testing.T) {
+	fronttest.Leaks(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := fronttest.Start((&Server{Lookuper: seen()}).Serve, ln)
+	defer stop()
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.(*net.TCPConn).SetNoDelay(false)
+	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	m := &mta{nc, t}
+	m.begin(postfixOffer)
+	m.connect(client4)
+	var took []time.Duration
+	for range 40 {
+		begin := time.Now()
+		m.mail("Subject: x", "X-Other: y")
+		m.want(added("X-p0f-Result", header4), "a")
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	median := took[len(took)/2]
+	t.Logf("a mail takes %v, the median of %d", median, len(took))
+	if median > 20*time.Millisecond {
+		t.Errorf("a mail takes %v: the mail server waits for acknowledgements", median)
+	}
+}

@@ -1,0 +1,55 @@
+package milter
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// lookup is a question under way.
+type lookup struct {
+	until  time.Time // the deadline
+	cancel context.CancelFunc
+	done   chan struct{} // closed when n and err are there
+	n      note.Note
+	err    error
+}
+
+// ask starts a look-up. The end of the server does not cut it short: mails
+// under way are finished with their notes.
+func (v *serving) ask(client, server netip.AddrPort) *lookup {
+	l := &lookup{until: time.Now().Add(v.deadline), done: make(chan struct{})}
+	var ctx context.Context
+	ctx, l.cancel = context.WithDeadline(context.WithoutCancel(v.ctx), l.until)
+	q := note.Query{
+		Client: client, Server: server,
+		// A connection that stays unseen must be left time to be answered with
+		// what is known of the address.
+		Wait: v.deadline * 4 / 5,
+	}
+	v.lookups.Go(func() {
+		defer l.cancel()
+		defer close(l.done)
+		l.n, l.err = v.Lookuper.Lookup(ctx, q)
+	})
+	return l
+}
+
+// note returns the answer, for which it waits until the deadline at the most;
+// false without one.
+func (l *lookup) note() (note.Note, bool) {
+	select {
+	case <-l.done:
+	default:
+		t := time.NewTimer(time.Until(l.until))
+		defer t.Stop()
+		select {
+		case <-l.done:
+		case <-t.C:
+			return note.Note{}, false
+		}
+	}
+	return l.n, l.err == nil
+}

@@ -1,0 +1,161 @@
+package milter
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	library "github.com/d--j/go-milter"
+
+	"github.com/mxprint/mxprint/internal/front"
+)
+
+// This file and what packet.go checks are all that has to do with the library.
+
+// maxForged is how many forged headers of one mail are removed. Postfix looks
+// for each from the start of the mail: a thousand take it 0.1 s, ten thousand
+// 3.6 s. No mail in order has so many; one that does is refused.
+const maxForged = 1000
+
+// unwanted are the events that are of no use to us.
+const unwanted = library.OptNoHelo | library.OptNoRcptTo | library.OptNoBody |
+	library.OptNoEOH | library.OptNoUnknown | library.OptNoData
+
+// silent are the events that a mail server need not wait for.
+const silent = library.OptNoConnReply | library.OptNoMailReply | library.OptNoHeaderReply
+
+// needed are the changes that we make to a mail. An offer without them has been
+// refused when the library sees it.
+const needed = library.OptAddHeader | library.OptChangeHeader
+
+// run has the library serve connections until none is accepted any more.
+func (v *serving) run() error {
+	return library.NewServer(
+		library.WithMilter(func() library.Milter { return &session{v: v} }),
+		library.WithActions(needed),
+		library.WithNegotiationCallback(negotiate),
+	).Serve(v)
+}
+
+// negotiate takes what is offered of what we want. Without silent events we
+// answer all.
+func negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
+	return min(mtaVersion, version), needed, protocol & (unwanted | silent), library.DataSize64K, nil
+}
+
+// session is one connection of a mail server, which may bring the sessions of
+// several clients, and of each several mails.
+type session struct {
+	library.NoOpMilter
+	v      *serving
+	ask    *lookup // nil: no client that could be asked about
+	forged int     // headers of our name in the mail so far
+}
+
+// NewConnection forgets the client before.
+func (s *session) NewConnection(library.Modifier) error {
+	s.Cleanup(nil)
+	return nil
+}
+
+// Connect asks who the client is.
+func (s *session) Connect(_, family string, port uint16, addr string, m library.Modifier) (*library.Response, error) {
+	s.Cleanup(nil)
+	ip, err := netip.ParseAddr(addr)
+	if err != nil || family != "tcp4" && family != "tcp6" {
+		return library.RespContinue, nil // a local program, or nobody knows whom
+	}
+	s.ask = s.v.ask(netip.AddrPortFrom(ip.Unmap(), port), serverOf(m))
+	return library.RespContinue, nil
+}
+
+// serverOf is the mail server's own end of the connection, which it tells where
+// it is configured to send {daemon_port}: Postfix with the address in
+// {daemon_addr}, Sendmail in {if_addr} where it listens on all addresses. Half
+// an answer is none. The client's end alone is enough but for a client that
+// uses one port for connections to two addresses of ours.
+func serverOf(m library.Macros) netip.AddrPort {
+	port := m.Get(library.MacroDaemonPort)
+	for _, name := range []library.MacroName{library.MacroDaemonAddr, library.MacroIfAddr} {
+		if server := front.AddrPort(m.Get(name), port); server.IsValid() && server.Port() != 0 {
+			return server
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// MailFrom begins a mail.
+func (s *session) MailFrom(string, string, library.Modifier) (*library.Response, error) {
+	s.forged = 0
+	return library.RespContinue, nil
+}
+
+// Header counts the headers that only we may add.
+func (s *session) Header(name, _ string, _ library.Modifier) (*library.Response, error) {
+	if strings.EqualFold(name, s.v.header.Name) {
+		s.forged++
+	}
+	return library.RespContinue, nil
+}
+
+// EndOfMessage changes the mail.
+func (s *session) EndOfMessage(m library.Modifier) (*library.Response, error) {
+	forged := s.forged
+	s.forged = 0
+	s.v.mails.Add(1)
+	if forged > maxForged {
+		return library.RejectWithCodeAndReason(550, "5.6.0 Too many headers "+s.v.header.Name)
+	}
+	s.v.forged.Add(uint64(forged))
+	// From the last to the first: after a removal Postfix counts anew,
+	// Sendmail does not.
+	for i := forged; i > 0; i-- {
+		if err := m.ChangeHeader(i, s.v.header.Name, ""); err != nil {
+			return nil, err
+		}
+	}
+	if text := s.text(); text != "" {
+		if err := m.InsertHeader(0, s.v.header.Name, text); err != nil {
+			return nil, err
+		}
+		s.v.noted.Add(1)
+	}
+	return library.RespAccept, nil
+}
+
+// text is the header's, or empty where the mail gets none.
+func (s *session) text() string {
+	if s.ask == nil {
+		return ""
+	}
+	n, ok := s.ask.note()
+	if !ok {
+		s.v.missed.Add(1)
+		if ok, more := s.v.missedLines.Allow(time.Now()); ok {
+			s.v.log.Warn("mail without a note", "deadline", s.v.deadline, "suppressed", more)
+		}
+		return ""
+	}
+	text, err := s.v.header.Text(&n)
+	if err != nil {
+		if ok, more := s.v.textLines.Allow(time.Now()); ok {
+			s.v.log.Warn("mail without a header", "reason", err, "suppressed", more)
+		}
+	}
+	return text
+}
+
+// Abort ends a mail that is not to be.
+func (s *session) Abort(library.Modifier) error {
+	s.forged = 0
+	return nil
+}
+
+// Cleanup ends what is under way for the client.
+func (s *session) Cleanup(library.Modifier) {
+	if s.ask != nil {
+		s.ask.cancel()
+		s.ask = nil
+	}
+	s.forged = 0
+}

@@ -1,0 +1,102 @@
+package opensmtpd
+
+import "bytes"
+
+// maxHeld is how much of a mail waits for the look-up, in bytes. A mail of
+// which more has come goes on without a header.
+const maxHeld = 1 << 20
+
+// session is one connection of a client, and the mail that it is sending.
+type session struct {
+	ready  bool   // nothing is waited for
+	header []byte // our header, whole; empty for none
+	held   []byte // token|line\n…, while it is not ready
+
+	inMail   bool // a line of the mail has been passed on
+	inBody   bool
+	dropping bool // the lines of a header that is not the client's to set
+}
+
+// begin makes the session ready for the next mail, also when the one before
+// was given up in its middle.
+func (s *session) begin() {
+	s.held = nil
+	s.inMail, s.inBody, s.dropping = false, false, false
+}
+
+// dataLine takes one line of a mail, in the transparent form of SMTP: "." alone
+// is the end. r.mu is held.
+func (r *run) dataLine(id, token, line []byte) {
+	s := r.sessions[string(id)]
+	if s == nil {
+		// Nobody told of the connection: no header, and no forged one either.
+		s = &session{ready: true}
+		r.sessions[string(id)] = s
+	}
+	if s.ready {
+		r.pass(id, s, token, line)
+		return
+	}
+	s.held = append(append(append(append(s.held, token...), '|'), line...), '\n')
+	if len(s.held) > maxHeld {
+		r.release(id, s)
+	}
+}
+
+// release ends the waiting of a session. r.mu is held.
+func (r *run) release(id []byte, s *session) {
+	s.ready = true
+	held := s.held
+	s.held = nil
+	for line := range bytes.Lines(held) {
+		token, text, _ := bytes.Cut(line[:len(line)-1], bar)
+		r.pass(id, s, token, text)
+	}
+}
+
+// pass passes a line on to smtpd: our header before the first of a mail, and
+// none of that name after it.
+func (r *run) pass(id []byte, s *session, token, line []byte) {
+	if !s.inMail {
+		s.inMail = true
+		if len(s.header) > 0 {
+			r.emit(id, token, s.header)
+		}
+	}
+	switch {
+	case len(line) == 1 && line[0] == '.':
+		s.begin()
+	case s.inBody:
+	case len(line) == 0:
+		s.inBody = true
+	case line[0] == ' ' || line[0] == '\t':
+		if s.dropping {
+			return
+		}
+	default:
+		if s.dropping = r.ours(line); s.dropping {
+			return
+		}
+	}
+	r.emit(id, token, line)
+}
+
+// ours reports whether a line starts a header of our name. Space before the
+// colon is obsolete, and read by some (RFC 5322 §4.5).
+func (r *run) ours(line []byte) bool {
+	name, _, ok := bytes.Cut(line, []byte{':'})
+	return ok && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte(r.header.Name))
+}
+
+// emit answers with one line. An error of the writer stays, and comes up when
+// it is flushed.
+func (r *run) emit(id, token, line []byte) {
+	w := r.out
+	w.WriteString("filter-dataline|")
+	w.Write(id)
+	w.WriteByte('|')
+	w.Write(token)
+	w.WriteByte('|')
+	w.Write(line)
+	w.WriteByte('\n')
+}
