@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mxprint/mxprint/opensmtpd"
+	"github.com/mxprint/mxprint/query"
+)
+
+// defaultQuerySocket is where the documentation has serve listen for text
+// queries.
+const defaultQuerySocket = "/run/mxprint/query.sock"
+
+var filterCommand = command{
+	name:    "filter-opensmtpd",
+	summary: "add the header to mails, as a filter of OpenSMTPD",
+	usage: `Usage: mxprint filter-opensmtpd [-s SOCKET] [-header NAME] [-form FORM] [-deadline TIME]
+
+Speaks smtpd-filters(7) on standard input and output, and adds a header about
+the client to every mail; OpenSMTPD starts it. It asks a running mxprint serve,
+which needs listen in [query]. Headers of the same name that a mail brings are
+removed. Without an answer in time mails go on without a header.
+
+  -s SOCKET       the query socket, a path or HOST:PORT (default
+                  ` + defaultQuerySocket + `)
+  -header NAME    the name of the header (default X-p0f-Result)
+  -form FORM      its text: haraka, or v2 as p0f 2 and amavis write it
+                  (default haraka)
+  -deadline TIME  how long after the connect a mail may wait for the answer
+                  (default 50ms)
+
+Examples, for smtpd.conf:
+  filter mxprint proc-exec "/usr/bin/mxprint filter-opensmtpd"
+  listen on 0.0.0.0 filter mxprint
+`,
+	run: runFilter,
+}
+
+func runFilter(ctx context.Context, args []string, std *stdio) error {
+	fs := newFlags("filter-opensmtpd")
+	socket := fs.String("s", defaultQuerySocket, "")
+	header := fs.String("header", "", "")
+	form := fs.String("form", "haraka", "")
+	deadline := fs.Duration("deadline", 50*time.Millisecond, "")
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("filter-opensmtpd: %w", err)
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("filter-opensmtpd: unexpected argument %q", fs.Arg(0))
+	case headerForms[*form] == nil:
+		return fmt.Errorf(`filter-opensmtpd: the form %q is neither "haraka" nor "v2"`, *form)
+	case *deadline <= 0:
+		return errors.New("filter-opensmtpd: the deadline is not above zero")
+	}
+	client := query.NewClient(*socket)
+	defer client.Close()
+	f := &opensmtpd.Filter{
+		Lookuper: client, Header: *header, Form: headerForms[*form],
+		Deadline: *deadline, Logger: newLogger(std.err),
+	}
+	return f.Run(ctx, std.in, std.out)
+}

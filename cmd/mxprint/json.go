@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// jsonLog writes one JSON object an observation; docs/json.md describes them.
+type jsonLog struct {
+	w   io.Writer
+	buf bytes.Buffer
+	enc *json.Encoder
+	err error
+}
+
+func newJSONLog(w io.Writer) *jsonLog {
+	l := &jsonLog{w: w}
+	l.enc = json.NewEncoder(&l.buf)
+	l.enc.SetEscapeHTML(false)
+	return l
+}
+
+type jsonObservation struct {
+	Time    string `json:"time"`
+	Module  string `json:"module"`
+	Client  string `json:"client"`
+	Server  string `json:"server"`
+	Subject string `json:"subject"`
+
+	OS      *jsonSystem `json:"os,omitempty"`
+	App     *jsonSystem `json:"app,omitempty"`
+	Matched *bool       `json:"matched,omitempty"`
+	Quality string      `json:"quality,omitempty"`
+	Dist    *int        `json:"distance,omitempty"`
+	DistMax bool        `json:"distance_at_most,omitempty"`
+	DSCP    int         `json:"dscp,omitempty"`
+	RawSig  string      `json:"raw_sig,omitempty"`
+
+	Link string `json:"link,omitempty"`
+	MTU  int    `json:"mtu,omitempty"`
+
+	Uptime    *uint32 `json:"uptime_min,omitempty"`
+	ModDays   uint32  `json:"up_mod_days,omitempty"`
+	Frequency float64 `json:"frequency_hz,omitempty"`
+
+	Reasons []string `json:"reasons,omitempty"`
+	Hits    *[4]int  `json:"hits,omitempty"`
+}
+
+type jsonSystem struct {
+	Name   string `json:"name"`
+	Flavor string `json:"flavor,omitempty"`
+}
+
+// Observe adds one line.
+func (l *jsonLog) Observe(o *host.Observation) {
+	j := jsonObservation{
+		Time:   time.UnixMicro(o.At).UTC().Format("2006-01-02T15:04:05.000000Z"),
+		Module: o.Module.String(),
+		Client: o.Client.String(), Server: o.Server.String(),
+		Subject: "client",
+	}
+	if o.Role == host.Server {
+		j.Subject = "server"
+	}
+	switch o.Module {
+	case host.MTU:
+		j.Link, j.MTU = o.Link, o.MTU
+	case host.Uptime:
+		j.Uptime, j.ModDays, j.Frequency = &o.UptimeMin, o.ModDays, o.Frequency
+	case host.HostChange, host.IPSharing:
+		hits := o.Hits
+		j.Hits = &hits
+		for i, name := range host.ReasonNames {
+			if o.Reasons&(1<<i) != 0 {
+				j.Reasons = append(j.Reasons, name)
+			}
+		}
+	default:
+		j.fingerprint(o)
+	}
+	if err := l.enc.Encode(&j); err != nil && l.err == nil {
+		l.err = err
+	}
+	if l.buf.Len() > 64<<10 {
+		l.write()
+	}
+}
+
+func (j *jsonObservation) fingerprint(o *host.Observation) {
+	m := &o.Match
+	matched := m.Sig != nil
+	dist := m.Distance
+	j.Matched, j.Dist, j.DSCP = &matched, &dist, int(o.Segment.DSCP)
+	j.RawSig = string(signature.AppendRaw(nil, o.Segment, m.Multiple))
+	if !matched {
+		return
+	}
+	system := &jsonSystem{m.Sig.Label.Name, m.Sig.Label.Flavor}
+	if m.Sig.Label.Userland() || o.Module == host.Probe || o.Module == host.ProbeResponse {
+		j.App = system
+	} else {
+		j.OS = system
+	}
+	j.Quality = quality(m).String()
+	j.DistMax = m.Sig.RandomTTL
+}
+
+// quality of a match, in the bits of a note.
+func quality(m *signature.Match) note.Quality {
+	var q note.Quality
+	if m.Fuzzy {
+		q |= note.Fuzzy
+	}
+	if m.Generic() {
+		q |= note.Generic
+	}
+	return q
+}
+
+func (l *jsonLog) write() {
+	if l.buf.Len() == 0 {
+		return
+	}
+	if _, err := l.w.Write(l.buf.Bytes()); err != nil && l.err == nil {
+		l.err = err
+	}
+	l.buf.Reset()
+}
+
+// Flush writes what was gathered, and returns the first error since the last
+// Flush.
+func (l *jsonLog) Flush() error {
+	l.write()
+	err := l.err
+	l.err = nil
+	return err
+}

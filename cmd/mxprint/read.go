@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/p0f"
+)
+
+var readCommand = command{
+	name:    "read",
+	summary: "name the senders in capture files",
+	usage: `Usage: mxprint read [-f FP] [-json] [-filter RULE | -F PROGRAM] FILE…
+
+Reads pcap and pcapng files and prints what it finds out: one line an
+observation, in the form of p0f's log, or with -json one object a line.
+
+  -f FP       signatures to use (default: the built-in ones)
+  -json       print JSON (docs/json.md)
+  -filter R   take only what this pcap-filter expression takes
+  -F PROGRAM  the same, from a file with the output of tcpdump -ddd
+
+Examples:
+  mxprint read mail.pcap
+  mxprint read -json mail.pcap | jq -r 'select(.module == "syn") | .os.name'
+  tcpdump -ddd -y EN10MB 'tcp port 25' >smtp.bpf; mxprint read -F smtp.bpf mail.pcap
+`,
+	run: runRead,
+}
+
+func runRead(ctx context.Context, args []string, std *stdio) error {
+	var (
+		fs        = newFlags("read")
+		database  = fs.String("f", "", "")
+		asJSON    = fs.Bool("json", false, "")
+		rule      = fs.String("filter", "", "")
+		compiled  = fs.String("F", "", "")
+		observers []engine.Observer
+	)
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	if fs.NArg() == 0 {
+		return errors.New("read: name a capture file; mxprint read -h shows examples")
+	}
+	db, err := loadSignatures(*database)
+	if err != nil {
+		return err
+	}
+	r, err := makeRule(*rule, *compiled)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx, false)
+	defer stop()
+	out := &output{w: std.out, stop: stop}
+	if *asJSON {
+		observers = append(observers, newJSONLog(out))
+	} else {
+		observers = append(observers, p0f.NewLog(out))
+	}
+	for _, path := range fs.Args() {
+		// Each file is a world of its own: its clock may lie before the last one's.
+		e := engine.New(engine.Config{DB: db, Rule: r, Observers: observers, Logger: newLogger(std.err)})
+		if err := readFile(ctx, e, path); err != nil {
+			return err
+		}
+		if out.err != nil {
+			return fmt.Errorf("writing the output: %w", out.err)
+		}
+	}
+	return nil
+}
+
+// output ends the reading where nobody takes what it prints: a closed pipe, a
+// full disk.
+type output struct {
+	w    io.Writer
+	stop func()
+	err  error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.err == nil {
+		if _, o.err = o.w.Write(b); o.err != nil {
+			o.stop()
+		}
+	}
+	return len(b), nil // the command says what was wrong, once
+}
+
+func readFile(ctx context.Context, e *engine.Engine, path string) error {
+	f, err := capture.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return e.Run(ctx, f)
+}
+
+// makeRule takes a filter as text or as a file with a compiled program.
+func makeRule(expr, programFile string) (engine.Rule, error) {
+	r := engine.Rule{Expr: expr}
+	if programFile == "" {
+		return r, nil
+	}
+	if expr != "" {
+		return r, errors.New("a filter expression and a filter program together: give one of them")
+	}
+	f, err := os.Open(programFile)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	if r.Program, err = filter.Parse(f); err != nil {
+		return r, fmt.Errorf("%s: %w", programFile, err)
+	}
+	return r, nil
+}
+
+// newFlags returns a flag set that leaves all printing to the command.
+func newFlags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	return fs
+}

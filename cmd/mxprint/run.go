@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// newLogger writes log lines as the command's other messages to w.
+func newLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(prefixed{w}, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{} // the service manager adds its own
+			}
+			return a
+		},
+	}))
+}
+
+// prefixed writes each log line after the command's name.
+type prefixed struct{ w io.Writer }
+
+func (p prefixed) Write(line []byte) (int, error) {
+	_, err := fmt.Fprintf(p.w, "mxprint: %s", line)
+	return len(line), err
+}
+
+// untilSignal returns a context that ends at the first SIGINT, SIGTERM or,
+// unless ignoreHup, SIGHUP. The second one ends the program at once.
+func untilSignal(ctx context.Context, ignoreHup bool) (context.Context, func()) {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if ignoreHup {
+		signal.Ignore(syscall.SIGHUP)
+	} else {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancel(ctx)
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, signals...)
+	go func() {
+		select {
+		case <-ch:
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+		<-ch
+		os.Exit(1)
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		cancel()
+	}
+}
+
+// together runs tasks until one of them or ctx ends, ends the others, and
+// returns the first error.
+func together(ctx context.Context, tasks ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		wg    sync.WaitGroup
+		once  sync.Once
+		first error
+	)
+	for _, task := range tasks {
+		wg.Go(func() {
+			defer cancel()
+			if err := task(ctx); err != nil {
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// loadSignatures reads a database file, or takes the built-in one.
+func loadSignatures(path string) (*signature.DB, error) {
+	if path == "" {
+		return signature.Builtin(), nil
+	}
+	return signature.Load(path)
+}
+
+// openRing captures on an interface what the rule takes.
+func openRing(name string, rule engine.Rule, promiscuous bool, log *slog.Logger) (*capture.Ring, error) {
+	link, err := capture.RingLink(name)
+	if err != nil {
+		return nil, err
+	}
+	program, err := rule.Kernel(link)
+	if err != nil {
+		return nil, err
+	}
+	return capture.OpenRing(capture.Config{
+		Interface: name, Filter: program, Promiscuous: promiscuous, Log: log,
+	})
+}
+
+// openLog opens a log to append to, and locks it: two writers would mix their
+// lines (p0f v3 §10.2).
+func openLog(path string) (*os.File, error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("log %s: not a regular file", path)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("log %s: locked by another process", path)
+	}
+	return f, nil
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/signature"
+)
+
+var serveCommand = command{
+	name:    "serve",
+	summary: "run the sensor and answer mail servers",
+	usage: `Usage: mxprint serve [-config FILE]
+
+Captures on the interfaces of the configuration and answers queries on p0f's
+socket. Without -config, or with an empty file, every key has its default:
+all interfaces, connections to ports 25, 465 and 587, the built-in signatures,
+the socket ` + defaultSocket + `. docs/configuration.md lists the keys.
+
+SIGHUP reads the signatures anew; if they are wrong, the old ones stay.
+SIGUSR2 executes the program anew, which may be a newer version, with the
+configuration as it is by then; clients of p0f's socket do not notice, and if
+"mxprint check" finds a fault the old process goes on. SIGTERM ends the sensor;
+under systemd with FileDescriptorStoreMax= the next one gets the clients.
+
+Examples:
+  mxprint check -config /etc/mxprint.toml
+  mxprint serve -config /etc/mxprint.toml
+`,
+	run: runServe,
+}
+
+var checkCommand = command{
+	name:    "check",
+	summary: "check a configuration, and say what it means",
+	usage: `Usage: mxprint check [-config FILE]
+
+Reads the configuration, its signatures and its filter as serve would, and
+prints what serve would do. The exit status is 1 when something is wrong.
+
+Examples:
+  mxprint check -config /etc/mxprint.toml
+`,
+	run: runCheck,
+}
+
+// settings is a configuration with what its files hold.
+type settings struct {
+	config
+	db   *signature.DB
+	rule engine.Rule
+}
+
+func loadSettings(name string, args []string) (*settings, error) {
+	fs := newFlags(name)
+	path := fs.String("config", "", "")
+	if err := fs.Parse(args); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("%s: unexpected argument %q; the configuration is named by -config", name, fs.Arg(0))
+	}
+	c, err := loadConfig(*path)
+	if err != nil {
+		return nil, err
+	}
+	s := &settings{config: c}
+	if s.db, err = loadSignatures(c.Signatures.File); err != nil {
+		return nil, err
+	}
+	expr, key := c.Sensor.Filter, "sensor.filter"
+	if c.Sensor.FilterProgram != "" {
+		expr, key = "", "sensor.filter_program"
+	}
+	if s.rule, err = makeRule(expr, c.Sensor.FilterProgram); err != nil {
+		return nil, c.at(key, err)
+	}
+	if c.Sensor.Ask != "" {
+		return s, nil // nothing is captured here
+	}
+	for _, name := range c.Sensor.Interfaces {
+		link, err := capture.RingLink(name)
+		if err != nil {
+			return nil, c.at("sensor.interfaces", err)
+		}
+		if _, err := s.rule.Kernel(link); err != nil {
+			return nil, c.at(key, err)
+		}
+	}
+	return s, nil
+}
+
+func runCheck(_ context.Context, args []string, std *stdio) error {
+	s, err := loadSettings("check", args)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(std.out, s.describe(s.db.Count()))
+	return nil
+}
+
+func runServe(ctx context.Context, args []string, std *stdio) error {
+	log := newLogger(std.err)
+	over := newHandover(log)
+	before, err := over.inherit()
+	if err != nil {
+		return err
+	}
+	s, err := loadSettings("serve", args)
+	if err != nil {
+		return err
+	}
+	if s.Sensor.User != "" { // now: what was opened by then would stay behind
+		if _, _, err := findAccount(s.Sensor.User); err != nil {
+			return s.at("sensor.user", err)
+		}
+	}
+	in, err := s.sensor(log)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	tasks, err := s.fronts(in.who, log)
+	if err != nil {
+		return err
+	}
+	tasks = append(tasks, in.tasks...)
+	serveSocket, err := s.socket(in.who, log, over, before)
+	if err != nil {
+		return err
+	}
+	over.hup = make(chan os.Signal, 1)
+	over.check = over.asks(append([]string{"check"}, args...)...)
+	tasks = append(tasks, serveSocket, over.watch, s.reloads(in.engine, log, over.hup))
+	if s.Sensor.User != "" {
+		over.cannot = "sensor.user took the privileges to start anew"
+		if _, err := dropPrivileges(s.Sensor.User); err != nil {
+			return err
+		}
+	}
+	ctx, stop := untilSignal(ctx, true)
+	defer stop()
+	log.Info("ready", "interfaces", s.Sensor.Interfaces, "socket", s.P0f.Socket, "signatures", s.db.Count())
+	if err := over.manager.ready(); err != nil {
+		log.Warn("the service manager does not hear", "reason", err)
+	}
+	return together(ctx, tasks...)
+}
+
+// socket opens p0f's query socket, or goes on with that of an earlier process,
+// and returns the task that serves it.
+func (s *settings) socket(who note.Lookuper, log *slog.Logger, over *handover, before inheritance) (func(context.Context) error, error) {
+	dir := filepath.Dir(s.P0f.Socket)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("folder of the socket: %w", err)
+	}
+	ln, err := p0f.ListenInherited(s.P0f.Socket, s.socketMode(), before.sockets)
+	if err != nil {
+		return nil, err
+	}
+	server := &p0f.Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}
+	if err := server.Adopt(before.sockets); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	over.server = server
+	return func(ctx context.Context) error { return over.serve(ctx, ln) }, nil
+}
+
+// reloads returns the task that reads the signatures anew at every SIGHUP,
+// which comes by ch.
+func (s *settings) reloads(e *engine.Engine, log *slog.Logger, ch chan os.Signal) func(context.Context) error {
+	return func(ctx context.Context) error {
+		signal.Notify(ch, syscall.SIGHUP)
+		defer signal.Stop(ch)
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ch:
+			}
+			db, err := loadSignatures(s.Signatures.File)
+			if err != nil {
+				var syntax *signature.SyntaxError
+				if errors.As(err, &syntax) {
+					log.Error("signatures are wrong, the old ones stay", "place", fmt.Sprintf("%s:%d:%d", syntax.File, syntax.Line, syntax.Col), "reason", err)
+				} else {
+					log.Error("signatures cannot be read, the old ones stay", "reason", err)
+				}
+				continue
+			}
+			if e != nil {
+				e.SetDB(db)
+			}
+			log.Info("signatures reloaded", "signatures", db.Count())
+		}
+	}
+}
