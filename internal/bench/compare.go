@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// work is one thing both programs do.
+type work struct {
+	name    string
+	capture string
+	args    []string
+}
+
+// bench holds the two programs.
+type bench struct {
+	dir, p0f, mxprint string
+}
+
+const stockDB = "/etc/p0f/p0f.fp"
+
+func newBench(ctx context.Context, dir string) (*bench, error) {
+	b := &bench{dir: dir, mxprint: filepath.Join(dir, "mxprint")}
+	var err error
+	if b.p0f, err = exec.LookPath("p0f"); err != nil {
+		if b.p0f, err = exec.LookPath("/usr/sbin/p0f"); err != nil {
+			return nil, errors.New("p0f is not installed; make deps installs it")
+		}
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", b.mxprint, "./cmd/mxprint")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building mxprint: %w\n%s", err, out)
+	}
+	return b, nil
+}
+
+// cost is what one run took.
+type cost struct {
+	wall time.Duration
+	rss  int64 // KiB, at the most
+}
+
+const rounds = 3 // runs of mxprint; p0f, which takes minutes, runs once
+
+// compare prints a line of the table. Both use the same database, and their
+// logs must be the same.
+func (b *bench) compare(ctx context.Context, w work) error {
+	logP0f, logOurs := filepath.Join(b.dir, "p0f.log"), filepath.Join(b.dir, "mxprint.log")
+	theirs, err := timed(ctx, b.p0f, append([]string{"-r", w.capture, "-f", stockDB, "-o", logP0f}, w.args...))
+	if err != nil {
+		return err
+	}
+	var ours []cost
+	for range rounds {
+		os.Remove(logOurs)
+		c, err := timed(ctx, b.mxprint, append([]string{"p0f", "-r", w.capture, "-f", stockDB, "-o", logOurs}, w.args...))
+		if err != nil {
+			return err
+		}
+		ours = append(ours, c)
+	}
+	if err := sameFile(logP0f, logOurs); err != nil {
+		return err
+	}
+	os.Remove(logP0f)
+	slices.SortFunc(ours, func(a, b cost) int { return int(a.wall - b.wall) })
+	median := ours[len(ours)/2]
+	fmt.Printf("| %s | %.2f s | %.2f s | %.1f | %d | %d |\n", w.name, theirs.wall.Seconds(), median.wall.Seconds(),
+		theirs.wall.Seconds()/median.wall.Seconds(), theirs.rss>>10, median.rss>>10)
+	return nil
+}
+
+// timed runs a program whose output nobody reads.
+func timed(ctx context.Context, program string, args []string) (cost, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "TZ=UTC")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return cost{}, fmt.Errorf("%s: %w: %s", program, err, stderr.String())
+	}
+	c := cost{wall: time.Since(start)}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.rss = usage.Maxrss
+	}
+	return c, nil
+}
+
+// sameFile compares in pieces: what this program holds in memory counts as the
+// least a program it starts can have used.
+func sameFile(a, b string) error {
+	fa, err := os.Open(a)
+	if err != nil {
+		return err
+	}
+	defer fa.Close()
+	fb, err := os.Open(b)
+	if err != nil {
+		return err
+	}
+	defer fb.Close()
+	x, y := make([]byte, 1<<16), make([]byte, 1<<16)
+	for offset := 0; ; offset += len(x) {
+		n, errA := io.ReadFull(fa, x)
+		m, errB := io.ReadFull(fb, y)
+		if !bytes.Equal(x[:n], y[:m]) {
+			return fmt.Errorf("the logs differ after byte %d: the comparison means nothing", offset)
+		}
+		if errA != nil || errB != nil {
+			return nil // both have ended, for what was read is the same
+		}
+	}
+}
