@@ -1,0 +1,266 @@
+// Package contrib holds what starts the sensor on a machine: units, scripts and
+// an example configuration. Its tests hold their command lines against the real
+// option parser, and their configuration against the real program.
+package contrib
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/packet"
+)
+
+// unit is a systemd unit: sections of keys, a key with one value a line.
+type unit map[string]map[string][]string
+
+var (
+	unitSection = regexp.MustCompile(`^\[(Unit|Service|Install)\]$`)
+	unitLine    = regexp.MustCompile(`^([A-Z][A-Za-z]*)=(\S.*)$`)
+)
+
+func parseUnit(t *testing.T, path string) unit {
+	t.Helper()
+	u, section := unit{}, ""
+	for i, line := range strings.Split(read(t, path), "\n") {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if m := unitSection.FindStringSubmatch(line); m != nil {
+			section = m[1]
+			u[section] = map[string][]string{}
+			continue
+		}
+		m := unitLine.FindStringSubmatch(line)
+		if m == nil || section == "" {
+			t.Fatalf("%s:%d: %q is no section and no key=value in one", path, i+1, line)
+		}
+		u[section][m[1]] = append(u[section][m[1]], m[2])
+	}
+	return u
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestUnits checks what a unit of ours must say: a socket in a directory that
+// systemd makes, one capability, and a sensor that comes back.
+func TestUnits(t *testing.T) {
+	for _, path := range []string{"systemd/mxprint.service", "systemd/p0f.service"} {
+		t.Run(path, func(t *testing.T) {
+			service := parseUnit(t, path)["Service"]
+			for key, want := range map[string]string{
+				"AmbientCapabilities":    "CAP_NET_RAW",
+				"CapabilityBoundingSet":  "CAP_NET_RAW",
+				"NoNewPrivileges":        "yes",
+				"DynamicUser":            "yes",
+				"Restart":                "on-failure",
+				"Type":                   "notify",
+				"FileDescriptorStoreMax": "10002", // the clients, the listener and the state
+				"RuntimeDirectory":       strings.TrimSuffix(filepath.Base(path), ".service"),
+			} {
+				if got := service[key]; len(got) != 1 || got[0] != want {
+					t.Errorf("%s = %q, want %q alone", key, got, want)
+				}
+			}
+			families := " " + strings.Join(service["RestrictAddressFamilies"], " ") + " "
+			for _, want := range []string{"AF_PACKET", "AF_UNIX", "AF_NETLINK"} {
+				if !strings.Contains(families, " "+want+" ") {
+					t.Errorf("RestrictAddressFamilies = %q, without %s", families, want)
+				}
+			}
+			if len(service["ExecStart"]) != 1 {
+				t.Errorf("ExecStart = %q, want one", service["ExecStart"])
+			}
+		})
+	}
+}
+
+// TestCommandLines gives each command line to the parser that will read it, and
+// its rule to the compiler.
+func TestCommandLines(t *testing.T) {
+	systemd := parseUnit(t, "systemd/p0f.service")["Service"]["ExecStart"][0]
+	for _, tt := range []struct {
+		name, script string
+		runs         string // the user that -u must name, empty for none
+	}{
+		{"systemd", systemd, ""},
+		{"upstart", upstartScript(t), "smtpd"},
+		{"rc.d", rcScript(t, ""), "smtpd"},
+		{"rc.d with an interface", rcScript(t, "p0f_interface=vtnet0"), "smtpd"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := arguments(t, tt.script)
+			opt, err := p0f.ParseArgs(args)
+			if err != nil {
+				t.Fatalf("ParseArgs(%q) = %v, want no error", args, err)
+			}
+			if opt.User != tt.runs || opt.Daemon || opt.File != "" {
+				t.Errorf("ParseArgs(%q) = user %q, daemon %v, file %q; want user %q, in the foreground, live",
+					args, opt.User, opt.Daemon, opt.File, tt.runs)
+			}
+			checkSocket(t, opt.Socket)
+			if !strings.Contains(opt.Rule, "port 25") {
+				t.Errorf("rule = %q, want one with port 25", opt.Rule)
+			}
+			for _, link := range []packet.LinkType{packet.LinkEthernet, packet.LinkRaw} {
+				if _, err := filter.Compile(opt.Rule, filter.Config{Link: int(link)}); err != nil {
+					t.Errorf("Compile(%q) for link type %d = %v, want no error", opt.Rule, link, err)
+				}
+			}
+		})
+	}
+}
+
+// checkSocket wants a socket that no private /tmp hides, and whose name nobody
+// else can take first.
+func checkSocket(t *testing.T, path string) {
+	t.Helper()
+	if !regexp.MustCompile(`^(/var)?/run/[a-z0-9]+/[a-z0-9.]+$`).MatchString(path) {
+		t.Errorf("socket %q, want one in a directory of its own under /run or /var/run", path)
+	}
+}
+
+// arguments has a shell split a command line: the program p0f prints its
+// arguments.
+func arguments(t *testing.T, script string) []string {
+	t.Helper()
+	const print = `p0f() { printf '%s\n' "$@"; }
+`
+	script = strings.ReplaceAll(script, "/usr/local/bin/p0f", "p0f")
+	out, err := exec.Command("sh", "-euc", print+script).Output()
+	if err != nil {
+		t.Fatalf("sh: %v, of\n%s", err, script)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+}
+
+// upstartScript is the main script of the Upstart job with its variables. Its
+// output is wanted here, and exec takes no function.
+func upstartScript(t *testing.T) string {
+	job := read(t, "ubuntu-upstart/p0f.conf")
+	var b strings.Builder
+	for _, m := range regexp.MustCompile(`(?m)^env (\w+=\S+)$`).FindAllStringSubmatch(job, -1) {
+		b.WriteString(m[1] + "\n")
+	}
+	b.WriteString(stanza(t, job, "script"))
+	return strings.NewReplacer("exec ", "", ">/dev/null", "").Replace(b.String())
+}
+
+// stanza returns the shell lines of "NAME … end script".
+func stanza(t *testing.T, job, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?ms)^` + name + `$(.*?)^end script$`).FindStringSubmatch(job)
+	if m == nil {
+		t.Fatalf("no stanza %q", name)
+	}
+	return m[1]
+}
+
+// rcScript is the FreeBSD script up to the command that daemon(8) would start.
+// FreeBSD's rc.subr is not there to be read: as it does, the last line has the
+// shell evaluate command_args once.
+func rcScript(t *testing.T, settings string) string {
+	text := read(t, "bsd-rc.d/p0f")
+	for old, new := range map[string]string{
+		". /etc/rc.subr\n":             "load_rc_config() { :; }\n",
+		"load_rc_config \"$name\"\n":   settings + "\n",
+		"run_rc_command \"$1\"\n":      "eval \"${command_args#-f -p $pidfile}\"\n",
+		"command=\"/usr/sbin/daemon\"": "",
+	} {
+		if strings.Count(text, old) != 1 {
+			t.Fatalf("the script has not one line %q", old)
+		}
+		text = strings.Replace(text, old, new, 1)
+	}
+	return text
+}
+
+// TestShellSyntax has sh read every script without running it.
+func TestShellSyntax(t *testing.T) {
+	job := read(t, "ubuntu-upstart/p0f.conf")
+	for _, tt := range []struct{ name, script string }{
+		{"bsd-rc.d/p0f", read(t, "bsd-rc.d/p0f")},
+		{"pre-start script of ubuntu-upstart/p0f.conf", stanza(t, job, "pre-start script")},
+		{"script of ubuntu-upstart/p0f.conf", stanza(t, job, "script")},
+	} {
+		cmd := exec.Command("sh", "-n")
+		cmd.Stdin = strings.NewReader(tt.script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("sh -n of %s = %v, want no error\n%s", tt.name, err, out)
+		}
+	}
+}
+
+// TestConfiguration has mxprint check the example as it is and with every
+// default written out, which must mean the same, and looks for keys that the
+// example leaves out.
+func TestConfiguration(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		lab.Skip(t, "mxprint check looks for interfaces to capture on, which needs Linux")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "mxprint")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/mxprint").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	example := read(t, "systemd/mxprint.toml")
+	written := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ = )`).ReplaceAllString(example, "$1")
+	full := filepath.Join(dir, "full.toml")
+	if err := os.WriteFile(full, []byte(written), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// check takes the arguments of serve, and reads all that serve does.
+	service := parseUnit(t, "systemd/mxprint.service")["Service"]["ExecStart"][0]
+	line, ok := strings.CutPrefix(service, "/usr/local/bin/mxprint serve ")
+	if !ok {
+		t.Fatalf("ExecStart = %q, want serve", service)
+	}
+	want := check(t, program)
+	for _, path := range []string{"systemd/mxprint.toml", full} {
+		args := strings.Fields(strings.Replace(line, "/etc/mxprint.toml", path, 1))
+		if got := check(t, program, args...); got != want {
+			t.Errorf("check of %s =\n%swant, as without a file,\n%s", filepath.Base(path), got, want)
+		}
+	}
+	socket := regexp.MustCompile(`(?m)^p0f socket (.*)$`).FindStringSubmatch(want)
+	if socket == nil {
+		t.Fatalf("check names no socket:\n%s", want)
+	}
+	checkSocket(t, socket[1])
+	keys := regexp.MustCompile("`toml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(read(t, "../cmd/mxprint/config.go")+read(t, "../cmd/mxprint/fronts.go"), -1)
+	if len(keys) < 10 {
+		t.Fatalf("%d keys in config.go, want more", len(keys))
+	}
+	for _, m := range keys {
+		if !regexp.MustCompile(`(?m)^(` + m[1] + ` = |\[` + m[1] + `\])`).MatchString(written) {
+			t.Errorf("mxprint.toml has no key or table %s", m[1])
+		}
+	}
+}
+
+func check(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command(program, append([]string{"check"}, args...)...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("mxprint check %q = %v, want no error\n%s", args, err, stderr.String())
+	}
+	return string(out)
+}

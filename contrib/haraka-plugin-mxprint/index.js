@@ -1,0 +1,181 @@
+'use strict'
+// mxprint: which system is at the other end of the connection?
+
+const net = require('node:net')
+
+const { Client } = require('./client')
+
+const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', deadline: 100, max_waiting: 1000 }
+
+exports.register = function () {
+  this.load_p0f_ini()
+  this.register_hook('lookup_rdns', 'ask_mxprint')
+  this.register_hook('data_post', 'add_p0f_header')
+}
+
+exports.load_p0f_ini = function () {
+  const main = this.config.get('p0f.ini', () => this.load_p0f_ini()).main || {}
+  this.cfg = {
+    socket_path: String(main.socket_path || DEFAULTS.socket_path),
+    add_header: header_name(this, main.add_header),
+    deadline: number(this, main, 'deadline', 1, 10000),
+    max_waiting: number(this, main, 'max_waiting', 1, 100000),
+  }
+  if (this.client) this.client.close()
+  this.client = new Client({
+    where: this.cfg.socket_path,
+    deadline: this.cfg.deadline,
+    limit: this.cfg.max_waiting,
+    say: (text) => this.logwarn(`${this.cfg.socket_path}: ${text}`),
+  })
+}
+
+function header_name (plugin, name) {
+  if (name === undefined || name === null || name === '') return DEFAULTS.add_header
+  if (/^[!-9;-~]{1,100}$/.test(name)) return String(name)
+  plugin.logerror(`p0f.ini: add_header is no name of a header: ${JSON.stringify(name)}`)
+  return DEFAULTS.add_header
+}
+
+function number (plugin, main, key, least, most) {
+  if (main[key] === undefined || main[key] === '') return DEFAULTS[key]
+  const n = Number(main[key])
+  if (Number.isInteger(n) && n >= least && n <= most) return n
+  plugin.logerror(`p0f.ini: ${key} is not a number from ${least} to ${most}: ${JSON.stringify(main[key])}`)
+  return DEFAULTS[key]
+}
+
+exports.shutdown = function () {
+  if (this.client) this.client.close()
+}
+
+exports.ask_mxprint = function (next, connection) {
+  const { remote, local } = connection
+  // A private address says nothing about a sender.
+  if (remote.is_private || !net.isIP(remote.ip || '')) return next()
+
+  this.client.ask(request(remote, local), (err, answer) => {
+    try {
+      const result = err ? failure(err) : results(remote.ip, answer)
+      connection.notes.p0f = result
+      connection.results.add({ name: 'p0f' }, result)
+      const words = header_text(result)
+      if (words) connection.loginfo(this, words)
+    } catch (e) {
+      this.logerror(`after an answer: ${e.message}`)
+    }
+    next()
+  })
+}
+
+// request is a line of the query socket.
+function request (remote, local) {
+  const words = ['json', remote.ip, port(remote)]
+  if (local && net.isIP(local.ip || '')) words.push(local.ip, port(local))
+  return words.join(' ')
+}
+
+function port (end) {
+  return Number.isInteger(end.port) && end.port > 0 && end.port < 65536 ? end.port : 0
+}
+
+// failure is a result without an answer. It is no `err`, which Haraka would log
+// for every connection; the client has said it once.
+function failure (err) {
+  return { state: 'unavailable', skip: err.message }
+}
+
+// results puts an answer into the words of p0f 3 (as the plugin p0f does) and,
+// behind them, of p0f 2.
+function results (ip, a) {
+  if (a.state === 'unavailable') return failure(new Error('the sensor cannot capture'))
+  if (a.state !== 'matched' && a.state !== 'unknown') return { query: ip, state: 'not seen', skip: 'not seen' }
+  const r = {
+    query: ip,
+    state: a.state,
+    by_connection: a.by_connection === true,
+    raw_sig: text(a.raw_sig),
+    magic: 0x50304602,
+    status: 0x10,
+    first_seen: seconds(a.first_seen),
+    last_seen: seconds(a.last_seen),
+    total_conn: count(a.total_conn),
+    uptime_min: count(a.uptime_min),
+    up_mod_days: count(a.up_mod_days),
+    last_nat: seconds(a.last_nat),
+    last_chg: seconds(a.last_chg),
+    bad_sw: count(a.bad_sw),
+    os_match_q: count(a.os_match_q),
+    os_name: text(a.os_name),
+    os_flavor: text(a.os_flavor),
+    http_name: text(a.http_name),
+    http_flavor: text(a.http_flavor),
+    link_type: text(a.link_type),
+    language: text(a.language),
+  }
+  if (a.distance !== undefined) r.distance = count(a.distance)
+  r.genre = r.os_name
+  r.detail = r.os_flavor
+  r.link = r.link_type
+  if (r.up_mod_days > 0) r.uptime = Math.floor(r.uptime_min / 60)
+  return r
+}
+
+function text (value) {
+  return typeof value === 'string' ? value : ''
+}
+
+function count (value) {
+  return Number.isFinite(value) ? value : 0
+}
+
+function seconds (value) {
+  const ms = Date.parse(text(value))
+  return Number.isNaN(ms) ? 0 : Math.floor(ms / 1000)
+}
+
+// header_text is the value of the header; empty where the client was not seen.
+// Whatever a database holds, it is printable ASCII.
+function header_text (r) {
+  if (r.state !== 'matched' && r.state !== 'unknown') return ''
+  const words = [
+    `os="${quotable([r.os_name, r.os_flavor].filter(Boolean).join(' ') || 'unknown')}"`,
+    `link_type="${quotable(r.link_type)}"`,
+  ]
+  if (r.distance !== undefined) words.push(`distance=${r.distance}`)
+  words.push(`total_conn=${r.total_conn}`, `shared_ip=${r.last_nat ? 'Y' : 'N'}`)
+  return words.join(' ')
+}
+
+function quotable (s) {
+  return s.slice(0, 100).replaceAll('"', "'").replaceAll('\\', '/').replace(/[^ -~]/g, '?')
+}
+
+// add_p0f_header removes every header of that name, whoever wrote it, and adds
+// ours. A header without an answer of ours would be the sender's own word.
+exports.add_p0f_header = function (next, connection) {
+  const name = this.cfg.add_header
+  const transaction = connection.transaction
+  if (!name || !transaction) return next()
+
+  remove_header(transaction, name)
+  const result = connection.notes.p0f
+  const value = result ? header_text(result) : ''
+  if (value) transaction.add_header(name, value)
+  next()
+}
+
+// remove_header also finds "Name :", which some readers take for the header,
+// and Haraka does not.
+function remove_header (transaction, name) {
+  const names = new Set([name])
+  for (const line of transaction.header.lines()) {
+    const m = /^([!-9;-~]+)[ \t\r\n]+:/.exec(line)
+    if (m && m[1].toLowerCase() === name.toLowerCase()) names.add(line.slice(0, line.indexOf(':')))
+  }
+  for (const n of names) transaction.remove_header(n)
+}
+
+// For tests.
+exports._results = results
+exports._header_text = header_text
