@@ -1,0 +1,140 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/lab"
+)
+
+// pluginDir is the plugin of ours in the checkout.
+func pluginDir(t testing.TB) string {
+	return repoPath(t, "contrib", "haraka-plugin-mxprint")
+}
+
+// installPlugin packs the plugin as it would be published, and installs the
+// package into Haraka's folder.
+func installPlugin(t testing.TB, haraka string) {
+	t.Helper()
+	npm := lab.NeedProgram(t, "npm")
+	packed := tempDir(t)
+	cmd := exec.Command(npm, "pack", "--offline", "--silent", "--pack-destination", packed)
+	cmd.Dir = pluginDir(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("npm pack: %v\n%s", err, out)
+	}
+	to := filepath.Join(haraka, "node_modules", "haraka-plugin-mxprint")
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(packed, strings.TrimSpace(string(out)))
+	if out, err := exec.Command("tar", "-xzf", archive, "-C", to, "--strip-components=1").CombinedOutput(); err != nil {
+		t.Fatalf("unpacking %s: %v\n%s", archive, err, out)
+	}
+}
+
+// startOurHaraka starts the sensor and a Haraka with our plugin.
+func startOurHaraka(t testing.TB, ns *lab.NetNS, karma bool) (*haraka, *process, func() *process) {
+	t.Helper()
+	dir := tempDir(t)
+	serve := func() *process { return startServe(t, ns, dir) }
+	sensor := serve()
+	return startHarakaPlugin(t, ns, "mxprint", filepath.Join(dir, "query.sock"), karma), sensor, serve
+}
+
+func TestHarakaPlugin(t *testing.T) {
+	pair := lab.NewPair(t)
+	h, _, _ := startOurHaraka(t, pair.Server, true)
+	for _, f := range families(pair) {
+		t.Run(f.name, func(t *testing.T) {
+			swaks(t, pair.Client, f.from, f.to, f.name)
+			got, wrong := results(headerLines(t, h.mails, f.name))
+			if wrong != "" {
+				t.Error(wrong)
+			}
+			header := delivered(t, h.mails, f.name)
+			t.Logf("%s; X-Haraka-Karma: %s", got, header.Get("X-Haraka-Karma"))
+			awards := karmaAwards(header)
+			if !awards["033"] || awards["031"] || awards["032"] {
+				t.Errorf("X-Haraka-Karma = %q, want the award 033 of Linux and none of Windows", header.Get("X-Haraka-Karma"))
+			}
+		})
+	}
+	t.Run("forged", func(t *testing.T) { checkForgeries(t, pair, h.mails) })
+	t.Run("one connection", func(t *testing.T) { checkOneConnection(t, pair, h.mails) })
+	t.Run("two machines behind one address", func(t *testing.T) { checkTwoMachines(t, pair, h.mails) })
+	t.Run("private", func(t *testing.T) {
+		before := len(h.out.bytes())
+		if err := sendMail(pair.Server, pair.Server.IPv4, pair.Server.IPv4, "self"); err != nil {
+			t.Fatal(err)
+		}
+		pair.Server.IP("addr", "add", "10.9.9.9/32", "dev", "lo")
+		if err := sendMail(pair.Server, netip.MustParseAddr("10.9.9.9"), pair.Server.IPv4, "private"); err != nil {
+			t.Fatal(err)
+		}
+		if got := delivered(t, h.mails, "private").Get("X-p0f-Result"); got != "" {
+			t.Errorf("a mail from a private address has the header %q", got)
+		}
+		for _, line := range bytes.Split(h.out.bytes()[before:], []byte("\n")) {
+			if bytes.Contains(line, []byte("[mxprint]")) && bytes.Contains(line, []byte("10.9.9.9")) || bytes.Contains(line, []byte("[ERROR]")) {
+				t.Errorf("it is not silent about a private address: %s", line)
+			}
+		}
+	})
+}
+
+// The first look-up of an address comes before the sensor has read the SYN.
+func TestHarakaPluginFirstLookups(t *testing.T) {
+	pair := lab.NewPair(t)
+	h, _, _ := startOurHaraka(t, pair.Server, false)
+	answered := 0
+	clients := append(pair.Client.AddIPv4(firstLookups), pair.Client.AddIPv6(firstLookups)...)
+	for i, from := range clients {
+		to, id := pair.Server.IPv4, fmt.Sprintf("first-%d", i)
+		if from.Is6() {
+			to = pair.Server.IPv6
+		}
+		if err := sendMail(pair.Client, from, to, id); err != nil {
+			t.Fatal(err)
+		}
+		if _, wrong := results(headerLines(t, h.mails, id)); wrong != "" {
+			t.Errorf("first mail from %s: %s", from, wrong)
+			continue
+		}
+		answered++
+	}
+	t.Logf("first look-ups answered with a match: %d of %d", answered, len(clients))
+}
+
+// TestHarakaPluginNode runs the plugin's own tests, with Node's test runner.
+func TestHarakaPluginNode(t *testing.T) {
+	lab.NeedRoot(t)
+	node := lab.NeedProgram(t, "node")
+	sensorProgram(t) // builds it
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, "--test")
+	cmd.Dir = pluginDir(t)
+	cmd.Env = append(os.Environ(), "MXPRINT="+filepath.Join(binDir, "mxprint"))
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		if strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "ℹ ") {
+			t.Log(line)
+		}
+	}
+}

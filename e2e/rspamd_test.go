@@ -1,0 +1,91 @@
+//go:build linux
+
+package e2e
+
+import (
+	"context"
+	"net/netip"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/lab"
+)
+
+// rspamdMilter is where rspamd's proxy worker takes milter connections.
+const rspamdMilter = "inet:127.0.0.1:11332"
+
+// startRspamd starts rspamd in ns with Debian's configuration, its p0f module
+// asking at socket, and a milter on the namespace's loopback. It adds two
+// headers to each mail: X-OS-Fingerprint, and X-Spamd-Result with all symbols.
+func startRspamd(t testing.TB, ns *lab.NetNS, socket string) {
+	t.Helper()
+	program := lab.NeedProgram(t, "rspamd")
+	owner, err := user.Lookup("_rspamd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tempDir(t)
+	state := filepath.Join(dir, "state")
+	makeDir(t, state, owner)
+	local := map[string]string{
+		"p0f.conf": "enabled = true;\nsocket = \"" + socket + "\";\ntimeout = 1s;\n" +
+			"patterns { LINUX_HOST = '^Linux.*'; WINDOWS_HOST = '^Windows.*'; }\n",
+		"milter_headers.conf": "use = [\"x-os-fingerprint\", \"x-spamd-result\"];\n",
+		// The proxy worker scans by itself; the others only cost memory.
+		"worker-proxy.inc":      "upstream \"local\" { self_scan = yes; }\n",
+		"worker-normal.inc":     "enabled = false;\n",
+		"worker-controller.inc": "enabled = false;\n",
+		"logging.inc":           "type = \"console\";\n",
+		// Nobody answers at the resolver, and no mail is to be refused for
+		// what the missing answers suggest. Compiling the whole list of public
+		// suffixes takes eight seconds; one is enough here.
+		"options.inc":  "url_tld = \"" + filepath.Join(dir, "local.d", "suffixes") + "\";\ndns { nameserver = \"127.0.0.1\"; timeout = 100ms; retransmits = 1; }\n",
+		"suffixes":     "example\n",
+		"actions.conf": "reject = null;\nadd_header = null;\ngreylist = null;\n",
+	}
+	writeFiles(t, filepath.Join(dir, "local.d"), local)
+	p := start(t, "rspamd", ns.Command(context.Background(), program,
+		"-f", "-c", "/etc/rspamd/rspamd.conf", "-u", owner.Username, "-g", owner.Username,
+		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+state, "--var=RUNDIR="+state, "--var=LOGDIR="+state))
+	p.waitFor("milter port", 20*time.Second, func() bool {
+		return listens(ns, netip.MustParseAddr("127.0.0.1"), 11332)
+	})
+}
+
+func TestRspamd(t *testing.T) {
+	pair := lab.NewPair(t)
+	startRspamd(t, pair.Server, startSensor(t, pair.Server))
+	// Without an answer from the milter the mail is not taken: a fault of the
+	// milter cannot pass for a mail without headers.
+	p := startPostfix(t, pair.Server, "smtpd_milters = "+rspamdMilter, "milter_default_action = tempfail")
+	fingerprint := regexp.MustCompile(`^Linux [^,]*, \(up: \d+ min\), \(distance \d+, link: [^)]+\)$`)
+	// The module gives the OS to the symbol of the pattern that it matches.
+	pattern := regexp.MustCompile(`\bLINUX_HOST\(0\.00\)\[Linux [^,\]]*\]`)
+	symbol := regexp.MustCompile(`\bP0F\(0\.00\)\[link=[^,\]]+, *distance=\d+\]`)
+	windows := regexp.MustCompile(`\bWINDOWS_HOST\(|\bP0F_FAIL\(`)
+	for _, f := range families(pair) {
+		t.Run(f.name, func(t *testing.T) {
+			if err := sendMail(pair.Client, f.from, f.to, f.name); err != nil {
+				t.Fatal(err)
+			}
+			h := delivered(t, p.mails, f.name)
+			t.Logf("X-OS-Fingerprint: %s", h.Get("X-OS-Fingerprint"))
+			t.Logf("X-Spamd-Result: %s", h.Get("X-Spamd-Result"))
+			if got := h.Get("X-OS-Fingerprint"); !fingerprint.MatchString(got) {
+				t.Errorf("X-OS-Fingerprint = %q, want %s", got, fingerprint)
+			}
+			got := h.Get("X-Spamd-Result")
+			for _, want := range []*regexp.Regexp{symbol, pattern} {
+				if !want.MatchString(got) {
+					t.Errorf("X-Spamd-Result = %q, want %s in it", got, want)
+				}
+			}
+			if windows.MatchString(got) {
+				t.Errorf("X-Spamd-Result = %q, want no %s in it", got, windows)
+			}
+		})
+	}
+}
