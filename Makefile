@@ -1,0 +1,65 @@
+# The two commands of a fresh machine with Go and make:
+#   make demo   shows the main job on a live SMTP connection
+#   make test   installs what the tests need (as root; says so first), runs all
+#
+# The others are for those who work on mxprint; CONTRIBUTING.md says when.
+
+GO      ?= go
+BIN     := bin
+export CGO_ENABLED = 0
+
+E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
+
+.PHONY: build demo deps test short lint diff fuzz bench lab clean $(E2E:%=e2e-%)
+
+build:
+	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
+	ln -sf mxprint $(BIN)/p0f
+
+demo: build
+	$(BIN)/mxprint demo
+
+deps:
+	scripts/deps
+
+test: deps
+	$(GO) test -timeout 10m ./...
+
+# Without installing anything: what cannot run says why.
+short:
+	$(GO) test -timeout 10m ./...
+
+lint: $(BIN)/staticcheck
+	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi
+	$(GO) vet ./...
+	$(BIN)/staticcheck ./...
+
+$(BIN)/staticcheck: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+# Long runs.
+
+diff: deps
+	MXPRINT_DIFF_SEEDS=200 $(GO) test -count=1 -timeout 60m -v -run TestDifferential ./internal/difftest
+
+FUZZTIME ?= 30s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: deps
+	$(GO) run ./internal/bench
+
+lab: # new kernels for testdata/lab; wants qemu-system-x86 and the network
+	scripts/lab-kernels
+
+# One mail server each, with real mails over IPv4 and IPv6.
+$(E2E:%=e2e-%): e2e-%: deps
+	$(GO) test -count=1 -v -run '(?i)$*' ./e2e
+
+clean:
+	rm -rf $(BIN) .cache
