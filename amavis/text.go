@@ -112,7 +112,7 @@ func v3Text(n *note.Note) string {
 	if n.RawSig != "" {
 		b.WriteString("; raw_sig: " + n.RawSig)
 	}
-	if n.UpModDays != 0 {
+	if n.UpModDays != 0 && n.Clock != note.ClockRandom {
 		fmt.Fprintf(&b, "; uptime: %d days %d hrs %d min (modulo %d days)",
 			n.UptimeMin/(24*60), n.UptimeMin/60%24, n.UptimeMin%60, n.UpModDays)
 	}

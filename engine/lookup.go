@@ -86,10 +86,10 @@ func (e *Engine) known(q note.Query) (n note.Note, own bool) {
 // connNote replaces what the connection's own SYN says better.
 func connNote(n *note.Note, c *host.Conn) {
 	n.State, n.ByConnection = note.Unknown, true
-	n.OSName, n.OSFlavor, n.Quality = "", "", 0
+	n.OSName, n.OSFlavor, n.Quality, n.Others, n.Rewrite = "", "", 0, "", 0
 	n.RawSig, n.Distance, n.LinkType = c.RawSig, c.Distance, c.Link
 	if c.OS != nil {
-		setOS(n, c.OS, c.Fuzzy, c.OS.Generic)
+		setOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
 	}
 }
 
@@ -123,18 +123,19 @@ func hostNote(h *host.Host) note.Note {
 		FirstSeen: seconds(h.FirstSeen), LastSeen: seconds(h.LastSeen),
 		LastNAT: seconds(h.LastNAT), LastChange: seconds(h.LastChange),
 		TotalConn: h.TotalConn,
-		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays,
+		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays, Clock: note.Clock(h.Clock),
 		Distance: h.Distance,
 	}
 	if h.OS != nil {
-		setOS(&n, h.OS, h.Fuzzy, h.Generic)
+		setOS(&n, h.OS, h.Fuzzy, h.Generic, h.Flags)
 	}
 	return n
 }
 
-func setOS(n *note.Note, os *signature.Label, fuzzy, generic bool) {
+func setOS(n *note.Note, os *signature.Label, fuzzy, generic bool, flags signature.Flags) {
 	n.State = note.Matched
 	n.OSName, n.OSFlavor = os.Name, os.Flavor
+	n.Others, n.Rewrite = os.Others, note.Rewrite(flags)
 	if fuzzy {
 		n.Quality |= note.Fuzzy
 	}

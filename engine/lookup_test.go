@@ -83,6 +83,36 @@ func TestLookupQuality(t *testing.T) {
 	}
 }
 
+// TestLookupDoubt: what makes an answer uncertain reaches the note, of the
+// address and of the connection.
+func TestLookupDoubt(t *testing.T) {
+	db := parseDB(t, "classes = unix\n[tcp:request]\nlabel = g:unix:Linux:\nor = Android:\n"+
+		"sig = *:32|64:0:*:*,*:mss,sok,ts,nop,ws:df?,id+?:0\n")
+	e := New(silent(t, Config{DB: db, Hosts: host.Config{Recent: 10}}))
+	in := input{engine: e}
+	f := labFrame(t)
+	in.frame(f)
+	client := netip.AddrPortFrom(labClient, binary.BigEndian.Uint16(f.Data[14+20:]))
+	for _, q := range []note.Query{{Client: client}, {Client: at(labClient)}} {
+		n, err := e.Lookup(context.Background(), q)
+		if err != nil || n.Others != "Android" || n.Rewrite != note.RewriteTTL || n.ByConnection != (q.Client.Port() != 0) {
+			t.Errorf("Lookup(%v) = %+v, %v, want Android too, and the TTL reset", q.Client, n, err)
+		}
+	}
+	in.frame(other(f))
+	if n, err := e.Lookup(context.Background(), note.Query{Client: netip.AddrPortFrom(labClient, 40000)}); err != nil || n.State != note.Unknown || n.Others != "" || n.Rewrite != 0 {
+		t.Errorf("Lookup of a SYN that is nobody's = %+v, %v, want no doubts of another's", n, err)
+	}
+}
+
+// other is the frame as nobody's, from port 40000.
+func other(f *capture.Frame) *capture.Frame {
+	o := fromClient(f, labClient)
+	binary.BigEndian.PutUint16(o.Data[14+20:], 40000)
+	o.Data[14+20+20+4] = 1 // nop for sok
+	return o
+}
+
 // TestLookupByConnection: behind one address are two systems, each asked about
 // by its port.
 func TestLookupByConnection(t *testing.T) {
@@ -90,10 +120,7 @@ func TestLookupByConnection(t *testing.T) {
 	in := input{engine: e}
 	f := labFrame(t)
 	in.frame(f)
-	other := fromClient(f, labClient)
-	binary.BigEndian.PutUint16(other.Data[14+20:], 40000)
-	other.Data[14+20+20+4] = 1 // nop for sok: nobody's
-	in.frame(other)
+	in.frame(other(f))
 	client := netip.AddrPortFrom(labClient, binary.BigEndian.Uint16(f.Data[14+20:]))
 	server := netip.AddrPortFrom(labServer, 25)
 	for _, tt := range []struct {

@@ -44,6 +44,8 @@ const (
 	isV6      connFlags = 1 << iota // the client's address is IPv6
 	isFuzzy                         // the match was
 	isPayload                       // the SYN had data
+
+	flagShift = iota // above it are the match's flags
 )
 
 func newConns(size int) conns {
@@ -91,6 +93,7 @@ func (c *conns) remember(s *packet.Segment, m *signature.Match) {
 	if s.PayloadLen > 0 {
 		r.is |= isPayload
 	}
+	r.is |= connFlags(m.Flags) << flagShift
 	if m.Sig != nil {
 		r.label = uint16(m.Sig.Label.ID)
 	}
@@ -131,6 +134,7 @@ func (c *conns) find(client, server netip.AddrPort) *connRec {
 type Conn struct {
 	OS       *signature.Label // nil: no signature matched
 	Fuzzy    bool
+	Flags    signature.Flags
 	Distance int    // hops
 	Link     string // empty if unknown
 	RawSig   string // in p0f's notation
@@ -146,8 +150,9 @@ func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
 	}
 	s := r.segment()
 	c := Conn{
-		OS: t.db.Label(int(r.label)), Fuzzy: r.is&isFuzzy != 0, Distance: int(r.distance),
-		RawSig: string(signature.AppendRaw(nil, &s, signature.Multiple{Kind: r.multipleKind, N: int(r.multiple)})),
+		OS: t.db.Label(int(r.label)), Fuzzy: r.is&isFuzzy != 0, Flags: signature.Flags(r.is >> flagShift),
+		Distance: int(r.distance),
+		RawSig:   string(signature.AppendRaw(nil, &s, signature.Multiple{Kind: r.multipleKind, N: int(r.multiple)})),
 	}
 	if s.MSS != 0 {
 		c.Link = t.db.LinkName(t.db.LinkID(mtuOf(&s)))

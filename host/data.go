@@ -22,7 +22,7 @@ func (t *Table) ack(fl uint32, role Role, s *packet.Segment, payload []byte) {
 	if s.Seq != f.next[role] {
 		return
 	}
-	t.checkUptime(f, role, s)
+	t.checkUptime(f, role, s, nil)
 	f.next[role] += uint32(s.PayloadLen)
 	if s.PayloadLen == 0 {
 		return

@@ -12,6 +12,7 @@ type Host struct {
 	OS      *signature.Label // nil: no signature ever matched
 	Fuzzy   bool             // how the last one matched
 	Generic bool
+	Flags   signature.Flags
 	Link    string // empty if unknown
 
 	FirstSeen  uint32
@@ -21,7 +22,8 @@ type Host struct {
 	LastChange uint32
 	UptimeMin  uint32
 	UpModDays  uint32 // 0: uptime unknown
-	Distance   int    // hops, or -1 if unknown
+	Clock      signature.Clock
+	Distance   int // hops, or -1 if unknown
 }
 
 // Host returns what is known of an address. It does not count as traffic of
@@ -35,6 +37,7 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 	h := Host{
 		OS:    t.db.Label(int(r.label)),
 		Fuzzy: r.quality&1 != 0, Generic: r.quality&2 != 0,
+		Flags: r.flags, Clock: r.clock,
 		Link:      t.db.LinkName(int(r.link)),
 		FirstSeen: r.firstSeen, LastSeen: r.lastSeen, TotalConn: r.totalConn,
 		LastNAT: r.lastNAT, LastChange: r.lastChg,

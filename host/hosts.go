@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+
+	"github.com/mxprint/mxprint/signature"
 )
 
 // hosts is the table of addresses seen, ordered by last touch.
@@ -37,6 +39,8 @@ type hostRec struct {
 	reasons   Reasons
 	v6        bool
 	quality   uint8
+	flags     signature.Flags // of the match that gave label
+	clock     signature.Clock // of the stack whose uptime upMin is
 }
 
 // roleRec is what is kept of a host in one role: its scores, and its last SYN

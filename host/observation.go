@@ -33,6 +33,7 @@ type Observation struct {
 	UptimeMin uint32  // minutes since the sender's clock was zero
 	ModDays   uint32  // days after which that clock wraps
 	Frequency float64 // ticks a second, as measured
+	Clock     signature.Clock
 
 	// Of HostChange and IPSharing.
 	Reasons Reasons

@@ -100,7 +100,7 @@ func (t *Table) scoreTCP(n uint32, role Role, flow *flowRec, s *packet.Segment, 
 	t.addScore(n, role, sum.reasons, sum.score)
 	if m.Sig != nil {
 		h.label = uint16(m.Sig.Label.ID)
-		h.quality = 0
+		h.quality, h.flags = 0, m.Flags
 		if m.Fuzzy {
 			h.quality |= 1
 		}

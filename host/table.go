@@ -120,7 +120,7 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 		t.ack(fl, role, s, payload)
 	default: // FIN or RST, with or without ACK
 		if f := t.flows.at(fl); !f.probe {
-			t.checkUptime(f, role, s)
+			t.checkUptime(f, role, s, nil)
 		}
 		t.destroyFlow(fl)
 	}
@@ -274,7 +274,7 @@ func (t *Table) seen(f *flowRec, role Role, s *packet.Segment, m *signature.Matc
 	if s.MSS != 0 {
 		t.link(n, role, s)
 	}
-	t.checkUptime(f, role, s)
+	t.checkUptime(f, role, s, m.Sig)
 	t.role(n, role).last = newLastSeg(s, m, t.at)
 }
 

@@ -1,6 +1,9 @@
 package host
 
-import "github.com/mxprint/mxprint/packet"
+import (
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
 
 // Bounds of a measurement of the timestamp clock (p0f v3 §6).
 const (
@@ -14,8 +17,9 @@ const (
 )
 
 // checkUptime measures the sender's timestamp clock against the host's last
-// SYN or SYN+ACK, which may be of another flow.
-func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment) {
+// SYN or SYN+ACK, which may be of another flow. sig is what matched s, where
+// that is a SYN or SYN+ACK, too.
+func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment, sig *signature.TCP) {
 	n := flow.client
 	if role == Server {
 		n = flow.server
@@ -48,9 +52,23 @@ func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment) {
 	h := t.hosts.at(n)
 	h.upMin = s.TS1 / rate / 60
 	h.upMod = uint16(0xffffffff / (rate * 86400))
+	h.clock = clockOf(t.db.TCP(int(last.sig)))
+	if (s.Type == packet.SYN || s.Type == packet.SYNACK) && clockOf(sig) != h.clock {
+		h.clock = signature.ClockRandom // the clocks of two stacks, compared
+	}
 	t.emit(Uptime, role, func(o *Observation) {
-		o.UptimeMin, o.ModDays, o.Frequency = h.upMin, uint32(h.upMod), hz
+		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
 	})
+}
+
+// clockOf says what the timestamps of a segment count that a signature
+// matched. Nobody vouches for a stack that none knows, and most of today's
+// begin at random.
+func clockOf(sig *signature.TCP) signature.Clock {
+	if sig == nil {
+		return signature.ClockRandom
+	}
+	return sig.Clock
 }
 
 // roundHertz returns the frequency a clock was most likely made for.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type wire struct {
 	OSFlavor     string     `json:"os_flavor,omitempty"`
 	Quality      string     `json:"quality,omitempty"`
 	OSMatchQ     Quality    `json:"os_match_q"`
+	OSOr         []string   `json:"os_or,omitempty"`
+	Rewritten    []string   `json:"rewritten,omitempty"`
 	Distance     *int       `json:"distance,omitempty"`
 	LinkType     string     `json:"link_type,omitempty"`
 	RawSig       string     `json:"raw_sig,omitempty"`
@@ -24,6 +27,7 @@ type wire struct {
 	TotalConn    uint32     `json:"total_conn"`
 	UptimeMin    *uint32    `json:"uptime_min,omitempty"`
 	UpModDays    uint32     `json:"up_mod_days,omitempty"`
+	UpReliable   *bool      `json:"uptime_reliable,omitempty"`
 	LastNAT      *time.Time `json:"last_nat,omitempty"`
 	LastChg      *time.Time `json:"last_chg,omitempty"`
 	BadSW        Honesty    `json:"bad_sw"`
@@ -45,12 +49,13 @@ func (n Note) MarshalJSON() ([]byte, error) {
 	}
 	if n.State == Matched {
 		w.Quality = n.Quality.String()
+		w.OSOr, w.Rewritten = list(n.Others), list(n.Rewrite.String())
 	}
 	if n.Distance != DistanceUnknown {
 		w.Distance = &n.Distance
 	}
 	if n.UpModDays != 0 {
-		w.UptimeMin = &n.UptimeMin
+		w.UptimeMin, w.UpReliable = &n.UptimeMin, n.Clock.Reliable()
 	}
 	return json.Marshal(w)
 }
@@ -74,12 +79,31 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		LastNAT: orZero(w.LastNAT), LastChange: orZero(w.LastChg),
 		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,
 		HTTPName: w.HTTPName, HTTPFlavor: w.HTTPFlavor, Language: w.Language,
-		Distance: DistanceUnknown,
+		Distance: DistanceUnknown, Others: strings.Join(w.OSOr, ","),
 	}
 	if w.Distance != nil {
 		n.Distance = *w.Distance
 	}
+	for i, name := range rewriteNames {
+		if slices.Contains(w.Rewritten, name) {
+			n.Rewrite |= 1 << i
+		}
+	}
+	if w.UpReliable != nil {
+		n.Clock = ClockRandom
+		if *w.UpReliable {
+			n.Clock = ClockBoot
+		}
+	}
 	return nil
+}
+
+// list takes apart what commas join.
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
 }
 
 // String returns the quality in words: exact, fuzzy, generic or generic fuzzy.

@@ -10,6 +10,7 @@ package note
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,48 @@ const (
 	Generic                     // only a catch-all signature matched
 )
 
+// Rewrite is what boxes on the way seem to have changed in a SYN: proxies,
+// carriers' gateways and firewalls do.
+type Rewrite uint8
+
+const (
+	RewriteTTL     Rewrite = 1 << iota // the TTL is not the stack's own: 255 on a phone
+	RewriteOptions                     // options are overwritten with NOPs
+	RewriteMSS                         // the MSS was lowered; links with PPPoE do so too
+)
+
+var rewriteNames = [...]string{"ttl", "options", "mss"}
+
+// String returns the names of what was changed, joined by commas:
+// "ttl,options"; it is empty where nothing was.
+func (r Rewrite) String() string {
+	var names []string
+	for i, name := range rewriteNames {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Clock says what the timestamps count from which UptimeMin is computed.
+type Clock uint8
+
+const (
+	ClockUnknown Clock = iota // nobody said: take the uptime as p0f does
+	ClockBoot                 // the time since the system started
+	ClockRandom               // from anywhere, or it may be: the uptime means nothing
+)
+
+// Reliable reports whether the uptime is one, and nil where nobody said.
+func (c Clock) Reliable() *bool {
+	if c == ClockUnknown {
+		return nil
+	}
+	boot := c == ClockBoot
+	return &boot
+}
+
 // Honesty is p0f's bad_sw: whether the HTTP software tells the truth.
 type Honesty uint8
 
@@ -88,6 +131,11 @@ type Note struct {
 	OSFlavor string  // os_flavor: "3.11 and newer"; may be empty
 	Quality  Quality // os_match_q
 
+	// Others are the systems that send the same SYN, joined by commas:
+	// "Android,ChromeOS". Nothing in the packet tells them from OSName.
+	Others  string
+	Rewrite Rewrite // what boxes on the way seem to have changed in the SYN
+
 	HTTPName   string // http_name: last application seen by HTTP
 	HTTPFlavor string // http_flavor
 	Language   string // language: "English"
@@ -97,16 +145,17 @@ type Note struct {
 	LastSeen  time.Time // last_seen: the client's most recent new connection
 	TotalConn uint32    // total_conn: connections seen, in either role
 
-	UptimeMin  uint32    // uptime_min: minutes; see UpModDays
+	UptimeMin  uint32    // uptime_min: minutes; see UpModDays and Clock
 	UpModDays  uint32    // up_mod_days: the clock wraps after so many days; 0 = uptime unknown
+	Clock      Clock     // whether UptimeMin means anything
 	LastNAT    time.Time // last_nat: last sign of address sharing; zero = never
 	LastChange time.Time // last_chg: last sign of another system; zero = never
 
 	Distance int     // distance: hops, or DistanceUnknown
 	BadSW    Honesty // bad_sw
 
-	// ByConnection says that State, OSName, OSFlavor, Quality, LinkType and
-	// Distance come from the SYN of the very connection that was asked about,
+	// ByConnection says that State, OSName, OSFlavor, Quality, Others,
+	// Rewrite, LinkType and Distance come from the SYN of the very connection that was asked about,
 	// and not from whatever the address sent last.
 	ByConnection bool
 	RawSig       string // of that SYN, in p0f's notation; empty otherwise

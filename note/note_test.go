@@ -19,6 +19,7 @@ func full() Note {
 		State: Matched, OSName: "Windows", OSFlavor: "XP", Quality: Fuzzy | Generic,
 		HTTPName: "Firefox", HTTPFlavor: "10.x or newer", Language: "English", LinkType: "DSL",
 		FirstSeen: at, LastSeen: at.Add(time.Minute), TotalConn: 3,
+		Others: "Android,ChromeOS", Rewrite: RewriteTTL | RewriteMSS, Clock: ClockBoot,
 		UptimeMin: 83_400, UpModDays: 497, LastNAT: at, LastChange: at, Distance: 17, BadSW: Dishonest,
 		ByConnection: true, RawSig: "4:111+17:0:1460:65535,0:mss,nop,nop,sok:df,id+:0",
 	}
@@ -29,6 +30,8 @@ func TestJSONRoundTrip(t *testing.T) {
 		"full":        full(),
 		"not seen":    {State: NotSeen, Distance: DistanceUnknown},
 		"unavailable": {Distance: DistanceUnknown},
+		"no uptime":   {State: Unknown, UpModDays: 49, UptimeMin: 7, Clock: ClockRandom},
+		"p0f's":       {State: Matched, UpModDays: 49, UptimeMin: 7},
 		"unknown":     {State: Unknown, RawSig: "x", Distance: 0},
 	} {
 		text, err := json.Marshal(want)
@@ -58,7 +61,7 @@ func TestHeader(t *testing.T) {
 		note Note
 		want string
 	}{
-		{"full", shared, `os="Windows XP" link_type="DSL" distance=17 total_conn=3 shared_ip=Y`},
+		{"full", shared, `os="Windows XP" link_type="DSL" distance=17 total_conn=3 shared_ip=Y or="Android,ChromeOS" rewritten="ttl,mss"`},
 		{"not shared", Note{State: Matched, OSName: "Linux", TotalConn: 1}, `os="Linux" link_type="" distance=0 total_conn=1 shared_ip=N`},
 		{"unknown", Note{State: Unknown, Distance: DistanceUnknown, TotalConn: 1}, `os="unknown" link_type="" total_conn=1 shared_ip=N`},
 		{"not seen", Note{State: NotSeen}, ""},
@@ -70,6 +73,10 @@ func TestHeader(t *testing.T) {
 			t.Errorf("%s: Header() = %s, want %s", tt.name, got, tt.want)
 		}
 	}
+	hostile := Note{State: Matched, OSName: "x", Others: `a",` + strings.Repeat("b", 5000)}
+	if got := hostile.Header(); len(got) > 300 || strings.Count(got, `"`) != 6 {
+		t.Errorf("Header() = %s, want it short and its quotes in pairs", got)
+	}
 	long := Note{State: Matched, OSName: strings.Repeat("x", 5000), OSFlavor: strings.Repeat("y", 5000), LinkType: strings.Repeat("z", 5000)}
 	if n := len(long.Header()); n > 300 {
 		t.Errorf("a header of %d bytes, want at most 300", n)
@@ -80,6 +87,11 @@ func TestV2(t *testing.T) {
 	n := full()
 	if got, want := n.V2Text(), "Windows XP (up: 1390 hrs), (distance 17, link: DSL)"; got != want {
 		t.Errorf("V2Text() = %q, want %q", got, want)
+	}
+	noise := n
+	noise.Clock = ClockRandom
+	if got, want := noise.V2Text(), "Windows XP, (distance 17, link: DSL)"; got != want {
+		t.Errorf("V2Text() of a clock that begins at random = %q, want %q", got, want)
 	}
 	unknown := Note{State: Unknown, RawSig: "4:64", Distance: DistanceUnknown}
 	if got, want := unknown.V2Text(), "UNKNOWN [4:64], (distance 0, link: unknown)"; got != want {

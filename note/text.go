@@ -31,6 +31,9 @@ func (n *Note) Known() bool { return n.State == Matched || n.State == Unknown }
 //
 //	os="Linux 6.16 and newer" link_type="Ethernet" distance=9 total_conn=2 shared_ip=N
 //
+// Behind that stands what makes the answer less than certain, where there is
+// any: or="Android,ChromeOS" rewritten="ttl,options".
+//
 // It is empty where the client was not seen. Whatever a database holds, the
 // text is printable ASCII and has no line breaks, and quotes stand in pairs.
 func (n *Note) Header() string {
@@ -47,9 +50,26 @@ func (n *Note) Header() string {
 	}
 	b = strconv.AppendUint(append(b, " total_conn="...), uint64(n.TotalConn), 10)
 	if n.Shared() {
-		return string(append(b, " shared_ip=Y"...))
+		b = append(b, " shared_ip=Y"...)
+	} else {
+		b = append(b, " shared_ip=N"...)
 	}
-	return string(append(b, " shared_ip=N"...))
+	return string(n.appendDoubt(b))
+}
+
+// appendDoubt appends what Haraka's plugin has no words for, at the end, so
+// that what compares the beginning still does.
+func (n *Note) appendDoubt(b []byte) []byte {
+	if n.State != Matched {
+		return b
+	}
+	if n.Others != "" {
+		b = append(appendText(append(b, ` or="`...), n.Others), '"')
+	}
+	if n.Rewrite != 0 {
+		b = append(append(append(b, ` rewritten="`...), n.Rewrite.String()...), '"')
+	}
+	return b
 }
 
 // appendText appends text that may come from anybody's database, so that it

@@ -15,8 +15,11 @@ func (n *Note) Genre() string { return n.OSName }
 // Detail is OSFlavor; see Genre.
 func (n *Note) Detail() string { return n.OSFlavor }
 
-// UptimeHours is the uptime in hours, and whether it is known; see Genre.
-func (n *Note) UptimeHours() (int, bool) { return int(n.UptimeMin / 60), n.UpModDays != 0 }
+// UptimeHours is the uptime in hours, and whether it is known; see Genre. One
+// from a clock that begins at random is not.
+func (n *Note) UptimeHours() (int, bool) {
+	return int(n.UptimeMin / 60), n.UpModDays != 0 && n.Clock != ClockRandom
+}
 
 // V2Text is the note in the words of p0f 2, as amavis shows them:
 //

@@ -287,8 +287,8 @@ func appendV2Reply(dst []byte, id uint32, n *note.Note) []byte {
 		r[v2OffReal] = 1
 	}
 	uptime := -1
-	if hours, ok := n.UptimeHours(); ok {
-		uptime = hours
+	if n.UpModDays != 0 { // as p0f counts it, from whatever clock
+		uptime = int(n.UptimeMin / 60)
 	}
 	score := int16(v2NoScore)
 	binary.NativeEndian.PutUint16(r[v2OffScore:], uint16(score))

@@ -48,7 +48,8 @@ type Label struct {
 	Name    string // "Linux"; in the first spelling the file uses
 	Flavor  string // "3.11 and newer"; may be empty
 
-	Or []Candidate // other systems that send the same packets
+	Or     []Candidate // other systems that send the same packets
+	Others string      // their names, each once, joined by commas
 
 	name  int32   // index of Name in the name table
 	class int32   // index of Class, -1 for userland

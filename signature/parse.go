@@ -136,6 +136,7 @@ type parser struct {
 
 	hasSig       bool // the current label has a signature
 	source, date string
+	clock        Clock
 }
 
 // fail records a fault at a place in the current line: rest is what follows
@@ -210,8 +211,10 @@ func (p *parser) statement(s string) {
 		p.candidate(s, value)
 	case "source", "date":
 		p.origin(s, name, value)
+	case "uptime":
+		p.uptime(s, value)
 	default:
-		p.fail(s, "unknown name; want label, sig, sys, classes, ua_os, or, source or date")
+		p.fail(s, "unknown name; want label, sig, sys, classes, ua_os, or, source, date or uptime")
 	}
 }
 
@@ -252,7 +255,7 @@ func (db *DB) classID(name string) int32 {
 
 // label reads label = text for links, or label = type:class:name:flavor.
 func (p *parser) label(s, v string) {
-	p.hasSig, p.source, p.date = false, "", ""
+	p.hasSig, p.source, p.date, p.clock = false, "", "", ClockUnstated
 	switch {
 	case p.section == noSection:
 		p.fail(s, "label before the first section")

@@ -9,7 +9,7 @@ import (
 // tcpSig reads ver:ittl:olen:mss:win,scale:layout:quirks:payload
 // (p0f v3 §2.4).
 func (p *parser) tcpSig(dir Direction, v string) {
-	t := TCP{Line: p.line, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date}
+	t := TCP{Line: p.line, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, Clock: p.clock}
 	v = p.version(&t, v)
 	v = p.initialTTL(&t, v)
 	t.IPOptLen, v = p.bounded(v, "", "IP option length", 0, 255, ':')

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/packet"
@@ -430,7 +431,28 @@ func (p *parser) candidate(s, v string) {
 		p.fail(v[n:], "want a colon after the name")
 		return
 	}
-	label.Or = append(label.Or, Candidate{Name: v[:n], Flavor: v[n+1:]})
+	c := Candidate{Name: v[:n], Flavor: v[n+1:]}
+	if c.Name != label.Name && !slices.ContainsFunc(label.Or, func(o Candidate) bool { return o.Name == c.Name }) {
+		if label.Others != "" {
+			label.Others += ","
+		}
+		label.Others += c.Name
+	}
+	label.Or = append(label.Or, c)
+}
+
+// uptime reads uptime = boot and uptime = random.
+func (p *parser) uptime(s, v string) {
+	switch {
+	case p.section < tcpRequest || p.section > tcpResponse || p.expect != expectSig:
+		p.fail(s, "uptime belongs after a label of [tcp:…]")
+	case v == "boot":
+		p.clock = ClockBoot
+	case v == "random":
+		p.clock = ClockRandom
+	default:
+		p.fail(v, "want boot or random")
+	}
 }
 
 // origin reads source = … and date = ….

@@ -16,6 +16,15 @@ const (
 	WindowMTU                      // mtu*N
 )
 
+// Clock says what a system's TCP timestamps count (RFC 7323 §5.4).
+type Clock uint8
+
+const (
+	ClockUnstated Clock = iota // the database does not say, as p0f's does not
+	ClockBoot                  // the time since the system started
+	ClockRandom                // from a random or new start, for each peer or connection: no uptime
+)
+
 // TCP is one signature of a [tcp:…] section (p0f v3 §2.4).
 type TCP struct {
 	ID    int    // number in the database, for DB.TCP; 1 is the first
@@ -39,6 +48,7 @@ type TCP struct {
 	// its layouts, Scale is Any, and Kind is none of the kinds above.
 	ext *terms
 
+	Clock  Clock  // what the sender's timestamps count
 	Text   string // the signature as the file has it
 	Source string // how it is known, or ""
 	Date   string // when that was, YYYY-MM or YYYY-MM-DD, or ""

@@ -188,7 +188,9 @@ func TestStatements(t *testing.T) {
 or = ChromeOS:12 (any)
 source = lab
 date = 2026-11
+uptime = random
 sig = *:64:0:*:1,0:mss::0
+uptime = boot
 source = kernel source: x
 sig = *:64:0:*:2,0:mss::0
 label = s:unix:B:
@@ -200,6 +202,11 @@ sig = *:64:0:*:4,0:mss::0
 		sig := db.TCP(i + 1)
 		if got := sig.Source + " " + sig.Date; got != want {
 			t.Errorf("signature %d: source and date %q, want %q", i+1, got, want)
+		}
+	}
+	for i, want := range []Clock{ClockRandom, ClockBoot, ClockUnstated} {
+		if got := db.TCP(i + 1).Clock; got != want {
+			t.Errorf("signature %d: clock %d, want %d", i+1, got, want)
 		}
 	}
 	if got, want := fmt.Sprint(db.Label(1).Or, db.Label(2).Or), "[{Android } {ChromeOS 12 (any)}] []"; got != want {

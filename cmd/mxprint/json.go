@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/host"
@@ -41,12 +42,15 @@ type jsonObservation struct {
 	DistMax bool        `json:"distance_at_most,omitempty"`
 	DSCP    int         `json:"dscp,omitempty"`
 	RawSig  string      `json:"raw_sig,omitempty"`
+	Or      []string    `json:"os_or,omitempty"`
+	Rewrite []string    `json:"rewritten,omitempty"`
 
 	Link string `json:"link,omitempty"`
 	MTU  int    `json:"mtu,omitempty"`
 
 	Uptime    *uint32 `json:"uptime_min,omitempty"`
 	ModDays   uint32  `json:"up_mod_days,omitempty"`
+	Reliable  *bool   `json:"uptime_reliable,omitempty"`
 	Frequency float64 `json:"frequency_hz,omitempty"`
 
 	Reasons []string `json:"reasons,omitempty"`
@@ -74,6 +78,7 @@ func (l *jsonLog) Observe(o *host.Observation) {
 		j.Link, j.MTU = o.Link, o.MTU
 	case host.Uptime:
 		j.Uptime, j.ModDays, j.Frequency = &o.UptimeMin, o.ModDays, o.Frequency
+		j.Reliable = note.Clock(o.Clock).Reliable()
 	case host.HostChange, host.IPSharing:
 		hits := o.Hits
 		j.Hits = &hits
@@ -110,6 +115,12 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	}
 	j.Quality = quality(m).String()
 	j.DistMax = m.Sig.RandomTTL
+	if m.Sig.Label.Others != "" {
+		j.Or = strings.Split(m.Sig.Label.Others, ",")
+	}
+	if m.Flags != 0 {
+		j.Rewrite = strings.Split(note.Rewrite(m.Flags).String(), ",")
+	}
 }
 
 // quality of a match, in the bits of a note.

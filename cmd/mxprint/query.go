@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/note"
@@ -114,6 +115,12 @@ func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	}
 	if n.State == note.Matched {
 		line("system", "%s (%s)", n.Title(), n.Quality)
+		if n.Others != "" {
+			line("or", "%s", strings.ReplaceAll(n.Others, ",", ", "))
+		}
+		if n.Rewrite != 0 {
+			line("rewritten", "%s, by a box on the way", strings.ReplaceAll(n.Rewrite.String(), ",", ", "))
+		}
 	}
 	if n.Distance != note.DistanceUnknown {
 		line("distance", "%d", n.Distance)
@@ -121,7 +128,11 @@ func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	if n.LinkType != "" {
 		line("link", "%s", n.LinkType)
 	}
-	if n.UpModDays != 0 {
+	switch {
+	case n.UpModDays == 0:
+	case n.Clock == note.ClockRandom:
+		line("uptime", "not to be known: clocks of this system may begin at random")
+	default:
 		line("uptime", "%s (modulo %d days)", time.Duration(n.UptimeMin)*time.Minute, n.UpModDays)
 	}
 	if n.HTTPName != "" {
