@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/packet"
@@ -91,11 +92,14 @@ type tally struct {
 
 	RightCoarse int `json:"right_coarse"`
 	RightFamily int `json:"right_family"`
+	// Of RightCoarse: the label names systems of one group alone.
+	AloneCoarse int `json:"right_coarse_alone"`
+	// Of RightCoarse: named Linux where the row says Windows, which is a proxy
+	// under a Windows agent.
+	LinuxForWindows int `json:"linux_for_windows"`
 	// The same, where another candidate of the label counts too.
 	CandidateCoarse int `json:"right_coarse_by_candidates"`
 	CandidateFamily int `json:"right_family_by_candidates"`
-	// Named Linux where the row says Windows: a proxy under a Windows agent.
-	LinuxForWindows int `json:"linux_for_windows"`
 
 	VersionKnown      int `json:"version_known"`
 	VersionWrong      int `json:"version_wrong"`
@@ -107,12 +111,14 @@ type tally struct {
 // shares are percentages of the rows; of wrong versions, of the rows whose
 // version is known.
 type shares struct {
-	AnyMatch         float64 `json:"any_match"`
-	RightCoarse      float64 `json:"right_coarse"`
-	RightCoarseProxy float64 `json:"right_coarse_or_linux_for_windows"`
-	RightFamily      float64 `json:"right_family"`
-	Exact            float64 `json:"exact"`
-	VersionWrong     float64 `json:"version_wrong"`
+	AnyMatch        float64 `json:"any_match"`
+	RightCoarse     float64 `json:"right_coarse"`
+	AloneCoarse     float64 `json:"right_coarse_alone"`
+	LinuxForWindows float64 `json:"linux_for_windows"`
+	CandidateCoarse float64 `json:"right_coarse_by_candidates"`
+	RightFamily     float64 `json:"right_family"`
+	Exact           float64 `json:"exact"`
+	VersionWrong    float64 `json:"version_wrong"`
 }
 
 const (
@@ -212,7 +218,7 @@ func (t *tally) add(one tally, times int) {
 		{&t.AnyMatch, one.AnyMatch}, {&t.Exact, one.Exact}, {&t.Generic, one.Generic}, {&t.Fuzzy, one.Fuzzy},
 		{&t.RightCoarse, one.RightCoarse}, {&t.RightFamily, one.RightFamily},
 		{&t.CandidateCoarse, one.CandidateCoarse}, {&t.CandidateFamily, one.CandidateFamily},
-		{&t.LinuxForWindows, one.LinuxForWindows},
+		{&t.AloneCoarse, one.AloneCoarse}, {&t.LinuxForWindows, one.LinuxForWindows},
 		{&t.VersionKnown, one.VersionKnown}, {&t.VersionWrong, one.VersionWrong}, {&t.VersionUnreadable, one.VersionUnreadable},
 	} {
 		*c.sum += c.one * times
@@ -221,12 +227,14 @@ func (t *tally) add(one tally, times int) {
 
 func (t *tally) finish() {
 	t.Share = shares{
-		AnyMatch:         percent(t.AnyMatch, t.Rows),
-		RightCoarse:      percent(t.RightCoarse, t.Rows),
-		RightCoarseProxy: percent(t.RightCoarse+t.LinuxForWindows, t.Rows),
-		RightFamily:      percent(t.RightFamily, t.Rows),
-		Exact:            percent(t.Exact, t.Rows),
-		VersionWrong:     percent(t.VersionWrong, t.VersionKnown),
+		AnyMatch:        percent(t.AnyMatch, t.Rows),
+		RightCoarse:     percent(t.RightCoarse, t.Rows),
+		AloneCoarse:     percent(t.AloneCoarse, t.Rows),
+		LinuxForWindows: percent(t.LinuxForWindows, t.Rows),
+		CandidateCoarse: percent(t.CandidateCoarse, t.Rows),
+		RightFamily:     percent(t.RightFamily, t.Rows),
+		Exact:           percent(t.Exact, t.Rows),
+		VersionWrong:    percent(t.VersionWrong, t.VersionKnown),
 	}
 }
 
@@ -240,6 +248,7 @@ func percent(part, whole int) float64 {
 
 // judge holds what a match says against what a row says. A label is right for
 // each system that its name joins by "or", and its flavor as in "(or Android)".
+// A Linux stack under a Windows agent is a proxy, so naming it Linux is right.
 func judge(row *labelledRow, m *signature.Match) tally {
 	var t tally
 	versions := rowVersions(row.OSFamily, row.OSVersion)
@@ -252,12 +261,18 @@ func judge(row *labelledRow, m *signature.Match) tally {
 	q := m.Quality()
 	t.Exact, t.Generic, t.Fuzzy = bit(q == signature.Exact), bit(q == signature.Generic), bit(q == signature.Fuzzy)
 	names := systems(label)
-	t.RightCoarse, t.RightFamily = bit(anyCoarse(names, row.OSCoarse)), bit(anyFamily(names, row))
+	alone := !slices.ContainsFunc(names, func(name string) bool { return coarse(name) != coarse(names[0]) })
+	t.LinuxForWindows = bit(row.OSCoarse == "Windows" && alone && coarse(names[0]) == "linux")
+	t.RightCoarse = max(t.LinuxForWindows, bit(anyCoarse(names, row.OSCoarse)))
+	t.RightFamily = bit(anyFamily(names, row))
+	if alone {
+		t.AloneCoarse = t.RightCoarse
+	}
 	for _, c := range label.Or {
 		names = append(names, c.Name)
 	}
-	t.CandidateCoarse, t.CandidateFamily = bit(anyCoarse(names, row.OSCoarse)), bit(anyFamily(names, row))
-	t.LinuxForWindows = bit(row.OSCoarse == "Windows" && t.RightCoarse == 0 && coarse(label.Name) == "linux")
+	t.CandidateCoarse = max(t.LinuxForWindows, bit(anyCoarse(names, row.OSCoarse)))
+	t.CandidateFamily = bit(anyFamily(names, row))
 	if t.VersionKnown == 1 && t.RightFamily == 1 {
 		right, readable := claims(label.Flavor, familyName(systems(label)[0]), row.OSFamily, versions)
 		t.VersionWrong, t.VersionUnreadable = bit(readable && !right), bit(!readable)

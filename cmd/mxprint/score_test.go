@@ -75,10 +75,10 @@ func TestScore(t *testing.T) {
 	all := got.AllRows.All
 	all.Distinct.Share, all.Count.Share = shares{}, shares{}
 	want := score{
-		Distinct: tally{Rows: 10, AnyMatch: 9, Exact: 7, Generic: 2, Fuzzy: 0, RightCoarse: 7, RightFamily: 7, CandidateCoarse: 8, CandidateFamily: 8,
-			LinuxForWindows: 1, VersionKnown: 9, VersionWrong: 2},
-		Count: tally{Rows: 72, AnyMatch: 69, Exact: 49, Generic: 20, RightCoarse: 49, RightFamily: 49, CandidateCoarse: 59, CandidateFamily: 59,
-			LinuxForWindows: 10, VersionKnown: 62, VersionWrong: 13},
+		Distinct: tally{Rows: 10, AnyMatch: 9, Exact: 7, Generic: 2, Fuzzy: 0, RightCoarse: 8, RightFamily: 7, CandidateCoarse: 9, CandidateFamily: 8,
+			AloneCoarse: 8, LinuxForWindows: 1, VersionKnown: 9, VersionWrong: 2},
+		Count: tally{Rows: 72, AnyMatch: 69, Exact: 49, Generic: 20, RightCoarse: 59, RightFamily: 49, CandidateCoarse: 69, CandidateFamily: 59,
+			AloneCoarse: 59, LinuxForWindows: 10, VersionKnown: 62, VersionWrong: 13},
 	}
 	// The row with TTL 250 matches fuzzily by the first signature; the catch-all does not fit it.
 	want.Distinct.Generic, want.Distinct.Fuzzy, want.Count.Generic, want.Count.Fuzzy = 1, 1, 10, 10
@@ -91,7 +91,7 @@ func TestScore(t *testing.T) {
 	if n := got.AllRows.Families["iOS"].Count.Rows; n != 9 {
 		t.Errorf("iOS seen %d times, want 9", n)
 	}
-	if p := got.AllRows.All.Distinct.Share; p.AnyMatch != 90 || p.RightCoarseProxy != 80 || p.VersionWrong != 22.22 {
+	if p := got.AllRows.All.Distinct.Share; p.AnyMatch != 90 || p.RightCoarse != 80 || p.LinuxForWindows != 10 || p.VersionWrong != 22.22 {
 		t.Errorf("percent = %+v", p)
 	}
 }

@@ -14,7 +14,7 @@ func Claims(name, kernel string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if strings.Contains(flavor, "(or ") {
+	if strings.Contains(flavor, "(or ") || flavor == " or Android" {
 		return true, nil
 	}
 	flavor, _, _ = strings.Cut(flavor, "(")

@@ -8,7 +8,7 @@ func TestClaims(t *testing.T) {
 		want         bool
 	}{
 		{"Linux", "6.18.44", true},
-		{"Linux (or Android)", "6.18.44", true},
+		{"Linux or Android", "6.18.44", true},
 		{"Linux 4.20 and newer", "6.18.44", true},
 		{"Linux 4.20 and newer", "4.19.300", false},
 		{"Linux 4.20 and newer (tuned)", "4.19.300", false},

@@ -41,6 +41,8 @@ label  = s:unix:Linux:6.6 to 6.9 (or tuned)
 source = kernel source: default scaling ratio of 6.6; public observation of Ubuntu 24.04
 date   = 2026-11
 sig    = *:64|255:0:*:fit(33280|32768),*:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,nop,ts,nop,ws|nop,ws),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
+sig    = *:64|255:0:*:fit(33280|32768),0:mss,sok,ts,[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
+sig    = *:64:0:*:fit(33280|32768),0:mss:df,id+?,flow?,ecn?:0
 
 ; tcp_rmem of 87380 bytes, which guides to tuning recommend, as 6.6 to 6.9 count it.
 label  = s:unix:Linux:6.6 to 6.9 (tuned)
@@ -65,6 +67,7 @@ label  = s:unix:Linux:3.10 to 4.19
 source = kernel source: initial window of 20 segments; public observation, 2013 to 2023
 date   = 2026-11
 sig    = *:64|255:0:*:seg(20),*:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,nop,ts,nop,ws|nop,ws),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
+sig    = *:64|255:0:*:seg(20),0:mss,sok,ts,[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
 sig    = *:64:0:*:seg(20),0:mss:df,id+?,flow?,ecn?:0
 
 label  = s:unix:Linux:2.6.32 to 3.10
@@ -79,8 +82,7 @@ sig    = *:64|255:0:*:seg(4),*:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,nop,t
 
 ; Android's default buffer is larger than 65535 counted half; so is that of servers
 ; with tcp_rmem of 175000 bytes or more.
-label  = s:unix:Linux:(or Android)
-or     = Android:
+label  = s:unix:Linux or Android:
 or     = ChromeOS:
 source = own captures, kernels 5.10 to 7.3; public observation, User-Agents with SYNs, 2021 to 2025
 date   = 2026-11
@@ -102,4 +104,4 @@ sig    = *:64|255|128|32:0:*:*,*:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,nop
 sig    = *:64|255|128|32:0:*:*,0:mss,sok,ts,[?30|?34,nop,nop]:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:64:0:*:*,*:mss,nop,ws,[?30|?34,nop,nop]:df?,id+?,id-?,flow?,ecn?:*
 ; options sorted otherwise, by a box that writes them anew
-sig    = *:64|255:0:*:*,*:mss,(nop,ws,nop,nop,sok,nop,nop,ts|sok,ws,eol+2|ws,sok,ts,eol+0):df?,id+?,id-?,flow?,ecn?:*
+sig    = *:64|255:0:*:*,*:mss,(nop,ws,nop,nop,sok,nop,nop,ts|sok,ws,eol+2|ws,sok,ts,eol+0|ws,sok,eol+2):df?,id+?,id-?,flow?,ecn?:*

@@ -42,11 +42,25 @@ source = public observation, labelled captures to 2012
 date   = 2026-11
 sig    = *:128:0:*:16384,0:mss,nop,nop,sok:df,id+:0
 
+; Timestamps of 2000 to 2003, when the registry's Tcp1323Opts asks for them: in the
+; SYN they are zero.
+label  = s:win:Windows:2000 to Server 2003
+source = public observation, labelled captures (NTLM 5.1) to 2012; Microsoft KB 224829
+date   = 2026-11
+sig    = *:128:0:*:*,*:mss,nop,ws,nop,nop,ts,nop,nop,sok:df,id+,ts1-?:0
+
 ; 64240 without scaling: XP, or a newer one with scaling off, or behind a proxy.
 label  = s:win:Windows:XP or newer without scaling
 source = public observation, NTLM builds (5.1) and User-Agents with SYNs, 2009 to 2023
 date   = 2026-11
 sig    = *:128:0:*:{8192,64240}|fit(64000..65534),0:mss,nop,nop,sok:df,id+?,ecn?,flow?:0
+
+; The same at TTL 64 is Windows behind a box that resets the TTL, or a Linux that has
+; timestamps and scaling switched off.
+label  = g:win:Windows or Linux:(without scaling)
+source = own captures, kernels 5.10 to 7.3; public observation, User-Agents with SYNs, 2021 to 2023
+date   = 2026-11
+sig    = *:64:0:*:fit(65536),0:mss,nop,nop,sok:df,id+?,ecn?,flow?:0
 
 ; Any window on the option orders of Windows. TTL 64 and 255 are boxes that make their
 ; own; options that a box took out are left as a longer end of list or as NOPs.
@@ -54,5 +68,5 @@ label  = g:win:Windows:
 source = public observation, User-Agents with SYNs, 2021 to 2025
 date   = 2026-11
 sig    = *:128|64|255|32:0:*:*,*:mss,nop,ws,nop,nop,sok,[nop,eol+6|nop,nop,nop,nop]:df?,id+?,id-?,flow?,ecn?:*
-sig    = *:128|64|255|32:0:*:*,*:mss,nop,nop,sok,[nop,eol+6]:df?,id+?,id-?,flow?,ecn?:*
+sig    = *:128|64|255|32:0:*:*,*:mss,nop,nop,sok~,[nop,eol+6]:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:128:0:*:*,*:mss,nop,ws,sok,(ts|nop,nop|eol+1|eol+9):df?,id+?,id-?,flow?,ecn?:*

@@ -19,15 +19,52 @@ source = public observation of load balancers, to 2015
 date  = 2026-11
 sig   = *:255:0:*:mss*3,0:mss,nop,nop,ts,sok,eol+1:df,id+:0
 
-; Mobile carriers' proxies and satellite accelerators send these option orders with
-; windows of their own, in front of anything. They say nothing of the client, so
-; they have a name of their own rather than the nearest system's.
-label = g:other:proxy:(mobile carrier)
+; The window counts up from there with the MSS of the path.
+label = g:other:F5 BIG-IP:
+source = public observation of load balancers, 2015 to 2023
+date  = 2026-11
+sig   = *:255:0:*:*,0:mss,nop,nop,ts,sok,eol+1:df,id+:0
+
+; The transparent proxies of mobile carriers and the accelerators of satellite links
+; answer the client and open a connection of their own, with their own option order
+; (ws, sok, ts), window and TTL, 64 or 255. The SYN is the box's; what it passes on tells
+; a little of the client. The clients of such nets are phones, and computers behind them.
+
+; The box clears DF and keeps the ID. Apple's ID is zero, that of the others is not.
+label = g:unix:macOS or iOS:(behind a carrier proxy)
+source = XNU rule ip_output (ID zero with DF); public observation, User-Agents with SYNs, 2021 to 2022
+date  = 2026-11
+sig   = 4:64|255:0:*:*,*:mss,nop,ws,sok,ts:id-,ecn?:*
+sig   = 4:64|255:0:*:*,*:mss,sok,ts,ws,eol+0:id-,ecn?:*
+
+; Timestamps are offered if the client offered them, and of today's systems Windows
+; alone does not. Not so the boxes that open with 3 or 8 segments: see below.
+label = g:win:Windows:(behind a carrier proxy)
 or    = Android:
 or    = iOS:
+source = public observation, User-Agents with SYNs, 2021 to 2023
+date  = 2026-11
+sig   = *:255:0:*:16384..65535|seg(10),5..14:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
+sig   = *:255:0:*:*,0:mss,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
+; a Windows with timestamps switched on: its window, which no phone has
+sig   = *:64|255:0:*:64240,8:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
+
+; BSD stacks leave out scaling and timestamps after some unanswered SYNs; those with an
+; ID that is not zero are old, or VMware's.
+label = g:unix:macOS or FreeBSD:(old)
+or    = VMware ESXi:
+or    = Windows:(behind a proxy)
+source = public observation, labelled captures to 2023; FreeBSD rule tcp_timer_rexmt
+date  = 2026-11
+sig   = *:64:0:*:*,0:mss,sok,eol+1:df,id+?,flow?,ecn?:*
+
+; All else of these boxes.
+label = g:unix:Android or iOS:(behind a carrier proxy)
+or    = macOS:
+or    = Linux:
+or    = ChromeOS:
 or    = Windows:
 source = public observation, User-Agents of every family with SYNs, 2021 to 2025
 date  = 2026-11
 sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
-sig   = *:255:0:*:*,*:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
-sig   = *:64|255:0:*:*,0:mss,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
+sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*

@@ -34,6 +34,7 @@ label  = s:unix:Linux:6.6 to 6.9 (or tuned)
 source = kernel source: default scaling ratio of 6.6; own captures of tuned kernels
 date   = 2026-11
 sig    = *:64:0:*:fit(33280|32768/*),*:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws|nop,nop,ts,nop,ws|nop,ws),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
+sig    = *:64:0:*:fit(33280|32768/*),0:mss,(sok,ts|nop,nop,sok|nop,nop,ts|),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
 
 ; The guides' 87380 bytes, 16384 bytes, and SO_RCVBUF of 16 KiB.
 label  = s:unix:Linux:4.20 and newer (tuned)
@@ -69,7 +70,7 @@ date   = 2026-11
 sig    = *:64:0:*:seg(4/*),0..7:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws):df,id+?,flow?,ecn?:*
 
 ; The largest window: large buffers.
-label  = s:unix:Linux:(or Android)
+label  = s:unix:Linux or Android:
 source = kernel source: tcp_openreq_init_rwin; own captures, kernels 5.10 to 7.3
 date   = 2026-11
 sig    = *:64:0:*:65535,*:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*

@@ -34,7 +34,7 @@ func frameOf(sig string) ([]byte, error) {
 	if part[0] == "6" {
 		return append(ipv6Of(n[0], len(tcp), slices.Contains(quirks, "flow")), tcp...), nil
 	}
-	return append(ipv4Of(n[0], len(tcp), slices.Contains(quirks, "df"), slices.Contains(quirks, "id+")), tcp...), nil
+	return append(ipv4Of(n[0], len(tcp), slices.Contains(quirks, "df"), slices.Contains(quirks, "id+"), slices.Contains(quirks, "id-")), tcp...), nil
 }
 
 // optionsOf lays the options out. A layout that does not fill the last word
@@ -79,13 +79,13 @@ func tcpOf(window int, options []byte, ecn bool) []byte {
 	return append(out, options...)
 }
 
-func ipv4Of(ttl, payload int, df, id bool) []byte {
+func ipv4Of(ttl, payload int, df, id, zero bool) []byte {
 	out := make([]byte, 14+20)
 	out[12], out[13] = 0x08, 0x00
 	ip := out[14:]
 	ip[0] = 0x45
 	binary.BigEndian.PutUint16(ip[2:], uint16(20+payload))
-	if id || !df { // without DF an ID of zero would be the quirk id-
+	if id || !df && !zero { // without DF an ID of zero is the quirk id-
 		ip[5] = 7
 	}
 	if df {
