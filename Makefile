@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 
 E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
 
-.PHONY: build demo deps test short lint diff fuzz bench lab clean $(E2E:%=e2e-%)
+.PHONY: build demo deps test short lint diff fuzz bench bpf lab clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
@@ -53,6 +53,9 @@ fuzz:
 
 bench: deps
 	$(GO) run ./internal/bench
+
+bpf: deps # after a change of sockops/program.c
+	scripts/bpf
 
 lab: # new kernels for testdata/lab; wants qemu-system-x86 and the network
 	scripts/lab-kernels

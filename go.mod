@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0
+	github.com/cilium/ebpf v0.22.0
 	github.com/d--j/go-milter v0.10.0
 	github.com/emersion/go-smtp v0.25.0
 	github.com/google/go-cmp v0.7.0

@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"host":      {"packet", "signature"},
 	"capture":   {"packet", "filter"},
 	"savedsyn":  {"packet"},
+	"sockops":   {"packet", "capture"},
 	"engine":    {"packet", "filter", "capture", "signature", "host", "note"},
 	"p0f":       {"note", "host", "signature", "packet", "internal/ask", "internal/front"},
 
