@@ -2,7 +2,7 @@ package host
 
 import (
 	"encoding/binary"
-	"hash/maphash"
+	"math/bits"
 	"net/netip"
 
 	"github.com/mxprint/mxprint/packet"
@@ -54,11 +54,8 @@ func newConns(size int) conns {
 
 // keyOf hashes one end of a connection.
 func (c *conns) keyOf(key [16]byte, port uint16) uint32 {
-	var b [18]byte
-	copy(b[:], key[:])
-	binary.LittleEndian.PutUint16(b[16:], port)
-	sum := maphash.Bytes(c.seed, b[:])
-	return uint32(sum ^ sum>>32)
+	low, high := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
+	return c.hash(low^bits.RotateLeft64(c.seed[0]*(2*uint64(port)+1), 17), high)
 }
 
 // remember takes the SYN of a new connection.

@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"net/netip"
 
 	"github.com/mxprint/mxprint/signature"
@@ -65,24 +64,28 @@ func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
 	return a.As16(), true
 }
 
-func (h *hosts) hashKey(key [16]byte, v6 bool) uint32 {
-	sum := maphash.Bytes(h.seed, key[:])
-	if v6 {
-		sum = ^sum
+func (h *hosts) hashKey(key *[16]byte, v6 bool) uint32 {
+	low, high := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
+	if !v6 {
+		high = 1 << 63 // an IPv4 address is no IPv6 address with zeros behind it
 	}
-	return uint32(sum ^ sum>>32)
+	return h.hash(low, high)
 }
 
 // find returns the record number of an address, or none, and its hash.
 func (h *hosts) find(a netip.Addr) (n, hash uint32) {
 	key, v6 := hostKey(a)
+	return h.lookup(&key, v6)
+}
+
+func (h *hosts) lookup(key *[16]byte, v6 bool) (n, hash uint32) {
 	hash = h.hashKey(key, v6)
 	mask := uint32(len(h.slots) - 1)
 	for i := hash & mask; h.slots[i].n != none; i = (i + 1) & mask {
 		if h.slots[i].hash != hash {
 			continue
 		}
-		if r := h.at(h.slots[i].n); r.addr == key && r.v6 == v6 {
+		if r := h.at(h.slots[i].n); r.addr == *key && r.v6 == v6 {
 			return h.slots[i].n, hash
 		}
 	}
@@ -128,9 +131,5 @@ func (h *hosts) flowHash(a uint32, aPort uint16, b uint32, bPort uint16) uint32 
 	if ka > kb {
 		ka, kb = kb, ka
 	}
-	var key [16]byte
-	binary.LittleEndian.PutUint64(key[:], ka)
-	binary.LittleEndian.PutUint64(key[8:], kb)
-	sum := maphash.Bytes(h.seed, key[:])
-	return uint32(sum ^ sum>>32)
+	return h.hash(ka, kb)
 }

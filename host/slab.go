@@ -1,6 +1,9 @@
 package host
 
-import "hash/maphash"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // none is the record number of no record.
 const none = 0
@@ -47,15 +50,27 @@ func (s *slab[R]) give(n uint32) { s.free = append(s.free, n) }
 type index struct {
 	slots []slot
 	used  int
-	seed  maphash.Seed
+	seed  [2]uint64
 }
 
 // slot is a place of an index; n is none where it is free.
 type slot struct{ hash, n uint32 }
 
 func newIndex() index {
-	return index{slots: make([]slot, 1024), seed: maphash.MakeSeed()}
+	return index{slots: make([]slot, 1024), seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
 }
+
+// hash hashes 16 bytes. It takes a third of the time that hash/maphash takes.
+func (x *index) hash(a, b uint64) uint32 {
+	hi, lo := bits.Mul64(a^x.seed[0], b^x.seed[1])
+	sum := hi ^ lo
+	hi, lo = bits.Mul64(sum^x.seed[1], 0x9e3779b97f4a7c15) // one step leaves patterns in the low bits
+	sum = hi ^ lo
+	return uint32(sum ^ sum>>32)
+}
+
+// place is the first slot to look at for a hash.
+func (x *index) place(hash uint32) *slot { return &x.slots[hash&uint32(len(x.slots)-1)] }
 
 // insert adds a record that is not in the index yet.
 func (x *index) insert(n, hash uint32) {

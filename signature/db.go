@@ -33,7 +33,7 @@ type DB struct {
 	names   nameTable
 	labels  []Label // label id 1 is labels[0]
 	links   []string
-	linkIDs map[uint16]int32 // MTU -> index of links, 1-based
+	linkIDs []uint16 // by MTU: index of links, 1-based
 	tcp     [2]tcpTable
 	http    [2][]*HTTP
 	uaOS    []UAOS
@@ -117,7 +117,7 @@ func (db *DB) LinkID(mtu int) int {
 	if mtu < 0 || mtu > 65535 {
 		return 0
 	}
-	return int(db.linkIDs[uint16(mtu)])
+	return int(db.linkIDs[mtu])
 }
 
 // LinkName returns the name of a link, or "" for number 0.

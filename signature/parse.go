@@ -57,7 +57,7 @@ func Parse(r io.Reader, name string) (*DB, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, name, maxFile)
 	}
-	p := parser{db: &DB{linkIDs: make(map[uint16]int32)}, file: name}
+	p := parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, file: name}
 	for rest := string(text); rest != "" && p.err == nil; {
 		var line string
 		line, rest, _ = strings.Cut(rest, "\n")
@@ -393,8 +393,8 @@ func (p *parser) mtuSig(v string) {
 		p.fail(v, "want an MTU, 1 to 65535")
 		return
 	}
-	if _, ok := p.db.linkIDs[uint16(n)]; !ok {
-		p.db.linkIDs[uint16(n)] = p.link
+	if p.db.linkIDs[n] == 0 {
+		p.db.linkIDs[n] = uint16(p.link)
 	}
 }
 

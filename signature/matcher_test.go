@@ -1,0 +1,83 @@
+package signature
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// TestMatcher: a Matcher says of any segment what its database says, also of
+// one that differs from the last in a single field.
+func TestMatcher(t *testing.T) {
+	db := Builtin()
+	m := NewMatcher(db)
+	r := rand.New(rand.NewPCG(1, 2))
+	s := new(packet.Segment)
+	*s = linuxSYN()
+	for range 200_000 {
+		change(r, s)
+		dir, peer := Direction(r.IntN(2)), uint16(0)
+		if dir == Response {
+			peer = uint16(1400 + r.IntN(3)*30)
+		}
+		if got, want := m.Match(dir, s, peer), db.Match(dir, s, peer); got != want {
+			t.Fatalf("Match(%v, %+v, %d) = %+v, the database says %+v", dir, *s, peer, got, want)
+		}
+	}
+}
+
+// change changes one field, or goes back to an ordinary SYN.
+func change(r *rand.Rand, s *packet.Segment) {
+	switch r.IntN(14) {
+	case 0:
+		s.TTL = uint8(r.IntN(256))
+	case 1:
+		s.Window = uint16(r.IntN(1 << 16))
+	case 2:
+		s.MSS = []uint16{0, 536, 1360, 1440, 1460, 8960}[r.IntN(6)]
+	case 3:
+		s.Scale = uint8(r.IntN(16))
+	case 4:
+		s.Quirks ^= 1 << r.IntN(17)
+	case 5:
+		s.Version ^= 4 ^ 6
+	case 6:
+		s.IPOptLen ^= 4
+	case 7:
+		s.PayloadLen ^= 8
+	case 8:
+		s.TS1 ^= 77
+	case 9:
+		s.HeaderLen ^= 16
+	case 10:
+		s.Layout.Kinds[r.IntN(8)] = uint8(r.IntN(9))
+	case 11:
+		s.Layout.EOLPad ^= 2
+	case 12:
+		s.Window = []uint16{29200, 64240, 65535, 8192, 5840}[r.IntN(5)]
+	default:
+		*s = linuxSYN()
+	}
+}
+
+func TestMatcherAllocates(t *testing.T) {
+	m, s, i := NewMatcher(Builtin()), linuxSYN(), 0
+	if n := testing.AllocsPerRun(10_000, func() {
+		i++
+		s.Window = uint16(i % 5000)
+		m.Match(Request, &s, 0)
+	}); n != 0 {
+		t.Errorf("a match makes %v allocations, want 0", n)
+	}
+}
+
+func BenchmarkMatcher(b *testing.B) {
+	m, s := NewMatcher(Builtin()), linuxSYN()
+	i := 0
+	for b.Loop() {
+		i++
+		s.TTL = uint8(40 + i&15)
+		m.Match(Request, &s, 0)
+	}
+}
