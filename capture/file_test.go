@@ -47,7 +47,7 @@ func rec(sec, frac uint32, data string) record {
 }
 
 // pcap is a pcap file.
-func pcap(o byteOrder, magic, snap, link uint32, recs ...record) []byte {
+func pcapBytes(o byteOrder, magic, snap, link uint32, recs ...record) []byte {
 	b := o.AppendUint32(nil, magic)
 	b = o.AppendUint16(b, 2)
 	b = o.AppendUint16(b, 4)
@@ -127,23 +127,23 @@ func TestFile(t *testing.T) {
 		file []byte
 		want []Frame
 	}{
-		{"microseconds", pcap(le, magicMicro, 65535, 1, micro...), one},
-		{"microseconds, big-endian", pcap(be, magicMicro, 65535, 1, micro...), one},
-		{"nanoseconds, truncated", pcap(le, magicNano, 65535, 1, nano...), one},
-		{"nanoseconds, big-endian", pcap(be, magicNano, 65535, 1, nano...), one},
-		{"no frames", pcap(le, magicMicro, 65535, 1), nil},
-		{"empty frame", pcap(le, magicMicro, 65535, 1, rec(1, 0, "")), []Frame{frame(1e6, 1, 0, "")}},
-		{"time after 2038", pcap(le, magicMicro, 65535, 1, rec(1<<32-1, 0, "x")), []Frame{frame((1<<32-1)*1e6, 1, 1, "x")}},
-		{"raw IP as 12", pcap(le, magicMicro, 65535, 12, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
-		{"raw IP as 14", pcap(le, magicMicro, 65535, 14, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
-		{"link type that nobody knows", pcap(le, magicMicro, 65535, 9999, rec(1, 0, "x")), []Frame{frame(1e6, 9999, 1, "x")}},
-		{"link type with FCS bits", pcap(le, magicMicro, 65535, 0x24000001, rec(1, 0, "x")), []Frame{frame(1e6, 1, 1, "x")}},
-		{"cut frame", pcap(le, magicMicro, 65535, 1, record{1, 0, 2, 60, []byte("ab")}), []Frame{frame(1e6, 1, 60, "ab")}},
-		{"more captured than was sent", pcap(le, magicMicro, 65535, 1, record{1, 0, 4, 2, []byte("abcd")}, rec(2, 0, "e")),
+		{"microseconds", pcapBytes(le, magicMicro, 65535, 1, micro...), one},
+		{"microseconds, big-endian", pcapBytes(be, magicMicro, 65535, 1, micro...), one},
+		{"nanoseconds, truncated", pcapBytes(le, magicNano, 65535, 1, nano...), one},
+		{"nanoseconds, big-endian", pcapBytes(be, magicNano, 65535, 1, nano...), one},
+		{"no frames", pcapBytes(le, magicMicro, 65535, 1), nil},
+		{"empty frame", pcapBytes(le, magicMicro, 65535, 1, rec(1, 0, "")), []Frame{frame(1e6, 1, 0, "")}},
+		{"time after 2038", pcapBytes(le, magicMicro, 65535, 1, rec(1<<32-1, 0, "x")), []Frame{frame((1<<32-1)*1e6, 1, 1, "x")}},
+		{"raw IP as 12", pcapBytes(le, magicMicro, 65535, 12, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
+		{"raw IP as 14", pcapBytes(le, magicMicro, 65535, 14, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
+		{"link type that nobody knows", pcapBytes(le, magicMicro, 65535, 9999, rec(1, 0, "x")), []Frame{frame(1e6, 9999, 1, "x")}},
+		{"link type with FCS bits", pcapBytes(le, magicMicro, 65535, 0x24000001, rec(1, 0, "x")), []Frame{frame(1e6, 1, 1, "x")}},
+		{"cut frame", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 2, 60, []byte("ab")}), []Frame{frame(1e6, 1, 60, "ab")}},
+		{"more captured than was sent", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 4, 2, []byte("abcd")}, rec(2, 0, "e")),
 			[]Frame{frame(1e6, 1, 2, "abcd"), frame(2e6, 1, 1, "e")}},
-		{"longer than the snap length", pcap(le, magicMicro, 2, 1, rec(1, 0, "abcd"), rec(2, 0, "e")),
+		{"longer than the snap length", pcapBytes(le, magicMicro, 2, 1, rec(1, 0, "abcd"), rec(2, 0, "e")),
 			[]Frame{frame(1e6, 1, 4, "ab"), frame(2e6, 1, 1, "e")}},
-		{"snap length zero", pcap(le, magicMicro, 0, 1, rec(1, 0, "abcd")), []Frame{frame(1e6, 1, 4, "abcd")}},
+		{"snap length zero", pcapBytes(le, magicMicro, 0, 1, rec(1, 0, "abcd")), []Frame{frame(1e6, 1, 4, "abcd")}},
 		{"pcapng", join(section(le), iface(le, 1, 6), enhanced(le, 0, sec*1e6+999_999, "abc"), enhanced(le, 0, sec*1e6+1e6, "d")), one},
 		{"pcapng, big-endian", join(section(be), iface(be, 1, 6), enhanced(be, 0, sec*1e6+999_999, "abc"), enhanced(be, 0, sec*1e6+1e6, "d")), one},
 		{"pcapng, several links and resolutions",
@@ -178,15 +178,15 @@ func TestFileReadsWhatLibpcapReads(t *testing.T) {
 		name string
 		file []byte
 	}{
-		{"more captured than was sent", pcap(le, magicMicro, 65535, 1, record{1, 0, 4, 2, []byte("abcd")}, rec(2, 0, "e"))},
-		{"longer than the snap length", pcap(le, magicMicro, 2, 1, rec(1, 0, "abcd"), rec(2, 0, "e"))},
-		{"snap length zero", pcap(le, magicMicro, 0, 1, rec(1, 0, "abcd"))},
-		{"snap length beyond all", pcap(le, magicMicro, 1<<31, 1, rec(1, 0, "abcd"))},
-		{"nanoseconds", pcap(be, magicNano, 65535, 1, rec(1, 999_999_999, "abcd"))},
-		{"raw IP as 12", pcap(le, magicMicro, 65535, 12, rec(1, 0, "abcd"))},
-		{"cut inside the second frame", pcap(le, magicMicro, 65535, 1, rec(1, 0, "abcd"), record{2, 0, 9, 9, []byte("ab")})},
-		{"biggest frame", pcap(le, magicMicro, 262144, 1, rec(1, 0, strings.Repeat("x", 262144)))},
-		{"too big a frame", pcap(le, magicMicro, 262144, 1, rec(1, 0, "a"), rec(1, 0, strings.Repeat("x", 262145)), rec(1, 0, "b"))},
+		{"more captured than was sent", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 4, 2, []byte("abcd")}, rec(2, 0, "e"))},
+		{"longer than the snap length", pcapBytes(le, magicMicro, 2, 1, rec(1, 0, "abcd"), rec(2, 0, "e"))},
+		{"snap length zero", pcapBytes(le, magicMicro, 0, 1, rec(1, 0, "abcd"))},
+		{"snap length beyond all", pcapBytes(le, magicMicro, 1<<31, 1, rec(1, 0, "abcd"))},
+		{"nanoseconds", pcapBytes(be, magicNano, 65535, 1, rec(1, 999_999_999, "abcd"))},
+		{"raw IP as 12", pcapBytes(le, magicMicro, 65535, 12, rec(1, 0, "abcd"))},
+		{"cut inside the second frame", pcapBytes(le, magicMicro, 65535, 1, rec(1, 0, "abcd"), record{2, 0, 9, 9, []byte("ab")})},
+		{"biggest frame", pcapBytes(le, magicMicro, 262144, 1, rec(1, 0, strings.Repeat("x", 262144)))},
+		{"too big a frame", pcapBytes(le, magicMicro, 262144, 1, rec(1, 0, "a"), rec(1, 0, strings.Repeat("x", 262145)), rec(1, 0, "b"))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
@@ -211,7 +211,7 @@ func TestFileReadsWhatLibpcapReads(t *testing.T) {
 }
 
 func TestFileDamage(t *testing.T) {
-	good := pcap(le, magicMicro, 65535, 1, rec(1, 0, "abc"))
+	good := pcapBytes(le, magicMicro, 65535, 1, rec(1, 0, "abc"))
 	head := join(section(le), iface(le, 1, 6))
 	tests := []struct {
 		name   string
@@ -227,11 +227,11 @@ func TestFileDamage(t *testing.T) {
 		{"half a record header", good[:30], 0, "capture: F: damaged after frame 0 (byte 24): the file ends inside a frame"},
 		{"record header alone", good[:40], 0, "capture: F: damaged after frame 0 (byte 24): the file ends inside a frame"},
 		{"half a frame", append(bytes.Clone(good), good[24:42]...), 1, "capture: F: damaged after frame 1 (byte 43): the file ends inside a frame"},
-		{"half a frame that says it is longer than it was", pcap(le, magicMicro, 65535, 1, record{1, 0, 9, 2, []byte("abc")}), 0,
+		{"half a frame that says it is longer than it was", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 9, 2, []byte("abc")}), 0,
 			"capture: F: damaged after frame 0 (byte 24): the file ends inside a frame"},
-		{"frame of 4 GiB", pcap(le, magicMicro, 1<<32-1, 1, record{1, 0, 1<<32 - 1, 1<<32 - 1, nil}), 0,
+		{"frame of 4 GiB", pcapBytes(le, magicMicro, 1<<32-1, 1, record{1, 0, 1<<32 - 1, 1<<32 - 1, nil}), 0,
 			"capture: F: damaged after frame 0 (byte 24): a frame claims more than 262144 bytes"},
-		{"frame of 300 KiB, all there", pcap(le, magicMicro, 1<<20, 1, rec(1, 0, strings.Repeat("x", 300<<10))), 0,
+		{"frame of 300 KiB, all there", pcapBytes(le, magicMicro, 1<<20, 1, rec(1, 0, strings.Repeat("x", 300<<10))), 0,
 			"capture: F: damaged after frame 0 (byte 24): a frame claims more than 262144 bytes"},
 		{"pcapng frame of 4 GiB", join(head, block(le, 6, uint32(0), uint64(0), uint32(1<<32-1), uint32(1<<32-1))), 0,
 			"capture: F: damaged after frame 0 (byte 28): the file ends inside a frame"},
@@ -339,7 +339,7 @@ func TestFileMemoryIsBounded(t *testing.T) {
 		return o32(le, 6, n+32+12, 0, 0, 1, n, n) // an enhanced packet block without its data
 	}
 	for name, head := range map[string][]byte{
-		"pcap frame of 1 GiB":      pcap(le, magicMicro, 1<<30, 1, record{1, 0, 1 << 30, 1 << 30, nil}),
+		"pcap frame of 1 GiB":      pcapBytes(le, magicMicro, 1<<30, 1, record{1, 0, 1 << 30, 1 << 30, nil}),
 		"pcapng frame of 1 GiB":    join(section(le), iface(le, 1, 6), claim(1<<30)),
 		"pcapng block of 1 GiB":    join(section(le), iface(le, 1, 6), o32(le, 0xbad, 1<<30)),
 		"pcapng secrets of 1 GiB":  join(section(le), iface(le, 1, 6), o32(le, 0xa, 1<<30, 0x544c534b, 1<<30-20)),
@@ -450,7 +450,7 @@ func FuzzFile(f *testing.F) {
 	for _, file := range seedFiles(f) {
 		f.Add(file)
 	}
-	f.Add(pcap(be, magicMicro, 2, 12, record{1, 0, 4, 2, []byte("abcd")}))
+	f.Add(pcapBytes(be, magicMicro, 2, 12, record{1, 0, 4, 2, []byte("abcd")}))
 	f.Add(join(section(be), iface(be, 1, 0x80|63), iface(be, 1, 63), enhanced(be, 1, 1<<40, "abc"),
 		block(be, 4, uint16(1), uint16(6), []byte("\x7f\x00\x00\x01a\x00"), uint32(0)), block(be, 5, uint32(0), uint64(0)),
 		block(be, 2, uint16(0), uint16(0), uint64(9), uint32(1), uint32(1), []byte("x")), block(be, 3, uint32(1), []byte("y"))))
@@ -476,7 +476,7 @@ func FuzzFile(f *testing.F) {
 // bigFile is a capture of n SYNs.
 func bigFile(tb testing.TB, n int) string {
 	tb.Helper()
-	one := pcap(le, magicMicro, 65535, 1, rec(sec, 1, string(synFrame(25, 1))))
+	one := pcapBytes(le, magicMicro, 65535, 1, rec(sec, 1, string(synFrame(25, 1))))
 	path := filepath.Join(tb.TempDir(), "F")
 	if err := os.WriteFile(path, append(one[:24:24], bytes.Repeat(one[24:], n)...), 0o644); err != nil {
 		tb.Fatal(err)
@@ -520,7 +520,7 @@ func BenchmarkFile(b *testing.B) {
 
 func ExampleFile() {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("example-%d.pcap", os.Getpid()))
-	os.WriteFile(path, pcap(le, magicMicro, 65535, 1, rec(1, 500_000, "one"), rec(2, 0, "two")), 0o644)
+	os.WriteFile(path, pcapBytes(le, magicMicro, 65535, 1, rec(1, 500_000, "one"), rec(2, 0, "two")), 0o644)
 	defer os.Remove(path)
 
 	f, err := OpenFile(path)

@@ -203,7 +203,13 @@ func TestFileFromPipe(t *testing.T) {
 	}
 	var seen atomic.Int32
 	ended := make(chan error, 1)
-	go func() { ended <- f.Read(context.Background(), func(*Frame) { seen.Add(1) }) }()
+	go func() {
+		var err error
+		for err == nil { // a Read ends when nothing is ready
+			err = f.Read(context.Background(), func(*Frame) { seen.Add(1) })
+		}
+		ended <- err
+	}()
 	for deadline := time.Now().Add(5 * time.Second); seen.Load() < 3 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}

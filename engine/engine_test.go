@@ -127,7 +127,7 @@ func TestWarnsOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
 			e := New(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			in := input{engine: e}
+			in := feed(e)
 			for range 3 {
 				in.frame(&capture.Frame{Data: tt.frame, WireLen: len(tt.frame), Link: tt.link})
 			}
@@ -144,7 +144,7 @@ func TestWarnsOnce(t *testing.T) {
 // TestMixedLinks: the frames of a pcapng may be of several link types.
 func TestMixedLinks(t *testing.T) {
 	e := New(silent(t, Config{}))
-	in := input{engine: e}
+	in := feed(e)
 	f := labFrame(t)
 	for i, g := range []*capture.Frame{
 		f,
@@ -165,7 +165,9 @@ func TestMixedLinks(t *testing.T) {
 
 func TestFrameAllocatesNothing(t *testing.T) {
 	e := New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []Observer{quiet{}}}))
-	in := input{engine: e}
+	e.tell.start()
+	defer e.tell.stop()
+	in := newInput(e, nil)
 	f := labFrame(t)
 	g := fromClient(f, labClient)
 	i := uint32(0)
@@ -181,7 +183,7 @@ func TestFrameAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, step); n != 0 {
 		t.Errorf("a frame makes %v allocations, want 0", n)
 	}
-	if hosts, _ := e.table.Len(); hosts < 100 {
+	if hosts := e.Stats().Hosts; hosts < 100 {
 		t.Errorf("%d hosts: the frames were not taken", hosts)
 	}
 }
@@ -242,8 +244,8 @@ func TestConcurrent(t *testing.T) {
 	if got := e.Frames(); got != 4000 {
 		t.Errorf("%d frames, want 4000", got)
 	}
-	if len(e.waiting) != 0 {
-		t.Errorf("%d look-ups still wait", len(e.waiting))
+	if e.waiting.len() != 0 {
+		t.Errorf("%d look-ups still wait", e.waiting.len())
 	}
 }
 
@@ -266,8 +268,8 @@ func TestSetDB(t *testing.T) {
 }
 
 func BenchmarkFrame(b *testing.B) {
-	e := New(silent(b, Config{Observers: []Observer{quiet{}}}))
-	in := input{engine: e}
+	e := New(silent(b, Config{}))
+	in := newInput(e, nil)
 	g := fromClient(labFrame(b), labClient)
 	i := uint32(0)
 	b.ReportAllocs()

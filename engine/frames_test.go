@@ -86,6 +86,23 @@ func fromClient(f *capture.Frame, addr netip.Addr) *capture.Frame {
 	return &g
 }
 
+// feeder feeds an engine frame by frame.
+type feeder struct{ *input }
+
+func feed(e *Engine) feeder { return feeder{newInput(e, nil)} }
+
+func (f feeder) frame(g *capture.Frame) {
+	f.input.frame(g)
+	f.flush()
+}
+
+// len returns how many addresses and connections are waited for.
+func (w *waiters) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.by)
+}
+
 // openFile opens a capture file until the test ends.
 func openFile(t testing.TB, path string) *capture.File {
 	t.Helper()

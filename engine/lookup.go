@@ -16,12 +16,6 @@ import (
 // client was not seen before.
 var ErrNoSensor = errors.New("engine: capture has failed")
 
-// waiter is woken when the address or connection it waits for has been seen.
-type waiter struct {
-	seen  chan struct{} // closed
-	count int           // look-ups that wait
-}
-
 // Lookup implements note.Lookuper. A query with the client's port is answered
 // from that connection's own SYN where the engine keeps connections
 // (host.Config.Recent) and has seen it, and else from what is known of the
@@ -30,41 +24,32 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	if !e.recent {
 		q.Client = netip.AddrPortFrom(q.Client.Addr(), 0)
 	}
-	e.mu.Lock()
 	n, own := e.known(q)
-	if own || q.Wait <= 0 || e.failed != nil {
-		defer e.mu.Unlock()
+	if own || q.Wait <= 0 || e.failure() != nil {
 		return e.answer(n)
 	}
-	w := e.waiting[q.Client]
-	if w == nil {
-		w = &waiter{seen: make(chan struct{})}
-		e.waiting[q.Client] = w
+	w := e.waiting.join(q.Client)
+	defer e.waiting.leave(q.Client, w)
+	// It may have come between the look and the joining.
+	if n, own = e.known(q); !own && e.failure() == nil {
+		w.wait(ctx, q.Wait)
+		n, _ = e.known(q)
 	}
-	w.count++
-	e.mu.Unlock()
-	w.wait(ctx, q.Wait)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if w.count--; w.count == 0 && e.waiting[q.Client] == w {
-		delete(e.waiting, q.Client)
-	}
-	n, _ = e.known(q)
 	return e.answer(n)
 }
 
 // answer tells a client that was not seen from one that could not be.
 func (e *Engine) answer(n note.Note) (note.Note, error) {
-	if e.failed != nil && !n.Known() {
-		return note.Note{Distance: note.DistanceUnknown}, fmt.Errorf("%w: %w", ErrNoSensor, e.failed)
+	if failed := e.failure(); failed != nil && !n.Known() {
+		return note.Note{Distance: note.DistanceUnknown}, fmt.Errorf("%w: %w", ErrNoSensor, failed)
 	}
 	return n, nil
 }
 
-// known answers from the table as it is. own says that the answer is about
+// known answers from the tables as they are. own says that the answer is about
 // what was asked: the connection, or the address where no port was given.
 func (e *Engine) known(q note.Query) (n note.Note, own bool) {
-	h, ok := e.table.Host(q.Client.Addr())
+	h, ok := e.host(q.Client.Addr())
 	n = note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}
 	if ok {
 		n = hostNote(&h)
@@ -72,15 +57,42 @@ func (e *Engine) known(q note.Query) (n note.Note, own bool) {
 	if q.Client.Port() == 0 {
 		return n, ok
 	}
-	c, found := e.table.Conn(q.Client, q.Server)
+	c, found := e.conn(q.Client, q.Server)
 	if !found && q.Server.IsValid() {
 		// Behind a port forwarding the server knows itself by another address.
-		c, found = e.table.Conn(q.Client, netip.AddrPort{})
+		c, found = e.conn(q.Client, netip.AddrPort{})
 	}
 	if found {
 		connNote(&n, &c)
 	}
 	return n, found
+}
+
+// host returns what the shard that saw the address last knows of it. Almost
+// always a single one knows it: that of its connections as a client.
+func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
+	for _, s := range e.shards {
+		s.mu.Lock()
+		h, ok := s.table.Host(a)
+		s.mu.Unlock()
+		if ok && (!known || h.LastSeen > last.LastSeen) {
+			last, known = h, true
+		}
+	}
+	return last, known
+}
+
+// conn returns what the client's SYN said.
+func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
+	for _, s := range e.shards {
+		s.mu.Lock()
+		c, ok := s.table.Conn(client, server)
+		s.mu.Unlock()
+		if ok {
+			return c, true
+		}
+	}
+	return host.Conn{}, false
 }
 
 // connNote replaces what the connection's own SYN says better.
@@ -90,27 +102,6 @@ func connNote(n *note.Note, c *host.Conn) {
 	n.RawSig, n.Distance, n.LinkType = c.RawSig, c.Distance, c.Link
 	if c.OS != nil {
 		setOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
-	}
-}
-
-// wait returns when the address was seen, the time is up, or ctx ends.
-func (w *waiter) wait(ctx context.Context, most time.Duration) {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-w.seen:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// wake ends the waiting for a connection, or without a port for an address. It
-// runs under the engine's lock, so that the answer waits for the rest of the
-// packet.
-func (e *Engine) wake(client netip.AddrPort) {
-	if w := e.waiting[client]; w != nil {
-		delete(e.waiting, client)
-		close(w.seen)
 	}
 }
 

@@ -117,7 +117,7 @@ func other(f *capture.Frame) *capture.Frame {
 // by its port.
 func TestLookupByConnection(t *testing.T) {
 	e := New(silent(t, Config{Hosts: host.Config{Recent: 10}}))
-	in := input{engine: e}
+	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
 	in.frame(other(f))
@@ -156,8 +156,8 @@ func TestLookupWaits(t *testing.T) {
 			if took := time.Since(start); took != most || err != nil || n.State != note.NotSeen {
 				t.Errorf("Lookup = %v, %v after %v, want %v after %v", n.State, err, took, note.NotSeen, most)
 			}
-			if len(e.waiting) != 0 {
-				t.Errorf("%d entries wait, want none", len(e.waiting))
+			if e.waiting.len() != 0 {
+				t.Errorf("%d entries wait, want none", e.waiting.len())
 			}
 		})
 	})
@@ -197,16 +197,16 @@ func TestLookupWaits(t *testing.T) {
 				})
 			}
 			time.Sleep(time.Second)
-			in := input{engine: e}
+			in := feed(e)
 			in.frame(fromClient(f, netip.MustParseAddr("203.0.113.8"))) // somebody else
 			synctest.Wait()
-			if w := e.waiting[at(labClient)]; w == nil || w.count != 20 {
+			if w := e.waiting.by[at(labClient)]; w == nil || w.count != 20 {
 				t.Errorf("waiting = %+v, want 20 look-ups", w)
 			}
 			in.frame(f)
 			asking.Wait()
-			if len(e.waiting) != 0 {
-				t.Errorf("%d entries wait, want none", len(e.waiting))
+			if e.waiting.len() != 0 {
+				t.Errorf("%d entries wait, want none", e.waiting.len())
 			}
 		})
 	})
@@ -221,7 +221,7 @@ func TestLookupWaits(t *testing.T) {
 				}
 			})
 			time.Sleep(time.Second)
-			in := input{engine: e}
+			in := feed(e)
 			in.frame(labFrame(t))
 			asking.Wait()
 		})
@@ -229,7 +229,7 @@ func TestLookupWaits(t *testing.T) {
 	t.Run("of a connection, though the address is known", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e := New(silent(t, Config{Hosts: host.Config{Recent: 10}}))
-			in := input{engine: e}
+			in := feed(e)
 			f := labFrame(t)
 			in.frame(f)
 			second := fromClient(f, labClient)
@@ -289,9 +289,7 @@ func TestLookupFailed(t *testing.T) {
 func untilWaiting(t *testing.T, e *Engine, n int) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Microsecond) {
-		e.mu.Lock()
-		got := len(e.waiting)
-		e.mu.Unlock()
+		got := e.waiting.len()
 		if got == n {
 			return
 		}

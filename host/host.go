@@ -58,7 +58,7 @@ func (t *Table) Len() (hosts, conns int) { return t.hosts.count, t.flows.count }
 // have other numbers now.
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
-	t.db = db
+	t.db, t.matcher = db, signature.NewMatcher(db)
 	for n := t.hosts.age.oldest; n != none; n = t.hosts.at(n).links.newer {
 		h := t.hosts.at(n)
 		h.label, h.link = labels[h.label], links[h.link]

@@ -2,9 +2,12 @@ package host
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/mxprint/mxprint/packet"
@@ -153,5 +156,39 @@ func BenchmarkHost(b *testing.B) {
 		if _, ok := f.Host(addressed(s, i%n).Src.Addr()); !ok {
 			b.Fatalf("host %d is not known", i%n)
 		}
+	}
+}
+
+// BenchmarkUpdateAll is what a SYN costs the table among many hosts, each as
+// likely as any other, in batches.
+func BenchmarkUpdateAll(b *testing.B) {
+	for _, hosts := range []int{10_000, 1_000_000, 4_000_000} {
+		b.Run(strconv.Itoa(hosts), func(b *testing.B) {
+			table := New(mustParse(b, testDB), Config{MaxHosts: hosts + 1}, nil)
+			var batch [64]Input
+			s := syn(1)
+			n, seq := 0, uint32(0)
+			fill := func(next func() int) {
+				for i := range batch {
+					seq++
+					addressed(s, next())
+					s.Seq = seq
+					batch[i] = Input{At: 1e15 + int64(seq), Decoded: true, Segment: *s}
+				}
+			}
+			for n < hosts {
+				fill(func() int { n++; return n % hosts })
+				table.UpdateAll(batch[:])
+			}
+			random := rand.New(rand.NewPCG(1, 2))
+			var took time.Duration
+			for i := 0; i < b.N; i += len(batch) {
+				fill(func() int { return random.IntN(hosts) })
+				begin := time.Now()
+				table.UpdateAll(batch[:])
+				took += time.Since(begin)
+			}
+			b.ReportMetric(float64(took.Nanoseconds())/float64(b.N), "ns/SYN")
+		})
 	}
 }

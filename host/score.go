@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"github.com/mxprint/mxprint/packet"
@@ -58,14 +59,16 @@ func newLastSeg(s *packet.Segment, m *signature.Match, at int64) lastSeg {
 	return l
 }
 
-// layoutHash stands for a layout where only sameness counts (FNV-1a).
+// layoutHash stands for a layout where only sameness counts. Kinds behind the
+// last option are zero.
 func layoutHash(l *packet.Layout) uint32 {
-	h := uint64(14695981039346656037)
-	for _, k := range l.Kinds[:l.Len] {
-		h = (h ^ uint64(k)) * 1099511628211
-	}
-	h = (h ^ uint64(l.Len)) * 1099511628211
-	return uint32(h ^ h>>32)
+	le := binary.LittleEndian
+	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
+	h := uint64(l.Len) + 1
+	h = (h ^ le.Uint64(l.Kinds[0:])) * odd1
+	h = (h ^ h>>29 ^ le.Uint64(l.Kinds[8:])) * odd2
+	h = (h ^ h>>29 ^ le.Uint64(l.Kinds[16:])) * odd3
+	return uint32(h >> 32)
 }
 
 // driftQuirks may differ between two SYNs of one system.

@@ -47,9 +47,21 @@ func (c *Config) setDefaults() {
 	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
 }
 
+// Share returns the bounds for one of several tables that together keep to
+// those of c.
+func (c Config) Share(tables int) Config {
+	if tables > 1 {
+		c.setDefaults()
+		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
+		c.Recent = (c.Recent + tables - 1) / tables
+	}
+	return c
+}
+
 // Table is the memory of hosts and connections.
 type Table struct {
 	db       *signature.DB
+	matcher  *signature.Matcher
 	cfg      Config
 	observer Observer
 
@@ -61,13 +73,15 @@ type Table struct {
 	at         int64 // time of the current packet, microseconds
 	frames     uint64
 	lastExpiry uint32
+	warmth     uint32      // what warm read, so that it is read at all
 	obs        Observation // lent to the observer
 }
 
-// New returns an empty table. observer is told what the table finds out.
+// New returns an empty table. observer is told what the table finds out; it
+// may be nil.
 func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
-	return &Table{db: db, cfg: cfg, observer: observer, hosts: newHosts(), flows: newFlows(), conns: newConns(cfg.Recent)}
+	return &Table{db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer, hosts: newHosts(), flows: newFlows(), conns: newConns(cfg.Recent)}
 }
 
 // expiryFrames is how often p0f looks for what is too old, in frames.
@@ -136,12 +150,13 @@ func (t *Table) ends(role Role, s *packet.Segment) {
 
 // emit lends an observation to the observer, filled in by fill.
 func (t *Table) emit(m Module, role Role, fill func(*Observation)) {
+	if t.observer == nil {
+		return
+	}
 	client, server := t.obs.Client, t.obs.Server
 	t.obs = Observation{Module: m, Role: role, Client: client, Server: server, At: t.at}
 	fill(&t.obs)
-	if t.observer != nil {
-		t.observer.Observe(&t.obs)
-	}
+	t.observer.Observe(&t.obs)
 }
 
 // probeWindow and probeMSS mark the SYNs of p0f's own probing tool.
@@ -247,7 +262,7 @@ func (t *Table) fingerprint(f *flowRec, role Role, s *packet.Segment) signature.
 	if f.probe {
 		module += Probe - SYN
 	}
-	m := t.db.Match(dir, s, f.mss)
+	m := t.matcher.Match(dir, s, f.mss)
 	t.emit(module, role, func(o *Observation) { o.Segment, o.Match = s, m })
 	if m.Sig == nil || !m.Sig.RandomTTL {
 		t.hosts.at(n).distance = int16(m.Distance)

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/packet"
+)
+
+// batchSize is how many frames go to a table together.
+const batchSize = 64
+
+// input is one source's way into the engine. Link types may change from frame
+// to frame, so decoder and filter are kept by type.
+type input struct {
+	engine  *Engine
+	live    bool // the kernel has filtered, and cuts frames behind their headers
+	batches []batch
+
+	link   *link // of the last frame
+	links  map[packet.LinkType]*link
+	warned struct{ version, offset bool }
+	err    error
+}
+
+// batch is the frames on their way to one shard.
+type batch struct {
+	n   int
+	all [batchSize]host.Input
+}
+
+func newInput(e *Engine, src capture.Source) *input {
+	_, ring := src.(*capture.Ring)
+	return &input{engine: e, live: ring, batches: make([]batch, len(e.shards))}
+}
+
+func (in *input) frame(f *capture.Frame) {
+	if in.link == nil || in.link.decoder.Link != f.Link {
+		if in.err != nil || !in.use(f.Link) {
+			return
+		}
+	}
+	if !in.live && !in.link.filter.Match(f.Data, f.WireLen) {
+		return
+	}
+	// Decode where it will lie, which is right unless there are several shards.
+	b := &in.batches[0]
+	next := &b.all[b.n]
+	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
+	if err != nil {
+		in.warn(err)
+	}
+	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
+	to := 0
+	if err == nil && len(in.batches) > 1 {
+		if to = in.engine.shardOf(&next.Segment); to != 0 {
+			b = &in.batches[to]
+			b.all[b.n], next = *next, &b.all[b.n]
+		}
+	}
+	b.n++
+	if next.Decoded && next.Segment.PayloadLen > 0 {
+		next.Payload = payload(f.Data, &next.Segment) // which is lent for this call
+		in.send(to)
+	} else if b.n == batchSize {
+		in.send(to)
+	}
+}
+
+// send feeds a shard.
+func (in *input) send(to int) {
+	b := &in.batches[to]
+	in.engine.update(in.engine.shards[to], b.all[:b.n], !in.live)
+	b.n = 0
+}
+
+// flush feeds all that is on its way, and has the observers told.
+func (in *input) flush() {
+	for i := range in.batches {
+		if in.batches[i].n > 0 {
+			in.send(i)
+		}
+	}
+	in.engine.handOver(!in.live)
+}
+
+// use finds or makes the decoder and filter of a link type.
+func (in *input) use(t packet.LinkType) bool {
+	if l := in.links[t]; l != nil {
+		in.link = l
+		return true
+	}
+	l, err := in.engine.rule.newLink(t)
+	if err != nil {
+		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
+		return false
+	}
+	l.decoder.HeadersOnly = in.live
+	if in.links == nil {
+		in.links = make(map[packet.LinkType]*link)
+	}
+	in.links[t], in.link = l, l
+	return true
+}
+
+// warn says once each that frames look like no IP packet and that their IP
+// header cannot be found, as p0f does (p0f v3 §1.3, §1.5).
+func (in *input) warn(err error) {
+	if in.link.decoder.Lost() && !in.warned.offset {
+		in.warned.offset = true
+		in.engine.log.Warn("Unable to find link-specific packet offset", "link", in.link.decoder.Link)
+	}
+	var version packet.VersionError
+	if !in.warned.version && errors.As(err, &version) {
+		in.warned.version = true
+		in.engine.log.Warn(fmt.Sprintf("Unknown packet type %d, link detection issue?", version))
+	}
+}
+
+// payload returns what was captured of a segment's data.
+func payload(frame []byte, s *packet.Segment) []byte {
+	from := min(int(s.PayloadOff), len(frame))
+	to := min(from+int(s.PayloadLen), len(frame))
+	return frame[from:to]
+}

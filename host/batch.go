@@ -1,0 +1,83 @@
+package host
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// An Input is one frame that passed the capture filter.
+type Input struct {
+	At      int64 // time of capture, microseconds since 1970
+	Decoded bool  // the frame holds Segment
+	Segment packet.Segment
+	Payload []byte // what was captured of the segment's data
+}
+
+// fewest is how many segments must come together for warm to pay.
+const fewest = 4
+
+// UpdateAll is Frame and Update for frames that came one after the other. It
+// first looks at what each of them will need, all at once: among millions of
+// hosts each look waits for main memory, and these waits then overlap.
+func (t *Table) UpdateAll(batch []Input) {
+	if len(batch) >= fewest {
+		t.warm(batch)
+	}
+	for i := range batch {
+		in := &batch[i]
+		t.Frame(in.At)
+		if in.Decoded {
+			t.Update(&in.Segment, in.Payload)
+		}
+	}
+}
+
+// warmed is how many frames warm looks at together.
+const warmed = 64
+
+// warm brings index slots, host records and their neighbours in age into the
+// cache, in three rounds of looks of which none waits for another. It changes
+// nothing.
+func (t *Table) warm(batch []Input) {
+	var records [warmed]uint32
+	var sum uint32
+	batch = batch[:min(len(batch), warmed)]
+	for i := range batch {
+		records[i] = none
+		if in := &batch[i]; in.Decoded && in.Segment.Type == packet.SYN {
+			hash := t.hosts.hashOf(in.Segment.Src.Addr())
+			if s := t.hosts.place(hash); s.hash == hash {
+				records[i] = s.n
+			}
+		}
+	}
+	for i, n := range records[:len(batch)] {
+		if n == none {
+			continue
+		}
+		r := t.hosts.at(n)
+		sum += r.client.last.ts1 // the other cache line of a record
+		records[i] = r.links.older
+		if newer := r.links.newer; newer != none {
+			sum += t.hosts.at(newer).links.newer
+		}
+	}
+	for _, n := range records[:len(batch)] {
+		if n != none {
+			sum += t.hosts.at(n).links.older
+		}
+	}
+	t.warmth = sum
+}
+
+// hashOf is the hash of an address in the index.
+func (h *hosts) hashOf(a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return h.hash(uint64(binary.LittleEndian.Uint32(b[:])), 1<<63)
+	}
+	key := a.As16()
+	return h.hashKey(&key, true)
+}
