@@ -89,7 +89,7 @@ func TestLookupDoubt(t *testing.T) {
 	db := parseDB(t, "classes = unix\n[tcp:request]\nlabel = g:unix:Linux:\nor = Android:\n"+
 		"sig = *:32|64:0:*:*,*:mss,sok,ts,nop,ws:df?,id+?:0\n")
 	e := New(silent(t, Config{DB: db, Hosts: host.Config{Recent: 10}}))
-	in := input{engine: e}
+	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
 	client := netip.AddrPortFrom(labClient, binary.BigEndian.Uint16(f.Data[14+20:]))
