@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -28,6 +29,15 @@ type Client struct {
 	// how long connecting may take; 0 means one second.
 	Timeout time.Duration
 
+	// TLS makes the connection one by TLS, for a server on another machine; nil
+	// means none. Its ServerName is that of Addr where it is empty. Pin makes
+	// one for a server whose certificate is known.
+	TLS *tls.Config
+
+	// Token is what the server wants to hear before it answers (Server.Token);
+	// empty means none.
+	Token string
+
 	once sync.Once
 	ask  ask.Client
 
@@ -45,6 +55,10 @@ const (
 	firstPause = 500 * time.Microsecond
 	maxPause   = 16 * time.Millisecond
 )
+
+// reconnectPause bounds how long a server on another machine is left alone that
+// could not be reached.
+const reconnectPause = 2 * time.Second
 
 // Lookup asks for the connection q. Whatever fails, the note is the zero Note,
 // of state Unavailable; the error wraps context.DeadlineExceeded when time ran
@@ -95,13 +109,9 @@ func (c *Client) client() *ask.Client {
 		if c.ask.Dial = c.dial; c.dial != nil {
 			return
 		}
-		network := "tcp"
-		if strings.Contains(c.Addr, "/") {
-			network = "unix"
-		}
-		c.ask.Dial = func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, c.Addr)
+		c.ask.Dial = c.connect
+		if !strings.Contains(c.Addr, "/") {
+			c.ask.MaxPause = reconnectPause
 		}
 	})
 	return &c.ask

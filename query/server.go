@@ -32,6 +32,7 @@ const (
 	serverWait         = 10 * time.Millisecond
 	serverMaxWait      = time.Second
 	serverWriteTimeout = 5 * time.Second
+	serverTokenTimeout = 5 * time.Second
 )
 
 const (
@@ -76,11 +77,20 @@ type Server struct {
 	// them, before the client is dropped; 0 means 5 s.
 	WriteTimeout time.Duration
 
+	// Token is what a connection has to begin with, where it is not empty: the
+	// line "token " and this. It is for listeners that others can reach; they
+	// are to be by TLS (tls.NewListener). CheckToken says what it may be.
+	Token string
+
+	// TokenTimeout is how long that line may take, with the handshake of TLS; 0
+	// means 5 s.
+	TokenTimeout time.Duration
+
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	queries, bad, unavailable, dropped atomic.Uint64
-	badLines, droppedLines             front.Lines
+	queries, bad, unavailable, dropped, refused atomic.Uint64
+	badLines, droppedLines, denied              front.Lines
 
 	mu        sync.Mutex
 	listeners []*front.Listener
@@ -95,6 +105,7 @@ type Stats struct {
 	Queries     uint64 // requests answered, the bad ones included
 	BadQueries  uint64 // requests that were none
 	Unavailable uint64 // requests which the Lookuper could not answer
+	Denied      uint64 // connections closed for want of the token
 }
 
 // Stats returns the counters; each is exact, but they are not read at one
@@ -102,7 +113,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Dropped: s.dropped.Load(), Queries: s.queries.Load(),
-		BadQueries: s.bad.Load(), Unavailable: s.unavailable.Load(),
+		BadQueries: s.bad.Load(), Unavailable: s.unavailable.Load(), Denied: s.refused.Load(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +193,15 @@ func (s *Server) conn(ctx context.Context, nc net.Conn) *conn {
 func (c *conn) serve() {
 	defer c.nc.Close()
 	in, have := make([]byte, bufferSize), 0
-	for {
+	if c.s.Token != "" {
+		rest, err := c.admit(in)
+		if err != nil {
+			c.deny(err)
+			return
+		}
+		have = copy(in, c.lines(rest, false))
+	}
+	for !c.closing {
 		n, err := c.nc.Read(in[have:])
 		have += n
 		rest := c.lines(in[:have], errors.Is(err, io.EOF))

@@ -36,6 +36,10 @@ const (
 	// surely fit into the socket's buffer (8 KiB on the BSDs), so that writing
 	// them cannot block.
 	inlinePending = 64
+
+	// minPause is how long no connection is made after one that could not be;
+	// it doubles each time, up to Client.MaxPause.
+	minPause = 100 * time.Millisecond
 )
 
 var (
@@ -82,6 +86,11 @@ type Client struct {
 	// Timeout is how long a call may take whose context has no deadline, and
 	// how long connecting may take; 0 means DefaultTimeout.
 	Timeout time.Duration
+
+	// MaxPause bounds how long no connection is made after one that could not
+	// be; calls fail at once meanwhile, with the reason. 0 means that every
+	// call may try.
+	MaxPause time.Duration
 
 	mu     sync.Mutex
 	conn   *conn
@@ -148,11 +157,20 @@ func (c *Client) connection() (cc *conn, old bool, err error) {
 	if c.closed {
 		return nil, false, errClosed
 	}
-	if c.conn != nil && c.conn.usable() {
-		return c.conn, true, nil
+	pause := minPause
+	if last := c.conn; last != nil {
+		if last.usable() {
+			return last, true, nil
+		}
+		if at, err := last.unmade(); err != nil {
+			if time.Since(at) < min(last.pause, c.MaxPause) {
+				return nil, false, err
+			}
+			pause = min(2*last.pause, max(c.MaxPause, minPause))
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout())
-	c.conn = &conn{protocol: &c.Protocol, cancel: cancel}
+	c.conn = &conn{protocol: &c.Protocol, cancel: cancel, pause: pause}
 	c.conn.wg.Add(1)
 	go c.conn.run(ctx, c.Dial)
 	return c.conn, false, nil

@@ -139,3 +139,48 @@ func TestStall(t *testing.T) {
 		c.Close()
 	})
 }
+
+// A daemon that cannot be reached is left alone for a while, in which calls fail
+// at once; then it is tried again.
+func TestMaxPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := errors.New("away")
+		dials, back := 0, false
+		c := &Client{MaxPause: 2 * time.Second, Protocol: Protocol{
+			Append: func(dst []byte, _ note.Query) []byte { return append(dst, '?') },
+			Read: func(r *bufio.Reader) (Answer, error) {
+				_, err := r.ReadByte()
+				return Answer{Note: note.Note{State: note.Matched}}, err
+			}, Buffer: 16,
+		}}
+		c.Dial = func(context.Context) (net.Conn, error) {
+			dials++
+			if !back {
+				return nil, away
+			}
+			near, far := net.Pipe()
+			go func() {
+				io.ReadFull(far, make([]byte, 1))
+				far.Write([]byte{'!'})
+			}()
+			return near, nil
+		}
+		defer c.Close()
+		q := note.Query{Client: netip.MustParseAddrPort("198.18.0.1:1")}
+		for range 100 * 100 { // 100 s
+			if _, err := c.Lookup(t.Context(), q); !errors.Is(err, away) {
+				t.Fatalf("Lookup = %v, want %v", err, away)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		// 0, 0.1, 0.3, 0.7, 1.5 s and then every 2 s.
+		if dials < 50 || dials > 55 {
+			t.Errorf("%d attempts to connect in 100 s, want about 53", dials)
+		}
+		back = true
+		time.Sleep(2 * time.Second)
+		if n, err := c.Lookup(t.Context(), q); err != nil || n.State != note.Matched {
+			t.Errorf("Lookup = %+v, %v when the daemon is back", n, err)
+		}
+	})
+}

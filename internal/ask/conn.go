@@ -29,11 +29,13 @@ type question chan outcome
 type conn struct {
 	protocol *Protocol
 	cancel   context.CancelFunc // ends the dialling
+	pause    time.Duration      // before the next one, if this cannot be made
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
 	nc       net.Conn // nil until it is made
 	err      error    // not nil when it is of no use any more
+	failed   time.Time
 	pending  []question
 	first    int       // index in pending of the one whose answer comes next
 	progress time.Time // last answer, or when the first of pending was asked
@@ -53,6 +55,17 @@ func (c *conn) usable() bool {
 		c.fail(errStalled, true)
 	}
 	return usable
+}
+
+// unmade returns when and why the connection could not be made; nil if it was,
+// or still is being made.
+func (c *conn) unmade() (time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nc != nil {
+		return time.Time{}, nil
+	}
+	return c.failed, c.err
 }
 
 // waiting is the number of queries without an answer. c.mu is held.
@@ -200,7 +213,7 @@ func (c *conn) fail(err error, broken bool) {
 		c.mu.Unlock()
 		return
 	}
-	c.err = err
+	c.err, c.failed = err, time.Now()
 	lost := c.pending[c.first:]
 	c.pending, c.first, c.out = nil, 0, nil
 	nc := c.nc
