@@ -73,6 +73,12 @@ postlog    unix-dgram n - n - 1 postlogd
 // setting is one more line of main.cf, such as "smtpd_milters = unix:…".
 func startPostfix(t testing.TB, ns *lab.NetNS, settings ...string) *postfix {
 	t.Helper()
+	return startPostfixServices(t, ns, postfixMaster, settings...)
+}
+
+// startPostfixServices is startPostfix with a master.cf.
+func startPostfixServices(t testing.TB, ns *lab.NetNS, master string, settings ...string) *postfix {
+	t.Helper()
 	program := lab.NeedProgram(t, "postfix")
 	owner, err := user.Lookup("postfix")
 	if err != nil {
@@ -85,7 +91,7 @@ func startPostfix(t testing.TB, ns *lab.NetNS, settings ...string) *postfix {
 	makeDir(t, p.mails, owner)
 	main := fmt.Sprintf(postfixMain, dir, domain, owner.Uid, owner.Gid) + strings.Join(settings, "\n") + "\n"
 	config := filepath.Join(dir, "config")
-	writeFiles(t, config, map[string]string{"main.cf": main, "master.cf": postfixMaster})
+	writeFiles(t, config, map[string]string{"main.cf": main, "master.cf": master})
 	p.process = start(t, "postfix", ns.Command(context.Background(), program, "-c", config, "start-fg"))
 	// The daemons make a session of their own, out of reach of the process.
 	t.Cleanup(func() { endPostfix(t, filepath.Join(dir, "queue")) })

@@ -30,6 +30,10 @@ type config struct {
 
 type sensorConfig struct {
 	Ask           string   `toml:"ask"`
+	AskCert       string   `toml:"ask_cert"`
+	AskCA         string   `toml:"ask_ca"`
+	AskName       string   `toml:"ask_name"`
+	AskTokenFile  string   `toml:"ask_token_file"`
 	Interfaces    []string `toml:"interfaces"`
 	Filter        string   `toml:"filter"`
 	FilterProgram string   `toml:"filter_program"`
@@ -127,9 +131,7 @@ type fault struct {
 // fault returns the first key whose value cannot work, and why.
 func (c *config) fault() (key, msg string) {
 	_, badMode := parseMode(c.P0f.Mode)
-	_, _, badAsk := endpoint(c.Sensor.Ask)
 	faults := []fault{
-		{c.Sensor.Ask != "" && badAsk != nil, "sensor.ask", "want the path of a query socket, or HOST:PORT"},
 		{len(c.Sensor.Interfaces) == 0, "sensor.interfaces", `name at least one, or "any"`},
 		{c.Sensor.Filter != "" && c.Sensor.FilterProgram != "" && c.Sensor.Filter != defaultConfig().Sensor.Filter,
 			"sensor.filter_program", "filter is given too: give one of them"},
@@ -143,7 +145,8 @@ func (c *config) fault() (key, msg string) {
 		{c.P0f.Wait < 0 || c.P0f.Wait > time.Second, "p0f.wait", `want a duration from "0s" to "1s"`},
 		{badMode != nil, "p0f.mode", `want permission bits in octal, such as "0660"`},
 	}
-	faults = append(faults, endpointFaults("query", c.Query.Listen, c.Query.Mode)...)
+	faults = append(faults, c.Sensor.askFaults()...)
+	faults = append(faults, c.Query.faults()...)
 	faults = append(faults, c.Milter.faults("milter")...)
 	faults = append(faults, c.Policy.faults("policy")...)
 	faults = append(faults, c.Amavis.faults()...)
@@ -208,7 +211,7 @@ func (c *config) describe(signatures int) string {
 		name   string
 		listen []string
 	}{
-		{"p0f v2", c.socketV2()}, {"query", c.Query.Listen}, {"milter", c.Milter.Listen},
+		{"p0f v2", c.socketV2()}, {"query", c.Query.Listen}, {"query TLS", c.Query.TLSListen}, {"milter", c.Milter.Listen},
 		{"policy", c.Policy.Listen}, {"amavis", c.Amavis.Listen},
 	} {
 		if len(f.listen) > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -18,22 +19,29 @@ import (
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/policyd"
+	"github.com/mxprint/mxprint/proxied"
 	"github.com/mxprint/mxprint/query"
 )
 
 // queryConfig is [query], the socket of text lines.
 type queryConfig struct {
-	Listen []string `toml:"listen"`
-	Mode   string   `toml:"mode"`
+	Listen    []string `toml:"listen"`
+	Mode      string   `toml:"mode"`
+	TLSListen []string `toml:"tls_listen"`
+	TLSCert   string   `toml:"tls_cert"`
+	TLSKey    string   `toml:"tls_key"`
+	TokenFile string   `toml:"token_file"`
+	ProxyFrom []string `toml:"proxy_from"`
 }
 
 // headerConfig is [milter] and [policy], which put the note into a header.
 type headerConfig struct {
-	Listen   []string      `toml:"listen"`
-	Mode     string        `toml:"mode"`
-	Header   string        `toml:"header"`
-	Form     string        `toml:"form"`
-	Deadline time.Duration `toml:"deadline"`
+	Listen    []string      `toml:"listen"`
+	Mode      string        `toml:"mode"`
+	ProxyFrom []string      `toml:"proxy_from"`
+	Header    string        `toml:"header"`
+	Form      string        `toml:"form"`
+	Deadline  time.Duration `toml:"deadline"`
 }
 
 func defaultHeaderConfig() headerConfig {
@@ -48,7 +56,7 @@ var headerForms = map[string]func(*note.Note) string{
 
 func (c *headerConfig) faults(table string) []fault {
 	_, known := headerForms[c.Form]
-	return append(endpointFaults(table, c.Listen, c.Mode),
+	return append(append(endpointFaults(table, c.Listen, c.Mode), networkFaults(table+".proxy_from", c.ProxyFrom)...),
 		fault{!known, table + ".form", `want "haraka" or "v2"`},
 		fault{c.Deadline < time.Millisecond || c.Deadline > 10*time.Second, table + ".deadline", `want a duration from "1ms" to "10s"`})
 }
@@ -89,14 +97,23 @@ func parseMode(s string) (fs.FileMode, error) {
 	return fs.FileMode(mode), err
 }
 
-// listen opens a listener for a front.
-func listen(at, mode string) (net.Listener, error) {
+// listen opens a listener for a front. Connections by TCP come through the load
+// balancers of proxyFrom, if there are any.
+func listen(at, mode string, proxyFrom []string, log *slog.Logger) (net.Listener, error) {
 	network, addr, err := endpoint(at)
 	if err != nil {
 		return nil, err
 	}
 	if network != "unix" {
-		return net.Listen(network, addr)
+		from, err := networks(proxyFrom)
+		if err != nil {
+			return nil, err
+		}
+		ln, err := net.Listen(network, addr)
+		if err != nil || len(from) == 0 {
+			return ln, err
+		}
+		return proxied.Listen(ln, proxied.Config{From: from, Logger: log}), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(addr), 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the socket: %w", err)
@@ -121,23 +138,39 @@ func (c *amavisConfig) faults() []fault {
 		network, _, err := endpoint(at)
 		faults = append(faults, fault{err != nil || network != "tcp", "amavis.listen", fmt.Sprintf("%q is not ADDRESS:PORT", at)})
 	}
-	for _, network := range c.Allow {
+	return append(faults, networkFaults("amavis.allow", c.Allow)...)
+}
+
+// networkFaults checks a list of networks.
+func networkFaults(key string, list []string) []fault {
+	var faults []fault
+	for _, network := range list {
 		_, err := netip.ParsePrefix(network)
-		faults = append(faults, fault{err != nil, "amavis.allow", fmt.Sprintf("%q is no network such as 192.0.2.0/24", network)})
+		faults = append(faults, fault{err != nil, key, fmt.Sprintf("%q is no network such as 192.0.2.0/24", network)})
 	}
 	return faults
 }
 
-// tasks opens the sockets of the front and returns the tasks that serve them.
-func (c *amavisConfig) tasks(who note.Lookuper, wait time.Duration, log *slog.Logger) ([]func(context.Context) error, error) {
-	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: wait, Logger: log}
-	for _, network := range c.Allow {
+// networks reads a list that networkFaults has checked.
+func networks(list []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, network := range list {
 		prefix, err := netip.ParsePrefix(network)
 		if err != nil {
 			return nil, err
 		}
-		server.Allow = append(server.Allow, prefix)
+		prefixes = append(prefixes, prefix)
 	}
+	return prefixes, nil
+}
+
+// tasks opens the sockets of the front and returns the tasks that serve them.
+func (c *amavisConfig) tasks(who note.Lookuper, wait time.Duration, log *slog.Logger) ([]func(context.Context) error, error) {
+	allow, err := networks(c.Allow)
+	if err != nil {
+		return nil, err
+	}
+	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: wait, Allow: allow, Logger: log}
 	var tasks []func(context.Context) error
 	for _, at := range c.Listen {
 		_, addr, err := endpoint(at)
@@ -164,26 +197,33 @@ type server interface {
 func (s *settings) fronts(who note.Lookuper, log *slog.Logger) ([]func(context.Context) error, error) {
 	var tasks []func(context.Context) error
 	for _, f := range []struct {
-		name   string
-		listen []string
-		mode   string
-		server server
+		name      string
+		listen    []string
+		mode      string
+		proxyFrom []string
+		tls       *tls.Config // nil: none
+		server    server
 	}{
-		{"p0f v2", s.socketV2(), s.P0f.Mode,
+		{"p0f v2", s.socketV2(), s.P0f.Mode, nil, nil,
 			&p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}},
-		{"query", s.Query.Listen, s.Query.Mode,
+		{"query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
 			&query.Server{Lookuper: who, Wait: s.wait(), Logger: log}},
-		{"milter", s.Milter.Listen, s.Milter.Mode,
+		{"query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
+			&query.Server{Lookuper: who, Wait: s.wait(), Token: s.remote.token, Logger: log}},
+		{"milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,
 			&milter.Server{Lookuper: who, Header: s.Milter.Header, Form: headerForms[s.Milter.Form],
 				Deadline: s.Milter.Deadline, Logger: log}},
-		{"policy", s.Policy.Listen, s.Policy.Mode,
+		{"policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil,
 			&policyd.Server{Lookuper: who, Header: s.Policy.Header, Form: headerForms[s.Policy.Form],
 				Deadline: s.Policy.Deadline, Logger: log}},
 	} {
 		for _, at := range f.listen {
-			ln, err := listen(at, f.mode)
+			ln, err := listen(at, f.mode, f.proxyFrom, log)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
+			}
+			if f.tls != nil {
+				ln = tls.NewListener(ln, f.tls)
 			}
 			log.Info("listening", "front", f.name, "at", at)
 			tasks = append(tasks, func(ctx context.Context) error { return f.server.Serve(ctx, ln) })

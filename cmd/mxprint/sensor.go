@@ -9,7 +9,6 @@ import (
 	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/query"
 )
 
 // sensor is where the answers of serve come from: an engine of its own, or the
@@ -32,11 +31,10 @@ func (s *sensor) close() {
 func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 	in := &sensor{}
 	if s.Sensor.Ask != "" {
-		_, addr, err := endpoint(s.Sensor.Ask)
+		client, err := s.ask(log)
 		if err != nil {
 			return nil, err
 		}
-		client := query.NewClient(addr)
 		in.who, in.closes = client, []func() error{client.Close}
 		return in, nil
 	}

@@ -27,7 +27,8 @@ socket. Without -config, or with an empty file, every key has its default:
 all interfaces, connections to ports 25, 465 and 587, the built-in signatures,
 the socket ` + defaultSocket + `. docs/configuration.md lists the keys.
 
-SIGHUP reads the signatures anew; if they are wrong, the old ones stay.
+SIGHUP reads signatures and certificate anew; if they are wrong, the old ones
+stay.
 SIGUSR2 executes the program anew, which may be a newer version, with the
 configuration as it is by then; clients of p0f's socket do not notice, and if
 "mxprint check" finds a fault the old process goes on. SIGTERM ends the sensor;
@@ -57,8 +58,9 @@ Examples:
 // settings is a configuration with what its files hold.
 type settings struct {
 	config
-	db   *signature.DB
-	rule engine.Rule
+	db     *signature.DB
+	rule   engine.Rule
+	remote *remote
 }
 
 func loadSettings(name string, args []string) (*settings, error) {
@@ -75,6 +77,9 @@ func loadSettings(name string, args []string) (*settings, error) {
 		return nil, err
 	}
 	s := &settings{config: c}
+	if err := s.loadRemote(); err != nil {
+		return nil, err
+	}
 	if s.db, err = loadSignatures(c.Signatures.File); err != nil {
 		return nil, err
 	}
@@ -187,6 +192,11 @@ func (s *settings) reloads(e *engine.Engine, log *slog.Logger, ch chan os.Signal
 			case <-ctx.Done():
 				return nil
 			case <-ch:
+			}
+			if s.remote.server != nil {
+				if err := s.loadCertificate(); err != nil {
+					log.Error("the certificate cannot be read, the old one stays", "reason", err)
+				}
 			}
 			db, err := loadSignatures(s.Signatures.File)
 			if err != nil {
