@@ -143,6 +143,8 @@ func TestV3Text(t *testing.T) {
 		{"fuzzy", note.Note{State: note.Matched, OSName: "A", Quality: note.Fuzzy, Distance: note.DistanceUnknown}, "A; params: fuzzy"},
 		{"generic", note.Note{State: note.Matched, OSName: "A", Quality: note.Generic, Distance: 1}, "A; dist: 1; params: generic"},
 		{"unknown", note.Note{State: note.Unknown, Distance: 9, RawSig: "s"}, "???; dist: 9; params: none; raw_sig: s"},
+		{"a random clock", note.Note{State: note.Matched, OSName: "A", UptimeMin: 3*24*60 + 4*60 + 5, UpModDays: 49, Clock: note.ClockRandom},
+			"A; dist: 0; params: none"},
 		{"uptime", note.Note{State: note.Matched, OSName: "A", UptimeMin: 3*24*60 + 4*60 + 5, UpModDays: 49},
 			"A; dist: 0; params: none; uptime: 3 days 4 hrs 5 min (modulo 49 days)"},
 		{"any bytes", note.Note{State: note.Matched, OSName: "A\r\n", LinkType: "\x00\""}, "A??; dist: 0; link: ?'; params: none"},

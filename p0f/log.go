@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -15,6 +16,11 @@ import (
 // host.Observer. Lines are gathered and written at Flush, or when many have
 // come together. A Log is not safe for concurrent use.
 type Log struct {
+	// Doubts has what p0f has no words for stand behind its fields: other
+	// systems that send the same SYN (or=), what a box on the way changed
+	// (rewritten=), and an uptime that means nothing (reliable=no).
+	Doubts bool
+
 	w      io.Writer
 	zone   *time.Location
 	buf    []byte
@@ -47,6 +53,9 @@ func (l *Log) Observe(o *host.Observation) {
 		b = append(b, "|subj=srv"...)
 	}
 	b = appendFields(b, o, &logField)
+	if l.Doubts {
+		b = appendDoubts(b, o)
+	}
 	l.buf = append(b, '\n')
 	if len(l.buf) >= writeAt {
 		l.write()
@@ -70,6 +79,23 @@ func (l *Log) write() {
 		l.err = err
 	}
 	l.buf = l.buf[:0]
+}
+
+// appendDoubts appends what p0f's log does not say.
+func appendDoubts(b []byte, o *host.Observation) []byte {
+	if o.Module == host.Uptime && o.Clock == signature.ClockRandom {
+		return logField.text(b, "reliable", "no")
+	}
+	if o.Segment == nil || o.Match.Sig == nil {
+		return b
+	}
+	if others := o.Match.Sig.Label.Others; others != "" {
+		b = logField.text(b, "or", others)
+	}
+	if o.Match.Flags != 0 {
+		b = logField.text(b, "rewritten", note.Rewrite(o.Match.Flags).String())
+	}
+	return b
 }
 
 // Report writes observations as the blocks that p0f prints on its standard

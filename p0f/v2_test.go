@@ -127,6 +127,8 @@ func TestV2Notes(t *testing.T) {
 	}{
 		{"matched", v2FreeBSD, v2Reply{Genre: "FreeBSD", Detail: "8.x (1)", Link: "ethernet/modem", Distance: 17, Real: 1, Uptime: 1390}},
 		{"shared", note.Note{State: note.Matched, OSName: "A", LastNAT: time.Unix(1, 0)}, v2Reply{Genre: "A", NAT: 1, Real: 1, Uptime: -1}},
+		{"a random clock, as p0f counts it", note.Note{State: note.Matched, OSName: "A", UptimeMin: 120, UpModDays: 49, Clock: note.ClockRandom},
+			v2Reply{Genre: "A", Real: 1, Uptime: 2}},
 		{"unknown", note.Note{State: note.Unknown, LinkType: "DSL", Distance: 200}, v2Reply{Link: "DSL", Distance: 127, Uptime: -1}},
 		{"distance not known", note.Note{State: note.Unknown, Distance: note.DistanceUnknown}, v2Reply{Distance: -1, Uptime: -1}},
 		{"up since less than an hour", note.Note{State: note.Unknown, UptimeMin: 59, UpModDays: 49}, v2Reply{Uptime: 0}},

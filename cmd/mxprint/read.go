@@ -20,7 +20,10 @@ var readCommand = command{
 	usage: `Usage: mxprint read [-f FP] [-json] [-filter RULE | -F PROGRAM] FILE…
 
 Reads pcap and pcapng files and prints what it finds out: one line an
-observation, in the form of p0f's log, or with -json one object a line.
+observation, in the form of p0f's log, or with -json one object a line. What
+p0f has no words for stands at the end of a line: or= (other systems that send
+the same packet), rewritten= (what a box on the way changed in it), reliable=no
+(an uptime from a clock that may begin at random).
 
   -f FP       signatures to use (default: the built-in ones)
   -json       print JSON (docs/json.md)
@@ -64,7 +67,9 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	if *asJSON {
 		observers = append(observers, newJSONLog(out))
 	} else {
-		observers = append(observers, p0f.NewLog(out))
+		lines := p0f.NewLog(out)
+		lines.Doubts = true
+		observers = append(observers, lines)
 	}
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.

@@ -57,10 +57,15 @@ func scripts(t *testing.T, dir string) testscript.Params {
 	if err != nil {
 		t.Fatal(err)
 	}
+	captures, err := filepath.Abs("testdata/captures")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LAB", labDir)
+			env.Setenv("CAPTURES", captures)
 			env.Setenv("TZ", "UTC")
 			env.Values[processesKey{}] = make(map[string]running)
 			return nil

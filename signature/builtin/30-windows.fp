@@ -28,6 +28,7 @@ sig    = *:128|64|255:0:*:{64240,65535}|fit(64000..65535),8:mss,nop,ws,nop,nop,s
 label  = s:win:Windows:Vista to 10 (build 1607)
 source = public observation, NTLM build numbers with SYNs, 2009 to 2023
 date   = 2026-11
+uptime = random
 sig    = *:128|64|255:0:*:8192,{2,8}:mss,nop,ws,nop,nop,sok:df,id+?,flow?:0
 sig    = *:128:0:*:8192,{2,8}:mss,nop,ws,sok,ts:df,id+?,flow?:0
 
@@ -47,6 +48,7 @@ sig    = *:128:0:*:16384,0:mss,nop,nop,sok:df,id+:0
 label  = s:win:Windows:2000 to Server 2003
 source = public observation, labelled captures (NTLM 5.1) to 2012; Microsoft KB 224829
 date   = 2026-11
+uptime = random
 sig    = *:128:0:*:*,*:mss,nop,ws,nop,nop,ts,nop,nop,sok:df,id+,ts1-?:0
 
 ; 64240 without scaling: XP, or a newer one with scaling off, or behind a proxy.
@@ -67,6 +69,7 @@ sig    = *:64:0:*:fit(65536),0:mss,nop,nop,sok:df,id+?,ecn?,flow?:0
 label  = g:win:Windows:
 source = public observation, User-Agents with SYNs, 2021 to 2025
 date   = 2026-11
+uptime = random
 sig    = *:128|64|255|32:0:*:*,*:mss,nop,ws,nop,nop,sok,[nop,eol+6|nop,nop,nop,nop]:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:128|64|255|32:0:*:*,*:mss,nop,nop,sok~,[nop,eol+6]:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:128:0:*:*,*:mss,nop,ws,sok,(ts|nop,nop|eol+1|eol+9):df?,id+?,id-?,flow?,ecn?:*

@@ -7,6 +7,7 @@
 label = s:unix:FreeBSD:11 and newer
 source = FreeBSD rule ip_fillid and sb_max; public observation to 2023
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,6:mss,nop,ws,sok,ts:df:0
 sig   = 6:64:0:*:65535,6:mss,nop,ws,sok,ts:flow:0
 
@@ -14,6 +15,7 @@ sig   = 6:64:0:*:65535,6:mss,nop,ws,sok,ts:flow:0
 label = g:unix:FreeBSD:
 source = FreeBSD rule sb_max, not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,7:mss,nop,ws,sok,ts:df:0
 sig   = 6:64:0:*:65535,7:mss,nop,ws,sok,ts:flow:0
 sig   = *:64:0:*:65535,8:mss,nop,ws,sok,ts:df:0
@@ -26,24 +28,28 @@ sig   = 6:64:0:*:65535,10:mss,nop,ws,sok,ts:flow:0
 label = s:unix:FreeBSD:9 or 10
 source = public observation, labelled captures to 2015
 date  = 2026-11
+uptime = boot
 sig   = *:64:0:*:65535,6:mss,nop,ws,sok,ts:df,id+:0
 
 ; Scale 3.
 label = s:unix:FreeBSD:7 or 8
 source = public observation, labelled captures to 2012
 date  = 2026-11
+uptime = boot
 sig   = *:64:0:*:65535,3:mss,nop,ws,sok,ts:df,id+:0
 
 ; Scale 6 follows from a largest socket buffer of 2 MiB, 3 and 0 were before it.
 label = s:unix:OpenBSD:4.9 and newer
 source = OpenBSD rule tcp_output and SB_MAX, not seen with scale 6
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:16384,6:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
 sig   = 6:64:0:*:16384,6:mss,nop,nop,sok,nop,ws,nop,nop,ts:flow:0
 
 label = s:unix:OpenBSD:4.8 or older
 source = public observation, labelled captures to 2012
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:16384,3:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
 sig   = *:64:0:*:16384,0:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
 
@@ -51,6 +57,7 @@ sig   = *:64:0:*:16384,0:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
 label = g:unix:OpenBSD:
 source = OpenBSD rule tcp_output
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
 sig   = 6:64:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:flow:0
 
@@ -58,6 +65,7 @@ sig   = 6:64:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:flow:0
 label = g:unix:NetBSD:
 source = NetBSD rule tcp_output, not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:*,*:mss,nop,ws,sok,nop,nop,nop,nop,ts:df,id+:0
 sig   = *:64:0:*:*,*:mss,nop,ws,sok,nop,nop,nop,nop,ts:df:0
 sig   = 6:64:0:*:*,*:mss,nop,ws,sok,nop,nop,nop,nop,ts:flow:0
@@ -71,4 +79,5 @@ sig   = *:64:0:*:mss*34,0:mss,nop,ws,nop,nop,sok:df,id+:0
 label = s:unix:VMware ESXi:
 source = public observation of ESXi hosts, to 2023
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,9:mss,nop,ws,sok,ts:df,id+:0

@@ -17,12 +17,14 @@ sig   = *:64:0:*:mss*1,0:mss::0
 label = s:other:F5 BIG-IP:
 source = public observation of load balancers, to 2015
 date  = 2026-11
+uptime = random
 sig   = *:255:0:*:mss*3,0:mss,nop,nop,ts,sok,eol+1:df,id+:0
 
 ; The window counts up from there with the MSS of the path.
 label = g:other:F5 BIG-IP:
 source = public observation of load balancers, 2015 to 2023
 date  = 2026-11
+uptime = random
 sig   = *:255:0:*:*,0:mss,nop,nop,ts,sok,eol+1:df,id+:0
 
 ; The transparent proxies of mobile carriers and the accelerators of satellite links
@@ -34,6 +36,7 @@ sig   = *:255:0:*:*,0:mss,nop,nop,ts,sok,eol+1:df,id+:0
 label = g:unix:macOS or iOS:(behind a carrier proxy)
 source = XNU rule ip_output (ID zero with DF); public observation, User-Agents with SYNs, 2021 to 2022
 date  = 2026-11
+uptime = random
 sig   = 4:64|255:0:*:*,*:mss,nop,ws,sok,ts:id-,ecn?:*
 sig   = 4:64|255:0:*:*,*:mss,sok,ts,ws,eol+0:id-,ecn?:*
 
@@ -44,6 +47,7 @@ or    = Android:
 or    = iOS:
 source = public observation, User-Agents with SYNs, 2021 to 2023
 date  = 2026-11
+uptime = random
 sig   = *:255:0:*:16384..65535|seg(10),5..14:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
 sig   = *:255:0:*:*,0:mss,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
 ; a Windows with timestamps switched on: its window, which no phone has
@@ -66,5 +70,6 @@ or    = ChromeOS:
 or    = Windows:
 source = public observation, User-Agents of every family with SYNs, 2021 to 2025
 date  = 2026-11
+uptime = random
 sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
 sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*

@@ -8,6 +8,7 @@
 label = s:win:Windows:10 or Server 2016 and newer
 source = recall of SYN+ACKs of this stack, not seen
 date  = 2026-11
+uptime = random
 sig   = *:128:0:*:65535,8:mss,nop,ws,nop,nop,sok:df,id+:0
 sig   = *:128:0:*:mss*44,8:mss,nop,ws,nop,nop,sok:df,id+:0
 sig   = *:128:0:*:65535,8:mss,nop,ws,sok,ts:df,id+:0
@@ -16,12 +17,14 @@ sig   = *:128:0:*:mss*44,8:mss,nop,ws,sok,ts:df,id+:0
 label = s:win:Windows:Vista to Server 2016
 source = recall of SYN+ACKs of this stack, not seen
 date  = 2026-11
+uptime = random
 sig   = *:128:0:*:8192,8:mss,nop,ws,nop,nop,sok:df,id+:0
 sig   = *:128:0:*:8192,8:mss,nop,ws,sok,ts:df,id+:0
 
 label = g:win:Windows:
 source = the option orders of the SYNs
 date  = 2026-11
+uptime = random
 sig   = *:128:0:*:*,*:mss,nop,ws,nop,nop,sok:df,id+:0
 sig   = *:128:0:*:*,*:mss,nop,ws,sok,ts:df,id+:0
 sig   = *:128:0:*:*,*:mss,nop,nop,sok:df,id+:0
@@ -29,11 +32,13 @@ sig   = *:128:0:*:*,*:mss,nop,nop,sok:df,id+:0
 label = g:unix:macOS or iOS:
 source = XNU rule tcp_output, which makes both; not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,*:mss,nop,ws,nop,nop,ts,sok,eol+1:df:0
 sig   = 6:64:0:*:65535,*:mss,nop,ws,nop,nop,ts,sok,eol+1:flow:0
 
 label = g:unix:FreeBSD:
 source = FreeBSD rule tcp_addoptions, which makes both; not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,*:mss,nop,ws,sok,ts:df:0
 sig   = 6:64:0:*:65535,*:mss,nop,ws,sok,ts:flow:0

@@ -62,6 +62,7 @@ sig   = *:64:0:0:8192,0::seq-:0
 label = s:unix:p0f:sendsyn utility
 source = p0f v3 section 5.5
 date  = 2026-11
+uptime = random
 sig   = *:192:0:1331:1337,0:mss,nop,eol+18::0
 sig   = *:192:0:1331:1337,0:mss,ts,nop,eol+8::0
 sig   = *:192:0:1331:1337,0:mss,sok,nop,eol+16::0

@@ -121,6 +121,18 @@ func checkFile(t *testing.T, file, text string) (sigs int) {
 	return sigs
 }
 
+// TestClocks wants every signature of a system with timestamps to say what they
+// count: a mail server is told whether to believe the uptime.
+func TestClocks(t *testing.T) {
+	db := database(t)
+	for id := 1; db.TCP(id) != nil; id++ {
+		sig := db.TCP(id)
+		if strings.Contains(sig.Text, "ts") && !sig.Label.Userland() && sig.Clock == signature.ClockUnstated {
+			t.Errorf("line %d of all files, %s: no uptime = boot or uptime = random below the label (docs/signatures.md)", sig.Line, sig.Label.Title())
+		}
+	}
+}
+
 // TestNames makes SYNs that stacks and tools are known to send and wants the
 // matcher to name them with the database. Where two systems send the same packet the name
 // must say so, and where a SYN is nobody's it must stay unknown.
