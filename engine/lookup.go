@@ -74,6 +74,9 @@ func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
 	for _, s := range e.shards {
 		s.mu.Lock()
 		h, ok := s.table.Host(a)
+		if ok {
+			s.table.Prove(netip.AddrPortFrom(a, 0), netip.AddrPort{})
+		}
 		s.mu.Unlock()
 		if ok && (!known || h.LastSeen > last.LastSeen) {
 			last, known = h, true
@@ -87,6 +90,9 @@ func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
 	for _, s := range e.shards {
 		s.mu.Lock()
 		c, ok := s.table.Conn(client, server)
+		if ok {
+			s.table.Prove(client, server)
+		}
 		s.mu.Unlock()
 		if ok {
 			return c, true

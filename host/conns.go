@@ -44,6 +44,7 @@ const (
 	isV6      connFlags = 1 << iota // the client's address is IPv6
 	isFuzzy                         // the match was
 	isPayload                       // the SYN had data
+	isKept                          // the record was copied to the proved ones
 
 	flagShift = iota // above it are the match's flags
 )
@@ -63,15 +64,7 @@ func (c *conns) remember(s *packet.Segment, m *signature.Match) {
 	if c.size == 0 {
 		return
 	}
-	n := c.newest%c.size + 1
-	if n > c.next {
-		n = c.take()
-	} else {
-		old := c.at(n)
-		c.remove(n, c.keyOf(old.client, old.clientPort))
-	}
-	c.newest = n
-	r := c.at(n)
+	r := c.oldest()
 	client, v6 := hostKey(s.Src.Addr())
 	server, _ := hostKey(s.Dst.Addr())
 	*r = connRec{
@@ -94,7 +87,21 @@ func (c *conns) remember(s *packet.Segment, m *signature.Match) {
 	if m.Sig != nil {
 		r.label = uint16(m.Sig.Label.ID)
 	}
-	c.insert(n, c.keyOf(client, s.Src.Port()))
+	c.insert(c.newest, c.keyOf(client, s.Src.Port()))
+}
+
+// oldest makes the record of the oldest connection that of the newest, which is
+// not in the index yet.
+func (c *conns) oldest() *connRec {
+	n := c.newest%c.size + 1
+	if n > c.next {
+		n = c.take()
+	} else {
+		old := c.at(n)
+		c.remove(n, c.keyOf(old.client, old.clientPort))
+	}
+	c.newest = n
+	return c.at(n)
 }
 
 // find returns the newest connection between two ends; an invalid server
@@ -142,6 +149,9 @@ type Conn struct {
 // connections.
 func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
 	r := t.conns.find(client, server)
+	if r == nil {
+		r = t.kept.find(client, server)
+	}
 	if r == nil {
 		return Conn{}, false
 	}

@@ -13,16 +13,18 @@ func (t *Table) expire(now uint32) {
 		t.destroyFlow(n)
 	}
 	maxAge = uint32(t.cfg.HostAge / time.Second)
-	for n := t.hosts.age.oldest; n != none; {
-		h := t.hosts.at(n)
-		if now-h.lastSeen <= maxAge {
-			break
+	for i := range t.hosts.lists {
+		for n := t.hosts.lists[i].age.oldest; n != none; {
+			h := t.hosts.at(n)
+			if now-h.lastSeen <= maxAge {
+				break
+			}
+			newer := h.links.newer
+			if h.flows == 0 {
+				t.deleteHost(n)
+			}
+			n = newer
 		}
-		newer := h.links.newer
-		if h.flows == 0 {
-			t.deleteHost(n)
-		}
-		n = newer
 	}
 }
 
@@ -40,13 +42,17 @@ func (t *Table) pruneFlows() {
 // his packets can make it do so without end; this one stops where hosts that
 // flows refer to can no longer be the reason.
 func (t *Table) pruneHosts() {
+	if t.cfg.Unproven > 0 {
+		t.pushOut(unproven)
+		return
+	}
 	t.pruneFlows()
 	if t.hosts.count > t.cfg.MaxHosts+2*t.cfg.MaxConns+excessHosts {
-		for t.hosts.at(t.hosts.age.oldest).flows > 0 {
+		for t.hosts.at(t.hosts.lists[unproven].age.oldest).flows > 0 {
 			t.destroyFlow(t.flows.age.oldest)
 		}
 	}
-	if n := t.hosts.age.oldest; n != none && t.hosts.at(n).flows == 0 {
+	if n := t.hosts.lists[unproven].age.oldest; n != none && t.hosts.at(n).flows == 0 {
 		t.deleteHost(n)
 	}
 }

@@ -23,6 +23,7 @@ type flowRec struct {
 	start                  [httpMin]byte // first bytes of the client
 	answered               bool          // a SYN+ACK was seen
 	probe                  bool          // the SYN was p0f's own probe
+	proved                 bool          // the handshake is complete
 }
 
 func newFlows() flows {

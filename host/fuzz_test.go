@@ -12,10 +12,10 @@ import (
 // few hosts and ports, so that they meet. Tables are small, so that limits and
 // expiry decide.
 func FuzzTable(f *testing.F) {
-	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8))
-	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1))
-	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts uint8) {
-		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16)}
+	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8), uint8(0))
+	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1), uint8(3))
+	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts, unproven uint8) {
+		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unproven: int(unproven)}
 		db := mustParse(t, testDB)
 		seen := &times{t: t}
 		table := New(db, cfg, seen)
@@ -28,7 +28,13 @@ func FuzzTable(f *testing.F) {
 			script = script[8:]
 			table.Frame(now)
 			table.Update(&s, nil)
+			if s.Seq&3 == 0 {
+				table.Prove(s.Src, netip.AddrPort{})
+			}
 			hosts, conns := table.Len()
+			if cfg.Unproven > 0 && hosts > cfg.MaxHosts+2 {
+				t.Fatalf("%d hosts, with a limit of %d", hosts, cfg.MaxHosts)
+			}
 			if conns > cfg.MaxConns+1 || hosts > cfg.MaxHosts+2*cfg.MaxConns+excessHosts+2 {
 				t.Fatalf("%d hosts, %d flows, with limits of %d and %d", hosts, conns, cfg.MaxHosts, cfg.MaxConns)
 			}
@@ -97,7 +103,7 @@ func checkTable(t testing.TB, table *Table) {
 	})
 	checkSlab(t, "flows", n, table.flows.count, table.flows.used, table.flows.next, table.flows.free)
 	servers := 0
-	n = checkAge(t, "hosts", &table.hosts.age, table.hosts.linksOf, func(n uint32) {
+	visit := func(n uint32) {
 		r := table.hosts.at(n)
 		if r.flows != flows[n] {
 			t.Fatalf("host %d counts %d flows, there are %d", n, r.flows, flows[n])
@@ -116,7 +122,16 @@ func checkTable(t testing.TB, table *Table) {
 		if h, ok := table.Host(addr); !ok || h.TotalConn == 0 || h.Distance < -1 || h.Distance > 255 {
 			t.Fatalf("host %v = %+v, %v", addr, h, ok)
 		}
-	})
+	}
+	n = 0
+	for i := range table.hosts.lists {
+		l := &table.hosts.lists[i]
+		count := checkAge(t, "hosts", &l.age, table.hosts.linksOf, visit)
+		if count != l.count {
+			t.Fatalf("list %d: %d listed, %d counted", i, count, l.count)
+		}
+		n += count
+	}
 	checkSlab(t, "hosts", n, table.hosts.count, table.hosts.used, table.hosts.next, table.hosts.free)
 	if len(flows) != 0 {
 		t.Fatalf("flows refer to hosts that are gone: %v", flows)
@@ -124,8 +139,10 @@ func checkTable(t testing.TB, table *Table) {
 	if live := int(table.servers.next) - len(table.servers.free); live != servers {
 		t.Fatalf("%d records of servers are in use, %d hosts have one", live, servers)
 	}
-	if c := &table.conns; c.used != int(c.next) || c.next > c.size {
-		t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.next, c.size)
+	for _, c := range []*conns{&table.conns, &table.kept} {
+		if c.used != int(c.next) || c.next > c.size {
+			t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.next, c.size)
+		}
 	}
 }
 

@@ -59,17 +59,21 @@ func (t *Table) Len() (hosts, conns int) { return t.hosts.count, t.flows.count }
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
 	t.db, t.matcher = db, signature.NewMatcher(db)
-	for n := t.hosts.age.oldest; n != none; n = t.hosts.at(n).links.newer {
-		h := t.hosts.at(n)
-		h.label, h.link = labels[h.label], links[h.link]
-		h.client.last.valid = false
-		if h.server != none {
-			t.servers.at(h.server).last.valid = false
+	for i := range t.hosts.lists {
+		for n := t.hosts.lists[i].age.oldest; n != none; n = t.hosts.at(n).links.newer {
+			h := t.hosts.at(n)
+			h.label, h.link = labels[h.label], links[h.link]
+			h.client.last.valid = false
+			if h.server != none {
+				t.servers.at(h.server).last.valid = false
+			}
 		}
 	}
-	for n := uint32(1); n <= t.conns.next; n++ {
-		r := t.conns.at(n)
-		r.label = labels[r.label]
+	for _, c := range [...]*conns{&t.conns, &t.kept} {
+		for n := uint32(1); n <= c.next; n++ {
+			r := c.at(n)
+			r.label = labels[r.label]
+		}
 	}
 }
 

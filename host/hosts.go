@@ -7,13 +7,27 @@ import (
 	"github.com/mxprint/mxprint/signature"
 )
 
-// hosts is the table of addresses seen, ordered by last touch.
+// hosts is the table of addresses seen: two lists, each ordered by last touch.
+// Those that have proved to be there are in a list of their own, so that
+// addresses of which nothing but SYNs came cannot push them out.
 type hosts struct {
 	slab[hostRec]
 	index
+	lists [2]hostList
+	count int
+}
+
+// hostList is one list of hosts.
+type hostList struct {
 	age   ageList
 	count int
 }
+
+// The lists of hosts. Without Config.Unproven all are in the first.
+const (
+	unproven = iota
+	proven
+)
 
 // hostRec is what is kept of one address. It holds no pointer. Times are
 // seconds of packet time.
@@ -37,6 +51,7 @@ type hostRec struct {
 	distance  int16
 	reasons   Reasons
 	v6        bool
+	list      uint8 // unproven or proven
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     signature.Clock // of the stack whose uptime upMin is
@@ -101,7 +116,7 @@ func (h *hosts) add(a netip.Addr, hash, now uint32) uint32 {
 	r.firstSeen, r.lastSeen = now, now
 	r.distance = distanceUnknown
 	h.insert(n, hash)
-	h.age.push(n, h.linksOf)
+	h.enlist(n, unproven)
 	h.count++
 	return n
 }
@@ -109,14 +124,26 @@ func (h *hosts) add(a netip.Addr, hash, now uint32) uint32 {
 // touch makes the host the newest.
 func (h *hosts) touch(n, now uint32) {
 	h.at(n).lastSeen = now
-	if h.age.newest != n {
-		h.age.drop(n, h.linksOf)
-		h.age.push(n, h.linksOf)
+	if age := &h.lists[h.at(n).list].age; age.newest != n {
+		age.drop(n, h.linksOf)
+		age.push(n, h.linksOf)
 	}
 }
 
+func (h *hosts) enlist(n uint32, list uint8) {
+	h.at(n).list = list
+	h.lists[list].age.push(n, h.linksOf)
+	h.lists[list].count++
+}
+
+func (h *hosts) strike(n uint32) {
+	l := &h.lists[h.at(n).list]
+	l.age.drop(n, h.linksOf)
+	l.count--
+}
+
 func (h *hosts) delete(n uint32) {
-	h.age.drop(n, h.linksOf)
+	h.strike(n)
 	h.remove(n, h.at(n).hash)
 	h.give(n)
 	h.count--

@@ -28,6 +28,11 @@ type Config struct {
 	ConnAge  time.Duration // a connection is forgotten after; default 30 s
 	HostAge  time.Duration // an address is forgotten after; default 2 h
 	Recent   int           // connections whose SYN is kept for Table.Conn; default none
+
+	// Unproven is how many of MaxHosts may be addresses that were not Proved:
+	// a flood of SYNs pushes out no others. Half of Recent is then for Proved
+	// connections. 0, and a table is p0f's: the oldest goes, whoever it is.
+	Unproven int
 }
 
 func (c *Config) setDefaults() {
@@ -45,6 +50,9 @@ func (c *Config) setDefaults() {
 	}
 	const most = 1 << 30 // records are numbered with 32 bits
 	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
+	if c.Unproven > 0 {
+		c.Unproven = max(min(c.Unproven, c.MaxHosts-1), 2) // both ends of a connection
+	}
 }
 
 // Share returns the bounds for one of several tables that together keep to
@@ -53,7 +61,7 @@ func (c Config) Share(tables int) Config {
 	if tables > 1 {
 		c.setDefaults()
 		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
-		c.Recent = (c.Recent + tables - 1) / tables
+		c.Recent, c.Unproven = (c.Recent+tables-1)/tables, (c.Unproven+tables-1)/tables
 	}
 	return c
 }
@@ -69,6 +77,7 @@ type Table struct {
 	servers slab[roleRec] // server roles, of the few hosts that have one
 	flows   flows
 	conns   conns
+	kept    conns // of those, the proved ones
 
 	at         int64 // time of the current packet, microseconds
 	frames     uint64
@@ -81,7 +90,17 @@ type Table struct {
 // may be nil.
 func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
-	return &Table{db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer, hosts: newHosts(), flows: newFlows(), conns: newConns(cfg.Recent)}
+	fresh, kept := cfg.Recent, 0
+	if cfg.Unproven > 0 {
+		kept = fresh / 2
+		fresh -= kept
+	}
+	t := &Table{
+		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
+		hosts: newHosts(), flows: newFlows(), conns: newConns(fresh), kept: newConns(kept),
+	}
+	t.kept.seed = t.conns.seed // records are copied with the hash they hold
+	return t
 }
 
 // expiryFrames is how often p0f looks for what is too old, in frames.
@@ -131,7 +150,12 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 	case packet.SYNACK:
 		t.synAck(fl, role, s)
 	case packet.ACK:
+		proved := role == Client && t.completes(fl, s)
 		t.ack(fl, role, s, payload)
+		if proved {
+			t.proveHost(dst)
+			t.Prove(s.Src, s.Dst)
+		}
 	default: // FIN or RST, with or without ACK
 		if f := t.flows.at(fl); !f.probe {
 			t.checkUptime(f, role, s, nil)
@@ -226,7 +250,7 @@ func (t *Table) touchHost(a netip.Addr, at found) uint32 {
 		t.hosts.touch(at.n, t.seconds())
 		return at.n
 	}
-	if t.hosts.count > t.cfg.MaxHosts {
+	if t.full() {
 		t.pruneHosts()
 	}
 	return t.hosts.add(a, at.hash, t.seconds())

@@ -1,0 +1,74 @@
+package host
+
+import (
+	"net/netip"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// Prove says that a client is really there, as a mail server knows that asks
+// about it: its address, and the connection if there is a port, are no longer
+// pushed out by SYNs. An invalid server stands for any. A handshake that the
+// table sees completed proves both its ends. Without Config.Unproven nothing
+// happens.
+func (t *Table) Prove(client, server netip.AddrPort) {
+	if t.cfg.Unproven == 0 {
+		return
+	}
+	if n, _ := t.hosts.find(client.Addr()); n != none {
+		t.proveHost(n)
+	}
+	if t.kept.size == 0 || client.Port() == 0 {
+		return
+	}
+	r := t.conns.find(client, server)
+	if r == nil || r.is&isKept != 0 {
+		return
+	}
+	r.is |= isKept
+	kept := t.kept.oldest()
+	*kept = *r
+	t.kept.insert(t.kept.newest, t.kept.keyOf(r.client, r.clientPort))
+}
+
+// completes reports whether a client's segment is the first to acknowledge the
+// number that the server chose: spoofed SYNs are never followed by one.
+func (t *Table) completes(fl uint32, s *packet.Segment) bool {
+	f := t.flows.at(fl)
+	if t.cfg.Unproven == 0 || f.proved || !f.answered || s.Seq != f.next[Client] || s.Ack != f.next[Server] {
+		return false
+	}
+	f.proved = true
+	return true
+}
+
+// proveHost moves a host into the list of the proved ones.
+func (t *Table) proveHost(n uint32) {
+	if t.hosts.at(n).list == proven {
+		return
+	}
+	t.hosts.strike(n)
+	t.hosts.enlist(n, proven)
+	if t.hosts.lists[proven].count > t.cfg.MaxHosts-t.cfg.Unproven {
+		t.pushOut(proven)
+	}
+}
+
+// full reports whether a host must go before one more may come.
+func (t *Table) full() bool {
+	if t.cfg.Unproven > 0 {
+		return t.hosts.lists[unproven].count >= t.cfg.Unproven
+	}
+	return t.hosts.count > t.cfg.MaxHosts
+}
+
+// pushOut forgets the oldest host of a list, with the flows that refer to it.
+func (t *Table) pushOut(list int) {
+	n := t.hosts.lists[list].age.oldest
+	for n != none && t.hosts.at(n).flows > 0 {
+		t.destroyFlow(t.flows.age.oldest)
+	}
+	if n != none {
+		t.deleteHost(n)
+	}
+}

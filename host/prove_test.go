@@ -1,0 +1,106 @@
+package host
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// TestFlood: senders that completed a handshake, or that a mail server asked
+// about, are answered for after any number of SYNs from elsewhere; the others
+// are not, and the table keeps its bounds.
+func TestFlood(t *testing.T) {
+	cfg := Config{MaxHosts: 1000, Unproven: 600, Recent: 400}
+	f := newFeed(t, cfg)
+	f.observer = nil
+	update := func(s *packet.Segment) {
+		f.Frame(f.ms * 1000)
+		f.Update(s, nil)
+	}
+	sender := func(i int) *packet.Segment {
+		s := syn(2000 + i)
+		s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(2000+i))
+		return s
+	}
+	const each = 60 // senders of a kind
+	for i := range 3 * each {
+		s := sender(i)
+		update(s)
+		switch i / each {
+		case 0: // the handshake is completed
+			answer := synAck(s)
+			answer.Dst = s.Src
+			update(answer)
+			ack := *s
+			ack.Type, ack.Flags = packet.ACK, packet.FlagACK
+			ack.Seq, ack.Ack = s.Seq+1, answer.Seq+1
+			update(&ack)
+		case 1: // a mail server asks
+			f.Prove(s.Src, netip.AddrPort{})
+		}
+	}
+	for i := range 100_000 {
+		s := addressed(syn(1), i)
+		s.Seq = uint32(i) + 1
+		update(s)
+		if hosts, _ := f.Len(); hosts > cfg.MaxHosts {
+			t.Fatalf("%d hosts after %d SYNs, want %d at most", hosts, i, cfg.MaxHosts)
+		}
+	}
+	for i := range 3 * each {
+		s := sender(i)
+		_, host := f.Host(s.Src.Addr())
+		_, conn := f.Conn(s.Src, netip.AddrPort{})
+		if want := i/each < 2; host != want || conn != want {
+			t.Errorf("sender %d: address known %v, connection known %v, want %v", i, host, conn, want)
+		}
+	}
+	checkTable(t, f.Table)
+}
+
+// TestProvedAreBounded: the proved ones push each other out, the oldest first.
+func TestProvedAreBounded(t *testing.T) {
+	table := New(signature.Builtin(), Config{MaxHosts: 500, Unproven: 100, Recent: 100}, nil)
+	for i := range 5000 {
+		s := addressed(syn(1), i)
+		table.Frame(1e15)
+		table.Update(s, nil)
+		table.Prove(s.Src, s.Dst)
+	}
+	known := 0
+	for i := range 5000 {
+		if _, ok := table.Host(addressed(syn(1), i).Src.Addr()); ok {
+			known++
+			if i < 4500 {
+				t.Errorf("sender %d of 5000 is known still", i)
+			}
+		}
+	}
+	if known < 399 || known > 500 {
+		t.Errorf("%d senders are known, want 399 to 500", known)
+	}
+	checkTable(t, table)
+}
+
+// TestAckOfAnotherNumber: who spoofs a SYN does not see what the server chose,
+// so that an acknowledgement of something else proves nothing.
+func TestAckOfAnotherNumber(t *testing.T) {
+	f := newFeed(t, Config{MaxHosts: 100, Unproven: 50})
+	s := syn(1025)
+	answer := synAck(s)
+	f.send(s)
+	f.send(answer)
+	ack := data(s, 0, 0)
+	ack.Ack = answer.Seq + 2
+	f.send(ack)
+	if n := f.hosts.lists[proven].count; n != 0 {
+		t.Errorf("%d hosts are proved, want none", n)
+	}
+	ack.Ack--
+	f.send(ack)
+	if n := f.hosts.lists[proven].count; n != 2 {
+		t.Errorf("%d hosts are proved, want both ends", n)
+	}
+}
