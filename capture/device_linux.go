@@ -141,7 +141,7 @@ func (r *Ring) look() error {
 		if link != r.link {
 			return fmt.Errorf("capture: %s came back as another kind of interface", r.cfg.Interface)
 		}
-		if r.bind(index) != nil {
+		if r.rebind(index) != nil {
 			return nil // gone again meanwhile
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/packet"
@@ -52,6 +53,7 @@ const (
 type Ring struct {
 	cfg    Config
 	link   packet.LinkType
+	group  *group // of rings that share the frames; nil: it has all
 	mem    []byte // slots of cfg.SlotBytes each
 	slots  int
 	next   int // the slot the kernel fills, or has filled, next
@@ -79,7 +81,9 @@ type Ring struct {
 // OpenRing opens a ring on the interface. From its first frame on, only those
 // that pass the filter get in. An error wraps ErrNoInterface or
 // fs.ErrPermission where that is the reason.
-func OpenRing(cfg Config) (*Ring, error) {
+func OpenRing(cfg Config) (*Ring, error) { return openRing(cfg, nil) }
+
+func openRing(cfg Config, g *group) (*Ring, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -88,7 +92,7 @@ func OpenRing(cfg Config) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{cfg: cfg, link: link, fd: -1, wake: -1}
+	r := &Ring{cfg: cfg, link: link, group: g, fd: -1, wake: -1}
 	if err := r.open(index); err != nil {
 		r.Close()
 		return nil, err
@@ -112,6 +116,14 @@ func RingLink(name string) (packet.LinkType, error) {
 // open makes the socket. The order matters: a socket of protocol 0 gets no
 // frames, so that none slips in before the filter and the ring are there.
 func (r *Ring) open(index int) (err error) {
+	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		r.wake = -1
+		return fmt.Errorf("capture: %w", err)
+	}
+	return r.openSocket(index)
+}
+
+func (r *Ring) openSocket(index int) (err error) {
 	typ := unix.SOCK_RAW
 	if r.link == packet.LinkRaw {
 		typ = unix.SOCK_DGRAM
@@ -120,17 +132,16 @@ func (r *Ring) open(index int) (err error) {
 		r.fd = -1
 		return socketError(r.cfg.Interface, err)
 	}
-	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		r.wake = -1
-		return fmt.Errorf("capture: %w", err)
-	}
 	if err := r.attach(); err != nil {
 		return fmt.Errorf("capture: attaching the filter on %s: %w", r.cfg.Interface, err)
 	}
 	if err := r.mapRing(); err != nil {
 		return fmt.Errorf("capture: a ring of %d bytes on %s: %w", r.cfg.RingBytes, r.cfg.Interface, err)
 	}
-	return r.bind(index)
+	if err := r.bind(index); err != nil {
+		return err
+	}
+	return r.join(index)
 }
 
 // attach gives the kernel the filter.
@@ -138,12 +149,15 @@ func (r *Ring) attach() error {
 	if len(r.cfg.Filter) == 0 {
 		return nil
 	}
-	prog := make([]unix.SockFilter, len(r.cfg.Filter))
-	for i, ins := range r.cfg.Filter {
+	return unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, sockFprog(r.cfg.Filter))
+}
+
+func sockFprog(program []bpf.RawInstruction) *unix.SockFprog {
+	prog := make([]unix.SockFilter, len(program))
+	for i, ins := range program {
 		prog[i] = unix.SockFilter{Code: ins.Op, Jt: ins.Jt, Jf: ins.Jf, K: ins.K}
 	}
-	return unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
-		&unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]})
+	return &unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 }
 
 // mapRing has the kernel make the ring. Slots lie one after the other through

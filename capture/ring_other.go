@@ -20,6 +20,9 @@ type Ring struct{}
 // OpenRing fails: this system has no packet socket.
 func OpenRing(Config) (*Ring, error) { return nil, errNoRing }
 
+// OpenRings fails as OpenRing does.
+func OpenRings(Config, int, Fanout) ([]*Ring, error) { return nil, errNoRing }
+
 // RingLink fails as OpenRing does.
 func RingLink(string) (packet.LinkType, error) { return 0, errNoRing }
 

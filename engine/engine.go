@@ -15,7 +15,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/mxprint/mxprint/capture"
@@ -52,7 +51,7 @@ type Engine struct {
 	rule    Rule
 	log     *slog.Logger
 	shards  []*shard
-	factor  uint32 // of spread
+	fanout  capture.Fanout
 	tell    *teller
 	recent  bool // the tables know connections, too
 	waiting waiters
@@ -73,7 +72,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
-		factor: rand.Uint32() | 1, tell: newTeller(cfg.Observers, cfg.Logger),
+		fanout: capture.NewFanout(), tell: newTeller(cfg.Observers, cfg.Logger),
 	}
 	workers := min(max(cfg.Workers, 1), maxWorkers)
 	for range workers {
@@ -124,6 +123,13 @@ func (e *Engine) failure() error {
 	defer e.mu.Unlock()
 	return e.failed
 }
+
+// Fanout is how the engine spreads clients over its workers. Rings that share
+// an interface in the same way (capture.OpenRings) never meet at a lock.
+func (e *Engine) Fanout() capture.Fanout { return e.fanout }
+
+// Workers is into how many parts the memory is split.
+func (e *Engine) Workers() int { return len(e.shards) }
 
 // Stats counts what an engine has seen and holds.
 type Stats struct {

@@ -55,7 +55,7 @@ func (in *input) frame(f *capture.Frame) {
 	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
 	to := 0
 	if err == nil && len(in.batches) > 1 {
-		if to = in.engine.shardOf(&next.Segment); to != 0 {
+		if to = in.engine.fanout.Worker(next.Segment.Src, next.Segment.Dst, len(in.batches)); to != 0 {
 			b = &in.batches[to]
 			b.all[b.n], next = *next, &b.all[b.n]
 		}

@@ -1,12 +1,9 @@
 package engine
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"sync"
 
 	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/packet"
 )
 
 // shard is a part of the memory of hosts: all that concerns its clients. One
@@ -59,34 +56,4 @@ func (e *Engine) handOver(patient bool) {
 			e.tell.take(some, patient)
 		}
 	}
-}
-
-// shardOf is the part of the memory for a segment: the same for both directions
-// of a connection, and for all connections of a client. Who the client is, the
-// ports tell well enough: his is the higher one.
-func (e *Engine) shardOf(s *packet.Segment) int {
-	if len(e.shards) == 1 {
-		return 0
-	}
-	client := s.Src
-	if s.Dst.Port() > s.Src.Port() {
-		client = s.Dst
-	}
-	return int(e.spread(client.Addr()) % uint32(len(e.shards)))
-}
-
-// spread is a number for an address. A packet socket's fanout computes the
-// same (capture.Fanout), so that each worker has the shard of its frames for
-// itself.
-func (e *Engine) spread(a netip.Addr) uint32 {
-	if a.Is4() {
-		b := a.As4()
-		return binary.BigEndian.Uint32(b[:]) * e.factor >> 16
-	}
-	b := a.As16()
-	var sum uint32
-	for i := 0; i < len(b); i += 4 {
-		sum ^= binary.BigEndian.Uint32(b[i:])
-	}
-	return sum * e.factor >> 16
 }
