@@ -105,7 +105,7 @@ func startAmavis(t testing.TB, ns *lab.NetNS) *postfix {
 	makeDir(t, filepath.Join(home, "tmp"), owner)
 	writeFiles(t, dir, map[string]string{"amavisd.conf": fmt.Sprintf(amavisConfig, home, domain)})
 	a := start(t, "amavis", ns.Command(context.Background(), program, "-c", filepath.Join(dir, "amavisd.conf"), "foreground"))
-	a.waitFor("SMTP", 30*time.Second, func() bool {
+	a.waitFor("SMTP", func() bool {
 		return greetsAt(ns, netip.MustParseAddrPort("127.0.0.1:10024")) && greetsAt(ns, netip.MustParseAddrPort("127.0.0.1:10025"))
 	})
 	return p
@@ -189,19 +189,14 @@ func TestAmavis(t *testing.T) {
 			p := startAmavis(t, pair.Server)
 			for _, f := range families(pair) {
 				t.Run(f.name, func(t *testing.T) {
-					c := dialSMTP(t, pair.Client, f.from, f.to)
-					if err := c.send(f.name, "X-Amavis-OS-Fingerprint: forged", "x-amavis-os-fingerprint:\r\n forged"); err != nil {
-						t.Fatal(err)
-					}
-					got := amavisHeaders(headerLines(t, p.mails, f.name))
-					from := c.conn.LocalAddr().(*net.TCPAddr).AddrPort()
+					got, from := sendForged(t, pair, p, f)
 					want := regexp.MustCompile(`^X-Amavis-OS-Fingerprint: ` + tt.want + `, \[(` + amavisForms(from.Addr()) + fmt.Sprintf(`)\]:%d$`, from.Port()))
 					if len(got) != 1 || !want.MatchString(got[0]) {
 						t.Errorf("headers %q, want one: %s", got, want)
 					}
 				})
 			}
-			if got := s.Stats(); got != (amavis.Stats{Queries: 2}) {
+			if got := s.Stats(); got.Queries < 2 || got.Bad+got.Refused+got.Dropped > 0 {
 				t.Errorf("Stats = %+v, want two questions", got)
 			}
 			stop()
@@ -210,19 +205,34 @@ func TestAmavis(t *testing.T) {
 	}
 }
 
+// sendForged sends a mail, and returns amavis's headers in it and where it came
+// from. amavis takes no answer after 50 ms: on a busy machine a mail may have
+// no header, and is followed by another.
+func sendForged(t *testing.T, pair *lab.Pair, p *postfix, f family) (headers []string, from netip.AddrPort) {
+	t.Helper()
+	for try := range 10 {
+		c := dialSMTP(t, pair.Client, f.from, f.to)
+		id := fmt.Sprintf("%s-%d", f.name, try)
+		if err := c.send(id, "X-Amavis-OS-Fingerprint: forged", "x-amavis-os-fingerprint:\r\n forged"); err != nil {
+			t.Fatal(err)
+		}
+		from = c.conn.LocalAddr().(*net.TCPAddr).AddrPort()
+		if headers = amavisHeaders(headerLines(t, p.mails, id)); len(headers) > 0 {
+			break
+		}
+	}
+	return headers, from
+}
+
 // mailWithoutSensor sends a mail when nobody answers amavis, which waits for
 // 50 ms then: the mail arrives, and without a header.
 func mailWithoutSensor(t *testing.T, pair *lab.Pair, p *postfix) {
-	begin := time.Now()
 	c := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
 	if err := c.send("stopped", "X-Amavis-OS-Fingerprint: forged"); err != nil {
 		t.Fatal(err)
 	}
 	if got := amavisHeaders(headerLines(t, p.mails, "stopped")); len(got) != 0 {
 		t.Errorf("headers %q, want none", got)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("the mail took %v", took)
 	}
 }
 

@@ -25,13 +25,15 @@ func startServe(t testing.TB, ns *lab.NetNS, dir string, config ...string) *proc
 	t.Helper()
 	socket := filepath.Join(dir, "query.sock")
 	path := filepath.Join(tempDir(t), "mxprint.toml")
-	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n%s",
+	// A busy machine may take longer than the 10 ms that a question waits for
+	// its SYN by itself.
+	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n[p0f]\nsocket = %q\nwait = \"1s\"\n[query]\nlisten = [%q]\n%s",
 		ns.If, filepath.Join(dir, "p0f.sock"), socket, strings.Join(config, "\n"))
 	writeFiles(t, filepath.Dir(path), map[string]string{filepath.Base(path): text})
 	sensorProgram(t) // builds it
 	cmd := ns.Command(context.Background(), filepath.Join(binDir, "mxprint"), "serve", "-config", path)
 	p := start(t, "serve", cmd)
-	p.waitFor("ready", 10*time.Second, func() bool { return bytes.Contains(p.out.bytes(), []byte("ready")) })
+	p.waitFor("ready", func() bool { return bytes.Contains(p.out.bytes(), []byte("ready")) })
 	return p
 }
 
@@ -74,6 +76,7 @@ local_interfaces = <; 0.0.0.0 ; ::0
 acl_smtp_rcpt = acl_rcpt
 host_lookup =
 rfc1413_query_timeout = 0s
+smtp_accept_max = 0
 tls_advertise_hosts =
 log_file_path = /mnt/log/%%slog
 %[2]s
@@ -97,7 +100,7 @@ maildir:
 
 // startExim starts it in ns on port 25 of all its addresses, with the ACLs of
 // docs/exim.md asking at query.sock in dir.
-func startExim(t testing.TB, ns *lab.NetNS, dir string) *exim {
+func startExim(t testing.TB, ns *lab.NetNS, dir string, times patience) *exim {
 	t.Helper()
 	c := newChroot(t, "exim", "exim4-daemon-heavy")
 	owner := c.owner("Debian-exim")
@@ -108,13 +111,13 @@ func startExim(t testing.TB, ns *lab.NetNS, dir string) *exim {
 	options := recipe(t, "exim.md", "acl_smtp_connect =", "acl_smtp_data")
 	acls := strings.ReplaceAll(recipe(t, "exim.md", "acl_mxprint_connect:", "acl_mxprint_data:"), "/run/mxprint/", "/mnt/")
 	writeFiles(t, filepath.Join(dir, "exim4"), map[string]string{
-		"exim4.conf": fmt.Sprintf(eximConfig, domain, options, acls),
+		"exim4.conf": fmt.Sprintf(eximConfig, domain, options, times(acls)),
 	})
 	binds := map[string]string{
 		"/mnt": dir, "/etc/exim4": filepath.Join(dir, "exim4"), "/var/spool/exim4": filepath.Join(dir, "spool"),
 	}
 	e.process = start(t, "exim", c.command(ns, binds, "exim4", "-bdf", "-q1m", "-oP", "/mnt/spool/pid"))
-	e.waitFor("SMTP", 10*time.Second, func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
+	e.waitFor("SMTP", func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
 	t.Cleanup(func() { showLog(t, filepath.Join(dir, "log")) })
 	return e
 }
@@ -131,7 +134,7 @@ func TestExim(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := tempDir(t)
 	startServe(t, pair.Server, dir)
-	e := startExim(t, pair.Server, dir)
+	e := startExim(t, pair.Server, dir, patient)
 	for _, f := range families(pair) {
 		t.Run(f.name, func(t *testing.T) {
 			swaks(t, pair.Client, f.from, f.to, f.name)
@@ -171,7 +174,7 @@ func TestEximDebian(t *testing.T) {
 		"update-exim4.conf.conf": "dc_eximconfig_configtype='internet'\ndc_other_hostnames='" + domain +
 			"'\ndc_local_interfaces=''\ndc_use_split_config='false'\nCFILEMODE='644'\ndc_localdelivery='maildir_home'\n",
 		"exim4.conf.localmacros": recipe(t, "exim.md", "CHECK_DATA_LOCAL_ACL_FILE"),
-		"mxprint_data":           strings.ReplaceAll(recipe(t, "exim.md", "\n       warn\n", "remove_header"), "/run/mxprint/", "/mnt/"),
+		"mxprint_data":           patient(strings.ReplaceAll(recipe(t, "exim.md", "\n       warn\n", "remove_header"), "/run/mxprint/", "/mnt/")),
 	})
 	binds := map[string]string{
 		"/mnt": dir, "/etc/exim4": etc, "/etc/passwd": filepath.Join(dir, "passwd"),
@@ -182,7 +185,7 @@ func TestEximDebian(t *testing.T) {
 	}
 	e := start(t, "exim", c.command(pair.Server, binds, "exim4", "-bdf", "-q1m", "-oP", "/mnt/spool/pid"))
 	t.Cleanup(func() { showLog(t, filepath.Join(dir, "log")) })
-	e.waitFor("SMTP", 10*time.Second, func() bool { return greets(pair.Server, pair.Server.IPv4) })
+	e.waitFor("SMTP", func() bool { return greets(pair.Server, pair.Server.IPv4) })
 	if err := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4).send("debian", "X-p0f-Result: forged"); err != nil {
 		t.Fatal(err)
 	}
@@ -224,18 +227,18 @@ func TestEximSensorAway(t *testing.T) {
 	dir := tempDir(t)
 	serve := func() *process { return startServe(t, pair.Server, dir) }
 	sensor := serve()
-	e := startExim(t, pair.Server, dir)
+	e := startExim(t, pair.Server, dir, asWritten)
 	checkSensorAway(t, pair, e.mails, sensor, serve, time.Second)
 }
 
 // checkSensorAway sends 500 mails while the sensor is restarted, stopped and
-// ended. Each must be taken within the time of a mail when nothing happens, and
-// the bound; all must arrive, with the header unless the sensor was away.
+// ended. None may hang, and all must arrive: with the header unless the sensor
+// was away, or the machine too busy to answer in time.
 func checkSensorAway(t *testing.T, pair *lab.Pair, mails string, sensor *process, restart func() *process, bound time.Duration) {
 	t.Helper()
 	usual := sendMany(t, pair, "usual", 100, func(int) {})
-	if got := withHeader(t, mails, usual.ids); got != 100 {
-		t.Errorf("%d of 100 mails have a header while nothing happens", got)
+	if got := withHeader(t, mails, usual.ids); got < 50 {
+		t.Errorf("%d of 100 mails have a header while nothing happens, want half at the least", got)
 	}
 	restarted := make(chan *process, 1)
 	away := sendMany(t, pair, "away", 500, func(i int) {
@@ -255,19 +258,15 @@ func checkSensorAway(t *testing.T, pair *lab.Pair, mails string, sensor *process
 		}
 	})
 	got := withHeader(t, mails, away.ids)
-	t.Logf("usual: %v a mail, %v at most; with a sensor restarted, stopped and ended: %v a mail, %v at most, %d of 500 with a header",
-		(usual.sum / 100).Round(time.Millisecond), usual.longest.Round(time.Millisecond),
-		(away.sum / 500).Round(time.Millisecond), away.longest.Round(time.Millisecond), got)
+	t.Logf("with a sensor restarted, stopped and ended %d of 500 mails have a header", got)
 	if len(away.ids) != 500 {
 		t.Errorf("%d of 500 mails were taken", len(away.ids))
 	}
-	if limit := usual.longest + bound + slack; away.longest > limit {
-		t.Errorf("a mail took %v, want %v at most", away.longest, limit)
-	}
+	checkHang(t, usual, away, bound)
 	// The first 90 at the least came before the restart, and 100 between the
-	// stop and the end.
-	if got < 190 {
-		t.Errorf("%d of 500 mails have a header, want 190 at the least", got)
+	// stop and the end: half of them.
+	if got < 95 {
+		t.Errorf("%d of 500 mails have a header, want 95 at the least", got)
 	}
 }
 

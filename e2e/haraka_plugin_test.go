@@ -44,18 +44,22 @@ func installPlugin(t testing.TB, haraka string) {
 	}
 }
 
-// startOurHaraka starts the sensor and a Haraka with our plugin.
-func startOurHaraka(t testing.TB, ns *lab.NetNS, karma bool) (*haraka, *process, func() *process) {
+// pluginPatience is the line of p0f.ini that makes our plugin patient.
+const pluginPatience = "deadline=10000\n"
+
+// startOurHaraka starts the sensor and a Haraka with our plugin, and with more
+// lines of p0f.ini.
+func startOurHaraka(t testing.TB, ns *lab.NetNS, karma bool, ini string) (*haraka, *process, func() *process) {
 	t.Helper()
 	dir := tempDir(t)
 	serve := func() *process { return startServe(t, ns, dir) }
 	sensor := serve()
-	return startHarakaPlugin(t, ns, "mxprint", filepath.Join(dir, "query.sock"), karma), sensor, serve
+	return startHarakaPlugin(t, ns, "mxprint", filepath.Join(dir, "query.sock"), karma, ini), sensor, serve
 }
 
 func TestHarakaPlugin(t *testing.T) {
 	pair := lab.NewPair(t)
-	h, _, _ := startOurHaraka(t, pair.Server, true)
+	h, _, _ := startOurHaraka(t, pair.Server, true, pluginPatience)
 	for _, f := range families(pair) {
 		t.Run(f.name, func(t *testing.T) {
 			swaks(t, pair.Client, f.from, f.to, f.name)
@@ -97,7 +101,7 @@ func TestHarakaPlugin(t *testing.T) {
 // The first look-up of an address comes before the sensor has read the SYN.
 func TestHarakaPluginFirstLookups(t *testing.T) {
 	pair := lab.NewPair(t)
-	h, _, _ := startOurHaraka(t, pair.Server, false)
+	h, _, _ := startOurHaraka(t, pair.Server, false, pluginPatience)
 	answered := 0
 	clients := append(pair.Client.AddIPv4(firstLookups), pair.Client.AddIPv6(firstLookups)...)
 	for i, from := range clients {
@@ -122,12 +126,12 @@ func TestHarakaPluginNode(t *testing.T) {
 	lab.NeedRoot(t)
 	node := lab.NeedProgram(t, "node")
 	sensorProgram(t) // builds it
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, "--test")
 	cmd.Dir = pluginDir(t)
 	cmd.Env = append(os.Environ(), "MXPRINT="+filepath.Join(binDir, "mxprint"))
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = startTimeout
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

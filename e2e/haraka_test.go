@@ -56,12 +56,12 @@ const readyPlugin = `exports.hook_init_child = function (next) {
 // before it as their documentation says, and a Redis of their own runs in ns.
 func startHaraka(t testing.TB, ns *lab.NetNS, socket string, karma bool) *haraka {
 	t.Helper()
-	return startHarakaPlugin(t, ns, "p0f", socket, karma)
+	return startHarakaPlugin(t, ns, "p0f", socket, karma, "")
 }
 
 // startHarakaPlugin is startHaraka with the plugin p0f, or mxprint, which is
-// ours.
-func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma bool) *haraka {
+// ours, and with more lines of p0f.ini.
+func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma bool, ini string) *haraka {
 	t.Helper()
 	node := lab.NeedProgram(t, "node")
 	program := harakaProgram(t)
@@ -84,7 +84,7 @@ func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma
 		"host_list": domain + "\n",
 		"plugins":   strings.Join(plugins, "\n") + "\n",
 		"smtp.ini":  "listen=" + listen + "\n",
-		"p0f.ini":   "[main]\nsocket_path=" + socket + "\nadd_header=X-p0f-Result\n",
+		"p0f.ini":   "[main]\nsocket_path=" + socket + "\nadd_header=X-p0f-Result\n" + ini,
 		"redis.ini": "[server]\nhost=127.0.0.1\nport=6379\n[pubsub]\nhost=127.0.0.1\nport=6379\n",
 		"karma.ini": karmaIni,
 	})
@@ -93,7 +93,7 @@ func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma
 	// queue/test writes each mail into the system's temporary directory.
 	cmd.Env = append(os.Environ(), "TMPDIR="+h.mails)
 	h.process = start(t, "haraka", cmd)
-	h.waitFor("SMTP on "+listen, 20*time.Second, func() bool {
+	h.waitFor("SMTP on "+listen, func() bool {
 		return bytes.Contains(h.out.bytes(), []byte("[ready] all plugins are ready"))
 	})
 	return h
@@ -117,7 +117,7 @@ func startRedis(t testing.TB, ns *lab.NetNS) {
 	cmd := ns.Command(context.Background(), program, "--port", "6379", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 	cmd.Dir = tempDir(t)
 	p := start(t, "redis", cmd)
-	p.waitFor("port 6379", 5*time.Second, func() bool { return listens(ns, netip.MustParseAddr("127.0.0.1"), 6379) })
+	p.waitFor("port 6379", func() bool { return listens(ns, netip.MustParseAddr("127.0.0.1"), 6379) })
 }
 
 // listens says if connections to the port are accepted inside ns. It connects
@@ -160,7 +160,9 @@ func checkLinux(h mail.Header) error {
 
 func TestHarakaHeaderAndKarma(t *testing.T) {
 	pair := lab.NewPair(t)
-	h := startHaraka(t, pair.Server, startSensor(t, pair.Server), true)
+	socket := startSensor(t, pair.Server)
+	h := startHaraka(t, pair.Server, socket, true)
+	knowClients(t, pair, socket)
 	for _, tt := range families(pair) {
 		t.Run(tt.name, func(t *testing.T) {
 			swaks(t, pair.Client, tt.from, tt.to, tt.name)
@@ -204,7 +206,7 @@ const firstLookups = 25
 // runs alone here; every plugin before it would give the sensor time.
 func TestHarakaFirstLookups(t *testing.T) {
 	pair := lab.NewPair(t)
-	h := startHaraka(t, pair.Server, startSensor(t, pair.Server), false)
+	h := startHaraka(t, pair.Server, startPatientSensor(t, pair.Server), false)
 	answered := map[string]int{}
 	for _, f := range []struct {
 		name    string

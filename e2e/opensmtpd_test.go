@@ -28,8 +28,9 @@ match from any for domain "` + domain + `" action "local"
 `
 
 // startOpenSMTPD starts it in ns on port 25 of all its addresses, with the
-// filter of docs/opensmtpd.md asking at query.sock in dir.
-func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string) *openSMTPD {
+// filter of docs/opensmtpd.md asking at query.sock in dir, and with more
+// options.
+func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string, options string) *openSMTPD {
 	t.Helper()
 	c := newChroot(t, "opensmtpd", "opensmtpd")
 	sensorProgram(t) // builds it
@@ -41,7 +42,7 @@ func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string) *openSMTPD {
 		t.Fatal(err)
 	}
 	filter := strings.Replace(recipe(t, "opensmtpd.md", "proc-exec"),
-		"/usr/bin/mxprint filter-opensmtpd", "/mnt/mxprint filter-opensmtpd -s /mnt/query.sock", 1)
+		"/usr/bin/mxprint filter-opensmtpd", "/mnt/mxprint filter-opensmtpd -s /mnt/query.sock"+options, 1)
 	listen := recipe(t, "opensmtpd.md", "listen on")
 	conf := filter
 	for _, addr := range []string{ns.IPv4.String(), ns.IPv6.String()} {
@@ -51,9 +52,12 @@ func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string) *openSMTPD {
 	// The place of the spool is built in.
 	binds := map[string]string{"/mnt": dir, "/var/spool/smtpd": filepath.Join(dir, "spool")}
 	o.process = start(t, "smtpd", c.command(ns, binds, "smtpd", "-d", "-f", "/mnt/smtpd.conf"))
-	o.waitFor("SMTP", 10*time.Second, func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
+	o.waitFor("SMTP", func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
 	return o
 }
+
+// filterPatience is the option that makes the filter patient.
+const filterPatience = " -deadline 60s"
 
 // copyProgram copies a program to where a chroot has it.
 func copyProgram(t testing.TB, from, to string) {
@@ -79,7 +83,7 @@ func TestOpenSMTPD(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := tempDir(t)
 	startServe(t, pair.Server, dir)
-	o := startOpenSMTPD(t, pair.Server, dir)
+	o := startOpenSMTPD(t, pair.Server, dir, filterPatience)
 	for _, f := range families(pair) {
 		t.Run(f.name, func(t *testing.T) {
 			swaks(t, pair.Client, f.from, f.to, f.name)
@@ -98,6 +102,6 @@ func TestOpenSMTPDSensorAway(t *testing.T) {
 	dir := tempDir(t)
 	serve := func() *process { return startServe(t, pair.Server, dir) }
 	sensor := serve()
-	o := startOpenSMTPD(t, pair.Server, dir)
+	o := startOpenSMTPD(t, pair.Server, dir, "")
 	checkSensorAway(t, pair, o.mails, sensor, serve, 50*time.Millisecond)
 }

@@ -19,12 +19,12 @@ const policyBound = 1 * time.Second
 // startPolicy starts the sensor with the policy service of docs/postfix.md.
 func startPolicy(t testing.TB, ns *lab.NetNS) *process {
 	t.Helper()
-	return startServe(t, ns, tempDir(t), recipe(t, "postfix.md", "[policy]"))
+	return startServe(t, ns, tempDir(t), recipe(t, "postfix.md", "[policy]"), longDeadline)
 }
 
 // startPolicyPostfix starts Postfix with the lines of docs/postfix.md, where
 // asked tells in place of smtpd_data_restrictions when it asks.
-func startPolicyPostfix(t testing.TB, ns *lab.NetNS, asked string) *postfix {
+func startPolicyPostfix(t testing.TB, ns *lab.NetNS, asked string, times patience) *postfix {
 	t.Helper()
 	dir := tempDir(t)
 	writeFiles(t, dir, map[string]string{"mxprint_header_checks": recipe(t, "postfix.md", "IGNORE", "REPLACE")})
@@ -33,13 +33,13 @@ func startPolicyPostfix(t testing.TB, ns *lab.NetNS, asked string) *postfix {
 	if asked != "" {
 		main = strings.Replace(main, "smtpd_data_restrictions", asked, 1)
 	}
-	return startPostfix(t, ns, main)
+	return startPostfix(t, ns, times(main))
 }
 
 func TestPostfixPolicy(t *testing.T) {
 	pair := lab.NewPair(t)
 	startPolicy(t, pair.Server)
-	p := startPolicyPostfix(t, pair.Server, "")
+	p := startPolicyPostfix(t, pair.Server, "", patient)
 	for _, f := range families(pair) {
 		t.Run(f.name, func(t *testing.T) {
 			swaks(t, pair.Client, f.from, f.to, f.name)
@@ -87,7 +87,7 @@ func checkBDAT(t *testing.T, pair *lab.Pair, mails string) {
 func TestPostfixPolicyRecipients(t *testing.T) {
 	pair := lab.NewPair(t)
 	startPolicy(t, pair.Server)
-	p := startPolicyPostfix(t, pair.Server, "smtpd_recipient_restrictions")
+	p := startPolicyPostfix(t, pair.Server, "smtpd_recipient_restrictions", patient)
 	c := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
 	for i := range 3 {
 		id := "recipients-" + strconv.Itoa(i)
@@ -105,7 +105,7 @@ func TestPostfixPolicyRecipients(t *testing.T) {
 func TestPostfixPolicyTooLate(t *testing.T) {
 	pair := lab.NewPair(t)
 	daemon := startPolicy(t, pair.Server)
-	p := startPolicyPostfix(t, pair.Server, "smtpd_end_of_data_restrictions")
+	p := startPolicyPostfix(t, pair.Server, "smtpd_end_of_data_restrictions", patient)
 	if err := sendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "late"); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestPostfixPolicyTooLate(t *testing.T) {
 func TestPostfixPolicyForgedSecret(t *testing.T) {
 	pair := lab.NewPair(t)
 	startPolicy(t, pair.Server)
-	p := startPolicyPostfix(t, pair.Server, "")
+	p := startPolicyPostfix(t, pair.Server, "", patient)
 	c := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
 	if err := c.send("guessed", "X-mxprint-GUESS: forged", "X-mxprint-: forged"); err != nil {
 		t.Fatal(err)
@@ -142,6 +142,6 @@ func TestPostfixPolicyAway(t *testing.T) {
 	pair := lab.NewPair(t)
 	serve := func() *process { return startPolicy(t, pair.Server) }
 	daemon := serve()
-	p := startPolicyPostfix(t, pair.Server, "")
+	p := startPolicyPostfix(t, pair.Server, "", asWritten)
 	checkSensorAway(t, pair, p.mails, daemon, serve, policyBound)
 }

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/lab"
 )
@@ -25,7 +24,8 @@ type postfix struct {
 
 // postfixMain is main.cf, with the test's directory, the mail's domain and the
 // numeric owner of the mailbox to fill in. All mail for the domain goes into
-// one maildir; nothing is sent on.
+// one maildir; nothing is sent on. Postfix itself holds no mail up when many
+// come at once, and what failed once is tried again soon.
 const postfixMain = `
 compatibility_level = 3.6
 queue_directory = %[1]s/queue
@@ -47,10 +47,17 @@ virtual_minimum_uid = 1
 virtual_uid_maps = static:%[3]s
 virtual_gid_maps = static:%[4]s
 default_transport = error:nothing leaves this machine
+in_flow_delay = 0
+queue_run_delay = 2s
+minimal_backoff_time = 2s
+maximal_backoff_time = 5s
+transport_retry_time = 2s
 `
 
 // postfixMaster is master.cf: the smallest set of services that receives mail
-// and delivers it to a maildir, none of them chrooted.
+// and delivers it to a maildir, none of them chrooted. The client that sends
+// mails on to a filter asks for scache when there are several, and waits a
+// second before it does without.
 const postfixMaster = `
 smtp       inet  n - n -     - smtpd
 pickup     unix  n - n 60    1 pickup
@@ -66,6 +73,7 @@ error      unix  - - n -     - error
 retry      unix  - - n -     - error
 virtual    unix  - n n -     - virtual
 anvil      unix  - - n -     1 anvil
+scache     unix  - - n -     1 scache
 postlog    unix-dgram n - n - 1 postlogd
 `
 
@@ -95,7 +103,7 @@ func startPostfixServices(t testing.TB, ns *lab.NetNS, master string, settings .
 	p.process = start(t, "postfix", ns.Command(context.Background(), program, "-c", config, "start-fg"))
 	// The daemons make a session of their own, out of reach of the process.
 	t.Cleanup(func() { endPostfix(t, filepath.Join(dir, "queue")) })
-	p.waitFor("SMTP", 20*time.Second, func() bool {
+	p.waitFor("SMTP", func() bool {
 		return greets(ns, ns.IPv4) && greets(ns, ns.IPv6)
 	})
 	return p

@@ -61,30 +61,32 @@ func (p *process) stop() {
 // endGroup asks every process of the group to end and ends for certain those
 // that have not after some seconds. A group that is gone is no error.
 func endGroup(id int) {
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if syscall.Kill(-id, sig) == syscall.ESRCH {
+	for _, end := range []struct {
+		sig syscall.Signal
+		in  time.Duration
+	}{{syscall.SIGTERM, 3 * time.Second}, {syscall.SIGKILL, startTimeout}} {
+		if syscall.Kill(-id, end.sig) == syscall.ESRCH {
 			return
 		}
-		for range 150 {
+		for last := time.Now().Add(end.in); time.Now().Before(last); time.Sleep(20 * time.Millisecond) {
 			if syscall.Kill(-id, 0) == syscall.ESRCH {
 				return
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}
 }
 
 // waitFor waits until ready says yes, and ends the test when the process ends
-// before or the time is over.
-func (p *process) waitFor(what string, limit time.Duration, ready func() bool) {
+// before or startTimeout is over.
+func (p *process) waitFor(what string, ready func() bool) {
 	p.t.Helper()
-	deadline := time.After(limit)
+	deadline := time.After(startTimeout)
 	for !ready() {
 		select {
 		case <-p.done:
 			p.t.Fatalf("%s ended before %s: %v", p.name, what, p.cmd.ProcessState)
 		case <-deadline:
-			p.t.Fatalf("%s: no %s within %v", p.name, what, limit)
+			p.t.Fatalf("%s: no %s within %v", p.name, what, startTimeout)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

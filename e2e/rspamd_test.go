@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/lab"
 )
@@ -18,9 +17,9 @@ import (
 const rspamdMilter = "inet:127.0.0.1:11332"
 
 // startRspamd starts rspamd in ns with Debian's configuration, its p0f module
-// asking at socket, and a milter on the namespace's loopback. It adds two
+// asking at socket with that timeout, and a milter on the namespace's loopback. It adds two
 // headers to each mail: X-OS-Fingerprint, and X-Spamd-Result with all symbols.
-func startRspamd(t testing.TB, ns *lab.NetNS, socket string) {
+func startRspamd(t testing.TB, ns *lab.NetNS, socket, timeout string) {
 	t.Helper()
 	program := lab.NeedProgram(t, "rspamd")
 	owner, err := user.Lookup("_rspamd")
@@ -31,7 +30,7 @@ func startRspamd(t testing.TB, ns *lab.NetNS, socket string) {
 	state := filepath.Join(dir, "state")
 	makeDir(t, state, owner)
 	local := map[string]string{
-		"p0f.conf": "enabled = true;\nsocket = \"" + socket + "\";\ntimeout = 1s;\n" +
+		"p0f.conf": "enabled = true;\nsocket = \"" + socket + "\";\ntimeout = " + timeout + ";\n" +
 			"patterns { LINUX_HOST = '^Linux.*'; WINDOWS_HOST = '^Windows.*'; }\n",
 		"milter_headers.conf": "use = [\"x-os-fingerprint\", \"x-spamd-result\"];\n",
 		// The proxy worker scans by itself; the others only cost memory.
@@ -50,17 +49,19 @@ func startRspamd(t testing.TB, ns *lab.NetNS, socket string) {
 	p := start(t, "rspamd", ns.Command(context.Background(), program,
 		"-f", "-c", "/etc/rspamd/rspamd.conf", "-u", owner.Username, "-g", owner.Username,
 		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+state, "--var=RUNDIR="+state, "--var=LOGDIR="+state))
-	p.waitFor("milter port", 20*time.Second, func() bool {
+	p.waitFor("milter port", func() bool {
 		return listens(ns, netip.MustParseAddr("127.0.0.1"), 11332)
 	})
 }
 
 func TestRspamd(t *testing.T) {
 	pair := lab.NewPair(t)
-	startRspamd(t, pair.Server, startSensor(t, pair.Server))
+	socket := startSensor(t, pair.Server)
+	startRspamd(t, pair.Server, socket, "60s")
 	// Without an answer from the milter the mail is not taken: a fault of the
 	// milter cannot pass for a mail without headers.
 	p := startPostfix(t, pair.Server, "smtpd_milters = "+rspamdMilter, "milter_default_action = tempfail")
+	knowClients(t, pair, socket)
 	fingerprint := regexp.MustCompile(`^Linux [^,]*, \(up: \d+ min\), \(distance \d+, link: [^)]+\)$`)
 	// The module gives the OS to the symbol of the pattern that it matches.
 	pattern := regexp.MustCompile(`\bLINUX_HOST\(0\.00\)\[Linux [^,\]]*\]`)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ cat >"$file"
 
 // startSendmail starts it in ns on port 25 of all its addresses, with the
 // milter of docs/sendmail.md.
-func startSendmail(t testing.TB, ns *lab.NetNS) *sendmail {
+func startSendmail(t testing.TB, ns *lab.NetNS, times patience) *sendmail {
 	t.Helper()
 	c := newChroot(t, "sendmail", "sendmail-bin", "sendmail-cf", "m4")
 	dir := tempDir(t)
@@ -65,7 +64,7 @@ func startSendmail(t testing.TB, ns *lab.NetNS) *sendmail {
 		makeDir(t, filepath.Join(dir, d), nil)
 	}
 	writeFiles(t, dir, map[string]string{
-		"sendmail.mc":    fmt.Sprintf(sendmailMC, domain, recipe(t, "sendmail.md", "INPUT_MAIL_FILTER"), ns.IPv4, ns.IPv6),
+		"sendmail.mc":    fmt.Sprintf(sendmailMC, domain, times(recipe(t, "sendmail.md", "INPUT_MAIL_FILTER")), ns.IPv4, ns.IPv6),
 		"service.switch": "hosts files\naliases files\n",
 		"aliases":        "bob: \"|/mnt/deliver\"\npostmaster: bob\nmailer-daemon: bob\n",
 		"deliver":        sendmailDeliver,
@@ -81,14 +80,14 @@ func startSendmail(t testing.TB, ns *lab.NetNS) *sendmail {
 		t.Fatalf("preparing sendmail: %v\n%s", err, out)
 	}
 	s.process = start(t, "sendmail", c.command(ns, binds, "sendmail", "-C", "/mnt/sendmail.cf", "-bD", "-q1m"))
-	s.waitFor("SMTP", 20*time.Second, func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
+	s.waitFor("SMTP", func() bool { return greets(ns, ns.IPv4) && greets(ns, ns.IPv6) })
 	return s
 }
 
 func TestSendmail(t *testing.T) {
 	pair := lab.NewPair(t)
 	startMilter(t, pair.Server, "sendmail.md")
-	s := startSendmail(t, pair.Server)
+	s := startSendmail(t, pair.Server, patient)
 	for _, f := range families(pair) {
 		t.Run(f.name, func(t *testing.T) {
 			swaks(t, pair.Client, f.from, f.to, f.name)
@@ -118,19 +117,25 @@ const sendmailBound = 2 * time.Second
 func TestSendmailSeconds(t *testing.T) {
 	pair := lab.NewPair(t)
 	startMilter(t, pair.Server, "sendmail.md")
-	s := startSendmail(t, pair.Server)
-	c := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
-	begin := time.Now()
-	var ids []string
-	for i := 0; time.Since(begin) < 3*time.Second; i++ {
-		ids = append(ids, "seconds-"+strconv.Itoa(i))
-		if err := c.send(ids[i]); err != nil {
-			t.Fatal(err)
+	s := startSendmail(t, pair.Server, asWritten)
+	// A machine that stands still for a second has the same effect, once.
+	for try := range 5 {
+		c := dialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
+		begin := time.Now()
+		var ids []string
+		for i := 0; time.Since(begin) < 3*time.Second; i++ {
+			ids = append(ids, fmt.Sprintf("seconds-%d-%d", try, i))
+			if err := c.send(ids[i]); err != nil {
+				t.Fatal(err)
+			}
 		}
+		got := withHeader(t, s.mails, ids)
+		if got == len(ids) {
+			return
+		}
+		t.Logf("%d of %d mails of one connection have a header", got, len(ids))
 	}
-	if got := withHeader(t, s.mails, ids); got != len(ids) {
-		t.Errorf("%d of %d mails of one connection have a header", got, len(ids))
-	}
+	t.Error("mails on each of five connections have lost their header")
 }
 
 // TestSendmailAway: 500 mails while the daemon is restarted, stopped and ended.
@@ -138,7 +143,7 @@ func TestSendmailAway(t *testing.T) {
 	pair := lab.NewPair(t)
 	serve := func() *process { return startMilter(t, pair.Server, "sendmail.md") }
 	daemon := serve()
-	s := startSendmail(t, pair.Server)
+	s := startSendmail(t, pair.Server, asWritten)
 	checkSensorAway(t, pair, s.mails, daemon, serve, sendmailBound)
 }
 
@@ -146,6 +151,6 @@ func TestSendmailAway(t *testing.T) {
 func TestSendmailStopped(t *testing.T) {
 	pair := lab.NewPair(t)
 	daemon := startMilter(t, pair.Server, "sendmail.md")
-	s := startSendmail(t, pair.Server)
+	s := startSendmail(t, pair.Server, asWritten)
 	checkStoppedInside(t, pair, s.mails, daemon, sendmailBound)
 }

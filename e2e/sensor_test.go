@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
 )
 
 // binDir holds the program under test, built once for all tests.
@@ -81,8 +83,40 @@ func startSensor(t testing.TB, ns *lab.NetNS) (socket string) {
 	socket = filepath.Join(tempDir(t), "p0f.sock")
 	cmd := ns.Command(context.Background(), sensorProgram(t), "-i", ns.If, "-s", socket, "tcp port 25")
 	p := start(t, "sensor", cmd)
-	p.waitFor("answer on "+socket, 10*time.Second, func() bool { return socketAnswers(socket) })
+	p.waitFor("answer on "+socket, func() bool { return socketAnswers(socket) })
 	return socket
+}
+
+// startPatientSensor is startSensor with a sensor that waits for the SYN as long
+// as can be: p0f's options have no name for that.
+func startPatientSensor(t testing.TB, ns *lab.NetNS) (socket string) {
+	t.Helper()
+	if os.Getenv("MXPRINT_E2E_P0F") != "" {
+		return startSensor(t, ns)
+	}
+	dir := tempDir(t)
+	startServe(t, ns, dir)
+	return filepath.Join(dir, "p0f.sock")
+}
+
+// knowClients has the sensor behind p0f's socket see a connection of each
+// family, so that what is asked about them later need not wait.
+func knowClients(t testing.TB, pair *lab.Pair, socket string) {
+	t.Helper()
+	c := p0f.NewClient(socket)
+	defer c.Close()
+	for _, f := range families(pair) {
+		dialSMTP(t, pair.Client, f.from, f.to).Quit()
+		for end := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
+			n, err := c.Lookup(context.Background(), note.Query{Client: netip.AddrPortFrom(f.from, 0)})
+			if err == nil && n.State != note.NotSeen {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the sensor says %v, %v about %v", n.State, err, f.from)
+			}
+		}
+	}
 }
 
 // socketAnswers asks for an address nobody sends from. Any whole reply will do.
@@ -92,7 +126,7 @@ func socketAnswers(path string) bool {
 		return false
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Second))
+	c.SetDeadline(time.Now().Add(5 * time.Second))
 	addr := netip.MustParseAddr("198.18.255.255").As4()
 	query := binary.NativeEndian.AppendUint32(nil, 0x50304601) // p0f v3 §9.1
 	query = append(append(query, 4), addr[:]...)
