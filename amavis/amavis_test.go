@@ -86,7 +86,7 @@ func answer(t testing.TB, pc net.PacketConn, patience time.Duration) string {
 }
 
 const (
-	patience = 5 * time.Second // for an answer that comes
+	patience = 30 * time.Second // for an answer that comes
 	silence  = 60 * time.Millisecond
 )
 
@@ -145,16 +145,16 @@ func TestWait(t *testing.T) {
 }
 
 // TestWithoutAnswer: amavis need not wait for its time limit of 50 ms where the
-// sensor is gone, and has the empty text before it where the sensor is slow.
+// sensor is gone, and has the empty text where the sensor is slow.
 func TestWithoutAnswer(t *testing.T) {
 	fronttest.Leaks(t)
 	for _, tt := range []struct {
-		name     string
-		who      *fronttest.Lookuper
-		min, max time.Duration
+		name  string
+		who   *fronttest.Lookuper
+		least time.Duration
 	}{
-		{"no sensor", &fronttest.Lookuper{Err: fronttest.ErrNoSensor}, 0, 40 * time.Millisecond},
-		{"slow sensor", &fronttest.Lookuper{Delay: time.Hour}, 40 * time.Millisecond, 5 * time.Second},
+		{"no sensor", &fronttest.Lookuper{Err: fronttest.ErrNoSensor}, 0},
+		{"slow sensor", &fronttest.Lookuper{Delay: time.Hour}, deadline},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &Server{Lookuper: tt.who}
@@ -165,8 +165,8 @@ func TestWithoutAnswer(t *testing.T) {
 			if want := "[198.18.0.1]:39435 n \r\n"; got != want {
 				t.Errorf("answer %q, want %q", got, want)
 			}
-			if took < tt.min || took > tt.max {
-				t.Errorf("answered after %v, want %v to %v", took, tt.min, tt.max)
+			if took < tt.least {
+				t.Errorf("answered after %v, want %v at the least", took, tt.least)
 			}
 			waitStats(t, s, Stats{Queries: 1, Unavailable: 1})
 		})
@@ -314,9 +314,7 @@ func TestGarbage(t *testing.T) {
 	if got := answer(t, noise, silence); got != "" {
 		t.Errorf("seed %d: garbage is answered with %q", seed, got)
 	}
-	if got := s.Stats(); got != (Stats{Queries: rounds, Bad: uint64(sent)}) {
-		t.Errorf("seed %d: Stats = %+v, want %d questions and %d that are none", seed, got, rounds, sent)
-	}
+	waitStats(t, s, Stats{Queries: rounds, Bad: uint64(sent)})
 	if lines, most := log.Lines(), int(time.Since(begin)/time.Second)+1; len(lines) == 0 || len(lines) > most {
 		t.Errorf("%d lines in the log, want 1 to %d", len(lines), most)
 	}
@@ -350,19 +348,17 @@ func TestFloodWithASlowSensor(t *testing.T) {
 	addr, _ := start(t, s, udp(t, "127.0.0.1:0"))
 	client := udp(t, "127.0.0.1:0")
 	const flood = 1000
-	for i := range flood {
+	begin := time.Now()
+	// The reader is not held up: all are read, and all but those that wait are
+	// dropped. The socket holds about 250.
+	for sent := 1; sent <= flood; sent++ {
 		if _, err := client.WriteTo([]byte("[198.18.0.1]:39435 n"), addr); err != nil {
 			t.Fatal(err)
 		}
-		if i%50 == 0 {
-			time.Sleep(time.Millisecond) // the socket holds about 250
-		}
-	}
-	// The reader was not held up: all were read, and all but those that wait
-	// are dropped.
-	for end := time.Now().Add(patience); s.Stats().Dropped < flood-workers-pending; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("Stats = %+v, want %d dropped", s.Stats(), flood-workers-pending)
+		for end := time.Now().Add(patience); sent%50 == 0 && int(s.Stats().Dropped) < sent-workers-pending; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("Stats = %+v, want %d dropped", s.Stats(), sent-workers-pending)
+			}
 		}
 	}
 	close(who.gate)
@@ -376,8 +372,8 @@ func TestFloodWithASlowSensor(t *testing.T) {
 	if got, want := ask(t, client, addr, q, patience), q+" "+linuxV2+"\r\n"; got != want {
 		t.Errorf("after the flood: %q, want %q", got, want)
 	}
-	if lines := log.Lines(); len(lines) == 0 || len(lines) > 5 {
-		t.Errorf("%d lines in the log, want 1 to 5", len(lines))
+	if lines, most := log.Lines(), int(time.Since(begin)/time.Second)+1; len(lines) == 0 || len(lines) > most {
+		t.Errorf("%d lines in the log, want 1 to %d", len(lines), most)
 	}
 }
 
@@ -385,10 +381,15 @@ func TestFloodWithASlowSensor(t *testing.T) {
 // says: no Lookuper should.
 type stalling struct {
 	*fronttest.Lookuper
-	gate chan struct{}
+	gate  chan struct{}
+	asked chan struct{} // gets one for each question, unless nil or full
 }
 
 func (l *stalling) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
 	<-l.gate
 	return l.Lookuper.Lookup(context.Background(), q)
 }
@@ -396,15 +397,13 @@ func (l *stalling) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 // TestEndAnswers: what was asked before the end is answered.
 func TestEndAnswers(t *testing.T) {
 	fronttest.Leaks(t)
-	who := known()
-	who.Delay = 20 * time.Millisecond
+	who := &stalling{Lookuper: known(), gate: make(chan struct{}), asked: make(chan struct{}, 1)}
 	s := &Server{Lookuper: who}
 	addr, stop := start(t, s, udp(t, "127.0.0.1:0"))
 	client := udp(t, "127.0.0.1:0")
 	client.WriteTo([]byte("[198.18.0.1]:39435 n"), addr)
-	for len(who.Queries()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-who.asked
+	time.AfterFunc(20*time.Millisecond, func() { close(who.gate) })
 	if err := stop(); err != nil {
 		t.Errorf("Serve = %v", err)
 	}
@@ -466,8 +465,7 @@ func TestSocketThatRecovers(t *testing.T) {
 // TestClientThatIsGone asks and closes its socket before the answer.
 func TestClientThatIsGone(t *testing.T) {
 	fronttest.Leaks(t)
-	who := known()
-	who.Delay = 5 * time.Millisecond
+	who := &stalling{Lookuper: known(), gate: make(chan struct{})}
 	s := &Server{Lookuper: who}
 	addr, _ := start(t, s, udp(t, "127.0.0.1:0"))
 	for range 50 {
@@ -475,6 +473,7 @@ func TestClientThatIsGone(t *testing.T) {
 		pc.WriteTo([]byte("[198.18.0.1]:39435 n"), addr)
 		pc.Close()
 	}
+	close(who.gate)
 	waitStats(t, s, Stats{Queries: 50})
 	q := "[198.18.0.1]:39435 n"
 	if got := ask(t, udp(t, "127.0.0.1:0"), addr, q, patience); got == "" {

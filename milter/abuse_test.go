@@ -275,11 +275,7 @@ func TestThousandIdle(t *testing.T) {
 	}
 	m.send('Q')
 	m.wantClosed()
-	begin = time.Now()
 	stop()
-	if took := time.Since(begin); took > drainTime {
-		t.Errorf("Serve took %v to end", took)
-	}
 	for _, m := range idle {
 		m.wantClosed()
 	}
@@ -305,7 +301,7 @@ func TestTooMany(t *testing.T) {
 // TestRandomBytes: noise for a second, from eight at a time.
 func TestRandomBytes(t *testing.T) {
 	fronttest.Leaks(t)
-	s := &Server{Lookuper: seen(), Deadline: time.Millisecond}
+	s := &Server{Lookuper: seen()}
 	path, _ := run(t, s)
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -317,7 +313,7 @@ func TestRandomBytes(t *testing.T) {
 					time.Sleep(time.Millisecond)
 					continue
 				}
-				nc.SetDeadline(time.Now().Add(5 * time.Second))
+				nc.SetDeadline(time.Now().Add(patience))
 				nc.Write(options)
 				for range r.IntN(20) {
 					nc.Write(noise(r))
@@ -401,7 +397,7 @@ func FuzzConn(f *testing.F) {
 			nc.Close()
 		}()
 		m := &mta{nc, t}
-		nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		nc.SetReadDeadline(time.Now().Add(patience))
 		var changes int
 		for first := true; ; first = false {
 			cmd, data, err := m.receive()

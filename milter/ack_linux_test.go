@@ -17,7 +17,7 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := fronttest.Start((&Server{Lookuper: seen()}).Serve, ln)
+	stop := fronttest.Start((&Server{Lookuper: seen(), Deadline: patience}).Serve, ln)
 	defer stop()
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
@@ -25,7 +25,7 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 	}
 	defer nc.Close()
 	nc.(*net.TCPConn).SetNoDelay(false)
-	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	nc.SetDeadline(time.Now().Add(patience))
 	m := &mta{nc, t}
 	m.begin(postfixOffer)
 	m.connect(client4)
@@ -36,10 +36,10 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 		m.want(added("X-p0f-Result", header4), "a")
 		took = append(took, time.Since(begin))
 	}
-	slices.Sort(took)
-	median := took[len(took)/2]
-	t.Logf("a mail takes %v, the median of %d", median, len(took))
-	if median > 20*time.Millisecond {
-		t.Errorf("a mail takes %v: the mail server waits for acknowledgements", median)
+	// The first mails of a connection never wait, the others each.
+	quickest := slices.Min(took[len(took)/2:])
+	t.Logf("a mail takes %v, the quickest of %d", quickest, len(took)/2)
+	if quickest > 20*time.Millisecond {
+		t.Errorf("a mail takes %v: the mail server waits for acknowledgements", quickest)
 	}
 }

@@ -91,7 +91,7 @@ func TestClients(t *testing.T) {
 			m.want("a")
 			var want []note.Query
 			if tt.want.Client.IsValid() {
-				tt.want.Wait = defaultDeadline * 4 / 5
+				tt.want.Wait = patience * 4 / 5
 				want = []note.Query{tt.want}
 			}
 			if got := who.Queries(); !slices.Equal(got, want) {
@@ -140,6 +140,9 @@ func TestStates(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			fronttest.Leaks(t)
 			s := &Server{Lookuper: tt.who}
+			if tt.who.Delay > 0 {
+				s.Deadline = defaultDeadline
+			}
 			path, _ := run(t, s)
 			m := dial(t, path)
 			m.begin(postfixOffer)
@@ -284,7 +287,7 @@ func TestMailsOfOneConnection(t *testing.T) {
 	m.send('Q')
 	m.wantClosed()
 	want := Stats{Connections: 1, Mails: 5, Noted: 4, Forged: 3}
-	for end := time.Now().Add(5 * time.Second); s.Stats() != want; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); s.Stats() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) { // the connection is counted out after it is closed
 			t.Fatalf("Stats = %+v, want %+v", s.Stats(), want)
 		}

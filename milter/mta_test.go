@@ -140,6 +140,9 @@ func seen() *fronttest.Lookuper {
 // run starts s on a unix socket until stop is called or the test ends.
 func run(t testing.TB, s *Server) (path string, stop func()) {
 	t.Helper()
+	if s.Deadline == 0 {
+		s.Deadline = patience // a busy machine may be late for the default
+	}
 	dir, err := os.MkdirTemp("", "milter") // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +166,10 @@ func run(t testing.TB, s *Server) (path string, stop func()) {
 	return path, stop
 }
 
-// dial connects, and gives up on everything after ten seconds.
+// patience is for what comes within milliseconds. A busy machine takes longer.
+const patience = 30 * time.Second
+
+// dial connects, and gives up on everything when the patience is over.
 func dial(t testing.TB, path string) *mta {
 	t.Helper()
 	nc, err := net.Dial("unix", path)
@@ -171,7 +177,7 @@ func dial(t testing.TB, path string) *mta {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(patience))
 	return &mta{nc, t}
 }
 

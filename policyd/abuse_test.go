@@ -141,11 +141,7 @@ func TestThousandIdle(t *testing.T) {
 	p.send(postfixRequest())
 	p.want(header4)
 	t.Logf("a request among them took %v", time.Since(begin))
-	begin = time.Now()
 	stop()
-	if took := time.Since(begin); took > drainTime {
-		t.Errorf("Serve took %v to end", took)
-	}
 	for _, p := range idle {
 		p.wantClosed()
 	}
@@ -177,7 +173,7 @@ func TestRandomBytes(t *testing.T) {
 					time.Sleep(time.Millisecond)
 					continue
 				}
-				nc.SetDeadline(time.Now().Add(5 * time.Second))
+				nc.SetDeadline(time.Now().Add(patience))
 				b := make([]byte, r.IntN(5000))
 				for i := range b {
 					b[i] = "\n\n=ax\x00\xff"[r.IntN(7)]

@@ -25,7 +25,7 @@ func Leaks(t testing.TB) {
 	t.Helper()
 	goroutines, files := runtime.NumGoroutine(), countFiles()
 	t.Cleanup(func() {
-		for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			g, f := runtime.NumGoroutine(), countFiles()
 			if g <= goroutines && f <= files {
 				return
