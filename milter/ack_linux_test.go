@@ -36,10 +36,13 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 		m.want(added("X-p0f-Result", header4), "a")
 		took = append(took, time.Since(begin))
 	}
-	// The first mails of a connection never wait, the others each.
-	quickest := slices.Min(took[len(took)/2:])
-	t.Logf("a mail takes %v, the quickest of %d", quickest, len(took)/2)
-	if quickest > 20*time.Millisecond {
-		t.Errorf("a mail takes %v: the mail server waits for acknowledgements", quickest)
+	// The first mails of a connection never wait, nearly all others do. A busy
+	// machine may delay most of them, too.
+	late := took[len(took)/2:]
+	slices.Sort(late)
+	quick := late[len(late)/4]
+	t.Logf("a quarter of the mails take %v at most", quick)
+	if quick > 20*time.Millisecond {
+		t.Errorf("three quarters of the mails take more than %v: the mail server waits for acknowledgements", quick)
 	}
 }
