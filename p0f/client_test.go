@@ -32,7 +32,7 @@ func about(addr string) note.Query {
 // leave a test without processor for a second.
 func client(t testing.TB, path string) *Client {
 	c := NewClient(path)
-	c.Timeout = 10 * time.Second
+	c.Timeout = patience
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -77,7 +77,7 @@ func fake(t testing.TB, serve func(i int, nc net.Conn)) (path string, accepted *
 				return
 			}
 			accepted.Add(1)
-			nc.SetDeadline(time.Now().Add(10 * time.Second))
+			nc.SetDeadline(time.Now().Add(patience))
 			wg.Go(func() { defer nc.Close(); serve(i, nc) })
 		}
 	})
@@ -174,8 +174,9 @@ func TestClientConcurrent(t *testing.T) {
 // TestClientCancelledCall: the answer that comes later is nobody else's.
 func TestClientCancelledCall(t *testing.T) {
 	leaks(t)
+	left := make(chan struct{})
 	path, accepted := fake(t, func(_ int, nc net.Conn) {
-		time.Sleep(30 * time.Millisecond)
+		<-left
 		for reply(nc) == nil {
 		}
 	})
@@ -186,6 +187,7 @@ func TestClientCancelledCall(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	wantUnavailable(t, gone, c, context.Canceled)
+	close(left)
 	for i := range 10 {
 		wantLookup(t, c, fmt.Sprintf("198.18.7.%d", i))
 	}
@@ -314,7 +316,7 @@ func TestClientUnaskedAnswer(t *testing.T) {
 	wantLookup(t, c, "198.18.0.1")
 	select {
 	case <-closed:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the connection is still open")
 	}
 	wantLookup(t, c, "198.18.0.2")
@@ -387,7 +389,7 @@ func TestClientRejected(t *testing.T) {
 		t.Errorf("Lookup on one connection too many = %v, %v, want an error", n.State, err)
 	}
 	first.Close()
-	for end := time.Now().Add(5 * time.Second); s.Stats().Open > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); s.Stats().Open > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	wantLookup(t, second, "198.18.0.1")
@@ -460,15 +462,11 @@ func TestClientStoppedDaemon(t *testing.T) {
 	c := client(t, path)
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
-	begin := time.Now()
 	var wg sync.WaitGroup
 	for range 5000 { // many times what fits into the socket
 		wg.Go(func() { wantUnavailable(t, ctx, c, context.DeadlineExceeded) })
 	}
-	wg.Wait()
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("calls with a deadline of 500 ms took %v", took)
-	}
+	wg.Wait() // else the test hangs
 }
 
 // TestClientSlowDial: connecting is bounded, and callers do not wait for each
@@ -506,18 +504,14 @@ func TestClientClose(t *testing.T) {
 	leaks(t)
 	path, _ := fake(t, func(_ int, nc net.Conn) { io.Copy(io.Discard, nc) })
 	c := NewClient(path)
-	c.Timeout = 10 * time.Second
+	c.Timeout = time.Hour
 	var wg sync.WaitGroup
-	begin := time.Now()
 	for range 100 {
 		wg.Go(func() { wantUnavailable(t, context.Background(), c, net.ErrClosed) })
 	}
 	time.Sleep(20 * time.Millisecond)
 	c.Close()
-	wg.Wait()
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("calls ended %v after Close", took)
-	}
+	wg.Wait() // else the test hangs
 	wantUnavailable(t, context.Background(), c, net.ErrClosed)
 	c.Close()
 	new(Client).Close()
@@ -561,7 +555,7 @@ func TestClientOfRealP0f(t *testing.T) {
 		}
 		stop = sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })
 		t.Cleanup(stop)
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 			if nc, err := net.Dial("unix", path); err == nil {
 				nc.Close()
 				return stop
@@ -576,7 +570,7 @@ func TestClientOfRealP0f(t *testing.T) {
 		t.Errorf("address never seen: %+v, %v, want not seen", n, err)
 	}
 	seen := func() note.Note {
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 			nc, err := net.Dial("tcp4", tcp.Addr().String())
 			if err != nil {
 				t.Fatal(err)

@@ -90,7 +90,7 @@ func FuzzServerBytes(f *testing.F) {
 		}()
 		want := len(in)/QuerySize + 1
 		out := make([]byte, want*ResponseSize)
-		client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		client.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.ReadFull(client, out); err != nil {
 			t.Fatalf("reading %d responses: %v", want, err)
 		}

@@ -124,7 +124,7 @@ func (v *serving) rest(ctx context.Context) (*hold, error) {
 		return h, fmt.Errorf("%w: the listener is busy or has ended", ErrHandover)
 	}
 	v.each(func(nc net.Conn) { nc.SetReadDeadline(time.Unix(1, 0)) })
-	ctx, cancel = context.WithTimeout(ctx, drainTime)
+	ctx, cancel = context.WithTimeout(ctx, max(drainTime, v.grace))
 	defer cancel()
 	v.until(ctx, h, func() bool { return len(h.conns) == len(v.conns) })
 	return h, nil

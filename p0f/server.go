@@ -76,6 +76,8 @@ type Server struct {
 
 	counters counters
 
+	grace time.Duration // of connections at a hand-over, in tests; drainTime at the least
+
 	handing  sync.Mutex // held by Handover
 	mu       sync.Mutex // guards the rest
 	servings map[*serving]struct{}

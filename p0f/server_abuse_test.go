@@ -214,18 +214,19 @@ func TestSilentClients(t *testing.T) {
 		if n, err := nc.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: read %d bytes, %v, want none and the connection open", name, n, err)
 		}
-		nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+		nc.SetReadDeadline(time.Now().Add(patience))
 	}
 	send(t, half, query("198.18.0.1")[10:])
 	wantNote(t, half, netip.MustParseAddr("198.18.0.1"))
 }
 
 // TestNeverReadingClient asks without end and reads nothing. Others get their
-// answers meanwhile, and it is dropped in the end.
+// answers meanwhile: who waited for it here would wait for an hour. When it is
+// dropped is tested in synthetic time.
 func TestNeverReadingClient(t *testing.T) {
 	leaks(t)
-	s := &Server{Lookuper: everything{}, WriteTimeout: 500 * time.Millisecond}
-	path, _ := start(t, s)
+	s := &Server{Lookuper: everything{}, WriteTimeout: time.Hour}
+	path, stop := start(t, s)
 	_, b := queries(1000)
 	const deaf = 5
 	var wg sync.WaitGroup
@@ -240,20 +241,15 @@ func TestNeverReadingClient(t *testing.T) {
 		})
 	}
 	other := dial(t, path)
-	var slowest time.Duration
-	asked := 0
-	for ; s.Stats().Dropped < deaf; asked++ {
-		begin := time.Now()
+	for range 20 {
 		wantAnswered(t, other, "198.18.0.1")
-		slowest = max(slowest, time.Since(begin))
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // the others fill what the kernel holds
 	}
+	if got := s.Stats().Open; got != deaf+1 {
+		t.Errorf("%d connections are open, want %d", got, deaf+1)
+	}
+	stop()
 	wg.Wait()
-	t.Logf("%d queries of another client meanwhile, the slowest took %v", asked, slowest)
-	// Bound well below the write timeout, on which nobody else may hang.
-	if asked < 10 || slowest > s.WriteTimeout/2 {
-		t.Errorf("%d queries of another client, the slowest took %v, want them answered as ever", asked, slowest)
-	}
 }
 
 // TestHangUps: 2,081 clients that connected, asked and closed at once have
@@ -275,7 +271,7 @@ func TestHangUps(t *testing.T) {
 	}
 	wg.Wait()
 	wantAnswered(t, dial(t, path), "198.18.0.1")
-	for end := time.Now().Add(5 * time.Second); s.Stats().Open > 1 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); s.Stats().Open > 1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := s.Stats(); got.Connections != clients+1 || got.Open != 1 || got.Dropped != 0 {
@@ -460,7 +456,7 @@ func TestDeviationClosesConnectionsOverTheLimit(t *testing.T) {
 		t.Errorf("%d lines in the log, want 1 to %d", len(lines), most)
 	}
 	open[0].Close()
-	for end := time.Now().Add(5 * time.Second); s.Stats().Open == 20 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); s.Stats().Open == 20 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	wantAnswered(t, dial(t, path), "198.18.0.1")
@@ -601,14 +597,14 @@ func rawRead(fd int, b []byte) (n int, err error) {
 	}
 }
 
-// rawDial connects, and gives up on answers after 20 s.
+// rawDial connects, and gives up on answers when the patience is over.
 func rawDial(t *testing.T, path string) int {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tv := syscall.NsecToTimeval(int64(20 * time.Second))
+	tv := syscall.NsecToTimeval(int64(patience))
 	syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv)
 	for range 1000 {
 		if err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err != syscall.EAGAIN && err != syscall.EINTR {
@@ -665,7 +661,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	fill = fill[:last]
 	nc := dial(t, path) // takes the last descriptor
 	send(t, nc, query("198.18.0.2"))
-	for end := time.Now().Add(5 * time.Second); len(log.all()) == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); len(log.all()) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the server noticed nothing")
 		}

@@ -121,11 +121,12 @@ func TestBadRequestsEnd(t *testing.T) {
 }
 
 // TestNeverReadingClient asks without end and reads nothing. Others get their
-// answers meanwhile, and it is dropped in the end.
+// answers meanwhile: who waited for it here would wait for an hour. When it is
+// dropped is tested in synthetic time.
 func TestNeverReadingClient(t *testing.T) {
 	leaks(t)
-	s := &Server{Lookuper: everything{}, WriteTimeout: 500 * time.Millisecond}
-	path, _ := start(t, s)
+	s := &Server{Lookuper: everything{}, WriteTimeout: time.Hour}
+	path, stop := start(t, s)
 	text, _ := requests(1000)
 	const deaf = 5
 	var wg sync.WaitGroup
@@ -140,20 +141,15 @@ func TestNeverReadingClient(t *testing.T) {
 		})
 	}
 	other := dial(t, path)
-	var slowest time.Duration
-	count := 0
-	for ; s.Stats().Dropped < deaf; count++ {
-		begin := time.Now()
+	for range 20 {
 		other.want(t, "198.18.0.1 1\n", textOf("198.18.0.1:1"))
-		slowest = max(slowest, time.Since(begin))
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // the others fill what the kernel holds
 	}
+	if got := s.Stats().Open; got != deaf+1 {
+		t.Errorf("%d connections are open, want %d", got, deaf+1)
+	}
+	stop()
 	wg.Wait()
-	t.Logf("%d requests of another client meanwhile, the slowest took %v", count, slowest)
-	// Bound well below the write timeout, on which nobody else may hang.
-	if count < 10 || slowest > s.WriteTimeout/2 {
-		t.Errorf("%d requests of another client, the slowest took %v, want them answered as ever", count, slowest)
-	}
 }
 
 // TestHangUps: clients that ask and close at once.
@@ -174,7 +170,7 @@ func TestHangUps(t *testing.T) {
 	}
 	wg.Wait()
 	dial(t, path).want(t, "198.18.0.1 1\n", textOf("198.18.0.1:1"))
-	for end := time.Now().Add(5 * time.Second); s.Stats().Open > 1 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); s.Stats().Open > 1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := s.Stats(); got.Connections != clients+1 || got.Open != 1 || got.Dropped != 0 {
@@ -269,7 +265,7 @@ func FuzzServer(f *testing.F) {
 				rest = rest[n:]
 			}
 		}()
-		client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		client.SetReadDeadline(time.Now().Add(patience))
 		out, err := io.ReadAll(client)
 		if err != nil {
 			t.Fatal(err)

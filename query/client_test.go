@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/lab"
@@ -20,6 +21,7 @@ import (
 
 func client(t testing.TB, addr string) *Client {
 	c := NewClient(addr)
+	c.Timeout = patience // a busy machine may take longer than a second
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -89,7 +91,7 @@ func TestClientConcurrent(t *testing.T) {
 	s := &Server{Lookuper: everything{}}
 	path, _ := start(t, s)
 	c := client(t, path)
-	c.Timeout = 10 * time.Second
+	c.Timeout = patience
 	var wg sync.WaitGroup
 	for w := range 50 {
 		wg.Go(func() {
@@ -145,20 +147,30 @@ func (s *sightings) Lookup(_ context.Context, q note.Query) (note.Note, error) {
 	return notSeen, nil
 }
 
+// pipeClient returns a client of s by pipes, for tests in synthetic time.
+func pipeClient(s *Server) *Client {
+	return &Client{Addr: "pipe", dial: func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		go s.conn(context.Background(), far).serve()
+		return near, nil
+	}}
+}
+
 // TestClientWaitsForItsOwn: what is known of the address may be another
 // machine's, and is no answer while the connection's own SYN may come.
-func TestClientWaitsForItsOwn(t *testing.T) {
-	leaks(t)
+func TestClientWaitsForItsOwn(t *testing.T) { synctest.Test(t, clientWaitsForItsOwn) }
+
+func clientWaitsForItsOwn(t *testing.T) {
 	address, conn := netip.AddrPortFrom(netip.MustParseAddr("198.18.0.1"), 0), end("198.18.0.1:7")
 	known := &sightings{seen: map[netip.AddrPort]bool{address: true}}
-	path, _ := start(t, &Server{Lookuper: known})
-	c := client(t, path)
+	c := pipeClient(&Server{Lookuper: known})
+	defer c.Close()
 	time.AfterFunc(50*time.Millisecond, func() {
 		known.mu.Lock()
 		defer known.mu.Unlock()
 		known.seen[conn] = true
 	})
-	n, err := c.Lookup(context.Background(), note.Query{Client: conn, Wait: 10 * time.Second})
+	n, err := c.Lookup(context.Background(), note.Query{Client: conn, Wait: patience})
 	if err != nil || !n.ByConnection {
 		t.Errorf("Lookup(%v) = %+v, %v, want the connection's own", conn, n, err)
 	}
@@ -169,11 +181,12 @@ func TestClientWaitsForItsOwn(t *testing.T) {
 
 // TestClientWait: a client whose SYN comes later is waited for, for as long as
 // the query says; no caller waits for another's.
-func TestClientWait(t *testing.T) {
-	leaks(t)
+func TestClientWait(t *testing.T) { synctest.Test(t, clientWait) }
+
+func clientWait(t *testing.T) {
 	known := &sightings{seen: map[netip.AddrPort]bool{end("198.18.0.1:1"): true}}
-	path, _ := start(t, &Server{Lookuper: known})
-	c := client(t, path)
+	c := pipeClient(&Server{Lookuper: known})
+	defer c.Close()
 	wantLookup(t, c, "198.18.0.1:1")
 	var wg sync.WaitGroup
 	wait := func(who string, wait, deadline time.Duration, want note.State, least, most time.Duration) {
@@ -187,12 +200,12 @@ func TestClientWait(t *testing.T) {
 		}
 	}
 	const ms, s = time.Millisecond, time.Second
-	wg.Go(func() { wait("198.18.0.1:3", 400*ms, 10*s, note.NotSeen, 300*ms, 2*s) })
+	wg.Go(func() { wait("198.18.0.1:3", 400*ms, 10*s, note.NotSeen, 300*ms, 400*ms) })
 	wg.Go(func() { wait("198.18.0.1:4", 10*s, 400*ms, note.NotSeen, 300*ms, 400*ms) }) // not the error of a deadline
-	wg.Go(func() { wait("198.18.0.1:5", 0, 10*s, note.NotSeen, 0, 200*ms) })
-	wg.Go(func() { wait("198.18.0.1:6", 10*s, 10*s, note.Matched, 100*ms, 2*s) })
+	wg.Go(func() { wait("198.18.0.1:5", 0, 10*s, note.NotSeen, 0, 0) })
+	wg.Go(func() { wait("198.18.0.1:6", 10*s, 10*s, note.Matched, 100*ms, 100*ms+maxPause) })
 	time.Sleep(100 * ms)
-	wait("198.18.0.1:1", 10*s, 10*s, note.Matched, 0, 200*ms)
+	wait("198.18.0.1:1", 10*s, 10*s, note.Matched, 0, 0)
 	known.mu.Lock()
 	known.seen[end("198.18.0.1:6")] = true
 	known.mu.Unlock()

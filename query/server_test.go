@@ -78,7 +78,7 @@ func leaks(t testing.TB) {
 	}
 	goroutines, open := runtime.NumGoroutine(), files()
 	t.Cleanup(func() {
-		for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 			g, f := runtime.NumGoroutine(), files()
 			if g <= goroutines && f <= open {
 				return
@@ -143,7 +143,7 @@ func startOn(t testing.TB, s *Server, ln net.Listener) (stop func()) {
 			if err != nil {
 				t.Errorf("Serve = %v, want nil", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Error("Serve did not return")
 		}
 		if n := s.Stats().Open; n != 0 && len(s.listeners) == 1 {
@@ -160,8 +160,11 @@ type peer struct {
 	in *bufio.Reader
 }
 
-// dial connects as a mail server would, and gives up on everything after ten
-// seconds.
+// patience is for what comes within milliseconds. A busy machine takes longer.
+const patience = 30 * time.Second
+
+// dial connects as a mail server would, and gives up on everything when the
+// patience is over.
 func dial(t testing.TB, addr string) *peer {
 	t.Helper()
 	network := "tcp"
@@ -181,7 +184,7 @@ func dial(t testing.TB, addr string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(patience))
 	return &peer{nc, bufio.NewReader(nc)}
 }
 
@@ -335,6 +338,24 @@ func TestRequestsOfOneReadWaitTogether(t *testing.T) {
 	})
 }
 
+// TestNonReaderIsDroppedInTime: who does not read does not keep its connection.
+func TestNonReaderIsDroppedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{Lookuper: everything{}}
+		client, server := net.Pipe()
+		begin := time.Now()
+		go io.WriteString(client, "198.18.0.1 1\n")
+		s.conn(context.Background(), server).serve()
+		if took := time.Since(begin); took != serverWriteTimeout {
+			t.Errorf("dropped after %v, want %v", took, serverWriteTimeout)
+		}
+		if got := s.Stats().Dropped; got != 1 {
+			t.Errorf("%d dropped, want 1", got)
+		}
+		client.Close()
+	})
+}
+
 // TestPipelined: answers come in order, however many and in whatever portions.
 func TestPipelined(t *testing.T) {
 	leaks(t)
@@ -394,7 +415,7 @@ func TestServeEndsPromptly(t *testing.T) {
 	path, stop := start(t, &Server{Lookuper: &seen, Wait: time.Hour, MaxWait: time.Hour})
 	idle, waiting := dial(t, path), dial(t, path)
 	waiting.send(t, "198.18.0.1 1\n")
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		seen.mu.Lock()
 		n := len(seen.queries)
 		seen.mu.Unlock()
@@ -402,11 +423,7 @@ func TestServeEndsPromptly(t *testing.T) {
 			break
 		}
 	}
-	begin := time.Now()
-	stop()
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("ended after %v", took)
-	}
+	stop() // the look-up would take an hour
 	if got := waiting.line(t); got != "not seen" {
 		t.Errorf("answer at the end: %q, want not seen", got)
 	}

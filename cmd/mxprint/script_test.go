@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
 )
 
 var update = flag.Bool("update", false, "write what is compared in the scripts anew")
@@ -51,7 +55,9 @@ func TestRootScripts(t *testing.T) {
 //	signal NAME SIGNAL       send a signal to either and wait for its end
 //	signal NAME SIGNAL TEXT  send a signal and wait for TEXT in its output
 //	uid NAME N               it runs as user number N
-//	connect ADDRESS          make a TCP connection over loopback from ADDRESS
+//	connect ADDRESS SOCKET   make a TCP connection over loopback from ADDRESS,
+//	                         and wait until the sensor of SOCKET has seen it
+//	says PATTERN FILE        wait until the pattern matches the file
 func scripts(t *testing.T, dir string) testscript.Params {
 	labDir, err := filepath.Abs("../../testdata/lab")
 	if err != nil {
@@ -72,7 +78,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": fails, "cut": cut, "poke": poke, "serve": serve, "signal": sendSignal, "fork": fork,
-			"uid": uid, "connect": connect,
+			"uid": uid, "connect": connect, "says": says,
 		},
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
@@ -243,7 +249,7 @@ func uid(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func connect(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1)
+	need(ts, neg, args, 2)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	defer ln.Close()
@@ -251,6 +257,23 @@ func connect(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := d.Dial("tcp", ln.Addr().String())
 	ts.Check(err)
 	c.Close()
+	sensor := p0f.NewClient(ts.MkAbs(args[1]))
+	defer sensor.Close()
+	who := note.Query{Client: netip.AddrPortFrom(netip.MustParseAddr(args[0]), 0)}
+	if !eventually(func() bool {
+		n, err := sensor.Lookup(context.Background(), who)
+		return err == nil && n.State != note.NotSeen
+	}) {
+		ts.Fatalf("the sensor of %s has not seen %s", args[1], args[0])
+	}
+}
+
+func says(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2)
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	if !eventually(func() bool { return pattern.MatchString(text(ts.MkAbs(args[1]))) }) {
+		ts.Fatalf("no match of %s in %s:\n%s", args[0], args[1], text(ts.MkAbs(args[1])))
+	}
 }
 
 type processesKey struct{}
@@ -265,8 +288,11 @@ func text(path string) string {
 	return string(b)
 }
 
+// patience is for what comes within milliseconds. A busy machine takes longer.
+const patience = time.Minute
+
 func eventually(ok func() bool) bool {
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}
