@@ -23,11 +23,11 @@ deps:
 	scripts/deps
 
 test: deps
-	$(GO) test -timeout 10m ./...
+	$(GO) test -timeout 15m ./...
 
 # Without installing anything: what cannot run says why.
 short:
-	$(GO) test -timeout 10m ./...
+	$(GO) test -timeout 15m ./...
 
 lint: $(BIN)/staticcheck
 	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi

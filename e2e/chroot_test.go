@@ -25,8 +25,12 @@ import (
 // kept in .cache/chroot.
 const chrootSuite = "bookworm"
 
-// chrootTime bounds the making of one system.
-const chrootTime = 5 * time.Minute
+// chrootTime bounds the making of one system, and chrootTries how often it is
+// begun: the network fails now and then.
+const (
+	chrootTime  = 5 * time.Minute
+	chrootTries = 3
+)
 
 // A chroot is a Debian system in a directory. Tests share it and so leave it as
 // it is: what a daemon writes goes to directories of the test, which stand in
@@ -69,20 +73,30 @@ func newChroot(t testing.TB, name string, packages ...string) *chroot {
 func (c *chroot) make(packages []string) {
 	c.t.Helper()
 	debootstrap := lab.NeedProgram(c.t, "debootstrap")
-	for _, path := range []string{c.root + ".made", c.root} {
-		if err := os.RemoveAll(path); err != nil {
-			c.t.Fatal(err)
-		}
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), chrootTime)
 	defer cancel()
-	// It mounts file systems below the directory. In a mount namespace they
-	// are gone with it, however it ends.
-	cmd := exec.CommandContext(ctx, lab.NeedProgram(c.t, "unshare"), "--mount", "--fork", "--kill-child",
-		debootstrap, "--variant=minbase", "--include="+strings.Join(packages, ","), chrootSuite, c.root)
 	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		lab.Skip(c.t, fmt.Sprintf("needs a Debian system from the network: debootstrap: %v\n%s", err, out[max(0, len(out)-2000):]))
+	for try := 1; ; try++ {
+		for _, path := range []string{c.root + ".made", c.root} {
+			if err := os.RemoveAll(path); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+		// It mounts file systems below the directory. In a mount namespace they
+		// are gone with it, however it ends.
+		cmd := exec.CommandContext(ctx, lab.NeedProgram(c.t, "unshare"), "--mount", "--fork", "--kill-child",
+			debootstrap, "--variant=minbase", "--include="+strings.Join(packages, ","), chrootSuite, c.root)
+		cmd.WaitDelay = time.Second
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			break
+		}
+		reason := fmt.Sprintf("debootstrap: %v\n%s", err, out[max(0, len(out)-2000):])
+		if try == chrootTries || ctx.Err() != nil {
+			lab.Skip(c.t, "needs a Debian system from the network: "+reason)
+		}
+		c.t.Logf("trying again: %s", reason)
+		time.Sleep(5 * time.Second)
 	}
 	c.t.Logf("debootstrap: %s in %v", strings.Join(packages, " "), time.Since(start).Round(time.Second))
 	// The packages are installed; their archives only take room.

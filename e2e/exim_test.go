@@ -275,9 +275,10 @@ func checkSensorAway(t *testing.T, pair *lab.Pair, mails string, sensor *process
 // are random here.
 func withHeader(t *testing.T, mails string, ids []string) (count int) {
 	t.Helper()
+	all := headersOf(t, mails, ids)
 	for _, id := range ids {
 		n := 0
-		for _, l := range headerLines(t, mails, id) {
+		for _, l := range all[id] {
 			if strings.HasPrefix(l, `X-p0f-Result: os="Linux`) {
 				n++
 			} else if ourHeader.MatchString(l) {

@@ -127,41 +127,49 @@ func mailText(id string, header ...string) string {
 // as it stands, a field with its folded lines an element.
 func headerLines(t testing.TB, dir, id string) []string {
 	t.Helper()
+	return headersOf(t, dir, []string{id})[id]
+}
+
+// headersOf is headerLines for many mails, by id. It reads each file once.
+func headersOf(t testing.TB, dir string, ids []string) map[string][]string {
+	t.Helper()
+	all, read := map[string][]string{}, map[string]bool{}
 	for end := time.Now().Add(mailTimeout); ; time.Sleep(20 * time.Millisecond) {
-		if text := findText(t, dir, id); text != "" {
-			return fields(text)
+		if err := readHeaders(dir, all, read); err != nil {
+			t.Fatal(err)
+		}
+		missing := slices.IndexFunc(ids, func(id string) bool { return all[id] == nil })
+		if missing < 0 {
+			return all
 		}
 		if time.Now().After(end) {
-			t.Fatalf("mail %s did not arrive below %s", id, dir)
+			t.Fatalf("mail %s did not arrive below %s", ids[missing], dir)
 		}
 	}
 }
 
-func findText(t testing.TB, dir, id string) (found string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+var testID = regexp.MustCompile(`(?m)^X-Test-Id: (\S+)$`)
+
+// readHeaders adds the headers of the mails below dir to all, and their files
+// to read; those it leaves out.
+func readHeaders(dir string, all map[string][]string, read map[string]bool) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || read[path] {
 			return err
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil // moved meanwhile
 		}
-		whole := strings.ReplaceAll(string(text), "\r\n", "\n")
-		if head, _, ok := strings.Cut(whole, "\n\n"); ok && strings.Contains(head, "\nX-Test-Id: "+id+"\n") ||
-			strings.HasSuffix(head, "\nX-Test-Id: "+id) {
-			found = head
-			return fs.SkipAll
+		head, _, whole := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n\n")
+		if id := testID.FindStringSubmatch(head); whole && id != nil {
+			all[id[1]], read[path] = fields(head), true
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 func fields(head string) []string {

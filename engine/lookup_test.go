@@ -288,7 +288,7 @@ func TestLookupFailed(t *testing.T) {
 // untilWaiting waits until n addresses are waited for.
 func untilWaiting(t *testing.T, e *Engine, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Microsecond) {
 		got := e.waiting.len()
 		if got == n {
 			return
@@ -347,7 +347,7 @@ func TestLookupLive(t *testing.T) {
 	if err := <-ran; !errors.Is(err, capture.ErrClosed) {
 		t.Errorf("Run = %v, want %v", err, capture.ErrClosed)
 	}
-	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

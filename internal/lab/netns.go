@@ -119,7 +119,7 @@ func (p *Pair) Join() {
 // the background, and drops what is sent before.
 func (n *NetNS) waitUp() {
 	n.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		state := n.IP("-o", "link", "show", n.If)
 		if strings.Contains(state, " state UP ") {
 			return

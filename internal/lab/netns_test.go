@@ -33,7 +33,7 @@ func TestPairCarriesConnections(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			d := net.Dialer{Timeout: 2 * time.Second, LocalAddr: &net.TCPAddr{IP: tt.from.AsSlice()}}
+			d := net.Dialer{Timeout: 30 * time.Second, LocalAddr: &net.TCPAddr{IP: tt.from.AsSlice()}}
 			if err := p.Client.Do(func() error {
 				c, err := d.Dial("tcp", l.Addr().String())
 				if err == nil {
