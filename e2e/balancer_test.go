@@ -66,7 +66,7 @@ func newBalanced(t *testing.T) *balanced {
 	join(n.mx, 3)
 	for _, c := range n.clients {
 		for _, vip := range []netip.Addr{n.vip4, n.vip6} {
-			for end := time.Now().Add(10 * time.Second); !reaches(c, vip); time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(startTimeout); !reaches(c, vip); time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("%s does not reach %s", c.Name, vip)
 				}
@@ -94,20 +94,20 @@ func (n *balanced) startSensors(t *testing.T) {
 	}
 	writeFiles(t, dir, map[string]string{
 		"nat.fp": natDB,
-		"asks.toml": n.page(t, dir, "[sensor]", "ask_cert", "[milter]") +
-			fmt.Sprintf("[p0f]\nsocket = %q\n", filepath.Join(dir, "mx.sock")),
+		"asks.toml": n.page(t, dir, "[sensor]", "ask_cert", "[milter]") + longDeadline +
+			fmt.Sprintf("\n[p0f]\nsocket = %q\n", filepath.Join(dir, "mx.sock")),
 	})
 	startServe(t, n.balancer, dir,
 		strings.TrimPrefix(n.page(t, dir, "[query]", "tls_listen"), "[query]\n"),
 		fmt.Sprintf("[signatures]\nfile = %q\n", filepath.Join(dir, "nat.fp")))
 	p := start(t, "milter", n.mx.Command(context.Background(), filepath.Join(binDir, "mxprint"), "serve", "-config", filepath.Join(dir, "asks.toml")))
-	p.waitFor("ready", 10*time.Second, func() bool { return bytes.Contains(p.out.bytes(), []byte("ready")) })
+	p.waitFor("ready", func() bool { return bytes.Contains(p.out.bytes(), []byte("ready")) })
 }
 
 // startPostfix starts Postfix with the service of the page.
 func (n *balanced) startPostfix(t *testing.T) *postfix {
 	t.Helper()
-	return startPostfixServices(t, n.mx, postfixMaster+n.page(t, "", "smtpd_upstream_proxy_protocol"))
+	return startPostfixServices(t, n.mx, postfixMaster+patient(n.page(t, "", "smtpd_upstream_proxy_protocol")))
 }
 
 // send sends count mails to the balancer, by all clients and both families, and
@@ -175,7 +175,7 @@ func TestBalancer(t *testing.T) {
 	}{{"haproxy", n.startHAProxy}, {"nginx", n.startNginx}} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := tt.start(t)
-			b.waitFor("SMTP", 20*time.Second, func() bool { return greets(n.balancer, n.vip4) && greets(n.balancer, n.vip6) })
+			b.waitFor("SMTP", func() bool { return greets(n.balancer, n.vip4) && greets(n.balancer, n.vip6) })
 			sent := n.send(t, tt.name, balancerMails)
 			right := n.check(t, p.mails, sent)
 			t.Logf("%d of %d mails have the note of their client", right, len(sent))
