@@ -38,6 +38,7 @@ type sensorConfig struct {
 	Filter        string   `toml:"filter"`
 	FilterProgram string   `toml:"filter_program"`
 	Promiscuous   bool     `toml:"promiscuous"`
+	Workers       int      `toml:"workers"`
 	User          string   `toml:"user"`
 }
 
@@ -47,6 +48,7 @@ type signaturesConfig struct {
 
 type limitsConfig struct {
 	Hosts         int           `toml:"hosts"`
+	Unproven      int           `toml:"unproven_hosts"`
 	Connections   int           `toml:"connections"`
 	Recent        int           `toml:"recent_connections"`
 	HostAge       time.Duration `toml:"host_age"`
@@ -72,6 +74,7 @@ func defaultConfig() config {
 		Sensor: sensorConfig{
 			Interfaces: []string{"any"},
 			Filter:     "dst port 25 or dst port 465 or dst port 587",
+			Workers:    1,
 		},
 		Limits: limitsConfig{
 			Hosts: 100_000, Connections: 10_000, Recent: 100_000,
@@ -136,6 +139,8 @@ func (c *config) fault() (key, msg string) {
 		{c.Sensor.Filter != "" && c.Sensor.FilterProgram != "" && c.Sensor.Filter != defaultConfig().Sensor.Filter,
 			"sensor.filter_program", "filter is given too: give one of them"},
 		{c.Limits.Hosts < 1 || c.Limits.Hosts > 50_000_000, "limits.hosts", "want 1 to 50000000"},
+		{c.Sensor.Workers < 1 || c.Sensor.Workers > 64, "sensor.workers", "want 1 to 64"},
+		{c.Limits.Unproven < 0 || c.Limits.Unproven > 0 && c.Limits.Unproven >= c.Limits.Hosts, "limits.unproven_hosts", "want fewer than limits.hosts, or 0 for half of them"},
 		{c.Limits.Connections < 1 || c.Limits.Connections > 10_000_000, "limits.connections", "want 1 to 10000000"},
 		{c.Limits.Recent < 1 || c.Limits.Recent > 50_000_000, "limits.recent_connections", "want 1 to 50000000"},
 		{c.Limits.HostAge < time.Minute || c.Limits.HostAge > 8760*time.Hour, "limits.host_age", `want a duration from "1m" to "8760h"`},

@@ -57,7 +57,7 @@ type standIn struct {
 
 	engine  *engine.Engine
 	source  capture.Source
-	logFile *os.File
+	logFile *logFile
 	socket  net.Listener
 	over    *handover
 	before  inheritance
@@ -202,7 +202,7 @@ func (s *standIn) capture(rule engine.Rule) error {
 
 func (s *standIn) outputs() ([]engine.Observer, error) {
 	var observers []engine.Observer
-	if !s.opt.Daemon {
+	if !s.opt.Daemon && !isNull(s.std.out) {
 		observers = append(observers, p0f.NewReport(s.std.out))
 	}
 	if s.opt.Log == "" {
@@ -238,6 +238,9 @@ func (s *standIn) run(ctx context.Context) error {
 		}
 		s.over.server, s.over.check = server, s.newProgramStarts
 		tasks = append(tasks, s.over.watch, func(ctx context.Context) error { return s.over.serve(ctx, s.socket) })
+	}
+	if s.logFile != nil {
+		tasks = append(tasks, reopens(s.log, s.logFile))
 	}
 	if err := s.over.manager.ready(); err != nil {
 		s.log.Warn("the service manager does not hear", "reason", err)

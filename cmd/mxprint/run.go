@@ -96,32 +96,34 @@ func loadSignatures(path string) (*signature.DB, error) {
 
 // openRing captures on an interface what the rule takes.
 func openRing(name string, rule engine.Rule, promiscuous bool, log *slog.Logger) (*capture.Ring, error) {
-	link, err := capture.RingLink(name)
+	cfg, err := ringConfig(name, rule, promiscuous, log)
 	if err != nil {
 		return nil, err
+	}
+	return capture.OpenRing(cfg)
+}
+
+// openRings is openRing with a ring for each worker of an engine.
+func openRings(name string, e *engine.Engine, rule engine.Rule, promiscuous bool, log *slog.Logger) ([]*capture.Ring, error) {
+	if e.Workers() == 1 {
+		ring, err := openRing(name, rule, promiscuous, log)
+		return []*capture.Ring{ring}, err
+	}
+	cfg, err := ringConfig(name, rule, promiscuous, log)
+	if err != nil {
+		return nil, err
+	}
+	return capture.OpenRings(cfg, e.Workers(), e.Fanout())
+}
+
+func ringConfig(name string, rule engine.Rule, promiscuous bool, log *slog.Logger) (capture.Config, error) {
+	link, err := capture.RingLink(name)
+	if err != nil {
+		return capture.Config{}, err
 	}
 	program, err := rule.Kernel(link)
 	if err != nil {
-		return nil, err
+		return capture.Config{}, err
 	}
-	return capture.OpenRing(capture.Config{
-		Interface: name, Filter: program, Promiscuous: promiscuous, Log: log,
-	})
-}
-
-// openLog opens a log to append to, and locks it: two writers would mix their
-// lines (p0f v3 §10.2).
-func openLog(path string) (*os.File, error) {
-	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("log %s: not a regular file", path)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("log: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("log %s: locked by another process", path)
-	}
-	return f, nil
+	return capture.Config{Interface: name, Filter: program, Promiscuous: promiscuous, Log: log}, nil
 }

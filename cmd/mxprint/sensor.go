@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
-	"os"
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/host"
@@ -18,6 +18,7 @@ type sensor struct {
 	engine *engine.Engine // nil where another sensor is asked
 	tasks  []func(context.Context) error
 	closes []func() error
+	logs   []*logFile
 }
 
 func (s *sensor) close() {
@@ -38,40 +39,53 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		in.who, in.closes = client, []func() error{client.Close}
 		return in, nil
 	}
-	observers, err := s.logs(in)
+	observers, err := s.observers(in)
 	if err != nil {
 		in.close()
 		return nil, err
 	}
 	in.engine = engine.New(engine.Config{
-		DB: s.db, Rule: s.rule, Observers: observers, Logger: log,
+		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Logger: log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
+			Unproven: s.unproven(),
 		},
 	})
 	in.who = in.engine
 	for _, name := range s.Sensor.Interfaces {
-		ring, err := openRing(name, s.rule, s.Sensor.Promiscuous, log)
+		rings, err := openRings(name, in.engine, s.rule, s.Sensor.Promiscuous, log)
 		if err != nil {
 			in.close()
 			return nil, err
 		}
-		in.closes = append(in.closes, ring.Close)
-		in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, ring) })
+		for _, ring := range rings {
+			in.closes = append(in.closes, ring.Close)
+			in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, ring) })
+		}
 	}
+	in.tasks = append(in.tasks, reopens(log, in.logs...))
 	return in, nil
 }
 
-// logs opens the files that observations go to.
-func (s *settings) logs(in *sensor) ([]engine.Observer, error) {
+// unproven is how many hosts may be unproven: half, unless the configuration
+// says how many.
+func (s *settings) unproven() int {
+	if s.Limits.Unproven > 0 {
+		return s.Limits.Unproven
+	}
+	return max(s.Limits.Hosts/2, 1)
+}
+
+// observers opens the files that observations go to.
+func (s *settings) observers(in *sensor) ([]engine.Observer, error) {
 	var observers []engine.Observer
 	for _, l := range []struct {
 		path string
-		make func(*os.File) engine.Observer
+		make func(io.Writer) engine.Observer
 	}{
-		{s.Log.P0f, func(f *os.File) engine.Observer { return p0f.NewLog(f) }},
-		{s.Log.JSON, func(f *os.File) engine.Observer { return newJSONLog(f) }},
+		{s.Log.P0f, func(w io.Writer) engine.Observer { return p0f.NewLog(w) }},
+		{s.Log.JSON, func(w io.Writer) engine.Observer { return newJSONLog(w) }},
 	} {
 		if l.path == "" {
 			continue
@@ -80,7 +94,7 @@ func (s *settings) logs(in *sensor) ([]engine.Observer, error) {
 		if err != nil {
 			return nil, err
 		}
-		in.closes = append(in.closes, f.Close)
+		in.closes, in.logs = append(in.closes, f.Close), append(in.logs, f)
 		observers = append(observers, l.make(f))
 	}
 	return observers, nil

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// logFile is a log of observations, which can be opened anew under its name:
+// logrotate renames it before. Write and reopen may come from any goroutine.
+type logFile struct {
+	path string
+	mu   sync.Mutex
+	f    *os.File
+}
+
+// openLog opens a log to append to, and locks it: two writers would mix their
+// lines (p0f v3 §10.2).
+func openLog(path string) (*logFile, error) {
+	f, err := lockedFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{path: path, f: f}, nil
+}
+
+func lockedFile(path string) (*os.File, error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("log %s: not a regular file", path)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("log %s: locked by another process", path)
+	}
+	return f, nil
+}
+
+func (l *logFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Write(p)
+}
+
+// reopen goes on in the file that has the name now, which it makes if there is
+// none. On an error the old file stays.
+func (l *logFile) reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, err := os.Lstat(l.path)
+	if old, e := l.f.Stat(); err == nil && e == nil && os.SameFile(old, now) {
+		return nil // our own lock would be in the way
+	}
+	f, err := lockedFile(l.path)
+	if err != nil {
+		return err
+	}
+	l.f.Close()
+	l.f = f
+	return nil
+}
+
+func (l *logFile) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Close()
+}
+
+// reopens returns the task that opens logs anew at every SIGUSR1.
+func reopens(log *slog.Logger, files ...*logFile) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, syscall.SIGUSR1)
+		defer signal.Stop(ch)
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ch:
+			}
+			for _, f := range files {
+				if err := f.reopen(); err != nil {
+					log.Error("the log cannot be opened anew, the old file stays", "file", f.path, "reason", err)
+					continue
+				}
+				log.Info("log opened anew", "file", f.path)
+			}
+		}
+	}
+}
+
+// isNull reports whether what is written to w is thrown away.
+func isNull(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	a, errA := f.Stat()
+	b, errB := os.Stat(os.DevNull)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
