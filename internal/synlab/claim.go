@@ -14,7 +14,7 @@ func Claims(name, kernel string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if strings.Contains(flavor, "(or ") || flavor == " or Android" {
+	if strings.Contains(flavor, "(or ") || strings.HasPrefix(flavor, " or ") {
 		return true, nil
 	}
 	flavor, _, _ = strings.Cut(flavor, "(")

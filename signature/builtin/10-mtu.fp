@@ -1,7 +1,7 @@
 ; Link types, by the largest packet that the sender can take (MSS + 40 for IPv4,
 ; MSS + 60 for IPv6). A name says what most often has this size; it is no proof.
 ; source: the tunnel overheads of the protocols (RFC 894, 2516, 2003, 2784, 7348,
-; 6333, 8200 and the WireGuard paper), providers' documentation for clouds; 2026-11
+; 6333, 8200, 8926 and the WireGuard paper), providers' documentation for clouds; 2026-11
 ; A loopback of 65536 bytes is beyond the language; IPv4 shows 65535 on it.
 
 [mtu]
@@ -28,8 +28,23 @@ label = DS-Lite or L2TP
 sig   = 1454
 sig   = 1452
 
+label = GRE over IPv6
+sig   = 1456
+
 label = VXLAN
 sig   = 1450
+
+label = Geneve
+sig   = 1442
+
+label = VXLAN over IPv6
+sig   = 1430
+
+label = AWS VPN
+sig   = 1446
+
+label = VXLAN on jumbo Ethernet
+sig   = 8950
 
 label = mobile or WireGuard
 sig   = 1440
@@ -57,7 +72,7 @@ sig   = 1401
 sig   = 1399
 sig   = 1398
 
-label = IPv6 minimum tunnel
+label = IPv6 minimum or Tailscale
 sig   = 1280
 
 label = jumbo Ethernet

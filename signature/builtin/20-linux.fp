@@ -20,6 +20,9 @@ sig    = *:64|255:0:*:fit(65536),10:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,
 ; small machines since; 8 and 9 are machines of 2 to 4 GB since 6.16, or tuned ones;
 ; small ones come from programs that set SO_RCVBUF.
 label  = s:unix:Linux:4.20 and newer
+or     = ChromeOS:
+or     = Android:
+or     = Roku:
 source = kernel source: tcp_select_initial_window; own captures, kernels 5.10 to 7.3
 date   = 2026-11
 uptime = random
@@ -72,6 +75,8 @@ sig    = *:64:0:*:fit(8192),5..14:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws),[?30|?3
 sig    = *:64:0:*:fit(16384),0:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws),[?30|?34,nop,nop]:df,id+?,flow?,ecn?:*
 
 label  = s:unix:Linux:3.10 to 4.19
+or     = ChromeOS:
+or     = gVisor:
 source = kernel source: initial window of 20 segments; public observation, 2013 to 2023
 date   = 2026-11
 uptime = random
@@ -91,10 +96,19 @@ date   = 2026-11
 uptime = boot
 sig    = *:64|255:0:*:seg(4),*:mss,(sok~,ts~,nop,ws|nop,nop,sok,nop,ws|nop,nop,ts,nop,ws|nop,ws):df,id+?,flow?,ecn?:*
 
+; illumos has a receive buffer of 128000 bytes, so 65535 and scale 1. A Linux of 6.6 to 6.9
+; does the same for a program with an SO_RCVBUF of 128 KiB.
+label  = s:unix:Linux or Solaris:
+or     = Solaris:(illumos)
+source = illumos rule tcp_xmit_mp and tcp_recv_buf, not seen; own captures, kernel 6.8
+date   = 2026-11
+sig    = *:64:0:*:65535,1:mss,sok,ts,nop,ws:df,id+,flow?,ecn?:0
+
 ; Android's default buffer is larger than 65535 counted half; so is that of servers
 ; with tcp_rmem of 175000 bytes or more.
 label  = s:unix:Linux or Android:
 or     = ChromeOS:
+or     = Fire TV:
 source = own captures, kernels 5.10 to 7.3; public observation, User-Agents with SYNs, 2021 to 2025
 date   = 2026-11
 uptime = random

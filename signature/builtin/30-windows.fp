@@ -67,6 +67,7 @@ sig    = *:64:0:*:fit(65536),0:mss,nop,nop,sok:df,id+?,ecn?,flow?:0
 ; Any window on the option orders of Windows. TTL 64 and 255 are boxes that make their
 ; own; options that a box took out are left as a longer end of list or as NOPs.
 label  = g:win:Windows:
+or     = Xbox:
 source = public observation, User-Agents with SYNs, 2021 to 2025
 date   = 2026-11
 uptime = random

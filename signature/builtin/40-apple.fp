@@ -40,6 +40,7 @@ date   = 2026-11
 uptime = random
 sig    = *:64|255|128|32:0:*:*,*:mss,nop,ws,[?30],nop,nop,ts~,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:64:0:*:*,*:mss,nop,ws,(sok,eol+1|nop,nop,ts|nop,nop,ts,nop,nop,eol+1):df?,id+?,id-?,flow?,ecn?:*
+sig    = *:64|32:0:*:*,0:mss,nop,ws~,nop,nop,ts~,sok~,eol+1:df?,id+?,id-?,flow?,ecn?:*
 sig    = *:64:0:*:*,*:mss,(sok,ts,ws,eol+0|ts,sok,ws,eol+0):df?,id+?,id-?,flow?,ecn?:*
 
 ; After some unanswered SYNs, BSD stacks leave out scaling and timestamps.

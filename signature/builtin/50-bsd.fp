@@ -26,6 +26,7 @@ sig   = *:64:0:*:65535,10:mss,nop,ws,sok,ts:df:0
 sig   = 6:64:0:*:65535,10:mss,nop,ws,sok,ts:flow:0
 
 label = s:unix:FreeBSD:9 or 10
+or    = PlayStation:(4 or 5)
 source = public observation, labelled captures to 2015
 date  = 2026-11
 uptime = boot
@@ -37,6 +38,13 @@ source = public observation, labelled captures to 2012
 date  = 2026-11
 uptime = boot
 sig   = *:64:0:*:65535,3:mss,nop,ws,sok,ts:df,id+:0
+
+; A receive buffer of 65536 bytes is one more than 65535, hence scale 1; the order is
+; that of 4.4BSD: FreeBSD 5 and 6, old macOS.
+label = s:unix:macOS or FreeBSD:(old)
+source = FreeBSD rule tcp_output and tcp_recvspace; public observation, labelled captures to 2010
+date  = 2026-11
+sig   = *:64:0:*:65535,1:mss,nop,ws,nop,nop,ts,[sok,eol+1]:df,id+,flow?:0
 
 ; Scale 6 follows from a largest socket buffer of 2 MiB, 3 and 0 were before it.
 label = s:unix:OpenBSD:4.9 and newer
@@ -58,8 +66,7 @@ label = g:unix:OpenBSD:
 source = OpenBSD rule tcp_output
 date  = 2026-11
 uptime = random
-sig   = *:64:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:df,id+:0
-sig   = 6:64:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:flow:0
+sig   = *:64|255:0:*:*,*:mss,nop,nop,sok,nop,ws,nop,nop,ts:df?,id+?,flow?,ecn?:0
 
 ; Option order from the source; windows from recall, so generic.
 label = g:unix:NetBSD:

@@ -73,3 +73,34 @@ date  = 2026-11
 uptime = random
 sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
 sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
+
+; 20 segments, rounded down to what scale 7 can say, without DF; over IPv6 without a
+; flow label, which is what Linux 3.10 to 4.2 sends too.
+label = s:unix:gVisor:
+source = own captures of its netstack, 2026; MTU 1500, 1420 and 1280, the others by the rule
+date  = 2026-11
+sig   = *:64:0:*:{29184,28928,28800,28288,27904,27520,27136,26752,25600,24704,24320},7:mss,sok,ts,nop,ws::0
+
+label = s:other:Nintendo:(3DS or Wii)
+or    = Windows:
+source = public observation of consoles, to 2015
+date  = 2026-11
+sig   = *:64:0:*:32768,0:mss,nop,nop,sok:df,id+:0
+
+; The MSS alone. TTL 64 with DF: a BSD stack with its extensions switched off, or after
+; several unanswered SYNs. Without DF, or TTL 255 or 128: small stacks, and scanners.
+label = g:unix:macOS or FreeBSD:(without options)
+or    = OpenBSD:
+or    = Linux:
+or    = Android:
+source = FreeBSD rule tcp_addoptions; public observation, labelled captures to 2023
+date  = 2026-11
+sig   = *:64:0:*:*,0:mss:df,id+?,flow?,ecn?:0
+
+label = g:other:embedded:(only an MSS)
+or    = lwIP:
+or    = Windows:
+or    = scanner:
+source = lwIP, uIP and FreeRTOS rules; public observation, labelled captures to 2023
+date  = 2026-11
+sig   = *:64|255|128|32:0:*:*,0:mss:df?,id+?,id-?,flow?,ecn?:0

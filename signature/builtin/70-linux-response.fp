@@ -78,6 +78,13 @@ date   = 2026-11
 uptime = boot
 sig    = *:64:0:*:seg(4/*),0..7:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws):df,id+?,flow?,ecn?:*
 
+; As for the SYNs.
+label  = s:unix:Linux or Solaris:
+or     = Solaris:(illumos)
+source = illumos rule tcp_xmit_mp and tcp_recv_buf, not seen; own captures, kernel 6.8
+date   = 2026-11
+sig    = *:64:0:*:65535,1:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws):df,id+?,flow?,ecn?:0
+
 ; The largest window: large buffers.
 label  = s:unix:Linux or Android:
 source = kernel source: tcp_openreq_init_rwin; own captures, kernels 5.10 to 7.3
