@@ -102,6 +102,7 @@ label  = s:unix:Linux or Solaris:
 or     = Solaris:(illumos)
 source = illumos rule tcp_xmit_mp and tcp_recv_buf, not seen; own captures, kernel 6.8
 date   = 2026-11
+uptime = random
 sig    = *:64:0:*:65535,1:mss,sok,ts,nop,ws:df,id+,flow?,ecn?:0
 
 ; Android's default buffer is larger than 65535 counted half; so is that of servers

@@ -44,6 +44,7 @@ sig   = *:64:0:*:65535,3:mss,nop,ws,sok,ts:df,id+:0
 label = s:unix:macOS or FreeBSD:(old)
 source = FreeBSD rule tcp_output and tcp_recvspace; public observation, labelled captures to 2010
 date  = 2026-11
+uptime = boot
 sig   = *:64:0:*:65535,1:mss,nop,ws,nop,nop,ts,[sok,eol+1]:df,id+,flow?:0
 
 ; Scale 6 follows from a largest socket buffer of 2 MiB, 3 and 0 were before it.

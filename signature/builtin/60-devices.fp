@@ -79,6 +79,7 @@ sig   = *:64|255:0:*:*,*:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
 label = s:unix:gVisor:
 source = own captures of its netstack, 2026; MTU 1500, 1420 and 1280, the others by the rule
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:{29184,28928,28800,28288,27904,27520,27136,26752,25600,24704,24320},7:mss,sok,ts,nop,ws::0
 
 label = s:other:Nintendo:(3DS or Wii)

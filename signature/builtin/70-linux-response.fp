@@ -83,6 +83,7 @@ label  = s:unix:Linux or Solaris:
 or     = Solaris:(illumos)
 source = illumos rule tcp_xmit_mp and tcp_recv_buf, not seen; own captures, kernel 6.8
 date   = 2026-11
+uptime = random
 sig    = *:64:0:*:65535,1:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws):df,id+?,flow?,ecn?:0
 
 ; The largest window: large buffers.

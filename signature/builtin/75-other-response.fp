@@ -48,26 +48,31 @@ sig   = 6:64:0:*:65535,*:mss,nop,ws,sok,ts:flow:0
 label = g:unix:macOS or iOS:
 source = XNU rule tcp_output; not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,*:mss,nop,ws,(sok,eol+1|nop,nop,ts):df,flow?,ecn?:0
 
 label = g:unix:OpenBSD:
 source = OpenBSD rule tcp_output, which makes both; not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:*,*:mss,nop,nop,sok,nop,ws,[nop,nop,ts]:df,id+,flow?,ecn?:0
 
 label = g:unix:NetBSD:
 source = NetBSD rule tcp_output and syn_cache_respond; not seen
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:*,*:mss,nop,ws,sok,nop,nop,nop,nop,ts:df?,id+?,flow?,ecn?:0
 
 label = g:unix:VMware ESXi:
 source = the option order of its SYNs
 date  = 2026-11
+uptime = random
 sig   = *:64:0:*:65535,9:mss,nop,ws,sok,ts:df,id+:0
 
 label = g:other:F5 BIG-IP:
 source = the option order of its SYNs; public observation of load balancers, to 2023
 date  = 2026-11
+uptime = random
 sig   = *:255:0:*:*,*:mss,[nop,ws],nop,nop,ts,sok,eol+1:df,id+?,ecn?:0
 
 label = g:other:embedded:(only an MSS)
