@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mxprint/mxprint/internal/osversion"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -251,7 +252,7 @@ func percent(part, whole int) float64 {
 // A Linux stack under a Windows agent is a proxy, so naming it Linux is right.
 func judge(row *labelledRow, m *signature.Match) tally {
 	var t tally
-	versions := rowVersions(row.OSFamily, row.OSVersion)
+	versions := osversion.Read(row.OSFamily, row.OSVersion)
 	t.VersionKnown = bit(len(versions) > 0)
 	if m.Sig == nil {
 		return t
@@ -274,7 +275,7 @@ func judge(row *labelledRow, m *signature.Match) tally {
 	t.CandidateCoarse = max(t.LinuxForWindows, bit(anyCoarse(names, row.OSCoarse)))
 	t.CandidateFamily = bit(anyFamily(names, row))
 	if t.VersionKnown == 1 && t.RightFamily == 1 {
-		right, readable := claims(label.Flavor, familyName(systems(label)[0]), row.OSFamily, versions)
+		right, readable := osversion.Claims(label.Flavor, familyName(systems(label)[0]), row.OSFamily, versions)
 		t.VersionWrong, t.VersionUnreadable = bit(readable && !right), bit(!readable)
 	}
 	return t
@@ -292,7 +293,9 @@ func systems(l *signature.Label) []string {
 	text := l.Name
 	for _, part := range strings.Split(l.Flavor, "(or ")[1:] {
 		other, _, _ := strings.Cut(part, ")")
-		text += " or " + other
+		if name, _, _ := strings.Cut(other, " "); osversion.KnownSystem(name) {
+			text += " or " + name // "(or iOS 7-10)"; but not "(or tuned)"
+		}
 	}
 	return strings.Split(strings.NewReplacer("(", "", ")", "").Replace(text), " or ")
 }

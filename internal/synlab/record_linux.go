@@ -115,12 +115,8 @@ func since(oldest string) error {
 	if err != nil {
 		return err
 	}
-	is, err := version(running)
-	if err != nil {
-		return err
-	}
-	want, err := version(oldest)
-	if err == nil && is < want {
+	ok, err := Claims("Linux "+oldest+" and newer", running)
+	if err == nil && !ok {
 		return fmt.Errorf("%w: it came with %s", ErrUnknownSetting, oldest)
 	}
 	return err

@@ -1,4 +1,9 @@
-package main
+// Package osversion holds what the flavor of a label says of versions ("4.20 and
+// newer") against the versions that a sender is known to have. mxprint score
+// and the lab measure signatures with it; it is not for the answers of a
+// sensor, as no version that it reads comes from a packet. All of it is safe
+// for concurrent use.
+package osversion
 
 import (
 	"slices"
@@ -6,13 +11,13 @@ import (
 	"strings"
 )
 
-// osVersion is a version as numbers: "6.18.44" is {6, 18, 44}.
-type osVersion []int
+// Version is a version as numbers: "6.18.44" is {6, 18, 44}.
+type Version []int
 
 // windowsNames are the versions that Windows goes by, in the numbers of its
 // kernel: servers share them with clients. "10" and "11" are told apart by
 // build numbers alone.
-var windowsNames = map[string]osVersion{
+var windowsNames = map[string]Version{
 	"2000": {5, 0}, "xp": {5, 1}, "2003": {5, 2}, "server 2003": {5, 2}, "vista": {6, 0}, "server 2008": {6, 0},
 	"2008": {6, 0}, "7": {6, 1}, "server 2008 r2": {6, 1}, "2008 r2": {6, 1}, "8": {6, 2}, "server 2012": {6, 2},
 	"2012": {6, 2}, "8.1": {6, 3}, "server 2012 r2": {6, 3}, "2012 r2": {6, 3}, "10": {10, 0}, "11": {10, 0},
@@ -22,7 +27,7 @@ var windowsNames = map[string]osVersion{
 
 // parseVersion reads one version; nil where there is none. A part "x" ends it:
 // "3.x" is {3}.
-func parseVersion(family, s string) osVersion {
+func parseVersion(family, s string) Version {
 	s = strings.ToLower(strings.TrimSpace(s))
 	if family == "Windows" {
 		s = strings.TrimSpace(strings.TrimPrefix(s, "windows "))
@@ -34,7 +39,7 @@ func parseVersion(family, s string) osVersion {
 			return nil
 		}
 	}
-	var v osVersion
+	var v Version
 	for part := range strings.SplitSeq(s, ".") {
 		if part == "x" && v != nil {
 			break
@@ -48,15 +53,16 @@ func parseVersion(family, s string) osVersion {
 	return v
 }
 
-// rowVersions are the versions of a row. "10/11" and "kernel 5.10 6.1 6.12" are
-// several, each of which sends this SYN; "Windows 10 - 1803" and "Windows 7
-// SP1" are read up to the build and the service pack.
-func rowVersions(family, text string) []osVersion {
+// Read returns the versions that a label of known systems names, nil where it
+// names none. "10/11" and "kernel 5.10 6.1 6.12" are several, each of which sends
+// this SYN; "Windows 10 - 1803" and "Windows 7 SP1" are read up to the build and
+// the service pack.
+func Read(family, text string) []Version {
 	for _, end := range []string{" - ", " SP", " build "} {
 		text, _, _ = strings.Cut(text, end)
 	}
 	text = strings.TrimPrefix(text, "kernel ")
-	var list []osVersion
+	var list []Version
 	parts := strings.Split(text, "/")
 	if family == "Linux" {
 		parts = strings.Fields(strings.ReplaceAll(text, "/", " "))
@@ -73,25 +79,25 @@ func rowVersions(family, text string) []osVersion {
 
 // compareVersions compares as many parts as both have, so that "10" is equal
 // to "10.15.7".
-func compareVersions(a, b osVersion) int {
+func compareVersions(a, b Version) int {
 	n := min(len(a), len(b))
 	return slices.Compare(a[:n], b[:n])
 }
 
 // versionRange holds from low to high; nil is no bound.
-type versionRange struct{ low, high osVersion }
+type versionRange struct{ low, high Version }
 
-func (r versionRange) has(v osVersion) bool {
+func (r versionRange) has(v Version) bool {
 	return (r.low == nil || compareVersions(v, r.low) >= 0) && (r.high == nil || compareVersions(v, r.high) <= 0)
 }
 
-// claims reports whether a flavor allows for all of the versions. A flavor
+// Claims reports whether a flavor allows for all of the versions. A flavor
 // without a number, or with "(or tuned)" or the like behind it, claims nothing.
 // A name in front of a version ("10.13 or iOS 11 and newer") makes that part count
 // for this family alone; a part without one is for first, the first system
 // that the label names. readable is false for a flavor that has digits and
 // cannot be understood.
-func claims(flavor, first, family string, versions []osVersion) (right, readable bool) {
+func Claims(flavor, first, family string, versions []Version) (right, readable bool) {
 	if strings.Contains(flavor, "(or ") {
 		return true, true
 	}
@@ -103,7 +109,7 @@ func claims(flavor, first, family string, versions []osVersion) (right, readable
 	claimed := false
 	for _, part := range alternatives(flavor) {
 		of := first
-		if name, rest, ok := strings.Cut(part, " "); ok && knownSystem(name) {
+		if name, rest, ok := strings.Cut(part, " "); ok && KnownSystem(name) {
 			of, part = name, rest
 		}
 		if !strings.EqualFold(of, family) {
@@ -124,7 +130,9 @@ func claims(flavor, first, family string, versions []osVersion) (right, readable
 	return true, true
 }
 
-func knownSystem(name string) bool {
+// KnownSystem reports whether a word is the name of a system that versions are
+// read for.
+func KnownSystem(name string) bool {
 	return slices.Contains([]string{"linux", "android", "chromeos", "windows", "macos", "ios", "tvos", "freebsd"}, strings.ToLower(name))
 }
 
