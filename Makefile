@@ -52,7 +52,7 @@ fuzz:
 	done
 
 bench: deps
-	$(GO) run ./internal/bench
+	$(GO) run ./internal/bench -write docs/performance.md
 
 bpf: deps # after a change of sockops/program.c
 	scripts/bpf

@@ -21,9 +21,10 @@ type work struct {
 	args    []string
 }
 
-// bench holds the two programs.
+// bench holds the two programs and what was measured.
 type bench struct {
 	dir, p0f, mxprint string
+	rows              []row
 }
 
 const stockDB = "/etc/p0f/p0f.fp"
@@ -50,34 +51,47 @@ type cost struct {
 	rss  int64 // KiB, at the most
 }
 
-const rounds = 3 // runs of mxprint; p0f, which takes minutes, runs once
+const rounds = 5 // runs of mxprint; p0f, which takes minutes, runs once
 
-// compare prints a line of the table. Both use the same database, and their
-// logs must be the same.
-func (b *bench) compare(ctx context.Context, w work) error {
+// compare adds a row and returns what p0f's run took. Both use the same
+// database, and their logs must be the same.
+func (b *bench) compare(ctx context.Context, w work, bar float64) (theirs cost, err error) {
 	logP0f, logOurs := filepath.Join(b.dir, "p0f.log"), filepath.Join(b.dir, "mxprint.log")
-	theirs, err := timed(ctx, b.p0f, append([]string{"-r", w.capture, "-f", stockDB, "-o", logP0f}, w.args...))
+	defer os.Remove(logP0f)
+	defer os.Remove(logOurs)
+	theirs, err = timed(ctx, b.p0f, append([]string{"-r", w.capture, "-f", stockDB, "-o", logP0f}, w.args...))
 	if err != nil {
-		return err
+		return theirs, err
 	}
-	var ours []cost
-	for range rounds {
-		os.Remove(logOurs)
-		c, err := timed(ctx, b.mxprint, append([]string{"p0f", "-r", w.capture, "-f", stockDB, "-o", logOurs}, w.args...))
-		if err != nil {
-			return err
-		}
-		ours = append(ours, c)
+	ours, err := b.ours(ctx, w, logOurs)
+	if err != nil {
+		return theirs, err
 	}
 	if err := sameFile(logP0f, logOurs); err != nil {
-		return err
+		return theirs, err
 	}
-	os.Remove(logP0f)
-	slices.SortFunc(ours, func(a, b cost) int { return int(a.wall - b.wall) })
-	median := ours[len(ours)/2]
-	fmt.Printf("| %s | %.2f s | %.2f s | %.1f | %d | %d |\n", w.name, theirs.wall.Seconds(), median.wall.Seconds(),
-		theirs.wall.Seconds()/median.wall.Seconds(), theirs.rss>>10, median.rss>>10)
-	return nil
+	ratio := theirs.wall.Seconds() / ours.wall.Seconds()
+	b.add(row{w.name, seconds(theirs), seconds(ours), times(ratio), fmt.Sprintf("%.0f×", bar), ratio >= bar})
+	return theirs, nil
+}
+
+// ours is the median of some runs of mxprint, to a log if there is a name.
+func (b *bench) ours(ctx context.Context, w work, log string) (cost, error) {
+	var all []cost
+	for range rounds {
+		args := append([]string{"p0f", "-r", w.capture, "-f", stockDB}, w.args...)
+		if log != "" {
+			os.Remove(log)
+			args = append(args, "-o", log)
+		}
+		c, err := timed(ctx, b.mxprint, args)
+		if err != nil {
+			return c, err
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b cost) int { return int(a.wall - b.wall) })
+	return all[len(all)/2], nil
 }
 
 // timed runs a program whose output nobody reads.

@@ -1,28 +1,57 @@
-// Command bench runs mxprint and Debian's p0f side by side on the same
-// captures, in one run on one machine, and prints the ratios. Absolute figures
-// depend on the machine; the ratios are what counts.
+// Command bench runs mxprint and Debian's p0f side by side, in one run on one
+// machine, prints one table, and writes it to docs/performance.md. Absolute
+// figures depend on the machine; the ratios are what counts.
 //
-//	make bench
+//	make bench                  everything; as root, for it makes network namespaces
+//	go run ./internal/bench -only file
+//
+// Every load is bounded in count and in time, stays in namespaces of its own,
+// and stops by itself.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx, os.Args[1:])
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+// part is a number of comparisons that go together.
+type part struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+var parts = []part{
+	{"file", (*bench).files},
+	{"engine", (*bench).engines},
+	{"socket", (*bench).sockets},
+	{"live", (*bench).live},
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == floodCommand {
+		return flood(ctx, args[1:])
+	}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := fs.String("only", "", "one part: "+partNames())
+	write := fs.String("write", "", "put the table into this document")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "mxprint-bench-")
 	if err != nil {
 		return err
@@ -32,20 +61,24 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	syns := filepath.Join(dir, "syns.pcap")
-	const hosts = 1_000_000
-	fmt.Printf("writing %d SYNs of %d addresses …\n", hosts, hosts)
-	if err := writeSYNs(syns, hosts); err != nil {
-		return err
-	}
-	fmt.Print("\n| work | p0f | mxprint | times as fast | p0f MiB | mxprint MiB |\n|---|---|---|---|---|---|\n")
-	for _, w := range []work{
-		{"1,000,000 SYNs to the log, default limits", syns, nil},
-		{"the same with -m 1000,500000", syns, []string{"-m", "1000,500000"}},
-	} {
-		if err := b.compare(ctx, w); err != nil {
-			return err
+	for _, p := range parts {
+		if *only != "" && *only != p.name {
+			continue
+		}
+		if err := p.run(b, ctx); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", p.name, err), b.print(os.Stdout))
 		}
 	}
-	return nil
+	if err := b.print(os.Stdout); err != nil || *write == "" {
+		return err
+	}
+	return b.writeInto(*write)
+}
+
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
 }
