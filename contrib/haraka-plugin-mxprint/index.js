@@ -114,10 +114,13 @@ function results (ip, a) {
     language: text(a.language),
   }
   if (a.distance !== undefined) r.distance = count(a.distance)
+  if (Array.isArray(a.os_or)) r.os_or = a.os_or.map(text)
+  if (Array.isArray(a.rewritten)) r.rewritten = a.rewritten.map(text)
   r.genre = r.os_name
   r.detail = r.os_flavor
   r.link = r.link_type
-  if (r.up_mod_days > 0) r.uptime = Math.floor(r.uptime_min / 60)
+  if (a.uptime_reliable !== undefined) r.uptime_reliable = a.uptime_reliable === true
+  if (r.up_mod_days > 0 && r.uptime_reliable !== false) r.uptime = Math.floor(r.uptime_min / 60)
   return r
 }
 
@@ -144,6 +147,8 @@ function header_text (r) {
   ]
   if (r.distance !== undefined) words.push(`distance=${r.distance}`)
   words.push(`total_conn=${r.total_conn}`, `shared_ip=${r.last_nat ? 'Y' : 'N'}`)
+  if (r.os_or) words.push(`or="${quotable(r.os_or.join(','))}"`)
+  if (r.rewritten) words.push(`rewritten="${quotable(r.rewritten.join(','))}"`)
   return words.join(' ')
 }
 

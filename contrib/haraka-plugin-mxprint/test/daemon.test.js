@@ -305,6 +305,12 @@ listen = ["${querySocket}"]
     })
     assert.strictEqual(text(r), `os="A'B/??X: y ${'?'.repeat(89)}" link_type="" distance=3 total_conn=0 shared_ip=Y`)
     assert.deepStrictEqual([r.uptime, r.first_seen, r.last_nat], [2, 0, 1767323045])
+    const doubtful = results('198.18.0.1', {
+      state: 'matched', os_name: 'Linux', os_or: ['Android', '"'], rewritten: ['ttl', 'options'],
+      up_mod_days: 49, uptime_min: 150, uptime_reliable: false,
+    })
+    assert.strictEqual(text(doubtful), 'os="Linux" link_type="" total_conn=0 shared_ip=N or="Android,\'" rewritten="ttl,options"')
+    assert.deepStrictEqual([doubtful.uptime, doubtful.uptime_min, doubtful.uptime_reliable], [undefined, 150, false])
     assert.strictEqual(text(results('198.18.0.1', { state: 'unavailable' })), '')
     assert.strictEqual(text(results('198.18.0.1', { state: 'unknown' })), 'os="unknown" link_type="" total_conn=0 shared_ip=N')
   })
