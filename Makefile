@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 
 E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
 
-.PHONY: build demo deps test short lint diff fuzz bench bpf lab clean $(E2E:%=e2e-%)
+.PHONY: build demo deps test short lint diff fuzz bench bpf lab lab-stacks clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
@@ -59,6 +59,10 @@ bpf: deps # after a change of sockops/program.c
 
 lab: # new kernels for testdata/lab; wants qemu-system-x86 and the network
 	scripts/lab-kernels
+	scripts/lab-stacks
+
+lab-stacks: # gVisor, smoltcp and lwIP alone; wants cargo, gcc and the network
+	scripts/lab-stacks
 
 # One mail server each, with real mails over IPv4 and IPv6.
 $(E2E:%=e2e-%): e2e-%: deps

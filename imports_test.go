@@ -44,7 +44,7 @@ var frontImports = []string{"note", "policy", "internal/ask", "internal/front"}
 var standardAlone = []string{"packet", "signature", "note", "host", "p0f", "internal/ask", "internal/front"}
 
 // forTests are imported by tests and by each other, and by nothing that ships.
-var forTests = []string{"internal/lab", "internal/synlab", "internal/kernellab", "internal/difftest", "internal/bench", "internal/front/fronttest"}
+var forTests = []string{"internal/lab", "internal/synlab", "internal/kernellab", "internal/stacklab", "internal/difftest", "internal/bench", "internal/front/fronttest"}
 
 // listed is what go list says of a package.
 type listed struct {

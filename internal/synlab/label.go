@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,9 +16,9 @@ type Label struct {
 	Setting
 	File   string `json:"file"`
 	Family string `json:"family"` // what every packet of it must be named
-	Kernel string `json:"kernel"` // the version that made it
+	Kernel string `json:"kernel"` // the version that made it, of a kernel or of a stack without one
 
-	Package string `json:"package,omitempty"` // "debian linux-image-…": where the kernel came from
+	Package string `json:"package,omitempty"` // "debian linux-image-…": where that came from
 	RAM     int    `json:"ram,omitempty"`     // MiB of the machine; 0 is unknown, and enough
 }
 
@@ -65,7 +66,25 @@ func ReplaceLabels(dir, distributor string, labels []Label) error {
 			return err
 		}
 	}
-	text, err := json.MarshalIndent(append(all, labels...), "", "\t")
+	return writeLabels(dir, append(all, labels...))
+}
+
+// SetLabel puts a label in the place of that of the same capture, or behind all.
+func SetLabel(dir string, label Label) error {
+	all, err := ReadLabels(dir)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(all, func(l Label) bool { return l.File == label.File }); i >= 0 {
+		all[i] = label
+	} else {
+		all = append(all, label)
+	}
+	return writeLabels(dir, all)
+}
+
+func writeLabels(dir string, labels []Label) error {
+	text, err := json.MarshalIndent(labels, "", "\t")
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,18 @@
 
 [tcp:request]
 
-; Four segments, TTL 255, may be fragmented, no other option than the MSS.
-label = s:other:lwIP:
-source = lwIP rule opt.h (TCP_WND, TCP_TTL)
-date  = 2026-11
-sig   = *:255:0:*:mss*4,0:mss::0
+; Four segments, TTL 255, may be fragmented, no other option than the MSS. The IP ID
+; counts from 0.
+label  = s:other:lwIP:
+source = lwIP rule opt.h (TCP_WND, TCP_TTL); own captures, lwIP 2.1.3
+date   = 2026-11
+sig    = *:255:0:*:seg(4),0:mss:id-?:0
+
+; The window and scale are those of the program's buffer; DF, IP ID 0.
+label  = s:other:smoltcp:
+source = own capture, smoltcp 0.14.0
+date   = 2026-11
+sig    = *:64:0:*:*,*:mss,ws,sok,eol+2:df:0
 
 ; One segment.
 label = s:other:uIP:
@@ -80,7 +87,7 @@ label = s:unix:gVisor:
 source = own captures of its netstack, 2026; MTU 1500, 1420 and 1280, the others by the rule
 date  = 2026-11
 uptime = random
-sig   = *:64:0:*:{29184,28928,28800,28288,27904,27520,27136,26752,25600,24704,24320},7:mss,sok,ts,nop,ws::0
+sig   = *:64:0:*:{29184,28928,28800,28544,28288,28160,27904,27520,27136,26752,25600,24704,24320},7:mss,sok,ts,nop,ws::0
 
 label = s:other:Nintendo:(3DS or Wii)
 or    = Windows:

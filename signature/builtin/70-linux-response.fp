@@ -57,6 +57,7 @@ sig    = *:64:0:*:fit(16384/*),0:mss,(sok,ts,nop,ws|nop,nop,sok,nop,ws),[?30|?34
 
 ; 20 segments.
 label  = s:unix:Linux:3.10 to 4.19
+or     = gVisor:
 source = kernel source: tcp_select_initial_window; not seen
 date   = 2026-11
 uptime = random

@@ -80,3 +80,20 @@ or    = lwIP:
 source = lwIP, uIP and FreeRTOS rules
 date  = 2026-11
 sig   = *:255:0:*:*,0:mss::0
+
+; gVisor, smoltcp and lwIP answer as they ask.
+label  = s:unix:gVisor:
+source = own capture, gvisor.dev/gvisor of 2025-05
+date   = 2026-11
+uptime = random
+sig    = *:64:0:*:{29184,28928,28800,28544,28288,28160,27904,27520,27136,26752,25600,24704,24320},7:mss,sok,ts,nop,ws::0
+
+label  = s:other:smoltcp:
+source = own capture, smoltcp 0.14.0
+date   = 2026-11
+sig    = *:64:0:*:*,*:mss,ws,sok,eol+2:df:0
+
+label  = s:other:lwIP:
+source = lwIP rule opt.h (TCP_WND, TCP_TTL); own captures, lwIP 2.1.3
+date   = 2026-11
+sig    = *:255:0:*:seg(4),0:mss:id-?:0
