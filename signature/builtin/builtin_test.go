@@ -184,7 +184,6 @@ func TestNames(t *testing.T) {
 		{"zmap", "4:240:0:1460:65535,8:mss,nop,ws,nop,nop,sok::0", "zmap"},
 		{"sendsyn", "4:180:0:1331:1337,5:mss,ws,sok,ts,nop,eol+3::0", "p0f sendsyn utility"},
 		{"lwIP, its first packet", "4:250:0:1460:5840,0:mss:id-:0", "lwIP"},
-		{"gVisor", "4:64:0:1460:29184,7:mss,sok,ts,nop,ws::0", "gVisor"},
 		{"gVisor behind a tunnel", "4:60:0:1420:28288,7:mss,sok,ts,nop,ws::0", "gVisor"},
 		{"smoltcp", "4:64:0:1460:4096,0:mss,ws,sok,eol+2:df:0", "smoltcp"},
 		{"lwIP", "4:250:0:1436:5744,0:mss::0", "lwIP"},
