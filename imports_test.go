@@ -26,13 +26,14 @@ var mayImport = map[string][]string{
 	"signature": {"packet"},
 	"host":      {"packet", "signature"},
 	"capture":   {"packet", "filter"},
-	"savedsyn":  {"packet"},
+	"savedsyn":  {"packet", "signature", "note", "internal/answer"}, // a note in one call is what it is for
 	"sockops":   {"packet", "capture"},
-	"engine":    {"packet", "filter", "capture", "signature", "host", "note"},
+	"engine":    {"packet", "filter", "capture", "signature", "host", "note", "internal/answer"},
 	"p0f":       {"note", "host", "signature", "packet", "internal/ask", "internal/front"},
 
-	"internal/ask":   {"note"},
-	"internal/front": {"note"},
+	"internal/answer": {"signature", "note"},
+	"internal/ask":    {"note"},
+	"internal/front":  {"note"},
 }
 
 // frontImports hold for every package at the top that mayImport does not name:

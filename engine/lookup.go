@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // ErrNoSensor is the error of a look-up when the capture has failed and the
@@ -107,7 +107,7 @@ func connNote(n *note.Note, c *host.Conn) {
 	n.OSName, n.OSFlavor, n.Quality, n.Others, n.Rewrite = "", "", 0, "", 0
 	n.RawSig, n.Distance, n.LinkType = c.RawSig, c.Distance, c.Link
 	if c.OS != nil {
-		setOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
+		answer.SetOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
 	}
 }
 
@@ -124,21 +124,9 @@ func hostNote(h *host.Host) note.Note {
 		Distance: h.Distance,
 	}
 	if h.OS != nil {
-		setOS(&n, h.OS, h.Fuzzy, h.Generic, h.Flags)
+		answer.SetOS(&n, h.OS, h.Fuzzy, h.Generic, h.Flags)
 	}
 	return n
-}
-
-func setOS(n *note.Note, os *signature.Label, fuzzy, generic bool, flags signature.Flags) {
-	n.State = note.Matched
-	n.OSName, n.OSFlavor = os.Name, os.Flavor
-	n.Others, n.Rewrite = os.Others, note.Rewrite(flags)
-	if fuzzy {
-		n.Quality |= note.Fuzzy
-	}
-	if generic {
-		n.Quality |= note.Generic
-	}
 }
 
 func seconds(s uint32) time.Time {

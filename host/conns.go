@@ -162,7 +162,7 @@ func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
 		RawSig:   string(signature.AppendRaw(nil, &s, signature.Multiple{Kind: r.multipleKind, N: int(r.multiple)})),
 	}
 	if s.MSS != 0 {
-		c.Link = t.db.LinkName(t.db.LinkID(mtuOf(&s)))
+		c.Link = t.db.LinkName(t.db.LinkID(s.MTU()))
 	}
 	return c, true
 }

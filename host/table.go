@@ -319,20 +319,12 @@ func (t *Table) seen(f *flowRec, role Role, s *packet.Segment, m *signature.Matc
 
 // link names the link by its MTU (p0f v3 §4).
 func (t *Table) link(n uint32, role Role, s *packet.Segment) {
-	mtu := mtuOf(s)
+	mtu := s.MTU()
 	id := t.db.LinkID(mtu)
 	if id != 0 {
 		t.hosts.at(n).link = uint16(id)
 	}
 	t.emit(MTU, role, func(o *Observation) { o.MTU, o.Link = mtu, t.db.LinkName(id) })
-}
-
-// mtuOf is the MTU that an MSS was made for.
-func mtuOf(s *packet.Segment) int {
-	if s.Version == 6 {
-		return int(s.MSS) + 60
-	}
-	return int(s.MSS) + 40
 }
 
 // role returns the record of a host in a role; that of a server is made when

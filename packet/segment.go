@@ -41,6 +41,16 @@ type Segment struct {
 	Layout Layout
 }
 
+// MTU returns the MTU that the MSS was made for, in bytes: headers without
+// options are added, of 40 bytes over IPv4 and 60 over IPv6 (p0f v3 §4). It
+// means nothing without an MSS option.
+func (s *Segment) MTU() int {
+	if s.Version == 6 {
+		return int(s.MSS) + 60
+	}
+	return int(s.MSS) + 40
+}
+
 // TCP flag bits of Segment.Flags. FlagNS is the bit of RFC 3540, now the AE bit
 // of Accurate ECN (RFC 9768).
 const (

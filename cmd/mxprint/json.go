@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -113,7 +114,7 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	} else {
 		j.OS = system
 	}
-	j.Quality = quality(m).String()
+	j.Quality = answer.Quality(m.Fuzzy, m.Generic()).String()
 	j.DistMax = m.Sig.RandomTTL
 	if m.Sig.Label.Others != "" {
 		j.Or = strings.Split(m.Sig.Label.Others, ",")
@@ -121,18 +122,6 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	if m.Flags != 0 {
 		j.Rewrite = strings.Split(note.Rewrite(m.Flags).String(), ",")
 	}
-}
-
-// quality of a match, in the bits of a note.
-func quality(m *signature.Match) note.Quality {
-	var q note.Quality
-	if m.Fuzzy {
-		q |= note.Fuzzy
-	}
-	if m.Generic() {
-		q |= note.Generic
-	}
-	return q
 }
 
 func (l *jsonLog) write() {
