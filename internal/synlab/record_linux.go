@@ -268,9 +268,41 @@ func listen(ns *namespace, s Setting) (net.Listener, error) {
 }
 
 // connect opens one connection on the calling thread, which is in the client's
-// namespace, and closes it. It makes the socket itself: net.Dialer may hand the
-// work to another thread, and cannot make a Fast Open SYN.
+// namespace, and closes it.
 func connect(s Setting, to netip.AddrPort) error {
+	var first []byte
+	if s.Socket == FastOpen || s.Socket == FastOpenData {
+		first = []byte("x")
+	}
+	fd, err := open(s, to, first)
+	// The server closes without reading, so a reset may come before the call
+	// returns, and what the kernel has begun it ends.
+	if err != nil && !(first != nil && (errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EINTR))) {
+		return err
+	}
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+	return nil
+}
+
+// Dial opens a connection with the socket of s, in the network namespace of
+// the calling thread; sysctls and the MTU are the caller's to set. It sends
+// first, which a FastOpenData socket that has a cookie does within its SYN.
+func (s Setting) Dial(to netip.AddrPort, first []byte) (net.Conn, error) {
+	fd, err := open(s, to, first)
+	if err != nil {
+		return nil, fmt.Errorf("synlab: %s: %w", s.Name, err)
+	}
+	file := os.NewFile(uintptr(fd), s.Name)
+	defer file.Close()
+	return net.FileConn(file)
+}
+
+// open opens a connection and sends first. It makes the socket itself:
+// net.Dialer may hand the work to another thread, and cannot make a Fast Open
+// SYN.
+func open(s Setting, to netip.AddrPort, first []byte) (fd int, err error) {
 	family, sa := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()})
 	if to.Addr().Is4() {
 		family, sa = unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
@@ -279,37 +311,41 @@ func connect(s Setting, to netip.AddrPort) error {
 	if s.Socket == MPTCP {
 		proto = unix.IPPROTO_MPTCP
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, proto)
+	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, proto)
 	if s.Socket == MPTCP && (err == unix.EPROTONOSUPPORT || err == unix.EINVAL || err == unix.ENOPROTOOPT) {
-		return fmt.Errorf("%w: %w", ErrUnknownSetting, err)
+		return -1, fmt.Errorf("%w: %w", ErrUnknownSetting, err)
 	}
 	if err != nil {
-		return fmt.Errorf("making a socket: %w", err)
+		return -1, fmt.Errorf("making a socket: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() {
+		if err != nil {
+			unix.Close(fd)
+			fd = -1
+		}
+	}()
 	if s.RcvBuf != 0 {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, s.RcvBuf); err != nil {
-			return fmt.Errorf("setting SO_RCVBUF: %w", err)
+			return fd, fmt.Errorf("setting SO_RCVBUF: %w", err)
 		}
 	}
 	// Old Multipath TCP has no timeout to set.
 	timeout := unix.Timeval{Sec: 5}
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout); err != nil && err != unix.EOPNOTSUPP {
-		return fmt.Errorf("setting a timeout: %w", err)
+		return fd, fmt.Errorf("setting a timeout: %w", err)
 	}
 	if s.Socket == FastOpen || s.Socket == FastOpenData {
-		// Without a cookie the SYN asks for one and carries no data. The server
-		// closes without reading, so a reset may come before the call returns.
-		err := unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, sa)
-		if err != nil && err != unix.EINPROGRESS && err != unix.ECONNRESET && err != unix.EINTR {
-			return fmt.Errorf("fast open: %w", err)
-		}
-		return nil
+		// Without a cookie the SYN asks for one and carries no data.
+		return fd, unix.Sendto(fd, first, unix.MSG_FASTOPEN, sa)
 	}
 	// Go interrupts its threads; a second call waits for what the first began.
 	for {
-		if err := unix.Connect(fd, sa); err != unix.EINTR {
-			return err
+		if err = unix.Connect(fd, sa); err != unix.EINTR {
+			break
 		}
 	}
+	if err == nil && len(first) > 0 {
+		_, err = unix.Write(fd, first)
+	}
+	return fd, err
 }
