@@ -4,9 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/internal/lab"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -213,4 +216,20 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestElsewhere: other systems get the listener that has no SYNs, and without
+// golang.org/x/sys.
+func TestElsewhere(t *testing.T) {
+	for _, system := range []string{"windows", "darwin", "freebsd"} {
+		cmd := exec.Command(lab.NeedProgram(t, "go"), "list", "-deps", "-f", "{{.ImportPath}} {{.GoFiles}}", ".")
+		cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, out)
+		}
+		if s := string(out); !strings.Contains(s, "mxprint/savedsyn [savedsyn.go socket_other.go syn.go]\n") || strings.Contains(s, "\ngolang.org/") {
+			t.Errorf("%s builds of\n%s", system, s)
+		}
+	}
 }
