@@ -2,8 +2,6 @@ package signature
 
 import (
 	"embed"
-	"io"
-	"strings"
 	"sync"
 )
 
@@ -13,24 +11,26 @@ var builtinFiles embed.FS
 // Builtin returns the database that ships with mxprint: the files of the
 // folder builtin, one after the other. It is parsed once.
 var Builtin = sync.OnceValue(func() *DB {
-	db, err := Parse(strings.NewReader(BuiltinText()), "built-in database")
+	db, err := Load("")
 	if err != nil {
 		panic(err) // TestBuiltin keeps it from happening
 	}
 	return db
 })
 
-// BuiltinText returns the text of the built-in database.
-func BuiltinText() string {
-	var b strings.Builder
-	entries, _ := builtinFiles.ReadDir("builtin") // sorted by name
+// readBuiltin reads the files of the built-in database, in the order of their
+// names.
+func (p *parser) readBuiltin() {
+	entries, _ := builtinFiles.ReadDir("builtin")
 	for _, e := range entries {
-		f, err := builtinFiles.Open("builtin/" + e.Name())
+		name := "builtin/" + e.Name()
+		text, err := builtinFiles.ReadFile(name)
 		if err != nil {
-			continue
+			p.err = err
 		}
-		io.Copy(&b, f)
-		f.Close()
+		if p.err != nil {
+			return
+		}
+		p.read(name, string(text))
 	}
-	return b.String()
 }

@@ -1,24 +1,27 @@
 package signature
 
-// covered returns the line of the first signature that matches all that t
-// matches, so that t could never be used, or 0 (p0f v3 §2.6). Catch-alls cover
-// nothing.
-func (table *tcpTable) covered(t *TCP, labels []Label) int {
+// covered returns the first signature that matches all that t matches, so that
+// t could never be used, or nil (p0f v3 §2.6). Catch-alls cover nothing.
+func (table *tcpTable) covered(t *TCP, labels []Label) *TCP {
 	forms := t.forms()
 	g := table.byLayout[forms[0].layout]
 	if g == nil {
-		return 0
+		return nil
 	}
 	for _, e := range g.entries {
 		old := &table.sigs[e.sig]
-		if labels[old.label-1].Generic {
-			continue
-		}
-		if old.ext == nil && t.ext == nil && old.covers(t) || (old.ext != nil || t.ext != nil) && old.coversTerms(t) {
-			return old.Line
+		if !labels[old.label-1].Generic && old.coversAll(t) {
+			return old
 		}
 	}
-	return 0
+	return nil
+}
+
+func (t *TCP) coversAll(n *TCP) bool {
+	if t.ext == nil && n.ext == nil {
+		return t.covers(n)
+	}
+	return t.coversTerms(n)
 }
 
 // covers applies the rules of matching with a signature in place of the

@@ -38,6 +38,7 @@ type DB struct {
 	http    [2][]*HTTP
 	uaOS    []UAOS
 	count   int
+	entries []Entry
 }
 
 // Label is what a signature says of its sender.
@@ -100,7 +101,8 @@ func (l *Label) Title() string {
 	return l.Name + " " + l.Flavor
 }
 
-// Count returns the number of signatures of all sections.
+// Count returns the number of signatures of all sections. Those that a file
+// read before overrides are not counted.
 func (db *DB) Count() int { return db.count }
 
 // Label returns the label with an id from Label.ID, or nil.

@@ -4,15 +4,19 @@ import "strings"
 
 // HTTP is one signature of an [http:…] section (p0f v3 §2.5).
 type HTTP struct {
+	File  string // as in TCP
 	Line  int    // line in the file
 	Label *Label // what it says of the sender
 	label int    // its id, while the labels are being read
+	layer int
 
 	Version  int      // 0 for HTTP/1.0, 1 for HTTP/1.1, or Any
 	Order    []Header // headers in the order they must come
 	Absent   []string // headers that must not occur
 	Software string   // text that an honest User-Agent or Server contains
 }
+
+func (h *HTTP) place() place { return place{h.File, h.Line, h.layer} }
 
 // Header is one entry of the header order of an HTTP signature.
 type Header struct {
@@ -40,7 +44,7 @@ const maxHeaders = 32 // entries of a header list
 
 // httpSig reads ver:order:absent:software.
 func (p *parser) httpSig(dir Direction, v string) {
-	h := &HTTP{Line: p.line, label: len(p.db.labels)}
+	h := &HTTP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels)}
 	v = p.httpVersion(h, v)
 	v = p.headerOrder(h, v)
 	v = p.absentHeaders(h, v)
@@ -54,11 +58,12 @@ func (p *parser) httpSig(dir Direction, v string) {
 	h.Software = v
 	for _, old := range p.db.http[dir] {
 		if !p.db.labels[old.label-1].Generic && old.covers(h) {
-			p.fail(p.text, "signature is already covered by line %d", old.Line)
+			p.covered(old.place())
 			return
 		}
 	}
 	p.db.http[dir] = append(p.db.http[dir], h)
+	p.counted(true)
 }
 
 func (p *parser) httpVersion(h *HTTP, v string) string {

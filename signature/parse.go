@@ -1,11 +1,8 @@
 package signature
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 )
 
@@ -16,13 +13,14 @@ const (
 	maxLabels = 65535    // of systems and programs, and again of links: package host keeps 16 bits
 )
 
-// SyntaxError is the first fault of a database file.
+// SyntaxError is a fault of a database file.
 type SyntaxError struct {
 	File string
 	Line int // 1 is the first
 	Col  int // in bytes, 1 is the first
 	Msg  string
 	Text string // what stands there; may be empty
+	Mend string // what to do about it; not part of Error
 }
 
 func (e *SyntaxError) Error() string {
@@ -33,43 +31,8 @@ func (e *SyntaxError) Error() string {
 }
 
 // ErrTooLarge is the error for a database above the bounds of this package:
-// 16 MiB of text, 20,000 signatures, 65,535 labels, 65,535 links.
+// 16 MiB of text a file, 20,000 signatures, 65,535 labels, 65,535 links.
 var ErrTooLarge = errors.New("signature: database too large")
-
-// Load reads a database file.
-func Load(path string) (*DB, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return Parse(f, path)
-}
-
-// Parse reads a database in p0f's language (p0f v3 §2). name stands in the
-// errors, which are of type *SyntaxError for faults of the text. As in p0f the
-// first fault ends the reading: half a database would give wrong answers.
-func Parse(r io.Reader, name string) (*DB, error) {
-	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("signature: reading %s: %w", name, err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, name, maxFile)
-	}
-	p := parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, file: name}
-	for rest := string(text); rest != "" && p.err == nil; {
-		var line string
-		line, rest, _ = strings.Cut(rest, "\n")
-		p.line++
-		p.parseLine(line)
-	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	p.db.finish()
-	return p.db, nil
-}
 
 // finish numbers the signatures and gives them their labels; both arrays have
 // stopped moving now.
@@ -91,6 +54,11 @@ func (db *DB) finish() {
 			sig.Label = &db.labels[sig.label-1]
 		}
 	}
+	for i := range db.entries {
+		if e := &db.entries[i]; e.label > 0 {
+			e.Label = &db.labels[e.label-1]
+		}
+	}
 }
 
 // section is a module of the file.
@@ -103,6 +71,7 @@ const (
 	tcpResponse
 	httpRequest
 	httpResponse
+	lostSection // its header is wrong: what it holds cannot be judged
 )
 
 var sections = map[string]section{
@@ -120,16 +89,35 @@ const (
 	expectLabel expect = iota // after a section header
 	expectSys                 // after a userland label
 	expectSig                 // after a complete label
+	expectAny                 // after a label that is wrong: sys or sig
 )
 
-// parser is the state of one Parse. The first fault stays in err.
+// takes reports whether a statement may come.
+func (e expect) takes(statement expect) bool { return e == statement || e == expectAny }
+
+// place is a line of a file of the database.
+type place struct {
+	file  string
+	line  int
+	layer int // number of the file among those of Load; the built-in ones have one
+}
+
+// parser is the state of one reading. The first fault stays in err, unless all
+// are wanted.
 type parser struct {
-	db   *DB
-	file string
-	line int
-	err  error
+	db *DB
+	place
+	err error
+
+	all      bool // faults are kept, and the reading goes on
+	faults   []*SyntaxError
+	warnings []*SyntaxError
+	lines    []string // of the file, for warnings
+	anyClass bool     // the classes line is wrong
+	crlf     bool     // the file is one of Windows, which has been told
 
 	text    string // the current line
+	name    string // of its statement; empty for none
 	section section
 	expect  expect
 	link    int32 // current link, 1-based
@@ -137,22 +125,26 @@ type parser struct {
 	hasSig       bool // the current label has a signature
 	source, date string
 	clock        Clock
+	mtus         map[uint16]place // of their first signature
 }
 
 // fail records a fault at a place in the current line: rest is what follows
 // that place.
 func (p *parser) fail(rest, format string, args ...any) {
-	if p.err != nil {
-		return
+	if p.err == nil {
+		p.err = p.fault(rest, format, args...)
 	}
+}
+
+func (p *parser) fault(rest, format string, args ...any) *SyntaxError {
 	const most = 40
 	shown := rest
 	if len(shown) > most {
 		shown = shown[:most] + "…"
 	}
-	p.err = &SyntaxError{
+	return &SyntaxError{
 		File: p.file, Line: p.line, Col: len(p.text) - len(rest) + 1,
-		Msg: fmt.Sprintf(format, args...), Text: shown,
+		Msg: fmt.Sprintf(format, args...), Text: shown, Mend: mend(format, args),
 	}
 }
 
@@ -165,10 +157,14 @@ func (p *parser) tooMany(most int, what string) {
 // of a flavor into the flavor, and refuses it anywhere else; here it is the
 // same fault everywhere, with a message of its own.
 func (p *parser) parseLine(line string) {
-	p.text = line
+	if p.crlf {
+		line = strings.TrimSuffix(line, "\r")
+	}
+	p.text, p.name = line, ""
 	s := strings.TrimLeft(line, " \t")
 	switch {
 	case s == "" || s[0] == ';':
+	case p.section == lostSection && s[0] != '[':
 	case strings.IndexByte(s, '\r') >= 0:
 		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone")
 	case s[0] == '[':
@@ -196,6 +192,7 @@ func (p *parser) statement(s string) {
 		return
 	}
 	value := strings.TrimLeft(rest[1:], " \t")
+	p.name = name
 	switch name {
 	case "classes":
 		p.classes(s, value)
@@ -273,6 +270,7 @@ func (p *parser) label(s, v string) {
 		p.db.links = append(p.db.links, v)
 		p.link = int32(len(p.db.links))
 		p.expect = expectSig
+		p.entry(0)
 	default:
 		p.hostLabel(v)
 	}
@@ -298,7 +296,7 @@ func (p *parser) hostLabel(v string) {
 		l.Class = Userland
 	} else if l.class = p.db.classID(class); l.class >= 0 {
 		l.Class = p.db.classes[l.class]
-	} else {
+	} else if !p.anyClass {
 		p.fail(v[2:], "class is not declared by a classes line")
 		return
 	}
@@ -315,15 +313,16 @@ func (p *parser) hostLabel(v string) {
 	l.Name = p.db.names.names[l.name]
 	l.Flavor = rest[n+1:]
 	p.db.labels = append(p.db.labels, l)
+	p.entry(l.ID)
 	p.expect = expectSig
-	if l.class < 0 {
+	if l.Class == Userland {
 		p.expect = expectSys
 	}
 }
 
 // sys reads sys = @class,name,…
 func (p *parser) sys(s, v string) {
-	if p.section == noSection || p.section == mtuSection || p.expect != expectSys {
+	if p.section == noSection || p.section == mtuSection || !p.expect.takes(expectSys) {
 		p.fail(s, "sys belongs directly after a label of class !")
 		return
 	}
@@ -341,7 +340,7 @@ func (p *parser) sys(s, v string) {
 		}
 		id := sysID{class: isClass}
 		if isClass {
-			if id.id = p.db.classID(v[:n]); id.id < 0 {
+			if id.id = p.db.classID(v[:n]); id.id < 0 && !p.anyClass {
 				p.fail(v, "class is not declared by a classes line")
 				return
 			}
@@ -363,7 +362,7 @@ func (p *parser) sig(s, v string) {
 	case p.section != noSection && p.expect == expectSys:
 		p.fail(s, "want the sys line of the label before")
 		return
-	case p.section == noSection || p.expect != expectSig:
+	case p.section == noSection || !p.expect.takes(expectSig):
 		p.fail(s, "sig belongs after a label")
 		return
 	}
@@ -371,7 +370,7 @@ func (p *parser) sig(s, v string) {
 		p.tooMany(maxSigs, "signatures")
 		return
 	}
-	p.hasSig = true
+	p.hasSig, p.expect = true, expectSig
 	switch p.section {
 	case mtuSection:
 		p.mtuSig(v)
@@ -393,9 +392,26 @@ func (p *parser) mtuSig(v string) {
 		p.fail(v, "want an MTU, 1 to 65535")
 		return
 	}
-	if p.db.linkIDs[n] == 0 {
+	first, double := p.mtus[uint16(n)]
+	switch {
+	case !double:
+		p.mtus[uint16(n)] = p.place
 		p.db.linkIDs[n] = uint16(p.link)
+		p.counted(true)
+	case first.layer != p.layer:
+		p.counted(false)
+	default:
+		p.counted(true)
+		p.warn(v, "MTU already has a link in %s", p.where(first))
 	}
+}
+
+// where names a place in messages of the current file.
+func (p *parser) where(at place) string {
+	if at.file == p.file {
+		return fmt.Sprintf("line %d", at.line)
+	}
+	return fmt.Sprintf("line %d of %s", at.line, at.file)
 }
 
 // number reads a run of digits; an empty run is 0, and a number too large for

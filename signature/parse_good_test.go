@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -128,13 +129,13 @@ func TestTCPForms(t *testing.T) {
 		t.Run(tt.sig, func(t *testing.T) {
 			db := parse(t, tcpHead+"sig = "+tt.sig+"\n")
 			got := *db.TCP(1)
-			if got.ID != 1 || got.Line != 4 || got.Label != db.Label(1) {
+			if got.ID != 1 || got.Line != 4 || got.File != "x.fp" || got.Label != db.Label(1) {
 				t.Errorf("ID %d, line %d, label %v; want 1, 4 and the label of line 3", got.ID, got.Line, got.Label)
 			}
 			if got.Text != tt.sig {
 				t.Errorf("Text = %s, want %s", got.Text, tt.sig)
 			}
-			got.ID, got.Line, got.Label, got.label, got.Text = 0, 0, nil, 0, ""
+			got.ID, got.File, got.Line, got.Label, got.label, got.Text = 0, "", 0, nil, 0, ""
 			if got != tt.want {
 				t.Errorf("Parse(%s) = %+v, want %+v", tt.sig, got, tt.want)
 			}
@@ -229,7 +230,7 @@ sig = *:64:0:*:*,*:mss::0
 	}
 	h := *db.http[Request][0]
 	h.label = 0
-	want := HTTP{Line: 17, Label: firefox, Version: 1, Order: []Header{{"Host", false, "a"}, {"Via", true, ""}}, Absent: []string{"Date"}, Software: "Gecko"}
+	want := HTTP{File: "x.fp", Line: 17, Label: firefox, Version: 1, Order: []Header{{"Host", false, "a"}, {"Via", true, ""}}, Absent: []string{"Date"}, Software: "Gecko"}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("HTTP signature = %+v, want %+v", h, want)
 	}
@@ -347,7 +348,7 @@ type failing struct{}
 func (failing) Read([]byte) (int, error) { return 0, errDisk }
 
 func TestBuiltin(t *testing.T) {
-	db, err := Parse(strings.NewReader(BuiltinText()), "built-in database")
+	db, err := Load("")
 	if err != nil {
 		t.Fatal(err) // Builtin would panic
 	}
@@ -371,7 +372,11 @@ func TestBuiltin(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	text := BuiltinText()
+	var all bytes.Buffer
+	for _, e := range must(builtinFiles.ReadDir("builtin")) {
+		all.Write(must(builtinFiles.ReadFile("builtin/" + e.Name())))
+	}
+	text := all.String()
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -379,6 +384,13 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func ExampleParse() {

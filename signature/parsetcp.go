@@ -9,7 +9,7 @@ import (
 // tcpSig reads ver:ittl:olen:mss:win,scale:layout:quirks:payload
 // (p0f v3 §2.4).
 func (p *parser) tcpSig(dir Direction, v string) {
-	t := TCP{Line: p.line, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, Clock: p.clock}
+	t := TCP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, Clock: p.clock}
 	v = p.version(&t, v)
 	v = p.initialTTL(&t, v)
 	t.IPOptLen, v = p.bounded(v, "", "IP option length", 0, 255, ':')
@@ -23,11 +23,20 @@ func (p *parser) tcpSig(dir Direction, v string) {
 		return
 	}
 	table := &p.db.tcp[dir]
-	if line := table.covered(&t, p.db.labels); line != 0 {
-		p.fail(p.text, "signature is already covered by line %d", line)
+	if old := table.covered(&t, p.db.labels); old != nil {
+		p.covered(old.place())
 		return
 	}
 	table.add(t)
+	p.counted(true)
+}
+
+// covered tells of a signature that could never be used. One of a later file
+// is overridden.
+func (p *parser) covered(by place) {
+	if p.counted(by.layer == p.layer); by.layer == p.layer {
+		p.fail(p.text, "signature is already covered by %s", p.where(by))
+	}
 }
 
 func (p *parser) version(t *TCP, v string) string {

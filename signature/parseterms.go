@@ -413,7 +413,7 @@ func (p *parser) keepForms(t *TCP, v string, forms []choice) {
 // candidate reads or = NAME:FLAVOR.
 func (p *parser) candidate(s, v string) {
 	switch {
-	case p.section < tcpRequest || p.section > tcpResponse || p.expect != expectSig || p.hasSig:
+	case p.section < tcpRequest || p.section > tcpResponse || !p.expect.takes(expectSig) || p.hasSig:
 		p.fail(s, "or belongs after a label of [tcp:…], before its first sig")
 		return
 	}
@@ -444,7 +444,7 @@ func (p *parser) candidate(s, v string) {
 // uptime reads uptime = boot and uptime = random.
 func (p *parser) uptime(s, v string) {
 	switch {
-	case p.section < tcpRequest || p.section > tcpResponse || p.expect != expectSig:
+	case p.section < tcpRequest || p.section > tcpResponse || !p.expect.takes(expectSig):
 		p.fail(s, "uptime belongs after a label of [tcp:…]")
 	case v == "boot":
 		p.clock = ClockBoot
@@ -458,7 +458,7 @@ func (p *parser) uptime(s, v string) {
 // origin reads source = … and date = ….
 func (p *parser) origin(s, name, v string) {
 	switch {
-	case p.section == noSection || p.expect != expectSig:
+	case p.section == noSection || !p.expect.takes(expectSig):
 		p.fail(s, "%s belongs after a label", name)
 	case name == "source" && v == "":
 		p.fail(v, "empty source")

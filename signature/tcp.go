@@ -28,9 +28,11 @@ const (
 // TCP is one signature of a [tcp:…] section (p0f v3 §2.4).
 type TCP struct {
 	ID    int    // number in the database, for DB.TCP; 1 is the first
+	File  string // as Load or Parse named it; "builtin/…" in the built-in database
 	Line  int    // line in the file
 	Label *Label // what it says of the sender
 	label int    // its id, while the labels are being read
+	layer int
 
 	Version   int  // 4, 6 or Any
 	TTL       int  // initial TTL, 1..255
@@ -53,6 +55,8 @@ type TCP struct {
 	Source string // how it is known, or ""
 	Date   string // when that was, YYYY-MM or YYYY-MM-DD, or ""
 }
+
+func (t *TCP) place() place { return place{t.File, t.Line, t.layer} }
 
 // quirksFor returns the quirks that the signature asks of a packet of this IP
 // version. Only signatures for any version leave the other version's quirks
