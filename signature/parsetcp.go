@@ -131,10 +131,10 @@ func (p *parser) window(t *TCP, v string) string {
 		t.Window, rest = p.bounded(v[1:], "", "window divisor", 2, 65535, ',')
 	case strings.HasPrefix(v, "mss*"):
 		t.Kind = WindowMSS
-		t.Window, rest = p.bounded(v[4:], "", "window multiplier", 1, 1000, ',')
+		t.Window, rest = p.bounded(v[4:], "", "window multiplier", 1, maxMultiple, ',')
 	case strings.HasPrefix(v, "mtu*"):
 		t.Kind = WindowMTU
-		t.Window, rest = p.bounded(v[4:], "", "window multiplier", 1, 1000, ',')
+		t.Window, rest = p.bounded(v[4:], "", "window multiplier", 1, maxMultiple, ',')
 	default:
 		t.Kind = WindowEqual
 		if t.Window, rest = p.wildcard(v, "window", 65535, ','); t.Window == Any {

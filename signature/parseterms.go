@@ -9,6 +9,7 @@ import (
 
 // Bounds on the terms beyond p0f's language (docs/signatures.md).
 const (
+	maxMultiple   = 1000 // of the MSS and MTU, as in p0f
 	maxTTLs       = 4
 	maxTerms      = 8  // of a window, and of one fit or seg
 	maxItems      = 16 // of a set
@@ -162,9 +163,9 @@ func (p *parser) windowTerm(x *terms, v string) string {
 	case strings.HasPrefix(v, "%"):
 		return p.oneTerm(v[1:], "window divisor", 2, maxWindow, add(WindowModulo))
 	case strings.HasPrefix(v, "mss*"):
-		return p.oneTerm(v[4:], "window multiplier", 1, 1000, add(WindowMSS))
+		return p.oneTerm(v[4:], "window multiplier", 1, maxMultiple, add(WindowMSS))
 	case strings.HasPrefix(v, "mtu*"):
-		return p.oneTerm(v[4:], "window multiplier", 1, 1000, add(WindowMTU))
+		return p.oneTerm(v[4:], "window multiplier", 1, maxMultiple, add(WindowMTU))
 	case strings.HasPrefix(v, "{"):
 		return p.intervals(v[1:], "window", 0, maxWindow, ',', '}', maxItems, add(WindowEqual))
 	case strings.HasPrefix(v, "fit("):

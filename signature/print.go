@@ -29,6 +29,11 @@ func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 		dst = strconv.AppendUint(dst, uint64(s.MSS), 10)
 	}
 	dst = append(dst, ':')
+	return appendTCP(dst, s, mult)
+}
+
+// appendTCP appends the fields of the TCP header, from the window on.
+func appendTCP(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	switch mult.Kind {
 	case WindowMSS:
 		dst = strconv.AppendInt(append(dst, "mss*"...), int64(mult.N), 10)
@@ -47,6 +52,28 @@ func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 		return append(dst, ':', '+')
 	}
 	return append(dst, ':', '0')
+}
+
+// AppendDraft appends a signature that takes the segment, to begin from where
+// none does. mult is the Multiple of its Match. The MSS, which belongs to the
+// path, is left open, the TTL is the initial one that GuessDistance takes, and
+// the version is * where the quirks are those of either.
+func AppendDraft(dst []byte, s *packet.Segment, mult Multiple) []byte {
+	version := byte('*')
+	if s.Quirks&(packet.DF|packet.IDNonZero|packet.IDZero|packet.MustBeZero|packet.Flow) != 0 {
+		version = '0' + s.Version
+	}
+	dst = append(dst, version, ':')
+	initial := max(int(s.TTL), 1)
+	if d := GuessDistance(s.TTL); d <= MaxDistance {
+		initial = int(s.TTL) + d // else the TTL fits no usual one, and is a limit itself
+	}
+	dst = append(strconv.AppendInt(dst, int64(initial), 10), ':')
+	dst = append(strconv.AppendUint(dst, uint64(s.IPOptLen), 10), ":*:"...)
+	if mult.N > maxMultiple {
+		mult = Multiple{}
+	}
+	return appendTCP(dst, s, mult)
 }
 
 func appendLayout(dst []byte, l *packet.Layout) []byte {

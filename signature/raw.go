@@ -1,0 +1,133 @@
+package signature
+
+import (
+	"strings"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// ParseRaw reads a raw signature as AppendRaw and p0f print it (p0f v3 §3.4),
+// into a segment that has it: a SYN, without addresses. What a raw signature
+// leaves out is filled in: where the window is mss*N, the first of p0f's
+// divisors that gives it. Errors are of type *SyntaxError, in line 1 of
+// "raw signature".
+func ParseRaw(text string) (packet.Segment, error) {
+	p := newParser()
+	p.file, p.line, p.text = "raw signature", 1, text
+	var t TCP
+	s := packet.Segment{Type: packet.SYN}
+	v := p.version(&t, text)
+	if p.err == nil && t.Version == Any {
+		p.fail(text, "want 4 or 6 as the IP version of a packet")
+	}
+	v = p.rawTTL(&s, v)
+	t.IPOptLen, v = p.bounded(v, "", "IP option length", 0, 40, ':')
+	t.MSS, v = p.wildcard(v, "MSS", 65535, ':')
+	window := v
+	v = p.window(&t, v)
+	scale := v
+	v = p.scale(&t, v)
+	layout := v
+	v = p.layout(&t, v)
+	v = p.quirks(&t, v)
+	p.payload(&t, v)
+	switch {
+	case p.err != nil:
+	case t.Kind != WindowEqual && t.Kind != WindowMSS && t.Kind != WindowMTU:
+		p.fail(window, "want a number, mss*N or mtu*N as the window of a packet")
+	case t.Scale == Any:
+		p.fail(scale, "want 0 to 255 as the window scale of a packet")
+	case t.Payload == Any:
+		p.fail(v, "want 0 or + as the payload of a packet")
+	case t.ext != nil:
+		p.fail(layout, "a packet has no alternatives")
+	default:
+		fillRaw(&s, &t)
+		if !rawWindow(&s, &t) {
+			p.fail(window, "no window is this multiple")
+		}
+	}
+	if p.err != nil {
+		fault := p.err.(*SyntaxError)
+		fault.Mend = "give raw_sig as the log has it, such as 4:57+7:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0"
+		return packet.Segment{}, fault
+	}
+	return s, nil
+}
+
+// rawTTL reads TTL+DISTANCE, where the distance may be ?, or missing.
+func (p *parser) rawTTL(s *packet.Segment, v string) string {
+	if p.err != nil {
+		return ""
+	}
+	n, rest := number(v)
+	if rest == v || n > 255 {
+		p.fail(v, "want 0 to 255 as the TTL of a packet")
+		return ""
+	}
+	s.TTL = uint8(n)
+	if distance, ok := strings.CutPrefix(rest, "+"); ok {
+		if rest, ok = strings.CutPrefix(distance, "?"); !ok {
+			_, rest = number(distance)
+		}
+	}
+	return p.colon(rest, "TTL")
+}
+
+// fillRaw gives the segment what the fields say, and what follows from them.
+func fillRaw(s *packet.Segment, t *TCP) {
+	s.Version, s.IPOptLen, s.Scale = uint8(t.Version), uint8(t.IPOptLen), uint8(t.Scale)
+	s.Layout, s.Quirks = t.Layout, t.Quirks
+	s.PayloadLen = uint16(t.Payload)
+	s.MSS = probeMSS // AppendRaw writes * for it
+	if t.MSS != Any {
+		s.MSS = uint16(t.MSS)
+	}
+	if hasTimestamp(&t.Layout) && t.Quirks&packet.TS1Zero == 0 {
+		s.TS1 = 1
+	}
+	options := int(t.Layout.EOLPad)
+	for _, kind := range t.Layout.Kinds[:t.Layout.Len] {
+		options += optionLen(kind)
+	}
+	ip := 20 + t.IPOptLen
+	if t.Version == 6 {
+		ip = 40
+	}
+	s.HeaderLen = uint8(ip + 20 + min((options+3)&^3, 40))
+}
+
+// optionLen is how many bytes an option has at least, and mostly.
+func optionLen(kind uint8) int {
+	switch kind {
+	case packet.OptEOL, packet.OptNOP:
+		return 1
+	case packet.OptMSS:
+		return 4
+	case packet.OptWS:
+		return 3
+	case packet.OptSACK, packet.OptTS:
+		return 10
+	}
+	return 2
+}
+
+// rawWindow looks for a window that is the multiple of the raw signature.
+func rawWindow(s *packet.Segment, t *TCP) bool {
+	if t.Kind == WindowEqual {
+		s.Window = uint16(t.Window)
+		return true
+	}
+	mss := int(s.MSS)
+	for _, unit := range [...]int{mss, mss - 12, 1460, 1448, 1440, 1428, mss + 40, mss + int(s.HeaderLen), mss + 60, 1500} {
+		window := unit * t.Window
+		if window < 1 || window > maxWindow {
+			continue
+		}
+		s.Window = uint16(window)
+		if windowMultiple(s, 0) == (Multiple{t.Kind, t.Window}) {
+			return true
+		}
+	}
+	return false
+}
