@@ -32,6 +32,15 @@ type Observer interface {
 	Flush() error
 }
 
+// Chooser is an Observer that can do without some observations: where every
+// observer is one, those that none wants cost next to nothing. It may be told
+// of others all the same.
+type Chooser interface {
+	Observer
+	// Wants is called while frames are entered, by several goroutines at once.
+	Wants(*host.Observation) bool
+}
+
 // Config is what an Engine needs. The zero value works: it uses the built-in
 // database, p0f's bounds, and all TCP.
 type Config struct {
@@ -79,7 +88,7 @@ func New(cfg Config) *Engine {
 		s := new(shard)
 		var observer host.Observer
 		if e.tell != nil {
-			s.said, observer = e.tell.blank(), s
+			s.said, s.tell, observer = e.tell.blank(), e.tell, s
 		}
 		s.table = host.New(cfg.DB, cfg.Hosts.Share(workers), observer)
 		e.shards = append(e.shards, s)

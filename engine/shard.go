@@ -13,12 +13,17 @@ type shard struct {
 	mu    sync.Mutex
 	table *host.Table
 	said  *tales // observations not handed over yet; nil without observers
+	tell  *teller
 
 	_ [64]byte // no two locks in one cache line
 }
 
 // Observe makes a shard the observer of its own table. It runs under its lock.
-func (s *shard) Observe(o *host.Observation) { s.said.add(o) }
+func (s *shard) Observe(o *host.Observation) {
+	if s.tell.wants(o) {
+		s.said.add(o)
+	}
+}
 
 // update feeds a batch of frames, and hands over what the table said of them
 // before.

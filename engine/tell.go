@@ -21,6 +21,7 @@ const (
 // formatting of a log nor a slow disk holds up the capture.
 type teller struct {
 	observers []Observer
+	choosers  []Chooser // the same, where each of them is one
 	log       *slog.Logger
 	queue     chan *tales
 	spare     chan *tales
@@ -62,10 +63,29 @@ func newTeller(observers []Observer, log *slog.Logger) *teller {
 	if len(observers) == 0 {
 		return nil
 	}
-	return &teller{
+	t := &teller{
 		observers: observers, log: log,
 		queue: make(chan *tales, talesQueue), spare: make(chan *tales, talesQueue+1),
 	}
+	for _, o := range observers {
+		c, ok := o.(Chooser)
+		if !ok {
+			t.choosers = nil
+			break
+		}
+		t.choosers = append(t.choosers, c)
+	}
+	return t
+}
+
+// wants reports whether anyone wants to be told.
+func (t *teller) wants(o *host.Observation) bool {
+	for _, c := range t.choosers {
+		if c.Wants(o) {
+			return true
+		}
+	}
+	return t.choosers == nil
 }
 
 // blank returns an empty list.

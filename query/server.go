@@ -60,6 +60,12 @@ type Server struct {
 	// Lookuper has the answers.
 	Lookuper note.Lookuper
 
+	// Command does what a line of one word asks for, "reload" or "unknown", that
+	// root or the user of this process sent through a unix socket. It returns
+	// lines to answer with, and what to say at their end: done, or why it is
+	// refused. Nil means that there are no commands.
+	Command func(ctx context.Context, name string) (lines []byte, done string, err error)
+
 	// MaxConns is how many connections of each listener are served at once; 0
 	// means 10,000. One more is closed, so that the mail server goes on without
 	// an answer.
@@ -258,7 +264,11 @@ func (c *conn) line(out, line []byte) []byte {
 		return out
 	}
 	c.s.queries.Add(1)
-	r, err := parseRequest(string(bytes.TrimSuffix(line, []byte{'\r'})))
+	text := string(bytes.TrimSuffix(line, []byte{'\r'}))
+	if c.s.Command != nil && commands[text] {
+		return c.command(out, text)
+	}
+	r, err := parseRequest(text)
 	if err != nil {
 		return c.refuse(out, err)
 	}

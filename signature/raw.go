@@ -12,8 +12,7 @@ import (
 // divisors that gives it. Errors are of type *SyntaxError, in line 1 of
 // "raw signature".
 func ParseRaw(text string) (packet.Segment, error) {
-	p := newParser()
-	p.file, p.line, p.text = "raw signature", 1, text
+	p := parser{db: new(DB), place: place{file: "raw signature", line: 1}, text: text}
 	var t TCP
 	s := packet.Segment{Type: packet.SYN}
 	v := p.version(&t, text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +44,9 @@ type sensorConfig struct {
 }
 
 type signaturesConfig struct {
-	File string `toml:"file"`
+	File    string   `toml:"file"`
+	Extend  []string `toml:"extend"`
+	Unknown string   `toml:"unknown"`
 }
 
 type limitsConfig struct {
@@ -135,6 +138,7 @@ type fault struct {
 func (c *config) fault() (key, msg string) {
 	_, badMode := parseMode(c.P0f.Mode)
 	faults := []fault{
+		{slices.Contains(c.Signatures.Extend, ""), "signatures.extend", "want the names of files"},
 		{len(c.Sensor.Interfaces) == 0, "sensor.interfaces", `name at least one, or "any"`},
 		{c.Sensor.Filter != "" && c.Sensor.FilterProgram != "" && c.Sensor.Filter != defaultConfig().Sensor.Filter,
 			"sensor.filter_program", "filter is given too: give one of them"},

@@ -192,9 +192,12 @@ type server interface {
 	Serve(context.Context, net.Listener) error
 }
 
+// commandFunc does what a line on the query socket asks for.
+type commandFunc func(ctx context.Context, name string) (lines []byte, done string, err error)
+
 // fronts opens the listeners that the configuration names, and returns the
 // tasks that serve them. Fronts that are not configured do not exist.
-func (s *settings) fronts(who note.Lookuper, log *slog.Logger) ([]func(context.Context) error, error) {
+func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]func(context.Context) error, error) {
 	var tasks []func(context.Context) error
 	for _, f := range []struct {
 		name      string
@@ -207,7 +210,7 @@ func (s *settings) fronts(who note.Lookuper, log *slog.Logger) ([]func(context.C
 		{"p0f v2", s.socketV2(), s.P0f.Mode, nil, nil,
 			&p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}},
 		{"query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
-			&query.Server{Lookuper: who, Wait: s.wait(), Logger: log}},
+			&query.Server{Lookuper: who, Command: command, Wait: s.wait(), Logger: log}},
 		{"query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
 			&query.Server{Lookuper: who, Wait: s.wait(), Token: s.remote.token, Logger: log}},
 		{"milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,

@@ -46,6 +46,7 @@ type handover struct {
 	cannot  string                      // why there is no executing, if so
 	usr2    chan os.Signal              // gets SIGUSR2
 	hup     chan os.Signal              // gets SIGHUP; nil for none
+	save    func()                      // what to do before the new program takes over; nil for nothing
 	manager *manager                    // nil for none
 }
 
@@ -149,6 +150,9 @@ func (h *handover) restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handoverTime)
 	defer cancel()
 	h.log.Info("restarting", "program", h.program)
+	if h.save != nil {
+		h.save()
+	}
 	return h.server.Handover(ctx, h.become)
 }
 

@@ -37,7 +37,10 @@ type stdio struct {
 // commands returns the subcommands in the order in which the usage lists
 // them.
 func commands() []command {
-	return []command{demoCommand, p0fCommand, readCommand, queryCommand, filterCommand, serveCommand, checkCommand, scoreCommand, versionCommand}
+	return []command{
+		demoCommand, p0fCommand, readCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
+		signaturesCommand, explainCommand, scoreCommand, versionCommand,
+	}
 }
 
 func main() { os.Exit(run(os.Args, &stdio{os.Stdin, os.Stdout, os.Stderr})) }

@@ -140,7 +140,7 @@ func (s *standIn) database() (*signature.DB, error) {
 		s.say("[!] Consider specifying -u in daemon mode (see docs/replacing-p0f.md).")
 	}
 	name := s.opt.Database
-	db, err := loadSignatures(name)
+	db, err := (&database{file: name}).load()
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +264,7 @@ func (s *standIn) newProgramStarts(ctx context.Context) error {
 	if name != "" && !filepath.IsAbs(name) {
 		name = filepath.Join(s.over.dir, name) // a daemon is elsewhere by now
 	}
-	if _, err := loadSignatures(name); err != nil {
+	if _, err := (&database{file: name}).load(); err != nil {
 		return err
 	}
 	return s.over.asks("version")(ctx)

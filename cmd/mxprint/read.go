@@ -17,7 +17,7 @@ import (
 var readCommand = command{
 	name:    "read",
 	summary: "name the senders in capture files",
-	usage: `Usage: mxprint read [-f FP] [-json] [-filter RULE | -F PROGRAM] FILE…
+	usage: `Usage: mxprint read [-f FP] [-with FP] [-json] [-filter RULE | -F PROGRAM] FILE…
 
 Reads pcap and pcapng files and prints what it finds out: one line an
 observation, in the form of p0f's log, or with -json one object a line. What
@@ -25,8 +25,7 @@ p0f has no words for stands at the end of a line: or= (other systems that send
 the same packet), rewritten= (what a box on the way changed in it), reliable=no
 (an uptime from a clock that may begin at random).
 
-  -f FP       signatures to use (default: the built-in ones)
-  -json       print JSON (docs/json.md)
+` + databaseUsage + `  -json       print JSON (docs/json.md)
   -filter R   take only what this pcap-filter expression takes
   -F PROGRAM  the same, from a file with the output of tcpdump -ddd
 
@@ -41,7 +40,7 @@ Examples:
 func runRead(ctx context.Context, args []string, std *stdio) error {
 	var (
 		fs        = newFlags("read")
-		database  = fs.String("f", "", "")
+		database  = databaseFlags(fs)
 		asJSON    = fs.Bool("json", false, "")
 		rule      = fs.String("filter", "", "")
 		compiled  = fs.String("F", "", "")
@@ -53,7 +52,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	if fs.NArg() == 0 {
 		return errors.New("read: name a capture file; mxprint read -h shows examples")
 	}
-	db, err := loadSignatures(*database)
+	db, err := database.load()
 	if err != nil {
 		return err
 	}

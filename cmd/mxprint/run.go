@@ -12,7 +12,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // newLogger writes log lines as the command's other messages to w.
@@ -84,14 +83,6 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 	}
 	wg.Wait()
 	return first
-}
-
-// loadSignatures reads a database file, or takes the built-in one.
-func loadSignatures(path string) (*signature.DB, error) {
-	if path == "" {
-		return signature.Builtin(), nil
-	}
-	return signature.Load(path)
 }
 
 // openRing captures on an interface what the rule takes.

@@ -20,7 +20,7 @@ import (
 var scoreCommand = command{
 	name:    "score",
 	summary: "measure signatures with labelled SYNs",
-	usage: `Usage: mxprint score [-f FP] FILE.jsonl
+	usage: `Usage: mxprint score [-f FP] [-with FP] FILE.jsonl
 
 Reads SYNs whose senders are known, one JSON object a line, builds the packet
 of each, has it decoded and named, and prints as JSON how often that was right:
@@ -28,8 +28,7 @@ for all and for each family, by distinct SYN and by the number of times it was
 seen; once over all rows, once over those whose label does not contradict its
 own packet ("label_conflict" 0).
 
-  -f FP  signatures to use (default: the built-in ones)
-
+` + databaseUsage + `
 What counts as right is written down in docs/score.md.
 
 Examples:
@@ -41,14 +40,14 @@ Examples:
 
 func runScore(_ context.Context, args []string, std *stdio) error {
 	fs := newFlags("score")
-	database := fs.String("f", "", "")
+	database := databaseFlags(fs)
 	if err := fs.Parse(args); err != nil {
 		return fmt.Errorf("score: %w", err)
 	}
 	if fs.NArg() != 1 {
 		return errors.New("score: name one file; mxprint score -h shows examples")
 	}
-	db, err := loadSignatures(*database)
+	db, err := database.load()
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ func TestRootScripts(t *testing.T) {
 //	fork NAME COMMAND…       run a command that leaves a daemon behind
 //	signal NAME SIGNAL       send a signal to either and wait for its end
 //	signal NAME SIGNAL TEXT  send a signal and wait for TEXT in its output
+//	until TEXT COMMAND…      run a command until TEXT stands in its output
 //	uid NAME N               it runs as user number N
 //	connect ADDRESS SOCKET   make a TCP connection over loopback from ADDRESS,
 //	                         and wait until the sensor of SOCKET has seen it
@@ -78,7 +79,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": fails, "cut": cut, "poke": poke, "serve": serve, "signal": sendSignal, "fork": fork,
-			"uid": uid, "connect": connect, "says": says,
+			"uid": uid, "until": until, "connect": connect, "says": says,
 		},
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
@@ -237,6 +238,19 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if !eventually(p.ended) {
 		ts.Fatalf("%s does not end:\n%s", args[0], text(ts.MkAbs(args[0])))
+	}
+}
+
+// until is for what a sensor learns a moment later.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2)
+	var out string
+	if !eventually(func() bool {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		out = ts.ReadFile("stdout")
+		return strings.Contains(out, args[0])
+	}) {
+		ts.Fatalf("%q does not come:\n%s", args[0], out)
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 type sensor struct {
 	who    note.Lookuper
 	engine *engine.Engine // nil where another sensor is asked
+	// unknown are the SYNs that nothing matches; nil likewise.
+	unknown *unknowns
+
 	tasks  []func(context.Context) error
 	closes []func() error
 	logs   []*logFile
@@ -44,6 +47,8 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		in.close()
 		return nil, err
 	}
+	in.unknown = newUnknowns()
+	observers = append(observers, in.unknown)
 	in.engine = engine.New(engine.Config{
 		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Logger: log,
 		Hosts: host.Config{

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
@@ -27,8 +25,8 @@ socket. Without -config, or with an empty file, every key has its default:
 all interfaces, connections to ports 25, 465 and 587, the built-in signatures,
 the socket ` + defaultSocket + `. docs/configuration.md lists the keys.
 
-SIGHUP reads signatures and certificate anew; if they are wrong, the old ones
-stay.
+SIGHUP, or "mxprint reload", reads signatures and certificate anew; if they are
+wrong, the old ones stay.
 SIGUSR2 executes the program anew, which may be a newer version, with the
 configuration as it is by then; clients of p0f's socket do not notice, and if
 "mxprint check" finds a fault the old process goes on. SIGTERM ends the sensor;
@@ -80,7 +78,7 @@ func loadSettings(name string, args []string) (*settings, error) {
 	if err := s.loadRemote(); err != nil {
 		return nil, err
 	}
-	if s.db, err = loadSignatures(c.Signatures.File); err != nil {
+	if s.db, err = s.database().load(); err != nil {
 		return nil, err
 	}
 	expr, key := c.Sensor.Filter, "sensor.filter"
@@ -135,7 +133,11 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	defer in.close()
-	tasks, err := s.fronts(in.who, log)
+	r := &reloader{database: s.database(), sensor: in, log: log}
+	if s.remote.server != nil {
+		r.certificate = s.loadCertificate
+	}
+	tasks, err := s.fronts(in.who, r.command, log)
 	if err != nil {
 		return err
 	}
@@ -146,7 +148,11 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	}
 	over.hup = make(chan os.Signal, 1)
 	over.check = over.asks(append([]string{"check"}, args...)...)
-	tasks = append(tasks, serveSocket, over.watch, s.reloads(in.engine, log, over.hup))
+	tasks = append(tasks, serveSocket, over.watch, r.watch(over.hup))
+	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
+		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.keep(ctx, path, s.db, log) })
+		over.save = func() { in.unknown.save(path, log) }
+	}
 	if s.Sensor.User != "" {
 		over.cannot = "sensor.user took the privileges to start anew"
 		if _, err := dropPrivileges(s.Sensor.User); err != nil {
@@ -159,7 +165,11 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err := over.manager.ready(); err != nil {
 		log.Warn("the service manager does not hear", "reason", err)
 	}
-	return together(ctx, tasks...)
+	err = together(ctx, tasks...)
+	if over.save != nil {
+		over.save() // the sources have ended, and told what they saw
+	}
+	return err
 }
 
 // socket opens p0f's query socket, or goes on with that of an earlier process,
@@ -179,39 +189,4 @@ func (s *settings) socket(who note.Lookuper, log *slog.Logger, over *handover, b
 	}
 	over.server = server
 	return func(ctx context.Context) error { return over.serve(ctx, ln) }, nil
-}
-
-// reloads returns the task that reads the signatures anew at every SIGHUP,
-// which comes by ch.
-func (s *settings) reloads(e *engine.Engine, log *slog.Logger, ch chan os.Signal) func(context.Context) error {
-	return func(ctx context.Context) error {
-		signal.Notify(ch, syscall.SIGHUP)
-		defer signal.Stop(ch)
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ch:
-			}
-			if s.remote.server != nil {
-				if err := s.loadCertificate(); err != nil {
-					log.Error("the certificate cannot be read, the old one stays", "reason", err)
-				}
-			}
-			db, err := loadSignatures(s.Signatures.File)
-			if err != nil {
-				var syntax *signature.SyntaxError
-				if errors.As(err, &syntax) {
-					log.Error("signatures are wrong, the old ones stay", "place", fmt.Sprintf("%s:%d:%d", syntax.File, syntax.Line, syntax.Col), "reason", err)
-				} else {
-					log.Error("signatures cannot be read, the old ones stay", "reason", err)
-				}
-				continue
-			}
-			if e != nil {
-				e.SetDB(db)
-			}
-			log.Info("signatures reloaded", "signatures", db.Count())
-		}
-	}
 }

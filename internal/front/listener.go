@@ -70,6 +70,9 @@ type conn struct {
 	once sync.Once
 }
 
+// NetConn returns the connection as the inner listener gave it.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // Listen wraps ln, and closes it when ctx ends. Call Drain when Accept has
 // failed.
 func Listen(ctx context.Context, ln net.Listener, cfg Config) *Listener {

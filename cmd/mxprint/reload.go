@@ -1,0 +1,63 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mxprint/mxprint/query"
+)
+
+var reloadCommand = command{
+	name:    "reload",
+	summary: "have a running sensor read its signatures anew",
+	usage: `Usage: mxprint reload [-s SOCKET]
+
+Has a running mxprint serve read its signature files anew, as SIGHUP does, and
+says what came of it: how many signatures it has now, or all that is wrong with
+the files. Then the exit status is 1, and the old signatures stay. Other keys
+of the configuration need a restart.
+
+It asks through the query socket, so [query] listen has to name a unix socket.
+Root may ask, and the user the sensor runs as.
+
+  -s SOCKET  the query socket (default ` + defaultQuerySocket + `)
+
+Examples:
+  mxprint reload
+  mxprint signatures check local.fp && mxprint reload
+`,
+	run: runReload,
+}
+
+func runReload(ctx context.Context, args []string, std *stdio) error {
+	fs := newFlags("reload")
+	socket := fs.String("s", "", "")
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("reload: unexpected argument %q; the socket is named by -s", fs.Arg(0))
+	}
+	text, err := askSensor(ctx, *socket, "reload")
+	std.out.Write(text)
+	return err
+}
+
+// commandTime is how long a sensor may take for a command: 20,000 signatures
+// are read in some seconds.
+const commandTime = time.Minute
+
+// askSensor gives a command to a running sensor and returns what it says.
+func askSensor(ctx context.Context, socket, command string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	socket = cmp.Or(socket, defaultQuerySocket)
+	text, err := query.Command(ctx, socket, command)
+	if err != nil && !errors.Is(err, query.ErrRefused) {
+		err = fmt.Errorf("%w; it takes a running mxprint serve with %q in [query] listen", err, socket)
+	}
+	return text, err
+}

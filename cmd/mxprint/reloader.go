@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/mxprint/mxprint/signature"
+)
+
+// database is what [signatures] names.
+func (c *config) database() *database {
+	return &database{file: c.Signatures.File, with: c.Signatures.Extend}
+}
+
+var errCertificate = errors.New("the signatures are new, the old certificate stays")
+
+// reloader reads the signatures of a running sensor anew.
+type reloader struct {
+	database    *database
+	certificate func() error // reads it anew; nil for none
+	sensor      *sensor
+	log         *slog.Logger
+	mu          sync.Mutex // one at a time
+}
+
+// reload puts new signatures and a new certificate in the place of the old
+// ones, each of which stays where the new one is wrong. It returns the number
+// of signatures.
+func (r *reloader) reload() (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var certificate error
+	if r.certificate != nil {
+		if certificate = r.certificate(); certificate != nil {
+			r.log.Error("the certificate cannot be read, the old one stays", "reason", certificate)
+		}
+	}
+	db, err := r.database.load()
+	if err != nil {
+		var syntax *signature.SyntaxError
+		if errors.As(err, &syntax) {
+			r.log.Error("signatures are wrong, the old ones stay", "place", fmt.Sprintf("%s:%d:%d", syntax.File, syntax.Line, syntax.Col), "reason", err)
+		} else {
+			r.log.Error("signatures cannot be read, the old ones stay", "reason", err)
+		}
+		return 0, err
+	}
+	if r.sensor.engine != nil {
+		r.sensor.engine.SetDB(db)
+		r.sensor.unknown.drop(db)
+	}
+	r.log.Info("signatures reloaded", "signatures", db.Count())
+	if certificate != nil {
+		return 0, fmt.Errorf("%w: %w", errCertificate, certificate)
+	}
+	return db.Count(), nil
+}
+
+// watch returns the task that reloads at every SIGHUP, which comes by ch.
+func (r *reloader) watch(ch chan os.Signal) func(context.Context) error {
+	return func(ctx context.Context) error {
+		signal.Notify(ch, syscall.SIGHUP)
+		defer signal.Stop(ch)
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ch:
+				r.reload() // has told the log
+			}
+		}
+	}
+}
+
+// command does what a line on the query socket asks for.
+func (r *reloader) command(_ context.Context, name string) (lines []byte, done string, err error) {
+	if r.sensor.engine == nil {
+		return nil, "", errors.New("this one asks another sensor, which has the signatures")
+	}
+	if name == "unknown" {
+		return r.sensor.unknown.text(), "that is all", nil
+	}
+	n, err := r.reload()
+	switch {
+	case errors.Is(err, errCertificate):
+		return nil, "", err
+	case err != nil:
+		if lines = r.database.faults(); len(lines) == 0 {
+			lines = []byte(err.Error())
+		}
+		return lines, "", errors.New("the old signatures stay")
+	}
+	done = count(n, "signature")
+	return []byte(done), done, nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// observer is a function that is told the SYNs and SYN+ACKs.
+type observer func(*host.Observation)
+
+func (f observer) Observe(o *host.Observation) {
+	if o.Segment != nil {
+		f(o)
+	}
+}
+
+func (observer) Flush() error { return nil }
+
+// captures is what the commands about signatures have in common: a database,
+// and captures to hold against it.
+type captures struct {
+	*database
+	rule *string
+	name string // of the command
+}
+
+func captureFlags(fs *flag.FlagSet) captures {
+	return captures{databaseFlags(fs), fs.String("filter", "", ""), fs.Name()}
+}
+
+// each tells of the SYNs and SYN+ACKs of files. It returns an error when there
+// are none.
+func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *host.Observation)) error {
+	rule, err := makeRule(*c.rule, "")
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx, false)
+	defer stop()
+	out := &output{w: std.out, stop: stop}
+	n := 0
+	for _, path := range paths {
+		counting := observer(func(o *host.Observation) { n++; tell(out, o) })
+		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []engine.Observer{counting}, Logger: newLogger(std.err)})
+		if err := readFile(ctx, e, path); err != nil {
+			return err
+		}
+		if out.err != nil {
+			return fmt.Errorf("writing the output: %w", out.err)
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("%s: there is no SYN and no SYN+ACK in %s", c.name, strings.Join(paths, ", "))
+	}
+	return nil
+}
+
+func testSignatures(ctx context.Context, args []string, std *stdio) error {
+	fs := newFlags("signatures test")
+	c := captureFlags(fs)
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("signatures test: %w", err)
+	}
+	if fs.NArg() == 0 {
+		return errors.New("signatures test: name a capture file; mxprint signatures -h shows examples")
+	}
+	db, err := c.load()
+	if err != nil {
+		return err
+	}
+	var quality [signature.Exact + 1]int
+	err = c.each(ctx, db, fs.Args(), std, func(out io.Writer, o *host.Observation) {
+		quality[o.Match.Quality()]++
+		fmt.Fprintf(out, "%-7s %s  %s\n", kindOf(o), ends(o), verdict(o))
+	})
+	if err != nil {
+		return err
+	}
+	matched := quality[signature.Exact] + quality[signature.Generic] + quality[signature.Fuzzy]
+	fmt.Fprintf(std.out, "%s: %d matched (%d exact, %d generic, %d fuzzy), %d not\n", count(matched+quality[signature.None], "packet"),
+		matched, quality[signature.Exact], quality[signature.Generic], quality[signature.Fuzzy], quality[signature.None])
+	if quality[signature.None] > 0 {
+		return errSilent
+	}
+	return nil
+}
+
+func kindOf(o *host.Observation) string {
+	if o.Segment.Type == packet.SYNACK {
+		return "SYN+ACK"
+	}
+	return "SYN"
+}
+
+// ends are sender and receiver.
+func ends(o *host.Observation) string {
+	from, to := o.Segment.Src, o.Segment.Dst
+	unmapped := func(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+	return unmapped(from).String() + " > " + unmapped(to).String()
+}
+
+// verdict is what a packet matches, or its raw signature.
+func verdict(o *host.Observation) string {
+	m := &o.Match
+	if m.Sig == nil {
+		return "nothing: " + string(signature.AppendRaw(nil, o.Segment, m.Multiple))
+	}
+	return title(m) + "; " + place(m.Sig)
+}
+
+// title is the system that a match names, and how well it fits.
+func title(m *signature.Match) string {
+	about := []string{m.Quality().String()}
+	for _, f := range []struct {
+		flag signature.Flags
+		text string
+	}{
+		{signature.TTLReset, "TTL reset"}, {signature.Erased, "options erased"}, {signature.Clamped, "MSS clamped"},
+	} {
+		if m.Flags&f.flag != 0 {
+			about = append(about, f.text)
+		}
+	}
+	text := m.Sig.Label.Title()
+	for _, o := range m.Sig.Label.Or {
+		text += " or " + strings.TrimSpace(o.Name+" "+o.Flavor)
+	}
+	return text + " (" + strings.Join(about, ", ") + ")"
+}
+
+func place(t *signature.TCP) string { return fmt.Sprintf("%s:%d", t.File, t.Line) }

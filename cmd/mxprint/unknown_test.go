@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// syn is an observation of a SYN with a window, which nothing matches.
+func syn(window uint16, at int64) *host.Observation {
+	s := &packet.Segment{
+		Type: packet.SYN, Version: 4, TTL: 60, Window: window, MSS: 1460, HeaderLen: 44,
+		Layout: packet.Layout{Kinds: [packet.MaxOptions]uint8{packet.OptMSS}, Len: 1},
+	}
+	return &host.Observation{Module: host.SYN, Segment: s, At: at * 1e6}
+}
+
+// TestUnknownsAreBounded: of too many different SYNs the rarest give way, and
+// the file says so.
+func TestUnknownsAreBounded(t *testing.T) {
+	u := newUnknowns()
+	for range 3 {
+		u.Observe(syn(11, 1))
+	}
+	u.Observe(syn(13, 2))
+	u.Observe(syn(13, 4))
+	for w := range 5 * maxUnknown {
+		u.Observe(syn(uint16(20001+w), int64(5+w)))
+	}
+	text := string(u.text())
+	if got := strings.Count(text, "\nsig "); got != maxUnknown || len(u.byDraft) != maxUnknown {
+		t.Errorf("%d signatures, %d in the map, want %d", got, len(u.byDraft), maxUnknown)
+	}
+	for _, want := range []string{
+		"; seen 3 times, first 1970-01-01T00:00:01Z, last 1970-01-01T00:00:01Z, for example 4:60+4:0:1460:11,0:mss::0\nsig    = *:64:0:*:11,0:mss::0\n" +
+			"; seen 2 times, first 1970-01-01T00:00:02Z, last 1970-01-01T00:00:04Z, for example 4:60+4:0:1460:13,0:mss::0\n",
+		"\n; 4002 different ones, those seen least, gave way: 1000 are kept\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the file lacks\n%s\nit begins\n%s", want, text[:min(len(text), 1000)])
+		}
+	}
+	if _, err := signature.Parse(strings.NewReader(text), "unknown.fp"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnknownsAllocateNothing: what is known to be unknown costs no allocation.
+func TestUnknownsAllocateNothing(t *testing.T) {
+	u := newUnknowns()
+	o := syn(11, 1)
+	u.Observe(o)
+	if n := testing.AllocsPerRun(100, func() { u.Observe(o) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+// TestUnknownsRead: a new process goes on with the file of the old one, edited
+// or not; what the signatures match by now is dropped.
+func TestUnknownsRead(t *testing.T) {
+	u := newUnknowns()
+	u.Observe(syn(11, 1))
+	u.Observe(syn(13, 2))
+	u.Observe(syn(13, 4))
+	first := u.text()
+	v := newUnknowns()
+	edited := "nonsense\n; seen 99999999999999999 times, first x\n; seen 5 times, first x, last y, for example z\nsig = *:\n" +
+		strings.Replace(string(first), "s:other:Unknown:", "s:unix:Linux:mine", 1)
+	if err := v.read(strings.NewReader(edited)); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.text(); !bytes.Equal(got, first) {
+		t.Errorf("read again it is\n%s\nwant\n%s", got, first)
+	}
+	db, err := signature.Parse(strings.NewReader("classes = c\n[tcp:request]\nlabel = s:c:N:\nsig = *:64:0:*:13,0:mss::0\n"), "x.fp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.drop(db); len(v.byDraft) != 1 || strings.Contains(string(v.text()), "13,0") {
+		t.Errorf("what a signature matches is still unknown:\n%s", v.text())
+	}
+	if err := newUnknowns().read(strings.NewReader(strings.Repeat("x", 2*maxUnknowns))); err == nil {
+		t.Error("a line without end is read")
+	}
+}
+
+// TestUnknownsSave: the file is replaced whole, and only when there is
+// something new; what fails is told and tried again.
+func TestUnknownsSave(t *testing.T) {
+	var log bytes.Buffer
+	dir := t.TempDir()
+	path := filepath.Join(dir, "unknown.fp")
+	u := newUnknowns()
+	u.save(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if _, err := os.Stat(path); err == nil {
+		t.Error("nothing new was written")
+	}
+	u.Observe(syn(11, time.Now().Unix()))
+	u.save(filepath.Join(dir, "none", "x"), slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), `level=ERROR msg="unknown SYNs cannot be written"`) {
+		t.Errorf("log %q", log.String())
+	}
+	u.save(path, slog.New(slog.DiscardHandler))
+	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, u.text()) {
+		t.Errorf("the file is %q, %v", text, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v, want the file alone", files, err)
+	}
+}
