@@ -47,7 +47,9 @@ type Frame struct {
 }
 
 // A Source hands over frames. File and Ring are Sources. One goroutine reads;
-// Close may be called from any.
+// Close may be called from any. One has a method Live() bool that says true
+// where the kernel has chosen the frames, and may have cut them behind their
+// headers.
 type Source interface {
 	// Read waits for frames, calls fn for each one that is ready, in the
 	// order of their arrival, and returns nil: after the last one that is

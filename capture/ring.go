@@ -83,5 +83,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// Live is true.
+func (*Ring) Live() bool { return true }
+
 // powerOfTwo rounds up, so that slots fill blocks, and blocks the ring.
 func powerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }

@@ -32,8 +32,8 @@ type batch struct {
 }
 
 func newInput(e *Engine, src capture.Source) *input {
-	_, ring := src.(*capture.Ring)
-	return &input{engine: e, live: ring, batches: make([]batch, len(e.shards))}
+	live, ok := src.(interface{ Live() bool })
+	return &input{engine: e, live: ok && live.Live(), batches: make([]batch, len(e.shards))}
 }
 
 func (in *input) frame(f *capture.Frame) {

@@ -19,7 +19,8 @@ var ErrNoSensor = errors.New("engine: capture has failed")
 // Lookup implements note.Lookuper. A query with the client's port is answered
 // from that connection's own SYN where the engine keeps connections
 // (host.Config.Recent) and has seen it, and else from what is known of the
-// address. It waits for a connection as for an address not seen yet.
+// address. It waits for a connection as for an address not seen yet. Of a
+// connection that was Missed it knows nothing: that is ErrNoSYN.
 func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	if !e.recent {
 		q.Client = netip.AddrPortFrom(q.Client.Addr(), 0)
@@ -43,6 +44,9 @@ func (e *Engine) answer(n note.Note) (note.Note, error) {
 	if failed := e.failure(); failed != nil && !n.Known() {
 		return note.Note{Distance: note.DistanceUnknown}, fmt.Errorf("%w: %w", ErrNoSensor, failed)
 	}
+	if n.State == note.Unavailable {
+		return n, ErrNoSYN
+	}
 	return n, nil
 }
 
@@ -54,15 +58,18 @@ func (e *Engine) known(q note.Query) (n note.Note, own bool) {
 	if ok {
 		n = hostNote(&h)
 	}
-	if q.Client.Port() == 0 {
-		return n, ok
+	if q.Client.Port() == 0 && ok {
+		return n, true
 	}
 	c, found := e.conn(q.Client, q.Server)
 	if !found && q.Server.IsValid() {
 		// Behind a port forwarding the server knows itself by another address.
 		c, found = e.conn(q.Client, netip.AddrPort{})
 	}
-	if found {
+	switch {
+	case found && c.Missed:
+		n = note.Note{Distance: note.DistanceUnknown}
+	case found:
 		connNote(&n, &c)
 	}
 	return n, found

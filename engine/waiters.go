@@ -71,10 +71,23 @@ func (w *waiters) wakeAll(batch []host.Input) {
 	defer w.mu.Unlock()
 	for i := range batch {
 		if in := &batch[i]; in.Decoded && in.Segment.Type == packet.SYN {
-			w.wake(netip.AddrPortFrom(in.Segment.Src.Addr(), 0))
-			w.wake(in.Segment.Src)
+			w.wakeBoth(in.Segment.Src)
 		}
 	}
+}
+
+// wakeOne ends the waiting for one client, who is in the table.
+func (w *waiters) wakeOne(client netip.AddrPort) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakeBoth(client)
+}
+
+// wakeBoth wakes those who wait for the connection, and those who do for the
+// address.
+func (w *waiters) wakeBoth(client netip.AddrPort) {
+	w.wake(netip.AddrPortFrom(client.Addr(), 0))
+	w.wake(client)
 }
 
 func (w *waiters) wake(client netip.AddrPort) {

@@ -45,6 +45,7 @@ const (
 	isFuzzy                         // the match was
 	isPayload                       // the SYN had data
 	isKept                          // the record was copied to the proved ones
+	isMissed                        // there is no SYN
 
 	flagShift = iota // above it are the match's flags
 )
@@ -64,19 +65,10 @@ func (c *conns) remember(s *packet.Segment, m *signature.Match) {
 	if c.size == 0 {
 		return
 	}
-	r := c.oldest()
-	client, v6 := hostKey(s.Src.Addr())
-	server, _ := hostKey(s.Dst.Addr())
-	*r = connRec{
-		client: client, clientPort: s.Src.Port(),
-		server: c.keyOf(server, 0), serverPort: s.Dst.Port(),
-		quirks: s.Quirks, window: s.Window, mss: s.MSS, layout: s.Layout,
-		ttl: s.TTL, scale: s.Scale, ipOpt: s.IPOptLen,
-		distance: int16(m.Distance), multiple: int16(m.Multiple.N), multipleKind: m.Multiple.Kind,
-	}
-	if v6 {
-		r.is |= isV6
-	}
+	r := c.add(s.Src, s.Dst)
+	r.quirks, r.window, r.mss, r.layout = s.Quirks, s.Window, s.MSS, s.Layout
+	r.ttl, r.scale, r.ipOpt = s.TTL, s.Scale, s.IPOptLen
+	r.distance, r.multiple, r.multipleKind = int16(m.Distance), int16(m.Multiple.N), m.Multiple.Kind
 	if m.Fuzzy {
 		r.is |= isFuzzy
 	}
@@ -87,7 +79,23 @@ func (c *conns) remember(s *packet.Segment, m *signature.Match) {
 	if m.Sig != nil {
 		r.label = uint16(m.Sig.Label.ID)
 	}
-	c.insert(c.newest, c.keyOf(client, s.Src.Port()))
+}
+
+// add returns the record of a new connection, in the index, with only its ends
+// filled in.
+func (c *conns) add(client, server netip.AddrPort) *connRec {
+	r := c.oldest()
+	clientKey, v6 := hostKey(client.Addr())
+	serverKey, _ := hostKey(server.Addr())
+	*r = connRec{
+		client: clientKey, clientPort: client.Port(),
+		server: c.keyOf(serverKey, 0), serverPort: server.Port(),
+	}
+	if v6 {
+		r.is |= isV6
+	}
+	c.insert(c.newest, c.keyOf(clientKey, client.Port()))
+	return r
 }
 
 // oldest makes the record of the oldest connection that of the newest, which is
@@ -142,6 +150,17 @@ type Conn struct {
 	Distance int    // hops
 	Link     string // empty if unknown
 	RawSig   string // in p0f's notation
+	Missed   bool   // the rest is not known: there was a connection, and no SYN
+}
+
+// Missed enters a connection that has come about, but whose SYN the sensor
+// could not have. Conn also finds it by the client's address without a port.
+func (t *Table) Missed(client, server netip.AddrPort) {
+	if t.conns.size == 0 {
+		return
+	}
+	t.conns.add(netip.AddrPortFrom(client.Addr(), 0), server).is |= isMissed
+	t.conns.add(client, server).is |= isMissed
 }
 
 // Conn returns what is known of the newest connection between two ends; an
@@ -154,6 +173,9 @@ func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
 	}
 	if r == nil {
 		return Conn{}, false
+	}
+	if r.is&isMissed != 0 {
+		return Conn{Missed: true}, true
 	}
 	s := r.segment()
 	c := Conn{

@@ -83,6 +83,36 @@ func TestConnNewestWins(t *testing.T) {
 	}
 }
 
+// A connection without a SYN hides an older one between the same ends, and a
+// newer one hides it.
+func TestConnMissed(t *testing.T) {
+	table := New(signature.Builtin(), Config{Recent: 10}, nil)
+	syn := linuxSYN(1025, 64240)
+	table.Update(syn, nil)
+	table.Missed(syn.Src, syn.Dst)
+	for _, client := range []netip.AddrPort{syn.Src, netip.AddrPortFrom(syn.Src.Addr(), 0)} {
+		if c, ok := table.Conn(client, syn.Dst); !ok || c != (Conn{Missed: true}) {
+			t.Errorf("Conn(%v) = %+v, %v", client, c, ok)
+		}
+	}
+	if c, ok := table.Conn(linuxSYN(1026, 0).Src, syn.Dst); ok {
+		t.Errorf("another connection is %+v", c)
+	}
+	again := linuxSYN(1025, 14600)
+	again.Seq++
+	table.Update(again, nil)
+	if c, _ := table.Conn(syn.Src, syn.Dst); c.Missed || c.RawSig == "" {
+		t.Errorf("after another SYN, %+v", c)
+	}
+	for port := range uint16(40) {
+		table.Missed(linuxSYN(port+2000, 0).Src, syn.Dst)
+	}
+	if table.conns.used != 10 {
+		t.Errorf("%d connections are indexed, want 10", table.conns.used)
+	}
+	New(signature.Builtin(), Config{}, nil).Missed(syn.Src, syn.Dst) // keeps none
+}
+
 // The index is between one third and two thirds full, so a record costs up to
 // three of its slots.
 func TestConnRecordSize(t *testing.T) {

@@ -175,8 +175,8 @@ func iterate(p *ebpf.Program) (io.ReadCloser, error) {
 	return it.Open()
 }
 
-// HeadersOnly says that the frames are cut behind their headers.
-func (*Source) HeadersOnly() bool { return true }
+// Live is true: the kernel chooses, and cuts the frames behind their headers.
+func (*Source) Live() bool { return true }
 
 // Read implements capture.Source.
 func (s *Source) Read(ctx context.Context, fn func(*capture.Frame)) error {

@@ -20,8 +20,8 @@ func FindCgroup(string) (string, error) { return "", ErrUnsupported }
 // Read fails as Open does.
 func (*Source) Read(context.Context, func(*capture.Frame)) error { return ErrUnsupported }
 
-// HeadersOnly is as on Linux.
-func (*Source) HeadersOnly() bool { return true }
+// Live is as on Linux.
+func (*Source) Live() bool { return true }
 
 // Stats counts nothing.
 func (*Source) Stats() Stats { return Stats{} }
