@@ -90,6 +90,22 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestSockopsDropIn: it takes the power to sniff away, and gives what
+// docs/sockops.md says.
+func TestSockopsDropIn(t *testing.T) {
+	const powers = "=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
+	text := read(t, "systemd/mxprint-sockops.conf")
+	for _, want := range []string{
+		"\nAmbientCapabilities=\nAmbientCapabilities" + powers,
+		"\nCapabilityBoundingSet=\nCapabilityBoundingSet" + powers,
+		"\nSystemCallFilter=bpf\n", // @privileged has taken it
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the drop-in has no %q", want)
+		}
+	}
+}
+
 // TestCommandLines gives each command line to the parser that will read it, and
 // its rule to the compiler.
 func TestCommandLines(t *testing.T) {

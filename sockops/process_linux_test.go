@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -44,6 +45,10 @@ func child(cgroup string) int {
 		io.Copy(io.Discard, os.Stdin)
 		s.Close()
 	}()
+	if err := syscall.Setuid(65534); err != nil { // as sensor.user does; nothing needs a privilege any more
+		fmt.Println(err)
+		return 1
+	}
 	fmt.Println("ready")
 	for {
 		if err := s.Read(context.Background(), func(*capture.Frame) { fmt.Println("SYN") }); err != nil {
@@ -156,6 +161,37 @@ func TestCapabilities(t *testing.T) {
 				t.Errorf("it says %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestPrivilegesDropped: without any, the sensor goes on, and at its end still
+// disarms what it has armed.
+func TestPrivilegesDropped(t *testing.T) {
+	g := newGround(t)
+	older := g.listen(t, g.Server.IPv4.String(), 25)
+	p := g.start(t, nil)
+	if got := p.line(); got != "ready" {
+		t.Fatalf("it says %q", got)
+	}
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)); err != nil || !strings.Contains(string(status), "CapEff:\t0000000000000000") {
+		t.Errorf("it has privileges still: %v\n%s", err, status)
+	}
+	younger := g.listen(t, g.Server.IPv4.String(), 465)
+	for _, l := range []*net.TCPListener{older, younger} {
+		g.connect(t, l, g.Server.IPv4)
+		if got := p.line(); got != "SYN" {
+			t.Errorf("a connection to %v: %q", l.Addr(), got)
+		}
+	}
+	p.in.Close()
+	p.line()
+	if err := p.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	for _, l := range []*net.TCPListener{older, younger} {
+		if option(t, l, unix.TCP_SAVE_SYN) != 0 {
+			t.Errorf("%v keeps SYNs still", l.Addr())
+		}
 	}
 }
 

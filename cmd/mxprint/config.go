@@ -35,11 +35,14 @@ type sensorConfig struct {
 	AskCA         string   `toml:"ask_ca"`
 	AskName       string   `toml:"ask_name"`
 	AskTokenFile  string   `toml:"ask_token_file"`
+	Source        string   `toml:"source"`
 	Interfaces    []string `toml:"interfaces"`
 	Filter        string   `toml:"filter"`
 	FilterProgram string   `toml:"filter_program"`
 	Promiscuous   bool     `toml:"promiscuous"`
 	Workers       int      `toml:"workers"`
+	Ports         []int    `toml:"ports"`
+	Cgroup        string   `toml:"cgroup"`
 	User          string   `toml:"user"`
 }
 
@@ -75,9 +78,11 @@ type logConfig struct {
 func defaultConfig() config {
 	return config{
 		Sensor: sensorConfig{
+			Source:     sourceCapture,
 			Interfaces: []string{"any"},
 			Filter:     "dst port 25 or dst port 465 or dst port 587",
 			Workers:    1,
+			Ports:      defaultPorts(),
 		},
 		Limits: limitsConfig{
 			Hosts: 100_000, Connections: 10_000, Recent: 100_000,
@@ -154,6 +159,7 @@ func (c *config) fault() (key, msg string) {
 		{c.P0f.Wait < 0 || c.P0f.Wait > time.Second, "p0f.wait", `want a duration from "0s" to "1s"`},
 		{badMode != nil, "p0f.mode", `want permission bits in octal, such as "0660"`},
 	}
+	faults = append(faults, c.Sensor.sourceFaults()...)
 	faults = append(faults, c.Sensor.askFaults()...)
 	faults = append(faults, c.Query.faults()...)
 	faults = append(faults, c.Milter.faults("milter")...)
@@ -206,6 +212,10 @@ func (c *config) describe(signatures int) string {
 	switch {
 	case c.Sensor.Ask != "":
 		line("asks", c.Sensor.Ask)
+	case c.Sensor.Source == sourceSockops:
+		line("ports", c.Sensor.describePorts())
+		line("cgroup", c.Sensor.Cgroup)
+		line("signatures", strconv.Itoa(signatures))
 	case c.Sensor.FilterProgram != "":
 		line("interfaces", strings.Join(c.Sensor.Interfaces, ", "))
 		line("filter", "program "+c.Sensor.FilterProgram)

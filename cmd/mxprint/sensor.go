@@ -58,24 +58,40 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		},
 	})
 	in.who = in.engine
+	open := s.openRings
+	if s.Sensor.Source == sourceSockops {
+		open = s.openSockops
+	}
+	if err := open(in, log); err != nil {
+		in.close()
+		return nil, err
+	}
+	in.tasks = append(in.tasks, reopens(log, in.logs...))
+	return in, nil
+}
+
+// openRings adds a capture for each interface.
+func (s *settings) openRings(in *sensor, log *slog.Logger) error {
 	for _, name := range s.Sensor.Interfaces {
 		rings, err := openRings(name, in.engine, s.rule, s.Sensor.Promiscuous, log)
 		if err != nil {
-			in.close()
-			return nil, err
+			return err
 		}
 		for _, ring := range rings {
 			in.closes = append(in.closes, ring.Close)
 			in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, ring) })
 		}
 	}
-	in.tasks = append(in.tasks, reopens(log, in.logs...))
-	return in, nil
+	return nil
 }
 
 // unproven is how many hosts may be unproven: half, unless the configuration
-// says how many.
+// says how many. Where the kernel hands over connections, all are proven: zero
+// keeps them in one list.
 func (s *settings) unproven() int {
+	if s.Sensor.Source == sourceSockops {
+		return 0
+	}
 	if s.Limits.Unproven > 0 {
 		return s.Limits.Unproven
 	}

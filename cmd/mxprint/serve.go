@@ -13,6 +13,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/sockops"
 )
 
 var serveCommand = command{
@@ -20,7 +21,8 @@ var serveCommand = command{
 	summary: "run the sensor and answer mail servers",
 	usage: `Usage: mxprint serve [-config FILE]
 
-Captures on the interfaces of the configuration and answers queries on p0f's
+Captures on the interfaces of the configuration, or has the kernel hand over
+what mail servers here receive (source = "sockops"), and answers queries on p0f's
 socket. Without -config, or with an empty file, every key has its default:
 all interfaces, connections to ports 25, 465 and 587, the built-in signatures,
 the socket ` + defaultSocket + `. docs/configuration.md lists the keys.
@@ -81,26 +83,37 @@ func loadSettings(name string, args []string) (*settings, error) {
 	if s.db, err = s.database().load(); err != nil {
 		return nil, err
 	}
-	expr, key := c.Sensor.Filter, "sensor.filter"
-	if c.Sensor.FilterProgram != "" {
+	return s, s.loadSource()
+}
+
+// loadSource reads the filter, and looks for what the sensor is to look at.
+func (s *settings) loadSource() (err error) {
+	if s.Sensor.Source == sourceSockops {
+		if s.Sensor.Cgroup, err = sockops.FindCgroup(s.Sensor.Cgroup); err != nil {
+			return s.at("sensor.cgroup", err)
+		}
+		return nil
+	}
+	expr, key := s.Sensor.Filter, "sensor.filter"
+	if s.Sensor.FilterProgram != "" {
 		expr, key = "", "sensor.filter_program"
 	}
-	if s.rule, err = makeRule(expr, c.Sensor.FilterProgram); err != nil {
-		return nil, c.at(key, err)
+	if s.rule, err = makeRule(expr, s.Sensor.FilterProgram); err != nil {
+		return s.at(key, err)
 	}
-	if c.Sensor.Ask != "" {
-		return s, nil // nothing is captured here
+	if s.Sensor.Ask != "" {
+		return nil // nothing is captured here
 	}
-	for _, name := range c.Sensor.Interfaces {
+	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
 		if err != nil {
-			return nil, c.at("sensor.interfaces", err)
+			return s.at("sensor.interfaces", err)
 		}
 		if _, err := s.rule.Kernel(link); err != nil {
-			return nil, c.at(key, err)
+			return s.at(key, err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func runCheck(_ context.Context, args []string, std *stdio) error {
@@ -161,7 +174,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	}
 	ctx, stop := untilSignal(ctx, true)
 	defer stop()
-	log.Info("ready", "interfaces", s.Sensor.Interfaces, "socket", s.P0f.Socket, "signatures", s.db.Count())
+	log.Info("ready", s.Sensor.where(), "socket", s.P0f.Socket, "signatures", s.db.Count())
 	if err := over.manager.ready(); err != nil {
 		log.Warn("the service manager does not hear", "reason", err)
 	}
