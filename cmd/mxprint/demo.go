@@ -1,207 +1,134 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"net/smtp"
-	"os"
-	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
-	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/savedsyn"
 )
 
 var demoCommand = command{
 	name:    "demo",
-	summary: "fingerprint a live SMTP connection, without any configuration",
+	summary: "fingerprint live SMTP connections, without root or configuration",
 	usage: `Usage: mxprint demo [-keep] [-listen ADDRESS]
 
-Starts an SMTP server on loopback, sends it a mail, and prints what the mail
-server learns about the sender from the connection's first packet, directly
-and through p0f's query socket. Without the right to capture (CAP_NET_RAW) the
-packets come from a capture of the project's own lab instead.
+Starts an SMTP server on loopback that has the kernel keep the first packet of
+each connection, sends it mails from sockets tuned differently, and prints what
+the server learns about each sender. It needs Linux, but no root, no capture and
+no configuration.
 
   -keep            stay, and fingerprint whoever connects, until interrupted
-  -listen ADDRESS  where the SMTP server listens (default 127.0.0.1, any free
-                   port; with -keep 127.0.0.1:2525)
+  -listen ADDRESS  where the SMTP server listens (default loopback, any free
+                   port; with -keep port 2525)
 
 Examples:
   mxprint demo
-  sudo mxprint demo -keep -listen :2525
+  mxprint demo -keep -listen :2525
 `,
 	run: runDemo,
 }
 
-// demoCapture is a connection to port 25 from our own lab: Linux 6.18 over
-// IPv4, its SYN and the answer.
-//
-//go:embed demo.pcap
-var demoCapture []byte
-
-// demoClient is the client in demoCapture.
-var demoClient = netip.MustParseAddr("198.18.0.1")
-
-// demo is the SMTP server of the demonstration, and what it asks.
+// demo is the SMTP server of the demonstration, and what it prints.
 type demo struct {
-	std    *stdio
-	engine *engine.Engine
-	live   bool
-	socket string
+	out  io.Writer
+	stop func() // ends the demonstration
+
+	mu     sync.Mutex // guards what follows, and the output
+	titles map[netip.AddrPort]string
+	mails  int    // of our own senders
+	named  int    // senders of them that have a name
+	header string // of one of them
+	err    error  // of the output
 }
 
 func runDemo(ctx context.Context, args []string, std *stdio) error {
+	if len(args) > 0 && args[0] == "apart" {
+		return demoApart(ctx, args[1:], std.out)
+	}
 	flags := newFlags("demo")
 	keep := flags.Bool("keep", false, "")
 	listen := flags.String("listen", "", "")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	if *listen == "" {
-		*listen = "127.0.0.1:0"
-		if *keep {
-			*listen = "127.0.0.1:2525"
-		}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("demo: %q is not an option; mxprint demo -h shows examples", flags.Arg(0))
 	}
 	ctx, stop := untilSignal(ctx, false)
 	defer stop()
-	ln, err := net.Listen("tcp", *listen)
+	listeners, err := demoListen(*listen, *keep)
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
-	dir, err := os.MkdirTemp("", "mxprint-demo-")
-	if err != nil {
-		return err
+	d := &demo{out: std.out, stop: stop, titles: make(map[netip.AddrPort]string)}
+	var addrs []netip.AddrPort
+	for _, ln := range listeners {
+		server := demoServer(ln, d.learn)
+		defer server.Close()
+		addrs = append(addrs, addrPortOf(ln.Addr()))
 	}
-	defer os.RemoveAll(dir)
-	d := &demo{std: std, socket: filepath.Join(dir, "p0f.sock")}
-	source, err := d.open(ln.Addr().(*net.TCPAddr), dir)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	socket, err := p0f.Listen(d.socket, 0o600)
-	if err != nil {
-		return err
-	}
-	server := gosmtp.NewServer(gosmtp.BackendFunc(d.session))
-	server.Domain, server.ReadTimeout, server.WriteTimeout = "localhost", 10*time.Second, 10*time.Second
-	defer server.Close()
-	go server.Serve(ln)
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	return together(ctx,
-		func(ctx context.Context) error { return d.capture(ctx, source) },
-		func(ctx context.Context) error {
-			return (&p0f.Server{Lookuper: d.engine}).Serve(ctx, socket)
-		},
-		func(ctx context.Context) error {
-			defer cancel()
-			return d.show(ctx, ln.Addr().String(), *keep)
-		})
-}
-
-// open opens the capture: live where that is allowed, else our lab's.
-func (d *demo) open(addr *net.TCPAddr, dir string) (capture.Source, error) {
-	rule := engine.Rule{Expr: fmt.Sprintf("dst port %d", addr.Port)}
-	name := capture.Any
-	if addr.IP.IsLoopback() {
-		name = "lo"
-	}
-	ring, err := openRing(name, rule, false, newLogger(io.Discard))
-	switch {
-	case err == nil:
-		d.live = true
-		fmt.Fprintf(d.std.out, "An SMTP server listens on %s; its connections are captured live.\n", addr)
-		d.engine = engine.New(engine.Config{Rule: rule})
-		return ring, nil
-	case !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported):
-		return nil, err
-	}
-	fmt.Fprintf(d.std.out, "An SMTP server listens on %s. Capturing is not allowed here (it needs root or\n"+
-		"CAP_NET_RAW), so the packets come from a capture of the project's own lab.\n", addr)
-	d.engine = engine.New(engine.Config{})
-	path := filepath.Join(dir, "demo.pcap")
-	if err := os.WriteFile(path, demoCapture, 0o600); err != nil {
-		return nil, err
-	}
-	return capture.OpenFile(path)
-}
-
-// capture runs the engine; after the end of a file it waits, so that the rest
-// goes on.
-func (d *demo) capture(ctx context.Context, source capture.Source) error {
-	if err := d.engine.Run(ctx, source); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
-
-// show sends the mail and asks through the socket.
-func (d *demo) show(ctx context.Context, addr string, keep bool) error {
-	if err := smtp.SendMail(addr, nil, "demo@example.org", []string{"postmaster@example.org"},
-		[]byte("Subject: demo\r\n\r\nWho am I?\r\n")); err != nil {
-		return fmt.Errorf("sending the mail: %w", err)
-	}
-	client := p0f.NewClient(d.socket)
-	defer client.Close()
-	who := d.who(netip.MustParseAddrPort(addr).Addr())
-	n, err := client.Lookup(ctx, note.Query{Client: netip.AddrPortFrom(who, 0)})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(d.std.out, "\nThe same through p0f's query socket (%s), as Haraka or rspamd ask:\n\n", d.socket)
-	printNote(d.std.out, who, &n)
-	if n.State != note.Matched {
-		return errors.New("demo: the connection was not recognised")
-	}
-	if keep {
-		fmt.Fprintf(d.std.out, "\nSend more mails to %s; interrupt to end.\n", addr)
+	d.printf("An SMTP server on %s has the kernel keep the first packet of each\n"+
+		"connection, and reads it when it accepts. No root, no capture, no configuration.\n", addrs[0])
+	d.sendAll(ctx, addrs)
+	err = d.sum()
+	if *keep {
+		d.printf("\nSend more mails to %s; interrupt to end.\n", addrs[0])
 		<-ctx.Done()
 	}
-	return nil
+	return cmp.Or(d.failed(), err)
 }
 
-// who is the client that is asked about: the one of the lab's capture where
-// nothing is captured live.
-func (d *demo) who(client netip.Addr) netip.Addr {
-	if !d.live {
-		return demoClient
+// demoListen listens at an address, or on loopback by IPv4 and, where that is
+// there, IPv6.
+func demoListen(address string, keep bool) ([]*savedsyn.Listener, error) {
+	loopback := address == ""
+	if loopback {
+		address = "127.0.0.1:0"
+		if keep {
+			address = "127.0.0.1:2525"
+		}
 	}
-	return client.Unmap()
-}
-
-// session begins an SMTP session: this is where a mail server asks.
-func (d *demo) session(c *gosmtp.Conn) (gosmtp.Session, error) {
-	remote, err := netip.ParseAddrPort(c.Conn().RemoteAddr().String())
+	ln, err := savedsyn.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	who := d.who(remote.Addr())
-	start := time.Now()
-	n, err := d.engine.Lookup(context.Background(), note.Query{
-		Client: netip.AddrPortFrom(who, remote.Port()),
-		Wait:   100 * time.Millisecond,
-	})
-	if err != nil {
-		return nil, err
+	if ln.Err() != nil {
+		ln.Close()
+		return nil, ln.Err()
 	}
-	fmt.Fprintf(d.std.out, "\nA client connects; %d µs later the mail server knows:\n\n", time.Since(start).Microseconds())
-	printNote(d.std.out, who, &n)
-	return mailSink{}, nil
+	list := []*savedsyn.Listener{ln}
+	if loopback {
+		if ln, err := savedsyn.Listen("tcp6", fmt.Sprintf("[::1]:%d", addrPortOf(ln.Addr()).Port())); err == nil {
+			list = append(list, ln)
+		}
+	}
+	return list, nil
+}
+
+// demoServer is an SMTP server as any in Go: what it does for the note stands
+// in one line. It takes any mail and throws it away.
+func demoServer(ln *savedsyn.Listener, learn func(netip.AddrPort, note.Note)) *gosmtp.Server {
+	server := gosmtp.NewServer(gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
+		learn(addrPortOf(c.Conn().RemoteAddr()), savedsyn.Fingerprint(c.Conn()))
+		return mailSink{}, nil
+	}))
+	server.Domain = "localhost"
+	server.ReadTimeout, server.WriteTimeout = 10*time.Second, 10*time.Second
+	server.MaxMessageBytes = 1 << 20
+	go server.Serve(ln)
+	return server
 }
 
 // mailSink takes any mail and throws it away.
@@ -213,6 +140,190 @@ func (mailSink) Reset()                                 {}
 func (mailSink) Logout() error                          { return nil }
 
 func (mailSink) Data(r io.Reader) error {
-	_, err := io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+	_, err := io.Copy(io.Discard, r)
 	return err
+}
+
+// sender is a socket that sends a mail: how it is tuned, by what any user may
+// set. Zero leaves a setting as it is.
+type sender struct {
+	title  string
+	v6     bool
+	mptcp  bool
+	ttl    int
+	mss    int    // bytes
+	rcvbuf int    // bytes
+	sysctl string // "name=value", in a network namespace of the sender's own
+}
+
+func senders() []sender {
+	return []sender{
+		{title: "a socket as it comes"},
+		{title: "the same over IPv6", v6: true},
+		{title: "MSS 1452 and TTL 55: behind PPPoE, nine hops away", mss: 1452, ttl: 55},
+		{title: "a window of 16 KiB (SO_RCVBUF)", rcvbuf: 16 << 10},
+		{title: "Multipath TCP", mptcp: true},
+		{title: "timestamps off", sysctl: "net.ipv4.tcp_timestamps=0"},
+		{title: "selective acknowledgements off", sysctl: "net.ipv4.tcp_sack=0"},
+	}
+}
+
+// sendAll sends a mail from each sender there is an address for.
+func (d *demo) sendAll(ctx context.Context, addrs []netip.AddrPort) {
+	for _, s := range senders() {
+		if ctx.Err() != nil {
+			return
+		}
+		var err error
+		if s.sysctl != "" {
+			var n note.Note
+			if n, err = sendApart(ctx, s); err == nil {
+				d.show(s.title, &n, true)
+			}
+		} else if to, ok := demoTarget(addrs, s.v6); ok {
+			err = s.send(ctx, to, func(from netip.AddrPort) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				d.titles[from] = s.title
+			})
+		}
+		if err != nil && ctx.Err() == nil {
+			d.printf("\n%s\n  left out: %v\n", s.title, err)
+		}
+	}
+}
+
+// demoTarget is where a sender of an IP version reaches one of the listeners.
+func demoTarget(addrs []netip.AddrPort, v6 bool) (netip.AddrPort, bool) {
+	for _, a := range addrs {
+		switch {
+		case !a.Addr().IsUnspecified():
+			if a.Addr().Is6() == v6 {
+				return a, true
+			}
+		case v6:
+			return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port()), a.Addr().Is6()
+		default:
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()), true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// send sends a mail. It says where it sends from before it says a word.
+func (s sender) send(ctx context.Context, to netip.AddrPort, from func(netip.AddrPort)) error {
+	dialer := net.Dialer{Timeout: 10 * time.Second, Control: s.tune}
+	dialer.SetMultipathTCP(s.mptcp)
+	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	from(addrPortOf(conn.LocalAddr()))
+	c, err := smtp.NewClient(conn, "localhost")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.Mail("demo@example.org"), c.Rcpt("postmaster@example.org")); err != nil {
+		return err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, "Subject: demo\r\n\r\nWho am I?\r\n"); err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), c.Quit())
+}
+
+// learn is told of each session.
+func (d *demo) learn(from netip.AddrPort, n note.Note) {
+	d.mu.Lock()
+	title, own := d.titles[from]
+	delete(d.titles, from)
+	d.mu.Unlock()
+	if !own {
+		title = from.String()
+	}
+	d.show(title, &n, own)
+}
+
+// show prints what the server learned of one sender.
+func (d *demo) show(title string, n *note.Note, own bool) {
+	facts := []string{n.State.String()}
+	if n.State == note.Matched {
+		facts = []string{n.Title(), n.Quality.String()}
+		if n.Others != "" {
+			facts[0] += " (or " + strings.ReplaceAll(n.Others, ",", ", ") + ")"
+		}
+	}
+	if n.Distance == 1 {
+		facts = append(facts, "1 hop")
+	} else if n.Distance != note.DistanceUnknown {
+		facts = append(facts, fmt.Sprintf("%d hops", n.Distance))
+	}
+	if n.LinkType != "" {
+		facts = append(facts, n.LinkType)
+	}
+	d.printf("\n%s\n  %s\n", title, strings.Join(facts, ", "))
+	if n.RawSig != "" {
+		d.printf("  %s\n", n.RawSig)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !own {
+		return
+	}
+	d.mails++
+	if n.State == note.Matched {
+		d.named++
+		if d.header == "" || n.Distance > 0 {
+			d.header = n.Header()
+		}
+	}
+}
+
+// printf prints; when nobody reads it the demonstration is over.
+func (d *demo) printf(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		if _, d.err = fmt.Fprintf(d.out, format, args...); d.err != nil {
+			d.stop()
+		}
+	}
+}
+
+// failed returns why the output could not be written, if so.
+func (d *demo) failed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return fmt.Errorf("writing the output: %w", d.err)
+	}
+	return nil
+}
+
+// sum sums up what the senders of our own showed.
+func (d *demo) sum() error {
+	d.mu.Lock()
+	mails, named, header := d.mails, d.named, d.header
+	d.mu.Unlock()
+	d.printf("\n%d mails, %d senders named.", mails, named)
+	if header != "" {
+		d.printf(" What a mail server writes into such a mail:\n\n  X-p0f-Result: %s", header)
+	}
+	d.printf("\n")
+	if named < mails || mails == 0 {
+		return fmt.Errorf("demo: %d of %d senders have no name", mails-named, mails)
+	}
+	return nil
+}
+
+// addrPortOf is a TCP address; that of an IPv4 client is never IPv6.
+func addrPortOf(a net.Addr) netip.AddrPort {
+	ap := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
