@@ -38,7 +38,7 @@ type stdio struct {
 // them.
 func commands() []command {
 	return []command{
-		demoCommand, p0fCommand, readCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
+		demoCommand, p0fCommand, readCommand, decodeCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
 		signaturesCommand, explainCommand, scoreCommand, versionCommand,
 	}
 }

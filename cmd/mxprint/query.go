@@ -145,8 +145,10 @@ func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
 		line("signature", "%s", n.RawSig)
 	}
 	line("connections", "%d", n.TotalConn)
-	line("first seen", "%s", n.FirstSeen.Local().Format(time.DateTime))
-	line("last seen", "%s", n.LastSeen.Local().Format(time.DateTime))
+	if !n.FirstSeen.IsZero() {
+		line("first seen", "%s", n.FirstSeen.Local().Format(time.DateTime))
+		line("last seen", "%s", n.LastSeen.Local().Format(time.DateTime))
+	}
 	if !n.LastNAT.IsZero() {
 		line("shared", "several systems behind this address, last at %s", n.LastNAT.Local().Format(time.DateTime))
 	}
