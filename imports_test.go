@@ -23,13 +23,14 @@ var mayImport = map[string][]string{
 	"packet":    {},
 	"note":      {},
 	"filter":    {},
-	"signature": {"packet"},
-	"host":      {"packet", "signature"},
+	"http1":     {},
+	"signature": {"packet", "http1"},
+	"host":      {"packet", "http1", "signature"},
 	"capture":   {"packet", "filter"},
 	"savedsyn":  {"packet", "signature", "note", "internal/answer"}, // a note in one call is what it is for
 	"sockops":   {"packet", "capture"},
 	"engine":    {"packet", "filter", "capture", "signature", "host", "note", "internal/answer"},
-	"p0f":       {"note", "host", "signature", "packet", "internal/ask", "internal/front"},
+	"p0f":       {"note", "host", "signature", "packet", "http1", "internal/ask", "internal/front"},
 
 	"internal/answer": {"signature", "note"},
 	"internal/ask":    {"note"},
@@ -42,7 +43,7 @@ var frontImports = []string{"note", "policy", "internal/ask", "internal/front"}
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "signature", "note", "host", "p0f", "internal/ask", "internal/front"}
+var standardAlone = []string{"packet", "http1", "signature", "note", "host", "p0f", "internal/ask", "internal/front"}
 
 // forTests are imported by tests and by each other, and by nothing that ships.
 var forTests = []string{"internal/lab", "internal/synlab", "internal/kernellab", "internal/stacklab", "internal/difftest", "internal/bench", "internal/front/fronttest"}

@@ -36,6 +36,7 @@ type DB struct {
 	linkIDs []uint16 // by MTU: index of links, 1-based
 	tcp     [2]tcpTable
 	http    [2][]*HTTP
+	headers map[string]headerID
 	uaOS    []UAOS
 	count   int
 	entries []Entry
@@ -74,6 +75,9 @@ type sysID struct {
 type UAOS struct {
 	Name      string
 	Substring string
+
+	name int32  // index of Name in the name table
+	text []byte // Substring
 }
 
 // Runs reports whether the program of a userland label may honestly run on the

@@ -14,6 +14,9 @@ type HTTP struct {
 	Order    []Header // headers in the order they must come
 	Absent   []string // headers that must not occur
 	Software string   // text that an honest User-Agent or Server contains
+
+	need     httpNeed
+	software []byte // Software
 }
 
 func (h *HTTP) place() place { return place{h.File, h.Line, h.layer} }
@@ -160,8 +163,9 @@ func (p *parser) uaOS(s, v string) {
 			p.fail(v, "want the name of a system")
 			return
 		}
-		name := p.db.names.names[p.db.names.id(v[:n])]
-		entry := UAOS{Name: name, Substring: name}
+		id := p.db.names.id(v[:n])
+		name := p.db.names.names[id]
+		entry := UAOS{Name: name, Substring: name, name: id}
 		v = v[n:]
 		bracket := strings.HasPrefix(v, "=")
 		if bracket {

@@ -49,11 +49,7 @@ func (db *DB) finish() {
 	for dir := range db.tcp {
 		db.tcp[dir].finish()
 	}
-	for dir := range db.http {
-		for _, sig := range db.http[dir] {
-			sig.Label = &db.labels[sig.label-1]
-		}
-	}
+	db.finishHTTP()
 	for i := range db.entries {
 		if e := &db.entries[i]; e.label > 0 {
 			e.Label = &db.labels[e.label-1]

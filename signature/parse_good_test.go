@@ -229,7 +229,7 @@ sig = *:64:0:*:*,*:mss::0
 		t.Errorf("count %d, signatures %v", db.Count(), []*TCP{db.TCP(0), db.TCP(1), db.TCP(2), db.TCP(3), db.TCP(4)})
 	}
 	h := *db.http[Request][0]
-	h.label = 0
+	h.label, h.need, h.software = 0, httpNeed{}, nil
 	want := HTTP{File: "x.fp", Line: 17, Label: firefox, Version: 1, Order: []Header{{"Host", false, "a"}, {"Via", true, ""}}, Absent: []string{"Date"}, Software: "Gecko"}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("HTTP signature = %+v, want %+v", h, want)
@@ -273,9 +273,13 @@ func TestNamesAreOneTable(t *testing.T) {
 
 func TestUAOS(t *testing.T) {
 	db := parse(t, "[http:request]\nua_os = Linux,iOS=[iPad],linux,ios=[x]B\n")
-	want := []UAOS{{"Linux", "Linux"}, {"iOS", "iPad"}, {"Linux", "Linux"}, {"iOS", "x"}, {"B", "B"}}
-	if !slices.Equal(db.uaOS, want) {
-		t.Errorf("ua_os = %v, want %v", db.uaOS, want)
+	want := [][2]string{{"Linux", "Linux"}, {"iOS", "iPad"}, {"Linux", "Linux"}, {"iOS", "x"}, {"B", "B"}}
+	var got [][2]string
+	for _, entry := range db.uaOS {
+		got = append(got, [2]string{entry.Name, entry.Substring})
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("ua_os = %v, want %v", got, want)
 	}
 }
 
