@@ -133,6 +133,13 @@ func hostNote(h *host.Host) note.Note {
 	if h.OS != nil {
 		answer.SetOS(&n, h.OS, h.Fuzzy, h.Generic, h.Flags)
 	}
+	if h.App != nil {
+		n.HTTPName, n.HTTPFlavor = h.App.Name, h.App.Flavor
+	}
+	if h.Language.Named() {
+		n.Language = h.Language.String()
+	}
+	n.BadSW = note.Honesty(h.BadSW)
 	return n
 }
 

@@ -37,6 +37,7 @@ type teller struct {
 type tale struct {
 	host.Observation
 	segment packet.Segment
+	raw     []byte
 }
 
 // tales are observations on their way.
@@ -56,6 +57,9 @@ func (t *tales) add(o *host.Observation) {
 	last.Observation = *o
 	if o.Segment != nil {
 		last.segment = *o.Segment
+	}
+	if o.HTTP.RawSig != nil {
+		last.raw = append(last.raw[:0], o.HTTP.RawSig...)
 	}
 }
 
@@ -196,6 +200,9 @@ func (t *teller) tell(some *tales) {
 		one := &(*some)[i]
 		if one.Segment != nil {
 			one.Segment = &one.segment
+		}
+		if one.HTTP.RawSig != nil {
+			one.HTTP.RawSig = one.raw
 		}
 		for _, obs := range t.observers {
 			obs.Observe(&one.Observation)

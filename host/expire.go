@@ -61,14 +61,15 @@ func (t *Table) pruneHosts() {
 const excessHosts = 64
 
 func (t *Table) deleteHost(n uint32) {
-	if role := t.hosts.at(n).server; role != none {
-		t.servers.give(role)
+	if extra := t.hosts.at(n).extra; extra != none {
+		t.extras.give(extra)
 	}
 	t.hosts.delete(n)
 }
 
 func (t *Table) destroyFlow(n uint32) {
 	f := t.flows.at(n)
+	t.dropPartial(f)
 	t.hosts.at(f.client).flows--
 	t.hosts.at(f.server).flows--
 	t.flows.delete(n)

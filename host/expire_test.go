@@ -91,8 +91,8 @@ func TestHostExpiry(t *testing.T) {
 		if f.knows(clientAddr) != tt.kept || f.knows(serverAddr) != tt.kept {
 			t.Errorf("after %d s: client known %v, server %v, want %v", tt.after, f.knows(clientAddr), f.knows(serverAddr), tt.kept)
 		}
-		if got := len(f.servers.free); got != 0 == tt.kept {
-			t.Errorf("after %d s: %d records of servers are free", tt.after, got)
+		if got := len(f.extras.free); got != 0 == tt.kept {
+			t.Errorf("after %d s: %d records of a server role are free", tt.after, got)
 		}
 	}
 	t.Run("one in use is skipped, not the end", func(t *testing.T) {

@@ -100,6 +100,12 @@ func (f *feed) Observe(o *Observation) {
 			}
 		}
 		what += strings.Trim(strings.ReplaceAll(fmt.Sprint(o.Hits), " ", ","), "[]")
+	case HTTPRequest, HTTPResponse:
+		what = "???"
+		if o.HTTP.Label != nil {
+			what = o.HTTP.Label.Title()
+		}
+		what += fmt.Sprintf(" %s %s", o.HTTP.Language, o.HTTP.RawSig)
 	default:
 		what = "???"
 		if o.Match.Sig != nil {

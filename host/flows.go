@@ -16,14 +16,15 @@ type flowRec struct {
 	links                  links
 	created                uint32    // seconds of packet time
 	next                   [2]uint32 // sequence number expected of each role
+	partial                uint32    // record of an unfinished HTTP header, or none
 	clientPort, serverPort uint16
-	mss                    uint16        // of the SYN
-	data                   [2]uint16     // payload bytes seen of each role, up to maxData
-	uptime                 [2]int16      // 0 undecided, -1 given up, else ticks a second
-	start                  [httpMin]byte // first bytes of the client
-	answered               bool          // a SYN+ACK was seen
-	probe                  bool          // the SYN was p0f's own probe
-	proved                 bool          // the handshake is complete
+	mss                    uint16    // of the SYN
+	data                   [2]uint16 // payload bytes seen of each role, up to http1.MaxData
+	uptime                 [2]int16  // 0 undecided, -1 given up, else ticks a second
+	http                   httpState
+	answered               bool // a SYN+ACK was seen
+	probe                  bool // the SYN was p0f's own probe
+	proved                 bool // the handshake is complete
 }
 
 func newFlows() flows {

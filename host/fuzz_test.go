@@ -2,6 +2,7 @@ package host
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/mxprint/mxprint/packet"
@@ -15,8 +16,8 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8), uint8(0))
 	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1), uint8(3))
 	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts, unproven uint8) {
-		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unproven: int(unproven)}
-		db := mustParse(t, testDB)
+		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unproven: int(unproven), HTTPBytes: 5000, HTTPWhole: maxHosts%2 == 1}
+		db := mustParse(t, webDB)
 		seen := &times{t: t}
 		table := New(db, cfg, seen)
 		seen.table = table
@@ -27,7 +28,7 @@ func FuzzTable(f *testing.F) {
 			now += int64(int8(script[7])) * int64(script[6]) * 10_000 // also back
 			script = script[8:]
 			table.Frame(now)
-			table.Update(&s, nil)
+			table.Update(&s, said(&s))
 			if s.Seq&3 == 0 {
 				table.Prove(s.Src, netip.AddrPort{})
 			}
@@ -61,7 +62,7 @@ func (x *times) Observe(o *Observation) {
 	if fingerprint := o.Module <= ProbeResponse; fingerprint != (o.Segment != nil) {
 		x.t.Fatalf("%s with segment %v", o.Module, o.Segment)
 	}
-	if change := o.Module >= HostChange; change != (o.Hits != [4]int{}) || change && o.Reasons == 0 {
+	if change := o.Module == HostChange || o.Module == IPSharing; change != (o.Hits != [4]int{}) || change && o.Reasons == 0 {
 		x.t.Fatalf("%s with reasons %v, hits %v", o.Module, o.Reasons, o.Hits)
 	}
 }
@@ -85,7 +86,25 @@ func scripted(b []byte) packet.Segment {
 	s.TS1 = uint32(b[4]) * 300
 	s.TTL = 64 - b[5]>>4
 	s.PayloadLen = uint16(b[5]&15) * 1000
+	if b[5]&1 != 0 {
+		s.PayloadLen = uint16(len(sayings[b[5]&15>>1]))
+	}
 	return s
+}
+
+// sayings are what a scripted segment of the same length has said.
+var sayings = [...]string{
+	"GET / HTTP/1.1\nX-Name: firefox\n\n", "HTTP/1.1 200 OK\nX-Name: nginx\n\n.", "GET / HTTP/1.1\nA: ", "HTTP/1.1 200 OK\nA:",
+	"b\nVia: x\n", "\n", "A: b" + strings.Repeat("b", 1100), "EHLO a.example.net\r\n",
+}
+
+func said(s *packet.Segment) []byte {
+	for _, text := range sayings {
+		if len(text) == int(s.PayloadLen) {
+			return []byte(text)
+		}
+	}
+	return nil
 }
 
 // checkTable holds the insides of a table together: each record is found by
@@ -102,15 +121,15 @@ func checkTable(t testing.TB, table *Table) {
 		}
 	})
 	checkSlab(t, "flows", n, table.flows.count, table.flows.used, table.flows.next, table.flows.free)
-	servers := 0
+	extras := 0
 	visit := func(n uint32) {
 		r := table.hosts.at(n)
 		if r.flows != flows[n] {
 			t.Fatalf("host %d counts %d flows, there are %d", n, r.flows, flows[n])
 		}
 		delete(flows, n)
-		if r.server != none {
-			servers++
+		if r.extra != none {
+			extras++
 		}
 		addr := netip.AddrFrom16(r.addr)
 		if !r.v6 {
@@ -136,9 +155,10 @@ func checkTable(t testing.TB, table *Table) {
 	if len(flows) != 0 {
 		t.Fatalf("flows refer to hosts that are gone: %v", flows)
 	}
-	if live := int(table.servers.next) - len(table.servers.free); live != servers {
-		t.Fatalf("%d records of servers are in use, %d hosts have one", live, servers)
+	if live := int(table.extras.next) - len(table.extras.free); live != extras {
+		t.Fatalf("%d records of few hosts are in use, %d hosts have one", live, extras)
 	}
+	checkPartials(t, table)
 	for _, c := range []*conns{&table.conns, &table.kept} {
 		if c.used != int(c.next) || c.next > c.size {
 			t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.next, c.size)

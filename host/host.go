@@ -3,6 +3,7 @@ package host
 import (
 	"net/netip"
 
+	"github.com/mxprint/mxprint/http1"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -14,6 +15,10 @@ type Host struct {
 	Generic bool
 	Flags   signature.Flags
 	Link    string // empty if unknown
+
+	App      *signature.Label // by HTTP, the last one; nil: no signature ever matched
+	Language http1.Language   // the last one with a name
+	BadSW    BadSW            // whether the HTTP software tells the truth
 
 	FirstSeen  uint32
 	LastSeen   uint32 // its most recent new connection, in either role
@@ -44,6 +49,10 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 		UptimeMin: r.upMin, UpModDays: uint32(r.upMod),
 		Distance: int(r.distance),
 	}
+	if r.extra != none {
+		e := &t.extras.at(r.extra).http
+		h.App, h.Language, h.BadSW = t.db.Label(int(e.app)), e.language, e.badSW
+	}
 	if r.distance == distanceUnknown {
 		h.Distance = -1
 	}
@@ -64,8 +73,10 @@ func (t *Table) SetDB(db *signature.DB) {
 			h := t.hosts.at(n)
 			h.label, h.link = labels[h.label], links[h.link]
 			h.client.last.valid = false
-			if h.server != none {
-				t.servers.at(h.server).last.valid = false
+			if h.extra != none {
+				e := t.extras.at(h.extra)
+				e.server.last.valid = false
+				e.http.relabel(labels)
 			}
 		}
 	}

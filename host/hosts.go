@@ -42,7 +42,7 @@ type hostRec struct {
 	lastChg   uint32
 	upMin     uint32
 	flows     uint32 // flows that refer to the host; it stays while there are any
-	server    uint32 // record of the server role, none before the first SYN+ACK
+	extra     uint32 // record of what few hosts have, none before it is needed
 	client    roleRec
 	label     uint16 // OS, a signature.Label's ID; 0 = none ever matched
 	link      uint16 // a number for signature.DB.LinkName
@@ -62,6 +62,12 @@ type hostRec struct {
 type roleRec struct {
 	board board
 	last  lastSeg
+}
+
+// extraRec is what is kept of the few hosts that are servers, or speak HTTP.
+type extraRec struct {
+	server roleRec
+	http   httpHost
 }
 
 const distanceUnknown = 255 // as p0f says it

@@ -3,13 +3,14 @@ package host
 import (
 	"net/netip"
 
+	"github.com/mxprint/mxprint/http1"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
 
 // Observer takes what a Table finds out, in the order in which p0f prints it.
 // Observe runs on the goroutine that calls Table.Update: it must not block, and
-// may not keep the Observation, nor its Segment, after it returns.
+// may not keep the Observation, or what it refers to, after it returns.
 type Observer interface {
 	Observe(*Observation)
 }
@@ -35,9 +36,21 @@ type Observation struct {
 	Frequency float64 // ticks a second, as measured
 	Clock     signature.Clock
 
+	// Of HTTPRequest and HTTPResponse.
+	HTTP HTTP
+
 	// Of HostChange and IPSharing.
 	Reasons Reasons
 	Hits    [4]int // scores of the last 32 that were at least 6, 3, 2, 1
+}
+
+// HTTP is what the header of a request or response says of its sender.
+type HTTP struct {
+	Label     *signature.Label // nil: no signature matched
+	Dishonest bool             // the software is not what it says
+	Anonymous bool             // it does not say what it is
+	Language  http1.Language   // of requests
+	RawSig    []byte           // in p0f's notation; printable ASCII and DEL
 }
 
 // Module says what kind of observation it is.
@@ -52,10 +65,13 @@ const (
 	Uptime
 	HostChange // the system behind the address seems to have changed
 	IPSharing  // several systems seem to be behind the address
+	HTTPRequest
+	HTTPResponse
 )
 
 var moduleNames = [...]string{
 	"syn", "syn+ack", "sendsyn probe", "sendsyn response", "mtu", "uptime", "host change", "ip sharing",
+	"http request", "http response",
 }
 
 // String returns p0f's name of the module.

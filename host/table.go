@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mxprint/mxprint/http1"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -33,6 +34,14 @@ type Config struct {
 	// a flood of SYNs pushes out no others. Half of Recent is then for Proved
 	// connections. 0, and a table is p0f's: the oldest goes, whoever it is.
 	Unproven int
+
+	// HTTPBytes bounds what is kept of unfinished HTTP headers, of all
+	// connections together; default 16 MiB. Beyond it the oldest are given up.
+	// A connection takes at most HTTPConnBytes of it.
+	HTTPBytes int
+	// HTTPWhole has responses that come in several segments read as a whole.
+	// p0f loses a field at each boundary (http1.Reader).
+	HTTPWhole bool
 }
 
 func (c *Config) setDefaults() {
@@ -53,6 +62,9 @@ func (c *Config) setDefaults() {
 	if c.Unproven > 0 {
 		c.Unproven = max(min(c.Unproven, c.MaxHosts-1), 2) // both ends of a connection
 	}
+	if c.HTTPBytes <= 0 {
+		c.HTTPBytes = 16 << 20
+	}
 }
 
 // Share returns the bounds for one of several tables that together keep to
@@ -62,6 +74,7 @@ func (c Config) Share(tables int) Config {
 		c.setDefaults()
 		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
 		c.Recent, c.Unproven = (c.Recent+tables-1)/tables, (c.Unproven+tables-1)/tables
+		c.HTTPBytes = (c.HTTPBytes + tables - 1) / tables
 	}
 	return c
 }
@@ -74,16 +87,20 @@ type Table struct {
 	observer Observer
 
 	hosts   hosts
-	servers slab[roleRec] // server roles, of the few hosts that have one
+	extras  slab[extraRec] // what only few hosts have
 	flows   flows
 	conns   conns
-	kept    conns // of those, the proved ones
+	kept    conns    // of those, the proved ones
+	partial partials // HTTP headers under way
 
 	at         int64 // time of the current packet, microseconds
 	frames     uint64
 	lastExpiry uint32
 	warmth     uint32      // what warm read, so that it is read at all
 	obs        Observation // lent to the observer
+	msg        http1.Message
+	raw        []byte // of the message, lent to the observer
+	join       [http1.MaxData]byte
 }
 
 // New returns an empty table. observer is told what the table finds out; it
@@ -327,15 +344,19 @@ func (t *Table) link(n uint32, role Role, s *packet.Segment) {
 	t.emit(MTU, role, func(o *Observation) { o.MTU, o.Link = mtu, t.db.LinkName(id) })
 }
 
-// role returns the record of a host in a role; that of a server is made when
-// it is first needed.
+// role returns the record of a host in a role.
 func (t *Table) role(n uint32, role Role) *roleRec {
-	h := t.hosts.at(n)
 	if role == Client {
-		return &h.client
+		return &t.hosts.at(n).client
 	}
-	if h.server == none {
-		h.server = t.servers.take()
+	return &t.extra(n).server
+}
+
+// extra returns what is kept of few hosts, made when it is first needed.
+func (t *Table) extra(n uint32) *extraRec {
+	h := t.hosts.at(n)
+	if h.extra == none {
+		h.extra = t.extras.take()
 	}
-	return t.servers.at(h.server)
+	return t.extras.at(h.extra)
 }

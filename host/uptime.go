@@ -24,7 +24,7 @@ func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment, sig *si
 	if role == Server {
 		n = flow.server
 	}
-	if s.TS1 == 0 || flow.uptime[role] != 0 || role == Server && t.hosts.at(n).server == none {
+	if s.TS1 == 0 || flow.uptime[role] != 0 || role == Server && t.hosts.at(n).extra == none {
 		return
 	}
 	last := &t.role(n, role).last

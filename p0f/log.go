@@ -170,6 +170,8 @@ func appendFields(b []byte, o *host.Observation, f *field) []byte {
 			}
 			b = strconv.AppendInt(b, int64(n), 10)
 		}
+	case host.HTTPRequest, host.HTTPResponse:
+		b = appendHTTP(b, o, f)
 	default:
 		b = appendFingerprint(b, o, f)
 	}
@@ -196,15 +198,7 @@ func appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
 			key = "app"
 		}
 	}
-	b = f.key(b, key)
-	if label == nil {
-		b = append(b, unknown...)
-	} else {
-		b = append(b, label.Name...)
-		if label.Flavor != "" {
-			b = append(append(b, ' '), label.Flavor...)
-		}
-	}
+	b = appendLabel(f.key(b, key), label)
 	b = append(b, f.after...)
 	b = f.key(b, "dist")
 	if m.Sig != nil && m.Sig.RandomTTL {
@@ -213,6 +207,42 @@ func appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
 	b = append(strconv.AppendInt(b, int64(m.Distance), 10), f.after...)
 	b = append(appendParams(f.key(b, "params"), o), f.after...)
 	return signature.AppendRaw(f.key(b, "raw_sig"), o.Segment, m.Multiple)
+}
+
+func appendLabel(b []byte, label *signature.Label) []byte {
+	if label == nil {
+		return append(b, unknown...)
+	}
+	b = append(b, label.Name...)
+	if label.Flavor != "" {
+		b = append(append(b, ' '), label.Flavor...)
+	}
+	return b
+}
+
+// appendHTTP appends the four fields of a request or response (p0f v3 §8.4),
+// the last without its end.
+func appendHTTP(b []byte, o *host.Observation, f *field) []byte {
+	label := o.HTTP.Label
+	key := "app"
+	if label != nil && !label.Userland() {
+		key = "os"
+	}
+	b = append(appendLabel(f.key(b, key), label), f.after...)
+	b = f.text(b, "lang", o.HTTP.Language.String())
+	b = f.key(b, "params")
+	start := len(b)
+	if o.HTTP.Dishonest {
+		b = append(b, "dishonest "...)
+	}
+	if o.HTTP.Anonymous {
+		b = append(b, "anonymous "...)
+	}
+	if label != nil && label.Generic {
+		b = append(b, "generic "...)
+	}
+	b = append(endWords(b, start), f.after...)
+	return append(f.key(b, "raw_sig"), o.HTTP.RawSig...)
 }
 
 func appendParams(b []byte, o *host.Observation) []byte {
@@ -235,6 +265,11 @@ func appendParams(b []byte, o *host.Observation) []byte {
 		b = append(b, "tos:0x"...)
 		b = append(b, hex[dscp>>4], hex[dscp&15], ' ')
 	}
+	return endWords(b, start)
+}
+
+// endWords ends the words that begin at start, each with a blank behind it.
+func endWords(b []byte, start int) []byte {
 	if len(b) == start {
 		return append(b, "none"...)
 	}

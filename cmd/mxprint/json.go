@@ -46,6 +46,10 @@ type jsonObservation struct {
 	Or      []string    `json:"os_or,omitempty"`
 	Rewrite []string    `json:"rewritten,omitempty"`
 
+	Language  string `json:"language,omitempty"`
+	Dishonest bool   `json:"dishonest,omitempty"`
+	Anonymous bool   `json:"anonymous,omitempty"`
+
 	Link string `json:"link,omitempty"`
 	MTU  int    `json:"mtu,omitempty"`
 
@@ -88,6 +92,8 @@ func (l *jsonLog) Observe(o *host.Observation) {
 				j.Reasons = append(j.Reasons, name)
 			}
 		}
+	case host.HTTPRequest, host.HTTPResponse:
+		j.http(o)
 	default:
 		j.fingerprint(o)
 	}
@@ -108,12 +114,7 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	if !matched {
 		return
 	}
-	system := &jsonSystem{m.Sig.Label.Name, m.Sig.Label.Flavor}
-	if m.Sig.Label.Userland() || o.Module == host.Probe || o.Module == host.ProbeResponse {
-		j.App = system
-	} else {
-		j.OS = system
-	}
+	j.name(m.Sig.Label, o.Module == host.Probe || o.Module == host.ProbeResponse)
 	j.Quality = answer.Quality(m.Fuzzy, m.Generic()).String()
 	j.DistMax = m.Sig.RandomTTL
 	if m.Sig.Label.Others != "" {
@@ -122,6 +123,29 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	if m.Flags != 0 {
 		j.Rewrite = strings.Split(note.Rewrite(m.Flags).String(), ",")
 	}
+}
+
+// name says what the label of a match names.
+func (j *jsonObservation) name(l *signature.Label, app bool) {
+	system := &jsonSystem{l.Name, l.Flavor}
+	if app || l.Userland() {
+		j.App = system
+	} else {
+		j.OS = system
+	}
+}
+
+func (j *jsonObservation) http(o *host.Observation) {
+	matched := o.HTTP.Label != nil
+	j.Matched = &matched
+	if matched {
+		j.name(o.HTTP.Label, false)
+		j.Quality = answer.Quality(false, o.HTTP.Label.Generic).String()
+	}
+	if o.HTTP.Language.Named() {
+		j.Language = o.HTTP.Language.String()
+	}
+	j.Dishonest, j.Anonymous, j.RawSig = o.HTTP.Dishonest, o.HTTP.Anonymous, string(o.HTTP.RawSig)
 }
 
 func (l *jsonLog) write() {

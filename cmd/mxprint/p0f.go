@@ -116,6 +116,7 @@ func (s *standIn) open() error {
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,
+			HTTPBytes: (s.opt.MaxConns + 2) * host.HTTPConnBytes, // as p0f: as much as its connections
 		},
 	})
 	if s.opt.Socket != "" {
