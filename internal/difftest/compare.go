@@ -12,7 +12,7 @@ import (
 // Diff is the outcome of one comparison. It is a plain value.
 type Diff struct {
 	Name  string // profile and seed, or file
-	Lines int    // log lines of p0f, HTTP left out
+	Lines int    // log lines of p0f
 	What  string // what differs; empty when nothing does
 	Line  int    // 0-based number of the first log line that differs
 	Want  string // p0f's
@@ -107,7 +107,7 @@ func CompareFile(ctx context.Context, capture, db string, args []string, p0fPath
 
 // difference compares two outputs. a is p0f's.
 func difference(a, b Output) Diff {
-	wantLog, gotLog := withoutHTTP(a.Log), withoutHTTP(b.Log)
+	wantLog, gotLog := a.Log, b.Log
 	d := Diff{Lines: len(wantLog)}
 	if i := firstDifference(wantLog, gotLog); i >= 0 {
 		d.What, d.Line = "log", i
@@ -132,7 +132,7 @@ func difference(a, b Output) Diff {
 		who string
 		out Output
 	}{{"p0f", a}, {"mxprint", b}} {
-		log, shown := withoutHTTP(withoutTime(o.out.Log)), withoutHTTP(o.out.Blocks)
+		log, shown := withoutTime(o.out.Log), o.out.Blocks
 		if i := firstDifference(log, shown); i >= 0 {
 			differ("standard output of "+o.who+" from its log", at(log, i), at(shown, i))
 		}
@@ -196,7 +196,7 @@ func frameOfLine(ctx context.Context, p0f, mxprint Program, dir, capture, db str
 		if err != nil {
 			return -1
 		}
-		return len(withoutHTTP(out.Log))
+		return len(out.Log)
 	}
 	for _, who := range []Program{p0f, mxprint} {
 		if count(who, len(records)) <= i {

@@ -80,7 +80,7 @@ func TestDifference(t *testing.T) {
 		{"a line fewer", func(o *Output) { o.Log = base.Log[:1] }, "log"},
 		{"an HTTP line", func(o *Output) {
 			o.Log = append(slices.Clone(base.Log), "[2020/01/01 00:00:01] mod=http request|cli=a/1")
-		}, ""},
+		}, "log"},
 		{"packets", func(o *Output) { o.Packets = 8 }, "number of packets"},
 		{"warning", func(o *Output) { o.Strange = nil }, "link detection warning"},
 		{"status", func(o *Output) { o.Exit = 1 }, "exit status"},

@@ -22,8 +22,9 @@ func (c Coverage) Add(log []string) {
 		}
 		mod := fields["mod"]
 		c["module "+mod]++
-		for _, key := range []string{"os", "app", "link"} {
+		for _, key := range []string{"os", "app", "link", "lang"} {
 			if v, ok := fields[key]; ok {
+				c["key "+mod+" "+key]++
 				outcome := "known"
 				if v == "???" {
 					outcome = "unknown"
@@ -51,8 +52,18 @@ func (c Coverage) Add(log []string) {
 	}
 }
 
-// Missing returns what a run without HTTP must contain and does not, at least
-// least times each.
+// MissingHTTP is Missing for a run of HTTP.
+func (c Coverage) MissingHTTP(least int) []string {
+	want := []string{"params none", "params dishonest", "params anonymous", "reason app_vs_os", "reason via", "reason srv_sig_lb",
+		"reason ua_vs_os", "reason x_known", "module host change", "module ip sharing"}
+	for _, m := range []string{"http request", "http response"} {
+		want = append(want, "module "+m, "outcome "+m+" known", "outcome "+m+" unknown", "key "+m+" app")
+	}
+	return slices.DeleteFunc(want, func(k string) bool { return c[k] >= least })
+}
+
+// Missing returns what a run must contain of TCP and does not, at least least
+// times each.
 func (c Coverage) Missing(least int) []string {
 	var want []string
 	for _, m := range []string{"syn", "syn+ack", "mtu", "sendsyn probe", "sendsyn response"} {

@@ -19,7 +19,7 @@ func CustomDatabase(variant uint64) string {
 	b.line("classes =")
 	b.mtu()
 	b.tcp("[tcp:request]", false)
-	b.http()
+	b.http(newSource(variant, "database of HTTP"))
 	b.tcp("[tcp:response]", true)
 	b.line("[mtu]")
 	b.line("label = Late link")
@@ -172,23 +172,4 @@ func (b *dbWriter) family(layout, quirks string) []string {
 		out = append(out, sig("*"))
 	}
 	return out
-}
-
-func (b *dbWriter) http() {
-	b.line("[http:request]")
-	b.line("ua_os = Alpha OS,Beta=[BetaBrowser]Gamma/3_x-(a)=[Gamma],")
-	b.line("label = s:!:Reader:1")
-	b.line("sys   = @desk")
-	b.line("sig   = 1:Host,User-Agent,?Accept=[*/*]:Keep-Alive:Reader/")
-	b.line("label = s:srv:Beta:client")
-	b.line("sig   = *:User-Agent,Host,X-Beta=[yes]:Cookie:")
-	b.line("label = g:!:Any client:")
-	b.line("sys   = ")
-	b.line("sig   = *:Host::")
-	b.line("[http:response]")
-	b.line("label = s:desk:Alpha OS:httpd")
-	b.line("sig   = 1:Date,Server=[AlphaServ]::AlphaServ")
-	b.line("label = g:!:Any server:x")
-	b.line("sys   = @srv,@desk")
-	b.line("sig   = *:?Date,Content-Type::")
 }

@@ -97,11 +97,11 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// TestLinkFilesDifferential compares the two programs on the fixed files.
-func TestLinkFilesDifferential(t *testing.T) {
+// TestFilesDifferential compares the two programs on the fixed files.
+func TestFilesDifferential(t *testing.T) {
 	p0f, mx := p0fPath(t), mxprintPath(t)
 	dir := t.TempDir()
-	for _, f := range LinkFiles() {
+	for _, f := range append(LinkFiles(), HTTPFiles()...) {
 		t.Run(f.Name, func(t *testing.T) {
 			file := filepath.Join(dir, f.Name)
 			if err := os.WriteFile(file, f.Data, 0o600); err != nil {

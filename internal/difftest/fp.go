@@ -61,12 +61,14 @@ type tcpSig struct {
 
 func (s *tcpSig) userland() bool { return s.class == "!" }
 
-// database is the part of a p0f.fp that describes TCP.
+// database is what a p0f.fp says, except for the links.
 type database struct {
-	request, response []*tcpSig
+	request, response         []*tcpSig
+	httpRequest, httpResponse []*httpSig
+	ua                        []string // what a User-Agent contains that names a system
 }
 
-// readDatabase reads the TCP signatures of text. It expects a database that
+// readDatabase reads the signatures of text. It expects a database that
 // p0f accepts and does not repeat p0f's checks; what it cannot read is an error.
 func readDatabase(text string) (*database, error) {
 	db := &database{}
@@ -105,6 +107,18 @@ func readDatabase(text string) (*database, error) {
 			} else {
 				db.response = append(db.response, &s)
 			}
+		case key == "sig" && strings.HasPrefix(section, "[http:"):
+			s := &httpSig{line: i + 1, generic: label.generic, name: label.name, flavor: label.flavor}
+			if err := s.parse(value); err != nil {
+				return nil, fmt.Errorf("%w: line %d: %w", errDatabase, i+1, err)
+			}
+			if section == "[http:request]" {
+				db.httpRequest = append(db.httpRequest, s)
+			} else {
+				db.httpResponse = append(db.httpResponse, s)
+			}
+		case key == "ua_os":
+			db.ua = append(db.ua, uaTokens(value)...)
 		}
 	}
 	// Databases with one direction only lend it to the other, so that there is

@@ -98,6 +98,8 @@ func TestCoverage(t *testing.T) {
 		seeds, least := uint64(60), 30
 		switch {
 		case p.Name == "stock":
+		case p.Name == "web" || strings.HasPrefix(p.Name, "webcustom"):
+			seeds, least = 20, 5
 		case strings.HasPrefix(p.Name, "custom"):
 			seeds, least = 30, 5
 		default:
@@ -111,22 +113,39 @@ func TestCoverage(t *testing.T) {
 			}
 			c.Add(out.Log)
 			for _, l := range withoutTime(out.Log) {
-				if strings.Contains(l, "mod=http") {
-					t.Errorf("profile %s seed %d: an HTTP observation, though none is generated: %s", p.Name, seed, l)
-				}
 				mod, who := named(l)
 				seen[mod+" "+who] = true
 			}
 		}
-		if missing := c.Missing(least); len(missing) > 0 {
+		missing := c.Missing(least)
+		if p.Web {
+			missing = c.MissingHTTP(least)
+		}
+		if p.Web && p.DB != "" && (c["key http request os"] < least || c["key http response os"] < least || c["params generic"] < least) {
+			missing = append(missing, "systems or catch-alls by HTTP")
+		}
+		if len(missing) > 0 {
 			t.Errorf("profile %s: fewer than %d times in %d seeds: %q\n%s", p.Name, least, seeds, missing, c)
 		}
 		_, db, err := load(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		everyLabel(t, p.Name+" request", db.request, seen, "syn", "sendsyn probe")
-		everyLabel(t, p.Name+" response", db.response, seen, "syn+ack", "sendsyn response")
+		if p.Web {
+			for _, s := range db.httpRequest {
+				everyLabel(t, p.Name, s.line, s.name, s.flavor, seen, "http request")
+			}
+			for _, s := range db.httpResponse {
+				everyLabel(t, p.Name, s.line, s.name, s.flavor, seen, "http response")
+			}
+			continue
+		}
+		for _, s := range db.request {
+			everyLabel(t, p.Name, s.line, s.name, s.flavor, seen, "syn", "sendsyn probe")
+		}
+		for _, s := range db.response {
+			everyLabel(t, p.Name, s.line, s.name, s.flavor, seen, "syn+ack", "sendsyn response")
+		}
 	}
 }
 
@@ -136,20 +155,20 @@ func named(line string) (mod, who string) {
 	for _, key := range []string{"|os=", "|app="} {
 		if _, rest, ok := strings.Cut(line, key); ok {
 			who, _, _ = strings.Cut(rest, "|dist=")
+			who, _, _ = strings.Cut(who, "|lang=")
 		}
 	}
 	return mod, strings.ToLower(who)
 }
 
-func everyLabel(t *testing.T, where string, sigs []*tcpSig, seen map[string]bool, mods ...string) {
+// everyLabel wants a label among those that were seen.
+func everyLabel(t *testing.T, profile string, line int, name, flavor string, seen map[string]bool, mods ...string) {
 	t.Helper()
-	for _, s := range sigs {
-		who := strings.ToLower(s.name)
-		if s.flavor != "" {
-			who += " " + strings.ToLower(s.flavor)
-		}
-		if !slices.ContainsFunc(mods, func(m string) bool { return seen[m+" "+who] }) {
-			t.Errorf("%s: line %d: %q was never matched", where, s.line, who)
-		}
+	who := strings.ToLower(name)
+	if flavor != "" {
+		who += " " + strings.ToLower(flavor)
+	}
+	if !slices.ContainsFunc(mods, func(m string) bool { return seen[m+" "+who] }) {
+		t.Errorf("profile %s: line %d: %q was never matched", profile, line, who)
 	}
 }

@@ -31,6 +31,7 @@ type Profile struct {
 	Args   []string // further arguments for both programs, such as "-m", "3,20"
 	Noise  float64  // share of frames damaged on purpose, 0..1 (p0f v3 §12.2 class 5)
 	Pace   Pace     // how fast packets follow one another
+	Web    bool     // most of the traffic is HTTP
 	Every  int      // tests run it on one seed in so many; 1
 }
 
@@ -64,6 +65,11 @@ func Profiles() []Profile {
 		{Name: "rule4", Hosts: 5, Frames: 700, Args: []string{"port 25 and not host 198.18.0.3"}, Noise: 0.05},
 		{Name: "rule6", Hosts: 8, Frames: 700, Args: []string{"-m", "30,9", "ip6 or net 198.18.0.4/31"}, Noise: 0.05, Pace: Quick},
 		{Name: "custom3", Hosts: 30, Frames: 1200, DB: CustomDatabase(3), Args: []string{"-m", "20,30"}, Noise: 0.02},
+		{Name: "web", Hosts: 6, Frames: 2000, Web: true, Noise: 0.002},
+		{Name: "web3", Hosts: 3, Frames: 2000, Web: true, Pace: Quick},
+		{Name: "web-m4-9", Hosts: 20, Frames: 1200, Args: []string{"-m", "4,9"}, Web: true, Noise: 0.01, Pace: Quick},
+		{Name: "webcustom1", Hosts: 5, Frames: 2000, DB: CustomDatabase(5), Web: true, Pace: Quick},
+		{Name: "webcustom2", Hosts: 4, Frames: 2000, DB: CustomDatabase(6), Web: true, Noise: 0.002},
 		// Enough of everything to fill the tables at their default limits.
 		{Name: "wide", Hosts: 20000, Frames: 24000, Pace: Flood, Every: 20},
 	}

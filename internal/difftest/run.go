@@ -143,14 +143,6 @@ func withoutTime(log []string) []string {
 	return out
 }
 
-// withoutHTTP drops the observations of the HTTP modules, which mxprint does not
-// make yet.
-func withoutHTTP(log []string) []string {
-	return slices.DeleteFunc(slices.Clone(log), func(l string) bool {
-		return strings.Contains(l, "mod=http ")
-	})
-}
-
 // writeInputs puts a capture and a database into dir. The database is
 // StockDatabase itself when p has none.
 func writeInputs(dir, name string, p Profile, capture []byte) (capturePath, dbPath string, err error) {

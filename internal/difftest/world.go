@@ -133,34 +133,35 @@ func (w *world) newHost(i int) *host {
 	return h
 }
 
-// class is one kind of event of p0f v3 §12.2. HTTP (class 11) is not generated
-// yet: it will be one more row here, and its frames will go through send.
+// class is one kind of event of p0f v3 §12.2.
 type class struct {
 	name   string
 	weight int
 	flood  int // weight under Flood, where time must not jump
+	web    int // weight in a Profile with Web
 	run    func(*world)
 }
 
 var classes = []class{
-	{"syn", 30, 30, (*world).eventSYN},
-	{"synack", 18, 18, (*world).eventSYNACK},
-	{"data", 18, 6, (*world).eventData},
-	{"close", 5, 1, (*world).eventClose},
-	{"session", 4, 0, (*world).eventSession},
-	{"synagain", 6, 4, (*world).eventSYNAgain},
-	{"probe", 3, 1, (*world).eventProbe},
-	{"stray", 2, 1, (*world).eventStray},
-	{"clock", 5, 0, (*world).eventClock},
-	{"options", 4, 1, (*world).eventOptions},
-	{"tool", 1, 0, (*world).eventTool},
-	{"history", 2, 0, (*world).eventHistory},
-	{"ageing", 1, 0, (*world).eventAgeing},
-	{"threshold", 1, 0, (*world).eventThreshold},
-	{"tick", 5, 0, (*world).eventTick},
-	{"tickagain", 3, 0, (*world).eventTickAgain},
-	{"grace", 1, 0, (*world).eventGrace},
-	{"day", 1, 0, (*world).eventDay},
+	{"syn", 30, 30, 8, (*world).eventSYN},
+	{"synack", 18, 18, 4, (*world).eventSYNACK},
+	{"data", 18, 6, 6, (*world).eventData},
+	{"close", 5, 1, 2, (*world).eventClose},
+	{"session", 4, 0, 0, (*world).eventSession},
+	{"synagain", 6, 4, 1, (*world).eventSYNAgain},
+	{"probe", 3, 1, 0, (*world).eventProbe},
+	{"stray", 2, 1, 0, (*world).eventStray},
+	{"clock", 5, 0, 1, (*world).eventClock},
+	{"options", 4, 1, 0, (*world).eventOptions},
+	{"tool", 1, 0, 1, (*world).eventTool},
+	{"history", 2, 0, 0, (*world).eventHistory},
+	{"ageing", 1, 0, 0, (*world).eventAgeing},
+	{"threshold", 1, 0, 0, (*world).eventThreshold},
+	{"tick", 5, 0, 2, (*world).eventTick},
+	{"tickagain", 3, 0, 1, (*world).eventTickAgain},
+	{"grace", 1, 0, 0, (*world).eventGrace},
+	{"day", 1, 0, 0, (*world).eventDay},
+	{"http", 4, 0, 40, (*world).eventHTTP},
 }
 
 func (w *world) step() {
@@ -171,8 +172,11 @@ func (w *world) step() {
 	weights := make([]int, len(classes))
 	for i, c := range classes {
 		weights[i] = c.weight
-		if w.p.Pace == Flood {
+		switch {
+		case w.p.Pace == Flood:
 			weights[i] = c.flood
+		case w.p.Web:
+			weights[i] = c.web
 		}
 	}
 	classes[w.r.weighted(weights...)].run(w)
