@@ -64,7 +64,7 @@ func newLastSeg(s *packet.Segment, m *signature.Match, at int64) lastSeg {
 func layoutHash(l *packet.Layout) uint32 {
 	le := binary.LittleEndian
 	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
-	h := uint64(l.Len) + 1
+	h := (uint64(l.Len) + 1) * odd3 // apart from the kinds: no options are not "mss,eol"
 	h = (h ^ le.Uint64(l.Kinds[0:])) * odd1
 	h = (h ^ h>>29 ^ le.Uint64(l.Kinds[8:])) * odd2
 	h = (h ^ h>>29 ^ le.Uint64(l.Kinds[16:])) * odd3

@@ -359,3 +359,28 @@ func TestHost(t *testing.T) {
 		t.Error("an IPv4-mapped address is another host")
 	}
 }
+
+// TestLayoutHash: short layouts, which differ in little, have hashes of their
+// own.
+func TestLayoutHash(t *testing.T) {
+	seen := map[uint32][]uint8{}
+	kinds := []uint8{packet.OptEOL, packet.OptNOP, packet.OptMSS, packet.OptWS, packet.OptSOK, packet.OptSACK, 6, 7, packet.OptTS, 254}
+	var add func(l packet.Layout)
+	add = func(l packet.Layout) {
+		h := layoutHash(&l)
+		if other, ok := seen[h]; ok {
+			t.Fatalf("%d and %d have one hash", l.Kinds[:l.Len], other)
+		}
+		seen[h] = append([]uint8{}, l.Kinds[:l.Len]...)
+		if l.Len == 4 {
+			return
+		}
+		for _, k := range kinds {
+			next := l
+			next.Kinds[l.Len] = k
+			next.Len++
+			add(next)
+		}
+	}
+	add(packet.Layout{})
+}
