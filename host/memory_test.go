@@ -21,7 +21,7 @@ func TestHostRecordSize(t *testing.T) {
 	if total := record + 3*slot; total > 160 {
 		t.Errorf("a host takes %d bytes and %d of the index, want 160 at most together", record, 3*slot)
 	}
-	t.Logf("host %d bytes, index %d to %d, server role %d, flow %d", record, 3*slot/2, 3*slot, unsafe.Sizeof(roleRec{}), unsafe.Sizeof(flowRec{}))
+	t.Logf("host %d bytes, index %d to %d, server or HTTP %d, flow %d", record, 3*slot/2, 3*slot, unsafe.Sizeof(extraRec{}), unsafe.Sizeof(flowRec{}))
 }
 
 // addressed is a SYN from address number i.

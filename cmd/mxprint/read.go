@@ -11,6 +11,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/p0f"
 )
 
@@ -72,7 +73,10 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	}
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.
-		e := engine.New(engine.Config{DB: db, Rule: r, Observers: observers, Logger: newLogger(std.err)})
+		e := engine.New(engine.Config{
+			DB: db, Rule: r, Observers: observers, Logger: newLogger(std.err),
+			Hosts: host.Config{HTTPWhole: true},
+		})
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}

@@ -54,7 +54,8 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
-			Unproven: s.unproven(),
+			Unproven:  s.unproven(),
+			HTTPWhole: true,
 		},
 	})
 	in.who = in.engine
