@@ -20,6 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(mtuHead + "sig = 1500\n" + "[http:request]\nua_os = A=[x]B\nlabel = s:!:N:f\nsys = A\nsig = *:?Host=[a]:Via:b\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		db, err := Parse(strings.NewReader(text), "x.fp")
+		checkAgrees(t, text, err)
 		var syntax *SyntaxError
 		switch {
 		case errors.As(err, &syntax):
@@ -47,6 +48,31 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkAgrees: Check finds a fault where Parse does, first the same one, and no
+// fault where Parse finds none.
+func checkAgrees(t *testing.T, text string, want error) {
+	t.Helper()
+	rep, err := Check(strings.NewReader(text), "x.fp")
+	switch {
+	case len(rep.Errors) > 0:
+		if want == nil || want.Error() != rep.Errors[0].Error() || rep.DB != nil {
+			t.Errorf("Check = first %v, want %v", rep.Errors[0], want)
+		}
+	case err == nil && want != nil || err != nil && (want == nil || err.Error() != want.Error()):
+		t.Errorf("Check = %v, want %v", err, want)
+	case (rep.DB == nil) != (want != nil):
+		t.Errorf("Check has database %v where Parse says %v", rep.DB, want)
+	}
+	for _, e := range append(rep.Errors, rep.Warnings...) {
+		if !strings.Contains(e.Text, "\r") && !strings.Contains(text, "\r") {
+			checkPlace(t, "fuzz", text, e)
+		}
+		if e.Mend == "" {
+			t.Errorf("nothing says what to do about %v", e)
+		}
+	}
 }
 
 // matchesItself builds the packet a signature describes and wants some match

@@ -204,7 +204,7 @@ func (u *unknowns) read(r io.Reader) error {
 		switch draft := strings.TrimSpace(value); {
 		case strings.HasPrefix(line, "["):
 			response = line == "[tcp:response]"
-		case seen != nil && strings.TrimSpace(name) == "sig" && len(draft) <= 300:
+		case seen != nil && strings.TrimSpace(name) == "sig" && isSignature(draft):
 			seen.response, seen.draft = response, draft
 			u.mu.Lock()
 			if u.byDraft[seen.key()] == nil {
@@ -217,6 +217,15 @@ func (u *unknowns) read(r io.Reader) error {
 	return in.Err()
 }
 
+// isSignature keeps out of the file what would spoil it.
+func isSignature(text string) bool {
+	if len(text) > 300 || strings.ContainsAny(text, "\r\n") {
+		return false
+	}
+	_, err := signature.Parse(strings.NewReader("classes = other\n[tcp:request]\nlabel = s:other:Unknown:\nsig = "+text+"\n"), "")
+	return err == nil
+}
+
 func parseUnknown(line string) *unknown {
 	m := unknownLine.FindStringSubmatch(line)
 	if m == nil {
@@ -225,10 +234,13 @@ func parseUnknown(line string) *unknown {
 	n, err := strconv.Atoi(m[1])
 	first, err2 := time.Parse(time.RFC3339, m[2])
 	last, err3 := time.Parse(time.RFC3339, m[3])
-	if errors.Join(err, err2, err3) != nil {
+	if errors.Join(err, err2, err3) != nil || n < 1 || first.Unix() < 0 || last.Before(first) {
 		return nil
 	}
-	return &unknown{raw: m[4], count: n, first: first.UTC(), last: last.UTC()}
+	if first, last = first.UTC(), last.UTC(); last.Year() > 9999 {
+		return nil
+	}
+	return &unknown{raw: m[4], count: n, first: first, last: last}
 }
 
 // drop forgets what a database matches.

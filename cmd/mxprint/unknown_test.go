@@ -73,6 +73,7 @@ func TestUnknownsRead(t *testing.T) {
 	first := u.text()
 	v := newUnknowns()
 	edited := "nonsense\n; seen 99999999999999999 times, first x\n; seen 5 times, first x, last y, for example z\nsig = *:\n" +
+		"; seen 5 times, first 1970-01-01T00:00:02Z, last 1970-01-01T00:00:02Z, for example z\nsig = *:64:nonsense\n" +
 		strings.Replace(string(first), "s:other:Unknown:", "s:unix:Linux:mine", 1)
 	if err := v.read(strings.NewReader(edited)); err != nil {
 		t.Fatal(err)
@@ -115,4 +116,27 @@ func TestUnknownsSave(t *testing.T) {
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
 		t.Errorf("%v, %v, want the file alone", files, err)
 	}
+}
+
+// FuzzUnknowns: whatever the file holds, reading it is bounded, and what is
+// written then is read again as it is.
+func FuzzUnknowns(f *testing.F) {
+	u := newUnknowns()
+	u.Observe(syn(11, 1))
+	u.Observe(syn(13, 2))
+	f.Add(string(u.text()))
+	f.Add("[tcp:response]\n; seen 07 times, first 2026-11-25T19:00:00+01:00, last 0001-01-01T00:00:00Z, for example x\nsig=*:64:0:*:*,*:mss::0")
+	f.Fuzz(func(t *testing.T, text string) {
+		u := newUnknowns()
+		u.read(strings.NewReader(text))
+		if len(u.byDraft) > maxUnknown || len(u.byDraft) != len(u.rarest) {
+			t.Fatalf("%d entries, %d in the heap", len(u.byDraft), len(u.rarest))
+		}
+		u.drop(signature.Builtin())
+		want := u.text()
+		v := newUnknowns()
+		if err := v.read(bytes.NewReader(want)); err != nil || !bytes.Equal(v.text(), want) {
+			t.Errorf("read again it is\n%s\nwant\n%s", v.text(), want)
+		}
+	})
 }
