@@ -21,8 +21,9 @@ func nearSegments(n int) []packet.Segment {
 		forms := t.forms()
 		s := packet.Segment{
 			Type: packet.SYN, Version: 4 + 2*uint8(r.IntN(2)), TTL: uint8(max(t.TTL-r.IntN(40), 0)), Layout: forms[r.IntN(len(forms))].layout,
-			MSS: []uint16{1460, 1440, 1380, 536, 8960}[r.IntN(5)], Scale: uint8(r.IntN(15)), HeaderLen: 60, PayloadLen: uint16(r.IntN(10) / 9),
+			MSS: []uint16{1460, 1440, 1380, 536, 8960}[r.IntN(5)], Scale: uint8(r.IntN(15)), PayloadLen: uint16(r.IntN(10) / 9),
 		}
+		s.HeaderLen = headerLen(&s) // the multiple of a window may hang on it
 		if hasTimestamp(&s.Layout) {
 			s.TS1 = uint32(r.IntN(10))
 		}

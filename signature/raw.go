@@ -85,15 +85,21 @@ func fillRaw(s *packet.Segment, t *TCP) {
 	if hasTimestamp(&t.Layout) && t.Quirks&packet.TS1Zero == 0 {
 		s.TS1 = 1
 	}
-	options := int(t.Layout.EOLPad)
-	for _, kind := range t.Layout.Kinds[:t.Layout.Len] {
+	s.HeaderLen = headerLen(s)
+}
+
+// headerLen is how many bytes the headers of a segment have at least, and
+// mostly.
+func headerLen(s *packet.Segment) uint8 {
+	options := int(s.Layout.EOLPad)
+	for _, kind := range s.Layout.Kinds[:s.Layout.Len] {
 		options += optionLen(kind)
 	}
-	ip := 20 + t.IPOptLen
-	if t.Version == 6 {
+	ip := 20 + int(s.IPOptLen)
+	if s.Version == 6 {
 		ip = 40
 	}
-	s.HeaderLen = uint8(ip + 20 + min((options+3)&^3, 40))
+	return uint8(ip + 20 + min((options+3)&^3, 40))
 }
 
 // optionLen is how many bytes an option has at least, and mostly.
