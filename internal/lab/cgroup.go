@@ -34,7 +34,7 @@ func NewCgroup(t testing.TB) *Cgroup {
 	name := fmt.Sprintf("mxp%d-%d", os.Getpid(), cgroupCount.Add(1))
 	g := &Cgroup{Path: filepath.Join(ownCgroup(t), name), t: t}
 	if err := os.Mkdir(g.Path, 0o755); err != nil {
-		t.Fatal(err)
+		Skip(t, "needs to make a cgroup: "+err.Error()) // in a container they are read-only
 	}
 	t.Cleanup(func() {
 		// A process that has ended is out of its cgroup a moment later.
