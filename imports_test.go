@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"sockops":   {"packet", "capture"},
 	"engine":    {"packet", "filter", "capture", "signature", "host", "note", "internal/answer"},
 	"p0f":       {"note", "host", "signature", "packet", "http1", "internal/ask", "internal/front"},
+	"proxy":     {"packet", "capture", "note", "proxied", "internal/front"},
 
 	"internal/answer": {"signature", "note"},
 	"internal/ask":    {"note"},

@@ -164,6 +164,58 @@ func TestListenerLimit(t *testing.T) {
 	})
 }
 
+// One over the limit is shown to its owner before it is closed; Wait lets the
+// others read on until its time is over.
+func TestListenerFullAndWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		pipes := fronttest.NewPipes()
+		ln := front.Listen(ctx, pipes, front.Config{MaxConns: 1, Full: func(nc net.Conn) {
+			go nc.Write([]byte("421")) // a pipe has no room
+			synctest.Wait()
+		}})
+		accepted := make(chan net.Conn)
+		go func() {
+			for {
+				nc, err := ln.Accept()
+				if err != nil {
+					close(accepted)
+					return
+				}
+				accepted <- nc
+			}
+		}()
+		client := pipes.Connect()
+		in := <-accepted
+		over := pipes.Connect()
+		buf := make([]byte, 3)
+		if n, _ := over.Read(buf); string(buf[:n]) != "421" {
+			t.Errorf("one over the limit reads %q, want 421", buf[:n])
+		}
+		if got := in.(interface{ NetConn() net.Conn }).NetConn(); got == nil || got == in {
+			t.Errorf("NetConn = %v", got)
+		}
+		cancel()
+		<-accepted
+		go func() { time.Sleep(time.Second); client.Write([]byte("abc")) }()
+		begin := time.Now()
+		ended := make(chan struct{})
+		go func() { ln.Wait(3 * time.Second); close(ended) }()
+		if n, err := in.Read(buf); n != 3 || err != nil {
+			t.Errorf("Read = %d, %v during Wait, want 3 bytes", n, err)
+		}
+		if _, err := in.Read(buf); err == nil {
+			t.Error("a read goes on after the time of Wait")
+		}
+		in.Close()
+		<-ended
+		if took := time.Since(begin); took != 3*time.Second {
+			t.Errorf("Wait took %v, want 3s", took)
+		}
+	})
+}
+
 func TestListenerPausesWhenShortOfDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log fronttest.Log

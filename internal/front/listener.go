@@ -29,6 +29,10 @@ const (
 type Config struct {
 	MaxConns int          // open at once; 0 means DefaultMaxConns
 	Logger   *slog.Logger // nil means none
+
+	// Full is called for a connection over MaxConns, before it is closed; it
+	// must not block. It may be nil.
+	Full func(net.Conn)
 }
 
 // Stats is what a Listener let in since its start.
@@ -54,6 +58,7 @@ type Listener struct {
 	ctx    context.Context
 	log    *slog.Logger
 	max    int
+	turned func(net.Conn) // Config.Full
 	wg     sync.WaitGroup
 	closed chan struct{} // the inner listener is closed
 	full   Lines
@@ -77,7 +82,7 @@ func (c *conn) NetConn() net.Conn { return c.Conn }
 // failed.
 func Listen(ctx context.Context, ln net.Listener, cfg Config) *Listener {
 	l := &Listener{
-		Listener: ln, ctx: ctx, log: cfg.Logger, max: cfg.MaxConns,
+		Listener: ln, ctx: ctx, log: cfg.Logger, max: cfg.MaxConns, turned: cfg.Full,
 		closed: make(chan struct{}),
 		conns:  make(map[*conn]struct{}),
 	}
@@ -141,6 +146,9 @@ func (l *Listener) admit(nc net.Conn) net.Conn {
 	if len(l.conns) >= l.max {
 		l.stats.Rejected++
 		l.mu.Unlock()
+		if l.turned != nil {
+			l.turned(nc)
+		}
 		nc.Close()
 		if ok, more := l.full.Allow(time.Now()); ok {
 			l.log.Warn("too many connections, closed one", "limit", l.max, "suppressed", more)
@@ -184,6 +192,13 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 func (l *Listener) Drain(grace time.Duration) {
 	<-l.closed
 	l.each(func(nc net.Conn) { nc.SetReadDeadline(time.Unix(1, 0)) })
+	l.Wait(grace)
+}
+
+// Wait is Drain for connections that shall go on: they have the time until
+// grace is over.
+func (l *Listener) Wait(grace time.Duration) {
+	<-l.closed
 	t := time.AfterFunc(grace, func() {
 		l.each(func(nc net.Conn) { nc.Close() })
 	})

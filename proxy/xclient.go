@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxReplyLine  = 1024 // RFC 5321 §4.5.3.1.5: 512
+	maxReplyLines = 100
+)
+
+var errXClient = errors.New("it does not offer XCLIENT to us (Postfix: smtpd_authorized_xclient_hosts)")
+
+// xclient tells Postfix of the client by XCLIENT, and hands its second
+// greeting, which is for that client, on.
+func (v *serving) xclient(c *conn) error {
+	c.backend.SetDeadline(time.Now().Add(xclientTimeout))
+	in := bufio.NewReaderSize(c.backend, maxReplyLine)
+	if _, err := reply(in, "220"); err != nil {
+		return fmt.Errorf("greeting: %w", err)
+	}
+	offers, err := command(in, c.backend, "EHLO "+v.name, "250")
+	if err != nil {
+		return err
+	}
+	line := ""
+	for _, offer := range offers {
+		if words := strings.Fields(strings.ToUpper(offer)); len(words) > 0 && words[0] == "XCLIENT" {
+			line = xclientLine(words[1:], c.header.Client, c.header.Server)
+		}
+	}
+	if line == "" {
+		return errXClient
+	}
+	greeting, err := command(in, c.backend, line, "220")
+	if err != nil {
+		return err
+	}
+	if in.Buffered() > 0 {
+		return errors.New("it speaks unasked")
+	}
+	if err := c.backend.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	c.client.SetWriteDeadline(time.Now().Add(xclientTimeout))
+	if _, err := io.WriteString(c.client, lines(greeting)); err != nil {
+		return fmt.Errorf("greeting the client: %w", err)
+	}
+	return c.client.SetWriteDeadline(time.Time{})
+}
+
+// lines is a reply as it came.
+func lines(texts []string) string {
+	var b strings.Builder
+	for i, text := range texts {
+		sep := "-"
+		if i == len(texts)-1 {
+			sep = " "
+		}
+		b.WriteString("220" + sep + text + "\r\n")
+	}
+	return b.String()
+}
+
+// xclientLine has the attributes that Postfix offers to take. The name is said
+// to be unknown: without a word about it Postfix keeps ours. It is empty where
+// the address cannot be told.
+func xclientLine(offers []string, client, server netip.AddrPort) string {
+	if !slices.Contains(offers, "ADDR") || !client.IsValid() {
+		return ""
+	}
+	line := "XCLIENT"
+	for _, a := range []struct{ name, value string }{
+		{"NAME", "[UNAVAILABLE]"},
+		{"ADDR", xclientAddr(client.Addr())}, {"PORT", strconv.Itoa(int(client.Port()))},
+		{"DESTADDR", xclientAddr(server.Addr())}, {"DESTPORT", strconv.Itoa(int(server.Port()))},
+	} {
+		if slices.Contains(offers, a.name) {
+			line += " " + a.name + "=" + a.value
+		}
+	}
+	return line
+}
+
+func xclientAddr(a netip.Addr) string {
+	if a.Is6() {
+		return "IPV6:" + a.String()
+	}
+	return a.String()
+}
+
+// command says a line and reads the reply.
+func command(in *bufio.Reader, out io.Writer, line, want string) ([]string, error) {
+	if _, err := io.WriteString(out, line+"\r\n"); err != nil {
+		return nil, err
+	}
+	texts, err := reply(in, want)
+	if err != nil {
+		word, _, _ := strings.Cut(line, " ")
+		err = fmt.Errorf("answer to %s: %w", word, err)
+	}
+	return texts, err
+}
+
+// reply reads a reply with the code (RFC 5321 §4.2.1), and returns the texts of
+// its lines.
+func reply(in *bufio.Reader, want string) (texts []string, err error) {
+	for range maxReplyLines {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		text := strings.TrimRight(string(line), "\r\n")
+		if len(text) < 3 || text[:3] != want || len(text) > 3 && text[3] != ' ' && text[3] != '-' {
+			return nil, fmt.Errorf("%.200q, not %s", text, want)
+		}
+		if len(text) == 3 {
+			return append(texts, ""), nil
+		}
+		texts = append(texts, text[4:])
+		if text[3] == ' ' {
+			return texts, nil
+		}
+	}
+	return nil, fmt.Errorf("more than %d lines", maxReplyLines)
+}
