@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,12 +84,26 @@ func (n *balanced) page(t *testing.T, dir string, words ...string) string {
 		Replace(recipe(t, "balancer.md", words...))
 }
 
-// startSensors makes certificate and token with the commands of the page, and
-// starts the sensor on the balancer and the milter that asks it.
+// startSensors starts the sensor on the balancer and the milter that asks it.
 func (n *balanced) startSensors(t *testing.T) {
 	t.Helper()
+	dir := n.startAsking(t)
+	startServe(t, n.balancer, dir, n.answers(t, dir), fmt.Sprintf("[signatures]\nfile = %q\n", filepath.Join(dir, "nat.fp")))
+}
+
+// answers are the lines of [query] for the sensor that is asked.
+func (n *balanced) answers(t *testing.T, dir string) string {
+	t.Helper()
+	return strings.TrimPrefix(n.page(t, dir, "[query]", "tls_listen"), "[query]\n")
+}
+
+// startAsking makes certificate and token with the commands of the page, and
+// starts the milter; what a sensor needs is in the folder.
+func (n *balanced) startAsking(t *testing.T) (dir string) {
+	t.Helper()
 	lab.NeedProgram(t, "openssl")
-	dir := tempDir(t)
+	sensorProgram(t) // builds it
+	dir = tempDir(t)
 	if out, err := exec.Command("sh", "-euc", n.page(t, dir, "openssl req", "chmod")).CombinedOutput(); err != nil {
 		t.Fatalf("making the certificate: %v\n%s", err, out)
 	}
@@ -97,11 +112,24 @@ func (n *balanced) startSensors(t *testing.T) {
 		"asks.toml": n.page(t, dir, "[sensor]", "ask_cert", "[milter]") + longDeadline +
 			fmt.Sprintf("\n[p0f]\nsocket = %q\n", filepath.Join(dir, "mx.sock")),
 	})
-	startServe(t, n.balancer, dir,
-		strings.TrimPrefix(n.page(t, dir, "[query]", "tls_listen"), "[query]\n"),
-		fmt.Sprintf("[signatures]\nfile = %q\n", filepath.Join(dir, "nat.fp")))
 	p := start(t, "milter", n.mx.Command(context.Background(), filepath.Join(binDir, "mxprint"), "serve", "-config", filepath.Join(dir, "asks.toml")))
 	p.waitFor("ready", func() bool { return bytes.Contains(p.out.bytes(), []byte("ready")) })
+	return dir
+}
+
+// warm sends mails until one has a note: the milter has found its sensor then.
+func (n *balanced) warm(t *testing.T, mails, prefix string) {
+	t.Helper()
+	for i := range 20 {
+		id := fmt.Sprintf("%s-warm-%d", prefix, i)
+		if err := sendMail(n.clients[0], n.clients[0].IPv4, n.vip4, id); err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(headerLines(t, mails, id), ourHeader.MatchString) {
+			return
+		}
+	}
+	t.Fatal("no mail gets a note")
 }
 
 // startPostfix starts Postfix with the service of the page.
@@ -176,6 +204,7 @@ func TestBalancer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := tt.start(t)
 			b.waitFor("SMTP", func() bool { return greets(n.balancer, n.vip4) && greets(n.balancer, n.vip6) })
+			n.warm(t, p.mails, tt.name)
 			sent := n.send(t, tt.name, balancerMails)
 			right := n.check(t, p.mails, sent)
 			t.Logf("%d of %d mails have the note of their client", right, len(sent))

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/proxy"
 )
 
 // config is the configuration file of serve. Every key has a default, so that
@@ -24,6 +27,7 @@ type config struct {
 	Milter     headerConfig     `toml:"milter"`
 	Policy     headerConfig     `toml:"policy"`
 	Amavis     amavisConfig     `toml:"amavis"`
+	Proxy      proxyConfig      `toml:"proxy"`
 	Log        logConfig        `toml:"log"`
 
 	path, text string // the file; empty for none
@@ -69,6 +73,18 @@ type p0fConfig struct {
 	Wait       time.Duration `toml:"wait"`
 }
 
+// proxyConfig is [proxy], the transparent SMTP front.
+type proxyConfig struct {
+	Listen         []string      `toml:"listen"`
+	Backend        string        `toml:"backend"`
+	Send           string        `toml:"send"`
+	SendNote       bool          `toml:"send_note"`
+	ProxyFrom      []string      `toml:"proxy_from"`
+	MaxConnections int           `toml:"max_connections"`
+	Idle           time.Duration `toml:"idle"`
+	Drain          time.Duration `toml:"drain"`
+}
+
 type logConfig struct {
 	P0f  string `toml:"p0f"`
 	JSON string `toml:"json"`
@@ -90,7 +106,11 @@ func defaultConfig() config {
 		},
 		Query: queryConfig{Mode: "0666"}, Milter: defaultHeaderConfig(), Policy: defaultHeaderConfig(),
 		Amavis: amavisConfig{Form: "v2"},
-		P0f:    p0fConfig{Socket: defaultSocket, Mode: "0666", MaxClients: 10_000, Wait: 10 * time.Millisecond},
+		Proxy: proxyConfig{
+			Send: "v2", MaxConnections: front.DefaultMaxConns,
+			Idle: proxy.DefaultIdle, Drain: proxy.DefaultDrain,
+		},
+		P0f: p0fConfig{Socket: defaultSocket, Mode: "0666", MaxClients: 10_000, Wait: 10 * time.Millisecond},
 	}
 }
 
@@ -162,6 +182,7 @@ func (c *config) fault() (key, msg string) {
 	faults = append(faults, c.Sensor.sourceFaults()...)
 	faults = append(faults, c.Sensor.askFaults()...)
 	faults = append(faults, c.Query.faults()...)
+	faults = append(faults, c.proxyFaults()...)
 	faults = append(faults, c.Milter.faults("milter")...)
 	faults = append(faults, c.Policy.faults("policy")...)
 	faults = append(faults, c.Amavis.faults()...)
@@ -216,6 +237,9 @@ func (c *config) describe(signatures int) string {
 		line("ports", c.Sensor.describePorts())
 		line("cgroup", c.Sensor.Cgroup)
 		line("signatures", strconv.Itoa(signatures))
+	case c.Sensor.Source == sourceProxy:
+		line("SYNs", "of [proxy]")
+		line("signatures", strconv.Itoa(signatures))
 	case c.Sensor.FilterProgram != "":
 		line("interfaces", strings.Join(c.Sensor.Interfaces, ", "))
 		line("filter", "program "+c.Sensor.FilterProgram)
@@ -236,6 +260,9 @@ func (c *config) describe(signatures int) string {
 		if len(f.listen) > 0 {
 			line(f.name, strings.Join(f.listen, ", "))
 		}
+	}
+	if len(c.Proxy.Listen) > 0 {
+		line("proxy", fmt.Sprintf("%s to %s (%s)", strings.Join(c.Proxy.Listen, ", "), c.Proxy.Backend, c.Proxy.Send))
 	}
 	return b.String()
 }

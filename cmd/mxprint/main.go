@@ -39,7 +39,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, decodeCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
-		signaturesCommand, explainCommand, scoreCommand, versionCommand,
+		proxyCommand, signaturesCommand, explainCommand, scoreCommand, versionCommand,
 	}
 }
 

@@ -172,7 +172,7 @@ type askedSensor struct {
 // Lookup implements note.Lookuper.
 func (a *askedSensor) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	n, err := a.Client.Lookup(ctx, q)
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) { // the client has gone
 		if ok, more := a.lines.Allow(time.Now()); ok {
 			a.log.Warn("the sensor cannot be asked", "reason", err, "suppressed", more)
 		}

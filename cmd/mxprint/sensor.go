@@ -9,6 +9,7 @@ import (
 	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/proxy"
 )
 
 // sensor is where the answers of serve come from: an engine of its own, or the
@@ -18,6 +19,8 @@ type sensor struct {
 	engine *engine.Engine // nil where another sensor is asked
 	// unknown are the SYNs that nothing matches; nil likewise.
 	unknown *unknowns
+	// syns are of the connections of [proxy]; nil where they are not the source.
+	syns *proxy.Source
 
 	tasks  []func(context.Context) error
 	closes []func() error
@@ -60,8 +63,11 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 	})
 	in.who = in.engine
 	open := s.openRings
-	if s.Sensor.Source == sourceSockops {
+	switch s.Sensor.Source {
+	case sourceSockops:
 		open = s.openSockops
+	case sourceProxy:
+		open = s.openProxy
 	}
 	if err := open(in, log); err != nil {
 		in.close()

@@ -94,6 +94,9 @@ func (s *settings) loadSource() (err error) {
 		}
 		return nil
 	}
+	if s.Sensor.Source == sourceProxy {
+		return nil // all that is accepted counts
+	}
 	expr, key := s.Sensor.Filter, "sensor.filter"
 	if s.Sensor.FilterProgram != "" {
 		expr, key = "", "sensor.filter_program"
@@ -154,7 +157,11 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	tasks = append(tasks, in.tasks...)
+	proxies, err := s.proxies(in, log)
+	if err != nil {
+		return err
+	}
+	tasks = append(append(tasks, in.tasks...), proxies...)
 	serveSocket, err := s.socket(in.who, log, over, before)
 	if err != nil {
 		return err
@@ -165,6 +172,9 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
 		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.keep(ctx, path, s.db, log) })
 		over.save = func() { in.unknown.save(path, log) }
+	}
+	if len(s.Proxy.Listen) > 0 {
+		over.cannot = "the connections of [proxy] would be cut"
 	}
 	if s.Sensor.User != "" {
 		over.cannot = "sensor.user took the privileges to start anew"

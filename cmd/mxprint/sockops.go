@@ -14,6 +14,7 @@ import (
 const (
 	sourceCapture = "capture"
 	sourceSockops = "sockops"
+	sourceProxy   = "proxy"
 )
 
 // sourceFaults are keys that do not fit the source.
@@ -22,7 +23,7 @@ func (c *sensorConfig) sourceFaults() []fault {
 	bySockops := c.Source == sourceSockops
 	const other, ports = `it is for source = "sockops"`, `it has no meaning with source = "sockops"; ports say what to take`
 	return []fault{
-		{!bySockops && c.Source != sourceCapture, "sensor.source", `want "capture" or "sockops"`},
+		{!bySockops && c.Source != sourceCapture && c.Source != sourceProxy, "sensor.source", `want "capture", "sockops" or "proxy"`},
 		{len(c.Ports) < 1 || len(c.Ports) > sockops.MaxPorts || slices.ContainsFunc(c.Ports, func(p int) bool { return p < 1 || p > 65535 }),
 			"sensor.ports", fmt.Sprintf("want 1 to %d ports, each from 1 to 65535", sockops.MaxPorts)},
 		{bySockops && c.Ask != "", "sensor.ask", `source = "sockops" is given too: give one of them`},
@@ -46,6 +47,9 @@ func defaultPorts() (ports []int) {
 func (c *sensorConfig) where() slog.Attr {
 	if c.Source == sourceSockops {
 		return slog.Any("ports", c.Ports)
+	}
+	if c.Source == sourceProxy {
+		return slog.String("source", c.Source)
 	}
 	return slog.Any("interfaces", c.Interfaces)
 }

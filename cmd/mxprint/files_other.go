@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "log/slog"
+
+func raiseFiles(uint64, *slog.Logger) {}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/proxied"
+	"github.com/mxprint/mxprint/proxy"
+	"github.com/mxprint/mxprint/savedsyn"
+)
+
+var proxyCommand = command{
+	name:    "proxy",
+	summary: "hand SMTP connections on to a mail server, and fingerprint the clients",
+	usage: `Usage: mxprint proxy -backend HOST:PORT [-listen ADDRESS:PORT,…] [-send HOW]
+                     [-query SOCKET] [-s SOCKET]
+
+Accepts SMTP connections, keeps the SYN that the kernel saved of each (no root,
+no capture), and hands the bytes on to a mail server, unchanged. The mail server
+learns the real client by the PROXY protocol or XCLIENT; milters, Haraka's
+plugin and others ask the query sockets about that client. SIGTERM: no more
+connections are accepted, and those that are open may go on for 30 seconds.
+
+mxprint serve does the same with [proxy] in its configuration, and more:
+milter, limits, TLS, logs. docs/proxy.md says when to use which.
+
+  -backend HOST:PORT  the mail server; a path is a unix socket
+  -listen ADDRESS     where to listen, one or more (default :25)
+  -send HOW           v2, v1 (PROXY protocol), xclient, or none (default v2)
+  -query SOCKET       answer by connection on this path or HOST:PORT
+  -s SOCKET           answer p0f's clients on this path
+
+Examples:
+  mxprint proxy -backend 127.0.0.1:10025 -query /run/mxprint/query.sock
+  mxprint proxy -listen 192.0.2.1:25,[2001:db8::1]:25 -backend mx.example:25 -send xclient
+`,
+	run: runProxy,
+}
+
+func runProxy(ctx context.Context, args []string, std *stdio) error {
+	fs := newFlags("proxy")
+	c := defaultConfig()
+	c.Sensor.Source = sourceProxy
+	listen := fs.String("listen", ":25", "")
+	fs.StringVar(&c.Proxy.Backend, "backend", "", "")
+	fs.StringVar(&c.Proxy.Send, "send", c.Proxy.Send, "")
+	ask := fs.String("query", "", "")
+	socket := fs.String("s", "", "")
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("proxy: unexpected argument %q; the mail server is named by -backend", fs.Arg(0))
+	}
+	c.Proxy.Listen = strings.Split(*listen, ",")
+	if *ask != "" {
+		c.Query.Listen = []string{*ask}
+	}
+	if key, msg := c.fault(); key != "" {
+		_, name, _ := strings.Cut(key, ".")
+		if key == "query.listen" {
+			name = "query"
+		}
+		return fmt.Errorf("proxy: -%s: %s", name, msg)
+	}
+	s := &settings{config: c, remote: &remote{}}
+	var err error
+	if s.db, err = s.database().load(); err != nil {
+		return err
+	}
+	return s.runProxy(ctx, *socket, newLogger(std.err))
+}
+
+// runProxy runs the proxy with its sensor, and the sockets that were named.
+func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger) error {
+	in, err := s.sensor(log)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	tasks, err := s.fronts(in.who, nil, log)
+	if err != nil {
+		return err
+	}
+	if socket != "" {
+		ln, err := p0f.Listen(socket, s.socketMode())
+		if err != nil {
+			return err
+		}
+		server := &p0f.Server{Lookuper: in.who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}
+		tasks = append(tasks, func(ctx context.Context) error { return server.Serve(ctx, ln) })
+	}
+	proxies, err := s.proxies(in, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx, false)
+	defer stop()
+	log.Info("ready", "signatures", s.db.Count())
+	return together(ctx, append(append(tasks, in.tasks...), proxies...)...)
+}
+
+var sends = map[string]proxy.Send{"v2": proxy.V2, "v1": proxy.V1, "xclient": proxy.XClient, "none": proxy.Nothing}
+
+func (c *config) proxyFaults() []fault {
+	p := &c.Proxy
+	_, known := sends[p.Send]
+	_, _, badBackend := endpoint(p.Backend)
+	faults := []fault{
+		{c.Sensor.Source == sourceProxy && len(p.Listen) == 0, "sensor.source", "there are no connections: [proxy] has no listen"},
+		{!known, "proxy.send", `want "v2", "v1", "xclient" or "none"`},
+		{p.SendNote && p.Send != "v2", "proxy.send_note", `only send = "v2" has room for it`},
+		{p.MaxConnections < 1 || p.MaxConnections > 1_000_000, "proxy.max_connections", "want 1 to 1000000"},
+		{p.Idle < time.Minute || p.Idle > 24*time.Hour, "proxy.idle", `want a duration from "1m" to "24h"`},
+		{p.Drain < 0 || p.Drain > time.Hour, "proxy.drain", `want a duration from "0s" to "1h"`},
+		{len(p.Listen) > 0 && badBackend != nil, "proxy.backend", "want HOST:PORT of the mail server, or the path of a unix socket"},
+	}
+	for _, at := range p.Listen {
+		network, _, err := endpoint(at)
+		faults = append(faults, fault{err != nil || network != "tcp", "proxy.listen", fmt.Sprintf("%q is not ADDRESS:PORT", at)})
+	}
+	return append(faults, networkFaults("proxy.proxy_from", p.ProxyFrom)...)
+}
+
+// openProxy adds the source of the SYNs of [proxy].
+func (s *settings) openProxy(in *sensor, _ *slog.Logger) error {
+	in.syns = proxy.NewSource()
+	in.closes = append(in.closes, in.syns.Close)
+	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, in.syns) })
+	return nil
+}
+
+// proxies opens the listeners of [proxy], and returns the tasks that serve
+// them.
+func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context) error, error) {
+	c := &s.Proxy
+	if len(c.Listen) == 0 {
+		return nil, nil
+	}
+	_, backend, err := endpoint(c.Backend)
+	if err != nil {
+		return nil, err
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = ""
+	}
+	server := &proxy.Server{
+		Backend: backend, Send: sends[c.Send], Source: in.syns, Name: name, MaxConns: c.MaxConnections,
+		Idle: c.Idle, Drain: c.Drain, Logger: log,
+	}
+	if c.Drain == 0 {
+		server.Drain = -1
+	}
+	if in.engine != nil {
+		server.Missed = in.engine.Missed
+	}
+	if c.SendNote {
+		server.Notes = in.who
+	}
+	raiseFiles(uint64(2*c.MaxConnections*len(c.Listen)), log)
+	from, err := networks(c.ProxyFrom)
+	if err != nil {
+		return nil, err
+	}
+	var tasks []func(context.Context) error
+	for _, at := range c.Listen {
+		_, addr, err := endpoint(at)
+		if err != nil {
+			return nil, err
+		}
+		kept, err := savedsyn.Listen("tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("proxy: %w", err)
+		}
+		if err := kept.Err(); err != nil && in.syns != nil {
+			log.Warn("clients will have no note", "at", at, "reason", err)
+		}
+		ln := net.Listener(kept)
+		if len(from) > 0 {
+			ln = proxied.Listen(ln, proxied.Config{From: from, Logger: log})
+		}
+		log.Info("listening", "front", "proxy", "at", at, "backend", c.Backend, "send", c.Send)
+		tasks = append(tasks, func(ctx context.Context) error { return server.Serve(ctx, ln) })
+	}
+	return tasks, nil
+}

@@ -1,0 +1,212 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/query"
+)
+
+// startProxy starts mxprint proxy's [proxy] in the balancer's place, as a user
+// without any privilege, and the sensor with it.
+func (n *balanced) startProxy(t *testing.T, dir, config string) *process {
+	t.Helper()
+	setpriv := lab.NeedProgram(t, "setpriv")
+	path := filepath.Join(tempDir(t), "proxy.toml")
+	run := tempDir(t)
+	if err := os.Chmod(run, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, filepath.Dir(path), map[string]string{"proxy.toml": fmt.Sprintf(
+		"[signatures]\nfile = %q\n[p0f]\nsocket = %q\n[query]\n%s%s",
+		filepath.Join(dir, "nat.fp"), filepath.Join(run, "p0f.sock"), n.answers(t, dir), config)})
+	p := start(t, "proxy", n.balancer.Command(context.Background(), setpriv, "--reuid=65534", "--regid=65534", "--clear-groups",
+		"--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", filepath.Join(binDir, "mxprint"), "serve", "-config", path))
+	p.waitFor("SMTP", func() bool { return greets(n.balancer, n.vip4) && greets(n.balancer, n.vip6) })
+	return p
+}
+
+// TestProxy: in front of Postfix, without any privilege, every mail has the
+// note of its client, and Postfix sees the client itself, whichever way it is
+// told.
+func TestProxy(t *testing.T) {
+	n := newBalanced(t)
+	dir := n.startAsking(t)
+	for _, name := range []string{"token", "sensor.key"} { // who runs the proxy may read them
+		if err := os.Chown(filepath.Join(dir, name), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := n.balancer.Command(context.Background(), "sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=25").CombinedOutput(); err != nil {
+		t.Fatalf("sysctl: %v: %s", err, out)
+	}
+	p := startPostfixServices(t, n.mx, postfixMaster+n.page(t, "", "smtpd_upstream_proxy_protocol")+
+		strings.ReplaceAll(n.proxyPage(t, "smtpd_authorized_xclient_hosts"), "hosts=127.0.0.1", "hosts="+n.near.String()))
+	for _, tt := range []struct{ name, lines string }{
+		{"v2", ""},
+		{"v2 with note", "send_note = true\n"},
+		{"v1", "send = \"v1\"\n"},
+		{"xclient", "send = \"xclient\"\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			backend := "10025"
+			if tt.name == "xclient" {
+				backend = "10026"
+			}
+			config := strings.ReplaceAll(n.proxyPage(t, "source = ", "[proxy]"), "127.0.0.1:10025", n.far.String()+":"+backend)
+			proxy := n.startProxy(t, dir, config+tt.lines)
+			id := strings.ReplaceAll(tt.name, " ", "-")
+			n.warm(t, p.mails, id)
+			sent := n.send(t, id, 40)
+			right := n.check(t, p.mails, sent)
+			t.Logf("%d of %d mails have the note of their client", right, len(sent))
+			for mail := range sent {
+				h := delivered(t, p.mails, mail)
+				want := regexp.MustCompile(`\[(IPv6:2001:db8:[12]::2|198\.18\.[12]\.2)\]`)
+				if got := h.Get("Received"); !want.MatchString(got) {
+					t.Errorf("Received: %s, want %s", got, want)
+				}
+			}
+			proxy.stop()
+		})
+	}
+}
+
+// proxyPage is a recipe of docs/proxy.md.
+func (n *balanced) proxyPage(t *testing.T, words ...string) string {
+	t.Helper()
+	return recipe(t, "proxy.md", words...)
+}
+
+// idleConns are the connections of TestProxyIdle, as far as the machine gives a
+// process two descriptors for each.
+const idleConns = 10_000
+
+// TestProxyIdle holds many idle SMTP connections through mxprint proxy to
+// Postfix's smtp-sink, and looks at its memory.
+func TestProxyIdle(t *testing.T) {
+	sink := lab.NeedProgram(t, "smtp-sink")
+	lab.NeedRoot(t) // smtp-sink wants to become another user
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	count := min(idleConns, int(limit.Max-400)/2)
+	if count < 1000 {
+		lab.Skip(t, fmt.Sprintf("needs more descriptors: ulimit -n is %d", limit.Max))
+	}
+	sensorProgram(t) // builds it
+	backend, front, socket := freePort(t), freePort(t), filepath.Join(tempDir(t), "query.sock")
+	s := start(t, "smtp-sink", exec.Command(sink, "-u", "nobody", "-m", strconv.Itoa(count+100), backend, "4096"))
+	s.waitFor("SMTP", func() bool { return connects(backend) })
+	p := start(t, "proxy", exec.Command(filepath.Join(binDir, "mxprint"), "proxy", "-listen", front, "-backend", backend, "-send", "none",
+		"-query", socket, "-s", socket+".p0f"))
+	p.waitFor("SMTP", func() bool { return connects(front) })
+	before := memory(t, p.cmd.Process.Pid, "VmRSS")
+	conns := make([]net.Conn, count)
+	defer func() {
+		for _, nc := range conns {
+			if nc != nil {
+				nc.Close()
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for w := range 20 {
+		wg.Go(func() {
+			for i := w; i < count; i += 20 {
+				nc, err := net.DialTimeout("tcp", front, mailTimeout)
+				if err != nil {
+					t.Errorf("connection %d: %v", i, err)
+					return
+				}
+				conns[i] = nc
+				nc.SetDeadline(time.Now().Add(6 * mailTimeout))
+				if line, err := bufio.NewReaderSize(nc, 128).ReadString('\n'); err != nil || !strings.HasPrefix(line, "220 ") {
+					t.Errorf("connection %d: greeting %q, %v", i, line, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	most := memory(t, p.cmd.Process.Pid, "VmHWM")
+	each := (memory(t, p.cmd.Process.Pid, "VmRSS") - before) / count
+	t.Logf("%d idle connections: %d MiB at the most, %d bytes each beside %d MiB without any", count, most>>20, each, before>>20)
+	if most > 256<<20 || each > 20<<10 {
+		t.Error("want 256 MiB and 20 KiB a connection at most")
+	}
+	// They are alive, and known.
+	who := query.NewClient(socket)
+	defer who.Close()
+	for _, nc := range []net.Conn{conns[0], conns[count/2], conns[count-1]} {
+		fmt.Fprint(nc, "NOOP\r\n")
+		answer := make([]byte, 4)
+		if _, err := nc.Read(answer); err != nil || string(answer) != "250 " {
+			t.Errorf("NOOP is answered %q, %v", answer, err)
+		}
+		n, err := who.Lookup(t.Context(), note.Query{Client: nc.LocalAddr().(*net.TCPAddr).AddrPort()})
+		if err != nil || n.State != note.Matched || !n.ByConnection {
+			t.Errorf("Lookup = %+v, %v, want one matched by connection", n, err)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func connects(addr string) bool {
+	nc, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	nc.Close()
+	return true
+}
+
+// memory is a figure of the memory of a process, in bytes.
+func memory(t *testing.T, pid int, name string) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
+			kb, err := strconv.Atoi(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	t.Fatalf("no %s in %s", name, status)
+	return 0
+}
