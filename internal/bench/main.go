@@ -40,6 +40,7 @@ var parts = []part{
 	{"engine", (*bench).engines},
 	{"socket", (*bench).sockets},
 	{"live", (*bench).live},
+	{"proxy", (*bench).proxies},
 }
 
 func run(ctx context.Context, args []string) error {
