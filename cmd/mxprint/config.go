@@ -44,6 +44,7 @@ type sensorConfig struct {
 	Filter        string   `toml:"filter"`
 	FilterProgram string   `toml:"filter_program"`
 	Promiscuous   bool     `toml:"promiscuous"`
+	HTTP          bool     `toml:"http"`
 	Workers       int      `toml:"workers"`
 	Ports         []int    `toml:"ports"`
 	Cgroup        string   `toml:"cgroup"`

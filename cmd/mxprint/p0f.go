@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/mxprint/mxprint/capture"
@@ -182,7 +183,9 @@ func (s *standIn) capture(rule engine.Rule) error {
 			}
 			from = "default interface"
 		}
-		ring, err := openRing(name, rule, s.opt.Promiscuous, s.log)
+		ring, err := tap{
+			rule: rule, promiscuous: s.opt.Promiscuous, log: s.log, http: !mailOnly.MatchString(s.opt.Rule),
+		}.openRing(name)
 		if err != nil {
 			return err
 		}
@@ -200,6 +203,12 @@ func (s *standIn) capture(rule engine.Rule) error {
 	}
 	return nil
 }
+
+// mailOnly matches the rules that take mail ports and nothing else: no HTTP
+// comes, and the headers of frames suffice.
+var mailOnly = regexp.MustCompile(`^ *(` + mailPort + `)( or (` + mailPort + `))* *$`)
+
+const mailPort = `(tcp )?((src|dst) )?port (25|465|587|2525|smtp|submission|submissions)`
 
 func (s *standIn) outputs() ([]engine.Observer, error) {
 	var observers []engine.Observer

@@ -85,9 +85,24 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 	return first
 }
 
-// openRing captures on an interface what the rule takes.
-func openRing(name string, rule engine.Rule, promiscuous bool, log *slog.Logger) (*capture.Ring, error) {
-	cfg, err := ringConfig(name, rule, promiscuous, log)
+// tap is what to capture on an interface.
+type tap struct {
+	rule        engine.Rule
+	promiscuous bool
+	http        bool // HTTP is to be read: keep more of a frame than its headers
+	log         *slog.Logger
+}
+
+// httpSlot is how much of a frame is kept for HTTP, in bytes: all of one on
+// Ethernet. The ring is larger then, and holds fewer frames still.
+const (
+	httpSlot = 2 << 10
+	httpRing = 32 << 20
+)
+
+// openRing captures on an interface.
+func (o tap) openRing(name string) (*capture.Ring, error) {
+	cfg, err := o.config(name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,26 +110,30 @@ func openRing(name string, rule engine.Rule, promiscuous bool, log *slog.Logger)
 }
 
 // openRings is openRing with a ring for each worker of an engine.
-func openRings(name string, e *engine.Engine, rule engine.Rule, promiscuous bool, log *slog.Logger) ([]*capture.Ring, error) {
+func (o tap) openRings(name string, e *engine.Engine) ([]*capture.Ring, error) {
 	if e.Workers() == 1 {
-		ring, err := openRing(name, rule, promiscuous, log)
+		ring, err := o.openRing(name)
 		return []*capture.Ring{ring}, err
 	}
-	cfg, err := ringConfig(name, rule, promiscuous, log)
+	cfg, err := o.config(name)
 	if err != nil {
 		return nil, err
 	}
 	return capture.OpenRings(cfg, e.Workers(), e.Fanout())
 }
 
-func ringConfig(name string, rule engine.Rule, promiscuous bool, log *slog.Logger) (capture.Config, error) {
+func (o tap) config(name string) (capture.Config, error) {
 	link, err := capture.RingLink(name)
 	if err != nil {
 		return capture.Config{}, err
 	}
-	program, err := rule.Kernel(link)
+	program, err := o.rule.Kernel(link)
 	if err != nil {
 		return capture.Config{}, err
 	}
-	return capture.Config{Interface: name, Filter: program, Promiscuous: promiscuous, Log: log}, nil
+	cfg := capture.Config{Interface: name, Filter: program, Promiscuous: o.promiscuous, Log: o.log}
+	if o.http {
+		cfg.SlotBytes, cfg.RingBytes = httpSlot, httpRing
+	}
+	return cfg, nil
 }

@@ -80,7 +80,9 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 // openRings adds a capture for each interface.
 func (s *settings) openRings(in *sensor, log *slog.Logger) error {
 	for _, name := range s.Sensor.Interfaces {
-		rings, err := openRings(name, in.engine, s.rule, s.Sensor.Promiscuous, log)
+		rings, err := tap{
+			rule: s.rule, promiscuous: s.Sensor.Promiscuous, http: s.Sensor.HTTP, log: log,
+		}.openRings(name, in.engine)
 		if err != nil {
 			return err
 		}

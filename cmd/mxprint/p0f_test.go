@@ -1,0 +1,17 @@
+package main
+
+import "testing"
+
+// TestMailOnly: where only mail ports are captured, headers suffice; in doubt
+// HTTP may come.
+func TestMailOnly(t *testing.T) {
+	for rule, want := range map[string]bool{
+		"tcp port 25": true, "port 25": true, "dst port 25 or dst port 587": true, "src port smtp or tcp dst port 465 ": true,
+		"": false, "tcp": false, "port 80": false, "not port 25": false, "port 25 or host 192.0.2.1": false, "port 25 or port 80": false,
+		"port 2580": false, "tcp or port 25": false, "port 25 or not port 25": false, "portrange 25-80": false,
+	} {
+		if got := mailOnly.MatchString(rule); got != want {
+			t.Errorf("%q: %v, want %v", rule, got, want)
+		}
+	}
+}
