@@ -15,14 +15,18 @@ type Input struct {
 	Payload []byte // what was captured of the segment's data
 }
 
-// fewest is how many segments must come together for warm to pay.
-const fewest = 4
+// warm pays where so many segments come together, among so many hosts that not
+// all are in the cache.
+const (
+	fewest    = 4
+	manyHosts = 16_384
+)
 
 // UpdateAll is Frame and Update for frames that came one after the other. It
 // first looks at what each of them will need, all at once: among millions of
 // hosts each look waits for main memory, and these waits then overlap.
 func (t *Table) UpdateAll(batch []Input) {
-	if len(batch) >= fewest {
+	if len(batch) >= fewest && t.hosts.count >= manyHosts {
 		t.warm(batch)
 	}
 	for i := range batch {

@@ -15,6 +15,10 @@ type hosts struct {
 	index
 	lists [2]hostList
 	count int
+	last  struct { // the last destination: most packets go to one mail server
+		addr netip.Addr
+		found
+	}
 }
 
 // hostList is one list of hosts.
@@ -99,6 +103,15 @@ func (h *hosts) find(a netip.Addr) (n, hash uint32) {
 	return h.lookup(&key, v6)
 }
 
+// findAgain is find for an address that is likely to be the last one's.
+func (h *hosts) findAgain(a netip.Addr) (n, hash uint32) {
+	if h.last.n == none || h.last.addr != a {
+		h.last.addr = a
+		h.last.n, h.last.hash = h.find(a)
+	}
+	return h.last.n, h.last.hash
+}
+
 func (h *hosts) lookup(key *[16]byte, v6 bool) (n, hash uint32) {
 	hash = h.hashKey(key, v6)
 	mask := uint32(len(h.slots) - 1)
@@ -149,6 +162,9 @@ func (h *hosts) strike(n uint32) {
 }
 
 func (h *hosts) delete(n uint32) {
+	if h.last.n == n {
+		h.last.n = none
+	}
 	h.strike(n)
 	h.remove(n, h.at(n).hash)
 	h.give(n)

@@ -12,16 +12,19 @@ const none = 0
 // the collector has nothing to scan however many there are, and they come in
 // chunks, so that growing copies nothing.
 type slab[R any] struct {
-	chunks [][]R
+	chunks []*[chunkSize]R
 	free   []uint32 // numbers given back
 	next   uint32   // numbers below were handed out
 }
 
-const chunkBits = 10 // 1,024 records a chunk
+const (
+	chunkBits = 10
+	chunkSize = 1 << chunkBits // records
+)
 
 func (s *slab[R]) at(n uint32) *R {
 	n--
-	return &s.chunks[n>>chunkBits][n&(1<<chunkBits-1)]
+	return &s.chunks[n>>chunkBits][n%chunkSize]
 }
 
 // take returns the number of a zeroed record.
@@ -34,7 +37,7 @@ func (s *slab[R]) take() uint32 {
 		return n
 	}
 	if int(s.next)>>chunkBits == len(s.chunks) {
-		s.chunks = append(s.chunks, make([]R, 1<<chunkBits))
+		s.chunks = append(s.chunks, new([chunkSize]R))
 	}
 	s.next++
 	return s.next

@@ -144,7 +144,7 @@ func (t *Table) seconds() uint32 { return uint32(t.at / 1e6) }
 // was captured of the segment's data. Neither is kept.
 func (t *Table) Update(s *packet.Segment, payload []byte) {
 	src, srcHash := t.hosts.find(s.Src.Addr())
-	dst, dstHash := t.hosts.find(s.Dst.Addr())
+	dst, dstHash := t.hosts.findAgain(s.Dst.Addr())
 	var fl uint32
 	var flHash uint32
 	if src != none && dst != none {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
@@ -32,9 +33,13 @@ type memory struct {
 
 const memoryBatch = 1024
 
+// clock is the time of capture, which never goes back: a table would forget
+// everybody.
+var clock atomic.Int64
+
 func newMemory(clients []uint32, count int) *memory {
 	m := &memory{syn: newSYN(), clients: clients, left: count}
-	m.frame = capture.Frame{Time: 1_700_000_000_000_000, Data: m.syn, WireLen: len(m.syn), Link: packet.LinkEthernet}
+	m.frame = capture.Frame{Time: 1_700_000_000_000_000 + clock.Add(int64(count)) - int64(count), Data: m.syn, WireLen: len(m.syn), Link: packet.LinkEthernet}
 	return m
 }
 
@@ -46,7 +51,7 @@ func (m *memory) Read(_ context.Context, fn func(*capture.Frame)) error {
 	for range min(memoryBatch, m.left) {
 		m.syn.from(m.clients[m.next])
 		m.syn[tcpAt+4]++ // no SYN that is sent again
-		m.frame.Time += 3
+		m.frame.Time++
 		if m.next++; m.next == len(m.clients) {
 			m.next = 0
 		}
