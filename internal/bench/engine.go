@@ -129,20 +129,20 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 // p0fMemory is what p0f takes a host, from the file run with many.
 func (b *bench) p0fMemory(ctx context.Context) string {
 	const hosts = 400_000 // p0f's time grows with their number
-	syns := b.dir + "/memory.pcap"
-	if writeFile(syns, func(w *pcapWriter) { w.syns(hosts) }) != nil {
-		return ""
+	var sizes [2]int64
+	for i, n := range []int{10, hosts} {
+		syns := b.path("memory.pcap")
+		if err := writeFile(syns, func(w *pcapWriter) { w.syns(n) }); err != nil {
+			return err.Error()
+		}
+		c, err := timed(ctx, b.p0f, []string{"-r", syns, "-f", stockDB, "-m", "1000,500000"})
+		os.Remove(syns)
+		if err != nil {
+			return err.Error()
+		}
+		sizes[i] = c.rss << 10
 	}
-	defer os.Remove(syns)
-	few, err := timed(ctx, b.p0f, []string{"-r", syns, "-f", stockDB, "-m", "10,10"})
-	if err != nil {
-		return ""
-	}
-	many, err := timed(ctx, b.p0f, []string{"-r", syns, "-f", stockDB, "-m", "10,500000"})
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%d bytes (at %d hosts)", (many.rss-few.rss)<<10/hosts, hosts)
+	return fmt.Sprintf("%d bytes (at %d hosts)", (sizes[1]-sizes[0])/hosts, hosts)
 }
 
 // workers compares two workers with one.
