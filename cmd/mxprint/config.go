@@ -49,6 +49,7 @@ type sensorConfig struct {
 	Ports         []int    `toml:"ports"`
 	Cgroup        string   `toml:"cgroup"`
 	User          string   `toml:"user"`
+	Sandbox       bool     `toml:"sandbox"`
 }
 
 type signaturesConfig struct {
@@ -100,6 +101,7 @@ func defaultConfig() config {
 			Filter:     "dst port 25 or dst port 465 or dst port 587",
 			Workers:    1,
 			Ports:      defaultPorts(),
+			Sandbox:    true,
 		},
 		Limits: limitsConfig{
 			Hosts: 100_000, Connections: 10_000, Recent: 100_000,

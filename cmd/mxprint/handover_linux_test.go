@@ -32,6 +32,7 @@ type sensorUnderTest struct {
 	dir     string
 	program string // a copy, which a test may replace
 	socket  string
+	sensor  string // more of [sensor]
 	cmd     *exec.Cmd
 	out     *lockedBuffer
 	ended   chan struct{}
@@ -113,7 +114,7 @@ func (s *sensorUnderTest) config() string { return filepath.Join(s.dir, "c.toml"
 
 func (s *sensorUnderTest) configure(more string) {
 	s.t.Helper()
-	text := fmt.Sprintf("%s\n[sensor]\ninterfaces = [\"lo\"]\n[p0f]\nsocket = %q\n", more, s.socket)
+	text := fmt.Sprintf("%s\n[sensor]\ninterfaces = [\"lo\"]\n%s\n[p0f]\nsocket = %q\n", more, s.sensor, s.socket)
 	if err := os.WriteFile(s.config(), []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
@@ -359,6 +360,8 @@ func TestRestartRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSensorUnderTest(t)
+			s.sensor = "sandbox = false" // which would execute no script
+			s.configure("")
 			s.start(s.serve())
 			s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
 			c := s.client()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -31,8 +32,14 @@ SIGHUP, or "mxprint reload", reads signatures and certificate anew; if they are
 wrong, the old ones stay.
 SIGUSR2 executes the program anew, which may be a newer version, with the
 configuration as it is by then; clients of p0f's socket do not notice, and if
-"mxprint check" finds a fault the old process goes on. SIGTERM ends the sensor;
-under systemd with FileDescriptorStoreMax= the next one gets the clients.
+"mxprint check -write" finds a fault the old process goes on. SIGUSR1 opens the
+logs anew. SIGTERM ends the sensor; under systemd with FileDescriptorStoreMax=
+the next one gets the clients.
+
+Once all is open it keeps CAP_NET_RAW alone, and opens no file but those of its
+configuration (docs/privileges.md).
+
+  -config FILE  the configuration (default: none)
 
 Examples:
   mxprint check -config /etc/mxprint.toml
@@ -44,10 +51,14 @@ Examples:
 var checkCommand = command{
 	name:    "check",
 	summary: "check a configuration, and say what it means",
-	usage: `Usage: mxprint check [-config FILE]
+	usage: `Usage: mxprint check [-config FILE] [-write]
 
 Reads the configuration, its signatures and its filter as serve would, and
 prints what serve would do. The exit status is 1 when something is wrong.
+
+  -config FILE  the configuration (default: none, every key has its default)
+  -write        try also whether logs and sockets can be made where serve makes
+                them; serve has this checked before it executes itself anew
 
 Examples:
   mxprint check -config /etc/mxprint.toml
@@ -63,8 +74,8 @@ type settings struct {
 	remote *remote
 }
 
-func loadSettings(name string, args []string) (*settings, error) {
-	fs := newFlags(name)
+func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
+	name := fs.Name()
 	path := fs.String("config", "", "")
 	if err := fs.Parse(args); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -120,9 +131,16 @@ func (s *settings) loadSource() (err error) {
 }
 
 func runCheck(_ context.Context, args []string, std *stdio) error {
-	s, err := loadSettings("check", args)
+	fs := newFlags("check")
+	write := fs.Bool("write", false, "")
+	s, err := loadSettings(fs, args)
 	if err != nil {
 		return err
+	}
+	if *write {
+		if err := s.tryWrites(); err != nil {
+			return err
+		}
 	}
 	fmt.Fprint(std.out, s.describe(s.db.Count()))
 	return nil
@@ -135,7 +153,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	s, err := loadSettings("serve", args)
+	s, err := loadSettings(newFlags("serve"), args)
 	if err != nil {
 		return err
 	}
@@ -167,7 +185,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	over.hup = make(chan os.Signal, 1)
-	over.check = over.asks(append([]string{"check"}, args...)...)
+	over.check = over.asks(append([]string{"check", "-write"}, args...)...)
 	tasks = append(tasks, serveSocket, over.watch, r.watch(over.hup))
 	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
 		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.keep(ctx, path, s.db, log) })
@@ -182,6 +200,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 			return err
 		}
 	}
+	s.confine(over, log)
 	ctx, stop := untilSignal(ctx, true)
 	defer stop()
 	log.Info("ready", s.Sensor.where(), "socket", s.P0f.Socket, "signatures", s.db.Count())

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/sandbox"
+)
+
+// confine shuts serve in, once all is open. What the kernel lacks is a warning:
+// the unit, or the user, still bounds what the process may do.
+func (s *settings) confine(over *handover, log *slog.Logger) {
+	if !s.Sensor.Sandbox {
+		return
+	}
+	_, _ = time.Now().Zone() // reads files
+	err := sandbox.Enter(s.confinement(over))
+	if err == nil {
+		return
+	}
+	for _, reason := range unjoin(err) {
+		log.Warn("the sandbox is not whole", "reason", reason)
+	}
+}
+
+// unjoin returns the errors that were joined.
+func unjoin(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// confinement is what serve needs after its start: to answer, to read anew
+// what SIGHUP and SIGUSR1 ask for, and to execute the program anew.
+func (s *settings) confinement(over *handover) sandbox.Rules {
+	r := sandbox.Rules{
+		Read:    append([]string{s.path, s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
+		Append:  []string{s.Log.P0f, s.Log.JSON},
+		Replace: []string{s.Signatures.Unknown},
+		Listen:  s.unixSockets(),
+	}
+	switch {
+	case s.Sensor.Source == sourceSockops:
+		r.SockOps, r.Tree = true, []string{"/sys/kernel/btf", "/sys/devices/system/cpu", s.Sensor.Cgroup}
+	case s.Sensor.Ask == "":
+		r.Capture = true
+	}
+	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile,
+		s.Sensor.AskCert, s.Sensor.AskCA, s.Sensor.AskTokenFile)
+	if over.cannot == "" {
+		r.Execute = []string{over.program}
+		r.LowPorts = s.lowPorts()
+	}
+	if s.asksByName() {
+		r.Read = append(r.Read, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
+	}
+	if _, byTLS := s.Sensor.tlsAddr(); byTLS && s.Sensor.AskCert == "" && s.Sensor.AskCA == "" {
+		r.Tree = append(r.Tree, "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
+	}
+	return r
+}
+
+// listens is where all fronts listen that are not p0f's own.
+func (c *config) listens() []string {
+	var all []string
+	for _, list := range [][]string{c.socketV2(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// unixSockets are the paths of all sockets.
+func (c *config) unixSockets() []string {
+	paths := []string{c.P0f.Socket}
+	for _, at := range c.listens() {
+		if network, path, err := endpoint(at); err == nil && network == "unix" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// lowPorts reports whether a front listens on a port that takes a privilege,
+// which the program executed anew needs again.
+func (c *config) lowPorts() bool {
+	for _, at := range c.listens() {
+		network, addr, err := endpoint(at)
+		if err != nil || network != "tcp" {
+			continue
+		}
+		_, port, _ := net.SplitHostPort(addr)
+		if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1024 {
+			return true
+		}
+	}
+	return false
+}
+
+// asksByName reports whether the sensor that is asked has to be looked up.
+func (c *config) asksByName() bool {
+	addr, _ := c.Sensor.tlsAddr()
+	network, addr, err := endpoint(addr)
+	if c.Sensor.Ask == "" || err != nil || network != "tcp" {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	_, err = netip.ParseAddr(host)
+	return err != nil
+}
+
+// tryWrites makes in each place what serve would make there, so that SIGUSR2 is
+// refused where the program executed anew would fail.
+func (s *settings) tryWrites() error {
+	for _, l := range []struct{ key, path string }{{"log.p0f", s.Log.P0f}, {"log.json", s.Log.JSON}} {
+		if l.path == "" {
+			continue
+		}
+		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return s.at(l.key, err)
+		}
+		f.Close()
+	}
+	if path := s.Signatures.Unknown; path != "" {
+		f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+		if err != nil {
+			return s.at("signatures.unknown", err)
+		}
+		f.Close()
+		os.Remove(f.Name())
+	}
+	for _, path := range s.unixSockets() {
+		if err := trySocket(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("socket %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// trySocket makes a socket in a folder, and removes it.
+func trySocket(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	ln, err := net.Listen("unix", filepath.Join(dir, "."+strconv.Itoa(os.Getpid())))
+	if err != nil {
+		return err
+	}
+	return ln.Close()
+}
