@@ -170,10 +170,7 @@ func TestConfined(t *testing.T) {
 		{"sockops", "source = \"sockops\"\nports = [7825]\ncgroup = \"CGROUP\"", nil, caps(sockOps), files},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if strings.Contains(tt.sensor, "CGROUP") {
-				tt.sensor = strings.Replace(tt.sensor, "CGROUP", lab.NewCgroup(t).Path, 1)
-			}
-			s := confined(t, tt.sensor)
+			s := confined(t, strings.Replace(tt.sensor, "CGROUP", lab.NewCgroup(t).Path, 1))
 			unknown := filepath.Join(s.dir, "lib", "unknown.fp")
 			if err := os.WriteFile(unknown, nil, 0o644); err != nil {
 				t.Fatal(err)

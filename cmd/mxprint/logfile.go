@@ -74,11 +74,12 @@ func (l *logFile) Close() error {
 	return l.f.Close()
 }
 
-// reopens returns the task that opens logs anew at every SIGUSR1.
+// reopens returns the task that opens logs anew at every SIGUSR1, which no longer
+// ends the process from now on.
 func reopens(log *slog.Logger, files ...*logFile) func(context.Context) error {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGUSR1)
 	return func(ctx context.Context) error {
-		ch := make(chan os.Signal, 1)
-		signal.Notify(ch, syscall.SIGUSR1)
 		defer signal.Stop(ch)
 		for {
 			select {

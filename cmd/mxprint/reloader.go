@@ -62,10 +62,11 @@ func (r *reloader) reload() (int, error) {
 	return db.Count(), nil
 }
 
-// watch returns the task that reloads at every SIGHUP, which comes by ch.
+// watch returns the task that reloads at every SIGHUP, which comes by ch. From
+// now on none is lost.
 func (r *reloader) watch(ch chan os.Signal) func(context.Context) error {
+	signal.Notify(ch, syscall.SIGHUP)
 	return func(ctx context.Context) error {
-		signal.Notify(ch, syscall.SIGHUP)
 		defer signal.Stop(ch)
 		for {
 			select {

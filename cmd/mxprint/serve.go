@@ -184,6 +184,8 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := untilSignal(ctx, true)
+	defer stop()
 	over.hup = make(chan os.Signal, 1)
 	over.check = over.asks(append([]string{"check", "-write"}, args...)...)
 	tasks = append(tasks, serveSocket, over.watch, r.watch(over.hup))
@@ -201,8 +203,6 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 		}
 	}
 	s.confine(over, log)
-	ctx, stop := untilSignal(ctx, true)
-	defer stop()
 	log.Info("ready", s.Sensor.where(), "socket", s.P0f.Socket, "signatures", s.db.Count())
 	if err := over.manager.ready(); err != nil {
 		log.Warn("the service manager does not hear", "reason", err)
