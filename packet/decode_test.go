@@ -25,7 +25,7 @@ func TestDecodeFields(t *testing.T) {
 	binary.BigEndian.PutUint32(b[20+8:], 7)
 	d := Decoder{Link: LinkEthernet}
 	var got Segment
-	if err := d.Decode(behind(14, b), 14+len(b), &got); err != nil {
+	if err := d.Decode(ethernet(b), 14+len(b), &got); err != nil {
 		t.Fatal(err)
 	}
 	want := Segment{
@@ -51,9 +51,9 @@ func TestDecodeFields(t *testing.T) {
 	}
 }
 
-// TestDecodeIPv4Order holds the checks of p0f v3 §1.4 to their order: each
+// TestP0fIPv4Order holds the checks of p0f v3 §1.4 to their order: each
 // packet but the first of a kind fails in two ways, and the earlier one shows.
-func TestDecodeIPv4Order(t *testing.T) {
+func TestP0fIPv4Order(t *testing.T) {
 	set := func(b []byte, at int, v ...byte) []byte { copy(b[at:], v); return b }
 	for _, tt := range []struct {
 		name string
@@ -86,7 +86,7 @@ func TestDecodeIPv4Order(t *testing.T) {
 		{"no flags", set(syn4(), 33, 0), ErrFlags},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := Decoder{Link: LinkRaw}
+			d := Decoder{Link: LinkRaw, P0f: true}
 			var s Segment
 			if got := d.Decode(tt.b, len(tt.b), &s); got != tt.want {
 				t.Errorf("Decode(%x) = %v, want %v", tt.b, got, tt.want)
@@ -117,7 +117,7 @@ func TestDecodeIPv4Takes(t *testing.T) {
 	}
 }
 
-func TestDecodeIPv6(t *testing.T) {
+func TestP0fIPv6(t *testing.T) {
 	set := func(b []byte, at int, v ...byte) []byte { copy(b[at:], v); return b }
 	for _, tt := range []struct {
 		name string
@@ -139,7 +139,7 @@ func TestDecodeIPv6(t *testing.T) {
 		{"data offset 6", set(syn6(), 52, 0x60), ErrHeader},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := Decoder{Link: LinkRaw}
+			d := Decoder{Link: LinkRaw, P0f: true}
 			var s Segment
 			if got := d.Decode(tt.b, len(tt.b), &s); got != tt.want {
 				t.Errorf("Decode(%x) = %v, want %v", tt.b, got, tt.want)
@@ -178,7 +178,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-func TestHeadersOnly(t *testing.T) {
+func TestP0fHeadersOnly(t *testing.T) {
 	whole := withPayload(withOptions(syn4(), linuxOptions...), make([]byte, 1000)...)
 	whole6 := withPayload(withOptions(syn6(), linuxOptions...), make([]byte, 1000)...)
 	for _, tt := range []struct {
@@ -198,8 +198,8 @@ func TestHeadersOnly(t *testing.T) {
 		{"IPv6 header alone", whole6, 40, ErrCut},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			frame := behind(14, tt.frame)
-			d := Decoder{Link: LinkEthernet, HeadersOnly: true}
+			frame := ethernet(tt.frame)
+			d := Decoder{Link: LinkEthernet, P0f: true, HeadersOnly: true}
 			var s Segment
 			if got := d.Decode(frame[:14+tt.kept], len(frame), &s); got != tt.want {
 				t.Fatalf("Decode of %d bytes = %v, want %v", tt.kept, got, tt.want)
@@ -215,9 +215,9 @@ func TestHeadersOnly(t *testing.T) {
 		})
 	}
 	// The wire length bounds the packet, not what was captured.
-	frame := behind(14, syn4())
+	frame := ethernet(syn4())
 	for _, headersOnly := range []bool{false, true} {
-		d := Decoder{Link: LinkEthernet, HeadersOnly: headersOnly}
+		d := Decoder{Link: LinkEthernet, P0f: true, HeadersOnly: headersOnly}
 		var s Segment
 		if got := d.Decode(frame, len(frame)-1, &s); got != ErrShort {
 			t.Errorf("Decode with a wire length of one byte less, HeadersOnly %v = %v, want %v", headersOnly, got, ErrShort)
@@ -228,10 +228,10 @@ func TestHeadersOnly(t *testing.T) {
 	}
 }
 
-// TestLongFrame is for frames of more bytes than IP can name.
-func TestLongFrame(t *testing.T) {
-	frame := append(behind(14, syn4()), make([]byte, 100_000)...)
-	d := Decoder{Link: LinkEthernet}
+// TestP0fLongFrame is for frames of more bytes than IP can name.
+func TestP0fLongFrame(t *testing.T) {
+	frame := append(ethernet(syn4()), make([]byte, 100_000)...)
+	d := Decoder{Link: LinkEthernet, P0f: true}
 	var s Segment
 	if err := d.Decode(frame, len(frame), &s); err != nil || s.PayloadLen != 0 {
 		t.Errorf("Decode = payload %d, %v; want 0 and no error", s.PayloadLen, err)
@@ -250,20 +250,21 @@ func TestVersionErrorText(t *testing.T) {
 
 func TestDecodeAllocatesNothing(t *testing.T) {
 	frames := [][]byte{
-		behind(14, withOptions(syn4(), linuxOptions...)),
-		behind(14, withOptions(syn6(), linuxOptions...)),
-		behind(14, syn4()[:39]),
-		behind(14, append([]byte{0x75}, syn4()[1:]...)),
+		ethernet(withOptions(syn4(), linuxOptions...)),
+		ethernet(withOptions(syn6(), linuxOptions...)),
+		ethernet(syn4()[:39]),
+		ethernet(append([]byte{0x75}, syn4()[1:]...)),
+		tagged(ethernet(syn4()), etherTag, etherOuter),
+		ethernet(withExtensions(syn6(), extHopByHop, extFragment)),
 	}
-	for _, link := range []LinkType{LinkEthernet, LinkSLL2} {
-		d := Decoder{Link: link}
+	for _, d := range []Decoder{{Link: LinkEthernet}, {Link: LinkIPv4 + 100}, {Link: LinkEthernet, P0f: true}, {Link: LinkSLL2, P0f: true}} {
 		var s Segment
 		if n := testing.AllocsPerRun(100, func() {
 			for _, f := range frames {
 				_ = d.Decode(f, len(f), &s)
 			}
 		}); n != 0 {
-			t.Errorf("Decode of link type %d makes %v allocations, want 0", link, n)
+			t.Errorf("Decode of link type %d, as p0f %v, makes %v allocations, want 0", d.Link, d.P0f, n)
 		}
 	}
 }
@@ -277,7 +278,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"IPv6", withOptions(syn6(), linuxOptions...)},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			frame := behind(14, tt.ip)
+			frame := ethernet(tt.ip)
 			d := Decoder{Link: LinkEthernet}
 			var s Segment
 			b.ReportAllocs()
@@ -291,7 +292,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func ExampleDecoder() {
-	frame := behind(14, withOptions(syn4(), linuxOptions...))
+	frame := ethernet(withOptions(syn4(), linuxOptions...))
 	d := Decoder{Link: LinkEthernet}
 	var s Segment
 	if err := d.Decode(frame, len(frame), &s); err != nil {

@@ -73,6 +73,38 @@ func withIPOptions(b []byte, opt ...byte) []byte {
 // withPayload appends data.
 func withPayload(b []byte, data ...byte) []byte { return grow(b, len(b), data...) }
 
+// withExtensions puts extension headers of 16 bytes, or 8 of a fragment header,
+// before the TCP header of an IPv6 packet that has none.
+func withExtensions(b []byte, kinds ...byte) []byte {
+	for i := len(kinds) - 1; i >= 0; i-- {
+		h := []byte{b[6], 1, 1, 12, 15: 0} // PadN
+		if kinds[i] == extFragment {
+			h = []byte{b[6], 0, 0, 1, 0, 0, 0, 9}
+		}
+		b[6] = kinds[i]
+		b = grow(b, 40, h...)
+	}
+	return b
+}
+
+// ethernet puts an Ethernet header before a packet.
+func ethernet(b []byte) []byte {
+	t := uint16(etherIPv4)
+	if b[0]>>4 == 6 {
+		t = etherIPv6
+	}
+	return append(binary.BigEndian.AppendUint16(make([]byte, 12), t), b...)
+}
+
+// tagged puts tags into an Ethernet frame, the outermost first.
+func tagged(frame []byte, types ...uint16) []byte {
+	var tags []byte
+	for _, t := range types {
+		tags = append(binary.BigEndian.AppendUint16(tags, t), 0x60, 42)
+	}
+	return append(frame[:12:12], append(tags, frame[12:]...)...)
+}
+
 // behind puts n bytes before a packet, as a link header.
 func behind(n int, b []byte) []byte { return append(make([]byte, n), b...) }
 

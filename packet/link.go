@@ -1,11 +1,13 @@
 package packet
 
+import "encoding/binary"
+
 // LinkType is the link-layer type of a capture, numbered as in pcap and pcapng
 // files (LINKTYPE_ values).
 type LinkType uint16
 
-// The link types whose IP header stands at an offset p0f knows
-// (p0f v3 §1.3), and three it finds by looking.
+// The link types whose headers are known. Of others the first frame shows where
+// the IP header starts.
 const (
 	LinkNull      LinkType = 0
 	LinkEthernet  LinkType = 1
@@ -22,32 +24,115 @@ const (
 	LinkSLL2      LinkType = 276
 )
 
+// EtherTypes. 0x88a8 is the outer tag of 802.1ad (QinQ), 0x9100 what was used
+// before there was one.
 const (
-	offsetUnknown = -1 // to be found by looking at the frames
+	etherIPv4   = 0x0800
+	etherIPv6   = 0x86dd
+	etherTag    = 0x8100
+	etherOuter  = 0x88a8
+	etherOuter0 = 0x9100
+
+	maxTags = 4
+)
+
+// network returns where the IP header starts in a frame.
+func (d *Decoder) network(frame []byte) (int, error) {
+	switch d.Link {
+	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
+		return 0, nil
+	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial:
+		return 4, nil
+	case LinkPPPEther:
+		return 8, nil
+	case LinkEthernet:
+		return etherPayload(frame, 12, 14)
+	case LinkSLL:
+		return etherPayload(frame, 14, 16)
+	case LinkSLL2:
+		return etherPayload(frame, 0, 20)
+	case LinkPFLOG:
+		if len(frame) == 0 {
+			return 0, ErrShort
+		}
+		return (int(frame[0]) + 3) &^ 3, nil
+	case LinkIEEE80211:
+		return wlanPayload(frame)
+	}
+	return d.detect(frame, len(frame)), nil
+}
+
+// etherPayload returns where the IP header starts: at off, or behind the tags
+// that the EtherType at typeAt announces.
+func etherPayload(frame []byte, typeAt, off int) (int, error) {
+	for range maxTags + 1 {
+		if len(frame) < off {
+			return 0, ErrShort
+		}
+		switch binary.BigEndian.Uint16(frame[typeAt:]) {
+		case etherIPv4, etherIPv6:
+			return off, nil
+		case etherTag, etherOuter, etherOuter0:
+			typeAt, off = off+2, off+4
+		default:
+			return 0, ErrNotIP
+		}
+	}
+	return 0, ErrNotIP
+}
+
+// wlanPayload is etherPayload for a data frame of IEEE 802.11, whose header has
+// parts that the frame control announces, and a SNAP header behind it
+// (IEEE 802.11-2020 §9.2.3).
+func wlanPayload(frame []byte) (int, error) {
+	if len(frame) < 2 {
+		return 0, ErrShort
+	}
+	const (
+		kind, data           = 0x0c, 0x08 // of the first byte
+		noData, qos          = 0x40, 0x80
+		bothDS, sealed, plus = 0x03, 0x40, 0x80 // of the second
+	)
+	control, flags := frame[0], frame[1]
+	if control&kind != data || control&noData != 0 || flags&sealed != 0 {
+		return 0, ErrNotIP
+	}
+	n := 24
+	if flags&bothDS == bothDS {
+		n += 6 // a fourth address
+	}
+	if control&qos != 0 {
+		n += 2
+		if flags&plus != 0 {
+			n += 4 // HT control
+		}
+	}
+	if len(frame) < n+8 {
+		return 0, ErrShort
+	}
+	if [3]byte(frame[n:]) != [3]byte{0xaa, 0xaa, 3} {
+		return 0, ErrNotIP
+	}
+	return etherPayload(frame, n+6, n+8)
+}
+
+const (
+	offsetUnknown = -1 // no frame has shown it
 	lastAutoOff   = 38 // the last offset that detection tries
 )
 
-// offset returns where the IP header starts in a frame of this type, or
-// offsetUnknown. The values for LinkLoop, LinkPPPSerial and LinkPFLOG are not
-// those of today's headers; p0f uses them, and so discards such captures.
-func (l LinkType) offset() int {
-	switch l {
-	case LinkRaw, 12, 14: // 12 and 14 are DLT_RAW of some systems
-		return 0
-	case LinkNull, LinkPPP:
-		return 4
-	case LinkLoop, LinkPPPSerial, LinkPPPEther:
-		return 8
-	case LinkEthernet:
-		return 14
-	case LinkSLL:
-		return 16
-	case LinkPFLOG:
-		return 28
-	case LinkIEEE80211:
-		return 32
+// detect returns where the IP header starts in the frames of a link type that
+// is not known: where it does in the first frame that shows one.
+func (d *Decoder) detect(frame []byte, n int) int {
+	if d.found {
+		return d.detected
 	}
-	return offsetUnknown
+	off := detectOffset(frame, min(n, len(frame)))
+	if d.lost = off == offsetUnknown; d.lost {
+		return 0
+	}
+	d.found, d.detected = true, off
+	return off
 }
 
 // detectOffset looks for a TCP/IP header at the even offsets of a frame of
@@ -58,15 +143,9 @@ func detectOffset(frame []byte, n int) int {
 		b := frame[off:]
 		v6 := n-off >= minIPv6 && b[0]>>4 == 6 && b[6] == protoTCP
 		v4 := b[0]>>4 == 4 && b[9] == protoTCP
-		if !v4 && !v6 {
-			continue
+		if v4 || v6 {
+			return off
 		}
-		// p0f takes 81 00 before the header for a VLAN tag behind it, and is
-		// wrong for this frame and all later ones.
-		if off >= 4 && frame[off-4] == 0x81 && frame[off-3] == 0x00 {
-			off -= 4
-		}
-		return off
 	}
 	return offsetUnknown
 }

@@ -7,8 +7,8 @@
 // and imports the standard library alone.
 //
 // It implements sections 1.2 to 1.8 of the p0f v3 behaviour (see
-// docs/p0f-compatibility.md); the capture filter of section 1.1 is package
-// filter's.
+// docs/p0f-compatibility.md), and decodes more than p0f unless Decoder.P0f is
+// set; the capture filter of section 1.1 is package filter's.
 package packet
 
 import "net/netip"
@@ -23,19 +23,20 @@ type Segment struct {
 	TS1, TS2 uint32 // TSval and TSecr; 0 unless a timestamp option was parsed
 
 	Quirks Quirks
-	Flags  uint16 // the nine TCP flags, FlagFIN to FlagNS
+	Flags  uint16 // the nine TCP flags, FlagFIN to FlagAE
 
 	Window     uint16 // as sent, not scaled
 	MSS        uint16 // bytes; 0 = no MSS option
 	PayloadOff uint16 // offset of the payload in the frame, link header included
-	PayloadLen uint16 // bytes after the TCP header, IP padding excluded
+	PayloadLen uint16 // bytes after the TCP header, IP padding excluded; 65535 where it is more
+	ExtLen     uint16 // bytes of IPv6 extension headers, which lie before the TCP header
 
 	Version   uint8 // 4 or 6
 	Type      Type  // which of SYN, ACK, FIN and RST are set
 	TTL       uint8 // IPv4 TTL or IPv6 hop limit, as observed
 	DSCP      uint8 // six bits: TOS or traffic class >> 2
 	IPOptLen  uint8 // bytes of IPv4 options, 0..40; 0 for IPv6
-	HeaderLen uint8 // bytes of IP and TCP header together, options included
+	HeaderLen uint8 // bytes of IP and TCP header together, options included, ExtLen not
 	Scale     uint8 // window scale shift; 0 also when the option is absent
 
 	Layout Layout
@@ -51,8 +52,15 @@ func (s *Segment) MTU() int {
 	return int(s.MSS) + 40
 }
 
-// TCP flag bits of Segment.Flags. FlagNS is the bit of RFC 3540, now the AE bit
-// of Accurate ECN (RFC 9768).
+// AccECN reports whether a SYN asks for Accurate ECN (RFC 9768 §3.1.1), and not
+// for the ECN of RFC 3168.
+func (s *Segment) AccECN() bool {
+	const ask = FlagAE | FlagCWR | FlagECE
+	return s.Type == SYN && s.Flags&ask == ask
+}
+
+// TCP flag bits of Segment.Flags. FlagAE is of Accurate ECN (RFC 9768); it was
+// the bit NS of RFC 3540.
 const (
 	FlagFIN = 1 << iota
 	FlagSYN
@@ -62,7 +70,7 @@ const (
 	FlagURG
 	FlagECE
 	FlagCWR
-	FlagNS
+	FlagAE
 )
 
 // Type is the combination of SYN, ACK, FIN and RST of a segment. Only the
