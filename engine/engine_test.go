@@ -117,16 +117,19 @@ func TestWarnsOnce(t *testing.T) {
 	raw := append([]byte{0x30, 9: 6, 59: 0}, []byte{}...)
 	for _, tt := range []struct {
 		name  string
+		p0f   bool
 		link  packet.LinkType
 		frame []byte
 		want  string
 	}{
-		{"Ethernet", packet.LinkEthernet, noise, "Unknown packet type 0, link detection issue?"},
-		{"link with detection", packet.LinkIPv4, raw, "Unable to find link-specific packet offset"},
+		{"Ethernet", false, packet.LinkEthernet, noise, "Unknown packet type 0, link detection issue?"},
+		{"Ethernet, as p0f", true, packet.LinkEthernet, noise, "Unknown packet type 0, link detection issue?"},
+		{"IPv4", false, packet.LinkIPv4, raw, "Unknown packet type 3, link detection issue?"},
+		{"link with detection, as p0f", true, packet.LinkIPv4, raw, "Unable to find link-specific packet offset"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			e := New(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			e := New(Config{Rule: Rule{P0f: tt.p0f}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			in := feed(e)
 			for range 3 {
 				in.frame(&capture.Frame{Data: tt.frame, WireLen: len(tt.frame), Link: tt.link})

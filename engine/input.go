@@ -49,6 +49,9 @@ func (in *input) frame(f *capture.Frame) {
 	b := &in.batches[0]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
+	if !in.link.counts(f, &next.Segment, err) {
+		return
+	}
 	if err != nil {
 		in.warn(err)
 	}

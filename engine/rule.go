@@ -1,76 +1,153 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
+	"regexp"
 
 	"golang.org/x/net/bpf"
 
+	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/packet"
 )
 
 // Rule says which frames count. The zero value takes all TCP.
+//
+// Expr holds for a packet behind no, one or two VLAN tags, and with IPv6
+// extension headers as if they were not there. Where it has the word vlan, it
+// says itself which tags are there, and nothing is looked for behind others.
 type Rule struct {
 	Expr    string          // pcap-filter text, "dst port 25"; empty for all TCP
-	Program *filter.Program // a compiled filter to use instead of Expr, for one link type
+	Program *filter.Program // a compiled filter to use instead of Expr, for one link type; nothing is added to it
+
+	// P0f takes the frames that p0f 3.09b takes, and decodes them as it does:
+	// see packet.Decoder.
+	P0f bool
 }
 
 // link is what frames of one link type need.
 type link struct {
 	decoder packet.Decoder
 	filter  *filter.Program
+	// bare is the filter for frames without their IPv6 extension headers; nil
+	// where it is not needed.
+	bare    *filter.Program
+	scratch [512]byte
 }
 
 func (r *Rule) newLink(t packet.LinkType) (*link, error) {
-	p, err := r.compile(filter.Config{Link: int(t), Savefile: true})
+	take, bare, err := r.compile(filter.Config{Link: int(t), Savefile: true})
 	if err != nil {
 		return nil, err
 	}
-	return &link{decoder: packet.Decoder{Link: t}, filter: p}, nil
+	return &link{decoder: packet.Decoder{Link: t, P0f: r.P0f}, filter: take, bare: bare}, nil
 }
 
 // Kernel returns the rule as a program for a packet socket whose frames are of
-// link type t.
+// link type t. Of IPv6 packets with extension headers it lets pass what may be
+// TCP: a program without loops cannot follow the headers. The engine holds
+// these against the rule.
 func (r *Rule) Kernel(t packet.LinkType) ([]bpf.RawInstruction, error) {
-	p, err := r.compile(filter.Config{Link: int(t), KernelVLAN: t == packet.LinkEthernet})
+	take, _, err := r.compile(filter.Config{Link: int(t), KernelVLAN: t == packet.LinkEthernet})
 	if err != nil {
 		return nil, err
 	}
-	return p.Instructions(), nil
+	return take.Instructions(), nil
 }
 
 // Check reports what is wrong with the rule for frames of link type t.
 func (r *Rule) Check(t packet.LinkType) error {
-	_, err := r.compile(filter.Config{Link: int(t), Savefile: true})
+	_, _, err := r.compile(filter.Config{Link: int(t), Savefile: true})
 	return err
 }
 
-// compile adds to the rule what p0f adds: TCP alone, and on Ethernet the same
-// behind one VLAN tag (p0f v3 §1.1).
-func (r *Rule) compile(cfg filter.Config) (*filter.Program, error) {
+// extended matches IPv6 packets whose first header is an extension header, or
+// a fragment's, and is followed by TCP or another one. Most with hop-by-hop
+// options are of multicast, and do not pass.
+const extended = "(ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 60) and " +
+	"(ip6[40] = 6 or ip6[40] = 0 or ip6[40] = 43 or ip6[40] = 44 or ip6[40] = 60)"
+
+var namesTags = regexp.MustCompile(`\bvlan\b`)
+
+// compile returns the filter that frames are taken by, and the one for link.bare.
+func (r *Rule) compile(cfg filter.Config) (take, bare *filter.Program, err error) {
 	if r.Program != nil {
-		return r.Program, nil
+		return r.Program, nil, nil
 	}
-	plain, tagged := "tcp", "tcp or (vlan and tcp)"
+	cfg.Extended = !r.P0f
+	text := "tcp"
 	if r.Expr != "" {
 		// On its own first, so that an error speaks of the rule as given.
 		if _, err := filter.Compile(r.Expr, cfg); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		plain = "tcp and (" + r.Expr + ")"
-		tagged = "(" + plain + ") or (vlan and " + plain + ")"
+		text = "tcp and (" + r.Expr + ")"
 	}
-	p, err := filter.Compile(plain, cfg)
-	if cfg.Link == int(packet.LinkEthernet) {
-		if q, e := filter.Compile(tagged, cfg); e == nil {
-			p, err = q, nil
+	tags := 2
+	switch {
+	case r.P0f && cfg.Link == int(packet.LinkEthernet):
+		tags = 1 // p0f v3 §1.1
+	case r.P0f:
+		tags = 0
+	case namesTags.MatchString(r.Expr):
+		// "vlan" moves what stands behind it.
+		text, tags = "("+r.Expr+") and tcp", 0
+	}
+	// Fewer where the link type has no tags, or the program gets too long.
+	for ; tags >= 0; tags-- {
+		if bare, err = filter.Compile(tagged(text, tags), cfg); err != nil {
+			continue
 		}
+		if take = bare; !r.P0f {
+			if take, err = filter.Compile(tagged("("+text+") or ("+extended+")", tags), cfg); err != nil {
+				continue
+			}
+		}
+		break
 	}
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case bare.RejectsAll():
+		return nil, nil, fmt.Errorf("filter %q: no TCP packet can match it", r.Expr)
+	case r.P0f:
+		bare = nil
 	}
-	if p.RejectsAll() {
-		return nil, fmt.Errorf("filter %q: no TCP packet can match it", r.Expr)
+	return take, bare, nil
+}
+
+// tagged is a rule for a packet behind so many VLAN tags at the most.
+func tagged(text string, tags int) string {
+	if tags == 0 {
+		return text
 	}
-	return p, nil
+	return "(" + text + ") or (vlan and (" + tagged(text, tags-1) + "))"
+}
+
+// counts reports whether a frame counts that the filter took, and that was
+// decoded or not.
+func (l *link) counts(f *capture.Frame, s *packet.Segment, err error) bool {
+	switch {
+	case l.bare == nil:
+		return true
+	case err != nil:
+		return err != packet.ErrNotTCP // but something else behind extension headers
+	case s.ExtLen == 0:
+		return true
+	}
+	tcp := int(s.PayloadOff) - int(s.HeaderLen) + 40
+	ext := int(s.ExtLen)
+	ip := tcp - ext - 40
+	n := copy(l.scratch[:], f.Data[:ip+40])
+	n += copy(l.scratch[n:], f.Data[tcp:])
+	b := l.scratch[:n]
+	if n < ip+40 {
+		return false // no link header is so long
+	}
+	b[ip+6] = 6 // TCP is the next header
+	if length := b[ip+4 : ip+6]; length[0]|length[1] != 0 {
+		binary.BigEndian.PutUint16(length, binary.BigEndian.Uint16(length)-uint16(ext))
+	}
+	return l.bare.Match(b, f.WireLen-ext)
 }

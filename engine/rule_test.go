@@ -5,11 +5,48 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestRule: which frames count, by p0f v3 §1.1.
+// labSYN6 is the IPv6 SYN of the lab to another port.
+func labSYN6(t testing.TB, port uint16) []byte {
+	t.Helper()
+	_, records := labRecords(t)
+	b := append([]byte(nil), records[2][16:]...)
+	if b[14]>>4 != 6 {
+		t.Fatalf("the third frame of %s is %x, want an IPv6 packet", labCapture, b)
+	}
+	binary.BigEndian.PutUint16(b[14+40+2:], port)
+	return b
+}
+
+// extend puts extension headers of 8 bytes into an Ethernet frame of IPv6.
+func extend(frame []byte, kinds ...byte) []byte {
+	b := append([]byte(nil), frame...)
+	for i := len(kinds) - 1; i >= 0; i-- {
+		h := []byte{b[20], 0, 1, 4, 0, 0, 0, 0} // PadN
+		if kinds[i] == 44 {
+			h = []byte{b[20], 0, 0, 1, 0, 0, 0, 9} // offset 0, more fragments
+		}
+		b[20] = kinds[i]
+		b = append(b[:54:54], append(h, b[54:]...)...)
+		binary.BigEndian.PutUint16(b[18:], binary.BigEndian.Uint16(b[18:])+8)
+	}
+	return b
+}
+
+// tagFrame puts tags into an Ethernet frame, all of number 42.
+func tagFrame(b []byte, kinds ...uint16) []byte {
+	var tags []byte
+	for _, k := range kinds {
+		tags = append(binary.BigEndian.AppendUint16(tags, k), 0, 42)
+	}
+	return append(append(append([]byte(nil), b[:12]...), tags...), b[12:]...)
+}
+
+// TestRule: which frames count; for p0f by p0f v3 §1.1.
 func TestRule(t *testing.T) {
 	syn := labFrame(t).Data
 	edit := func(at int, v ...byte) []byte {
@@ -17,40 +54,72 @@ func TestRule(t *testing.T) {
 		copy(b[at:], v)
 		return b
 	}
-	tag := func(b []byte, kind ...byte) []byte {
-		return append(append(append([]byte(nil), b[:12]...), append(kind, 0, 42)...), b[12:]...)
-	}
+	tag := tagFrame
 	port26 := edit(14+20+2, 0, 26)
+	syn6, other6 := labSYN6(t, 25), labSYN6(t, 26)
+	udp := edit(14+9, 17)
+	udp6 := append([]byte(nil), syn6...)
+	udp6[20] = 17
 	for _, tt := range []struct {
 		name  string
 		rule  string
 		frame []byte
 		want  bool
+		p0f   bool
 	}{
-		{"SYN", "", syn, true},
-		{"UDP", "", edit(14+9, 17), false},
-		{"ARP", "", edit(12, 8, 6), false},
-		{"fragment", "", edit(14+6, 0x20, 1), true}, // counted, though it decodes to nothing
-		{"tagged", "", tag(syn, 0x81, 0), true},
-		{"tagged 88a8", "", tag(syn, 0x88, 0xa8), true},
-		{"tagged twice", "", tag(tag(syn, 0x81, 0), 0x81, 0), false},
-		{"cut in the protocol", "", syn[:20], false},
+		{"SYN", "", syn, true, true},
+		{"UDP", "", udp, false, false},
+		{"ARP", "", edit(12, 8, 6), false, false},
+		{"fragment", "", edit(14+6, 0x20, 1), true, true}, // counted, though it decodes to nothing
+		{"tagged", "", tag(syn, 0x8100), true, true},
+		{"tagged 88a8", "", tag(syn, 0x88a8), true, true},
+		{"tagged twice", "", tag(syn, 0x88a8, 0x8100), true, false},
+		{"tagged three times", "", tag(syn, 0x8100, 0x8100, 0x8100), false, false},
+		{"cut in the protocol", "", syn[:20], false, false},
 
-		{"port 25", "dst port 25", syn, true},
-		{"port 26", "dst port 25", port26, false},
-		{"tagged, port 25", "dst port 25", tag(syn, 0x81, 0), true},
-		{"tagged, port 26", "dst port 25", tag(port26, 0x81, 0), false},
-		{"or binds within the rule", "dst port 25 or udp", edit(14+9, 17), false},
-		{"or binds within the rule, tagged", "dst port 465 or dst port 25", tag(syn, 0x81, 0), true},
-		{"a rule that closes brackets", "(dst port 26)", port26, true},
+		{"port 25", "dst port 25", syn, true, true},
+		{"port 26", "dst port 25", port26, false, false},
+		{"tagged, port 25", "dst port 25", tag(syn, 0x8100), true, true},
+		{"tagged, port 26", "dst port 25", tag(port26, 0x8100), false, false},
+		{"tagged twice, port 25", "dst port 25", tag(syn, 0x8100, 0x8100), true, false},
+		{"tagged twice, port 26", "dst port 25", tag(port26, 0x8100, 0x8100), false, false},
+		{"or binds within the rule", "dst port 25 or udp", udp, false, false},
+		{"or binds within the rule, tagged", "dst port 465 or dst port 25", tag(syn, 0x8100), true, true},
+		{"a rule that closes brackets", "(dst port 26)", port26, true, true},
+
+		{"hop-by-hop options", "", extend(syn6, 0), true, false},
+		{"hop-by-hop options, port 25", "dst port 25", extend(syn6, 0), true, false},
+		{"hop-by-hop options, port 26", "dst port 25", extend(other6, 0), false, false},
+		{"hop-by-hop options, UDP", "", extend(udp6, 0), false, false},
+		{"three, port 25", "dst port 25", extend(syn6, 0, 43, 60), true, false},
+		{"three, port 26", "dst port 25", extend(other6, 0, 43, 60), false, false},
+		{"three, UDP", "", extend(udp6, 0, 43, 60), false, false},
+		{"first fragment", "", extend(syn6, 44), true, true},
+		{"first fragment, port 25", "dst port 25", extend(syn6, 44), true, false},
+		{"first fragment, port 26", "dst port 25", extend(other6, 44), false, false},
+		{"not this port, and first fragment with it", "not port 25", extend(syn6, 44), false, true},
+		{"address, three", "src host 2001:db8::1", extend(syn6, 0, 43, 60), true, false},
+		{"other address, three", "src host 2001:db8::9", extend(syn6, 0, 43, 60), false, false},
+		{"length as if they were not there", "less 94", extend(syn6, 0), true, false},
+		{"QinQ and options, port 25", "dst port 25", tag(extend(syn6, 60), 0x88a8, 0x8100), true, false},
+		{"QinQ and options, port 26", "dst port 25", tag(extend(other6, 60), 0x88a8, 0x8100), false, false},
+
+		{"rule with a tag", "vlan 42 and dst port 25", tag(syn, 0x8100), true, false},
+		{"rule with a tag, options", "vlan 42 and dst port 25", tag(extend(syn6, 0), 0x8100), true, false},
+		{"rule with a tag, options, other port", "vlan 42 and dst port 25", tag(extend(other6, 0), 0x8100), false, false},
+		{"rule with another tag", "vlan 43 and dst port 25", tag(syn, 0x8100), false, false},
+		{"rule with another tag, options", "vlan 43 and dst port 25", tag(extend(syn6, 0), 0x8100), false, false},
+		{"rule with a tag, no tag", "vlan 42 and dst port 25", syn, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, err := (&Rule{Expr: tt.rule}).newLink(packet.LinkEthernet)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := l.filter.Match(tt.frame, len(tt.frame)); got != tt.want {
-				t.Errorf("rule %q on %x = %v, want %v", tt.rule, tt.frame, got, tt.want)
+			for _, p0f := range []bool{false, true} {
+				want := tt.want
+				if p0f {
+					want = tt.p0f
+				}
+				if got := countsFrame(t, Rule{Expr: tt.rule, P0f: p0f}, tt.frame); got != want {
+					t.Errorf("rule %q, P0f %v, on %x = %v, want %v", tt.rule, p0f, tt.frame, got, want)
+				}
 			}
 		})
 	}
@@ -63,6 +132,81 @@ func TestRule(t *testing.T) {
 			t.Error("a SYN without a link header does not count")
 		}
 	})
+}
+
+// countsFrame reports whether an engine with a rule counts an Ethernet frame.
+func countsFrame(t testing.TB, r Rule, frame []byte) bool {
+	t.Helper()
+	e := New(silent(t, Config{Rule: r}))
+	in := feed(e)
+	in.frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet})
+	if in.err != nil {
+		return false // nothing can match
+	}
+	return e.Frames() == 1
+}
+
+// TestRuleLinks: tags and the systems' numbers of IPv6 are known behind other
+// link headers, too.
+func TestRuleLinks(t *testing.T) {
+	syn, syn6 := labFrame(t).Data[14:], labSYN6(t, 25)[14:]
+	pflog := append([]byte{100, 24}, make([]byte, 98)...)
+	snap := []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}
+	sll2 := append([]byte{0x81, 0}, make([]byte, 18)...)
+	wlan := func(control, flags byte, n int) []byte {
+		return append(append([]byte{control, flags}, make([]byte, n-2)...), snap...)
+	}
+	for _, tt := range []struct {
+		name   string
+		link   packet.LinkType
+		header []byte
+		ip     []byte
+		want   bool
+		p0f    bool
+	}{
+		{"SLL, tagged", packet.LinkSLL, append(make([]byte, 14), 0x81, 0, 0, 42, 8, 0), syn, true, false},
+		{"SLL2, tagged", packet.LinkSLL2, append(sll2, 0, 42, 0x08, 0), syn, true, false},
+		{"SLL2, QinQ", packet.LinkSLL2, append(sll2, 0, 42, 0x81, 0, 0, 42, 0x08, 0), syn, true, false},
+		{"pflog, IPv6 of OpenBSD", packet.LinkPFLOG, pflog, syn6, true, false},
+		{"802.11, four addresses", packet.LinkIEEE80211, wlan(0x08, 3, 30), syn, true, false},
+		{"802.11, QoS", packet.LinkIEEE80211, wlan(0x88, 0, 26), syn, true, true},
+		{"802.11, QoS and HT control", packet.LinkIEEE80211, wlan(0x88, 0x80, 30), syn, true, false},
+		{"802.11, all of it", packet.LinkIEEE80211, wlan(0x88, 0x83, 36), syn, true, false},
+	} {
+		for _, p0f := range []bool{false, true} {
+			want := tt.want
+			if p0f {
+				want = tt.p0f
+			}
+			e := New(silent(t, Config{Rule: Rule{Expr: "dst port 25", P0f: p0f}}))
+			frame := append(append([]byte(nil), tt.header...), tt.ip...)
+			feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: tt.link})
+			if got := e.Frames() == 1; got != want {
+				t.Errorf("%s, P0f %v: counted %v, want %v", tt.name, p0f, got, want)
+			}
+			if hosts := e.Stats().Hosts; !p0f && hosts == 0 {
+				t.Errorf("%s: no host is known", tt.name)
+			}
+		}
+	}
+}
+
+// TestRuleAllocatesNothing, extension headers included.
+func TestRuleAllocatesNothing(t *testing.T) {
+	l, err := (&Rule{Expr: "dst port 25"}).newLink(packet.LinkEthernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := extend(labSYN6(t, 25), 0)
+	f := &capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet}
+	var s packet.Segment
+	if n := testing.AllocsPerRun(100, func() {
+		if err := l.decoder.Decode(f.Data, f.WireLen, &s); !l.filter.Match(f.Data, f.WireLen) || err != nil || !l.counts(f, &s, err) {
+			t.Fatal("the frame does not count")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
 }
 
 func TestRuleErrors(t *testing.T) {

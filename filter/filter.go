@@ -97,6 +97,12 @@ type Config struct {
 	// each BSD: with Savefile all three are accepted, and for link type 0 in
 	// both byte orders; without, the number of this system.
 	Savefile bool
+
+	// Extended takes more than libpcap knows of link layers: VLAN tags behind
+	// the headers of Linux's "any" device (types 113 and 276), the IPv6 of
+	// every system in pflog (117), and in 802.11 (105) the frames with a
+	// fourth address or an HT control field.
+	Extended bool
 }
 
 // Program is a BPF program that has been checked. It is immutable and safe for

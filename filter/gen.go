@@ -187,7 +187,11 @@ func (g *generator) etherType(t uint32) *cond {
 	ipv4, ipv6 := t == etherIPv4, t == etherIPv6
 	switch g.ll.kind {
 	case kindEther:
-		return equal(g.at(2, g.ll.typeAt+g.shift, g.typeMoves), t)
+		at := g.ll.typeAt
+		if g.shift > 0 { // the last two bytes of the tag
+			at = g.ll.payload + g.shift - 2
+		}
+		return equal(g.at(2, at, g.typeMoves), t)
 	case kindWLAN:
 		// A data frame has bit 3 of the frame control set and bit 2 clear.
 		control := g.at(1, 0, false)
@@ -216,7 +220,7 @@ func (g *generator) etherType(t uint32) *cond {
 		case ipv4:
 			return equal(g.at(1, g.ll.typeAt, false), 2)
 		case ipv6:
-			return equal(g.at(1, g.ll.typeAt, false), inet6())
+			return anyOf(g.at(1, g.ll.typeAt, false), g.ll.families6)
 		}
 	case kindVersion:
 		switch {
@@ -337,6 +341,8 @@ func (g *generator) preamble() []bpf.RawInstruction {
 			{Op: alu | aluAnd, K: 0xfffffffc},
 			{Op: st, K: slotVariable},
 		}
+	case g.ll.kind == kindWLAN && g.ll.more:
+		return wlanHeader()
 	case g.ll.kind == kindWLAN:
 		return []bpf.RawInstruction{ // 24, and 2 more in data frames with QoS
 			{Op: ldImm, K: 24},
@@ -349,4 +355,30 @@ func (g *generator) preamble() []bpf.RawInstruction {
 		}
 	}
 	return []bpf.RawInstruction{{Op: ldImm, K: 0}, {Op: st, K: slotVariable}}
+}
+
+// wlanHeader computes the length of an 802.11 header: 24, 6 more for a fourth
+// address, and in data frames with QoS 2 more, or 6 with HT control.
+func wlanHeader() []bpf.RawInstruction {
+	return []bpf.RawInstruction{
+		{Op: ldImm, K: 24},
+		{Op: st, K: slotVariable},
+		{Op: ldAbs | sizeB, K: 1},
+		{Op: alu | aluAnd, K: 3},
+		{Op: jmp | jeq, K: 3, Jf: 3},
+		{Op: ldMem, K: slotVariable},
+		{Op: alu | aluAdd, K: 6},
+		{Op: st, K: slotVariable},
+		{Op: ldAbs | sizeB, K: 0},
+		{Op: alu | aluAnd, K: 0x8c},
+		{Op: jmp | jeq, K: 0x88, Jf: 8},
+		{Op: ldMem, K: slotVariable},
+		{Op: alu | aluAdd, K: 2},
+		{Op: st, K: slotVariable},
+		{Op: ldAbs | sizeB, K: 1},
+		{Op: jmp | jset, K: 0x80, Jf: 3},
+		{Op: ldMem, K: slotVariable},
+		{Op: alu | aluAdd, K: 4},
+		{Op: st, K: slotVariable},
+	}
 }

@@ -25,19 +25,21 @@ const (
 // variable header more.
 type link struct {
 	number  int
+	more    bool // Config.Extended
 	kind    linkKind
 	typeAt  uint32
 	payload uint32
 	vlan    bool // it can carry VLAN tags
 
-	// families4 and families6 are the values of kindFamily.
+	// families4 and families6 are the values of kindFamily; kindPFLOG has
+	// families6.
 	families4, families6 []uint32
 }
 
 // linkLayer returns the link layer of a Config. The numbers are LINKTYPE
 // values and, for raw IP, those that some systems use for DLT_RAW.
 func linkLayer(cfg Config) (link, error) {
-	l := link{number: cfg.Link}
+	l := link{number: cfg.Link, more: cfg.Extended}
 	switch cfg.Link {
 	case 1: // LINKTYPE_ETHERNET
 		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 12, 14, true
@@ -50,11 +52,15 @@ func linkLayer(cfg Config) (link, error) {
 	case 105: // LINKTYPE_IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
 		l.kind, l.typeAt, l.payload, l.vlan = kindWLAN, 6, 8, true
 	case 113: // LINKTYPE_LINUX_SLL
-		l.kind, l.typeAt, l.payload = kindEther, 14, 16
+		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 14, 16, cfg.Extended
 	case 276: // LINKTYPE_LINUX_SLL2
-		l.kind, l.typeAt, l.payload = kindEther, 0, 20
+		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 0, 20, cfg.Extended
 	case 117: // LINKTYPE_PFLOG
 		l.kind, l.typeAt = kindPFLOG, 1
+		l.families6 = []uint32{inet6()}
+		if cfg.Extended {
+			l.families6 = []uint32{10, 24, 28, 30} // Linux, NetBSD and OpenBSD, FreeBSD, macOS
+		}
 	case 228: // LINKTYPE_IPV4
 		l.kind = kindIPv4
 	case 229: // LINKTYPE_IPV6

@@ -104,7 +104,7 @@ func (s *standIn) open() error {
 	if err != nil {
 		return err
 	}
-	rule := engine.Rule{Expr: s.opt.Rule}
+	rule := engine.Rule{Expr: s.opt.Rule, P0f: true}
 	if err := s.capture(rule); err != nil {
 		return err
 	}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/lab"
+)
+
+// ports is an observer that keeps the ports of clients.
+type ports struct {
+	mu   sync.Mutex
+	seen []uint16
+}
+
+func (p *ports) Observe(o *host.Observation) {
+	if o.Segment == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, o.Client.Port())
+}
+
+func (*ports) Flush() error { return nil }
+
+func (p *ports) all() []uint16 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.seen)
+}
+
+// TestLiveTags sends frames with tags and extension headers over a veth, whose
+// kernel takes the outer tag out and runs the rule.
+func TestLiveTags(t *testing.T) {
+	pair := lab.NewPair(t)
+	syn := labFrame(t).Data
+	port26 := append([]byte(nil), syn...)
+	binary.BigEndian.PutUint16(port26[14+20+2:], 26)
+	syn6, other6 := labSYN6(t, 25), labSYN6(t, 26)
+	frames := []struct {
+		name  string
+		frame []byte
+		want  bool
+		p0f   bool
+	}{
+		{"plain", syn, true, true},
+		{"tagged", tagFrame(syn, 0x8100), true, true},
+		{"tagged 88a8", tagFrame(syn, 0x88a8), true, true},
+		{"QinQ", tagFrame(syn, 0x88a8, 0x8100), true, false},
+		{"QinQ of 802.1Q", tagFrame(syn6, 0x8100, 0x8100), true, false},
+		{"another port", port26, false, false},
+		{"another port, tagged", tagFrame(port26, 0x8100), false, false},
+		{"another port, QinQ", tagFrame(port26, 0x8100, 0x8100), false, false},
+		{"hop-by-hop options", extend(syn6, 0), true, false},
+		{"hop-by-hop and destination options, routing", extend(syn6, 0, 60, 43), true, false},
+		{"first fragment", extend(syn6, 44), true, false},
+		{"hop-by-hop options, another port", extend(other6, 0), false, false},
+		{"options, tagged", tagFrame(extend(syn6, 60), 0x8100), true, false},
+		{"options, QinQ", tagFrame(extend(syn6, 60), 0x8100, 0x8100), true, false},
+		{"options, QinQ, another port", tagFrame(extend(other6, 60), 0x8100, 0x8100), false, false},
+		{"the last one", syn, true, true},
+	}
+	const first = 20000 // the client's port of the first frame
+	for i := range frames {
+		f := &frames[i]
+		f.frame = slices.Clone(f.frame)
+		at := len(f.frame) - 40 // TCP with 20 bytes of options, which the lab's SYNs have
+		binary.BigEndian.PutUint16(f.frame[at:], uint16(first+i))
+	}
+	for _, p0f := range []bool{false, true} {
+		t.Run("P0f "+strconv.FormatBool(p0f), func(t *testing.T) {
+			rule := Rule{Expr: "dst port 25", P0f: p0f}
+			seen := new(ports)
+			e := New(silent(t, Config{Rule: rule, Observers: []Observer{seen}}))
+			stop := runRing(t, pair.Server, rule, e)
+			defer stop()
+			send(t, pair.Client, func(send func([]byte)) {
+				for _, f := range frames {
+					send(f.frame)
+				}
+			})
+			last := uint16(first + len(frames) - 1)
+			for end := time.Now().Add(time.Minute); !slices.Contains(seen.all(), last); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the last frame does not come")
+				}
+			}
+			var got, want []string
+			for i, f := range frames {
+				if slices.Contains(seen.all(), uint16(first+i)) {
+					got = append(got, f.name)
+				}
+				if f.want && !p0f || f.p0f && p0f {
+					want = append(want, f.name)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("seen:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+// runRing captures in a namespace, until the function returned is called.
+func runRing(t testing.TB, ns *lab.NetNS, rule Rule, e *Engine) (stop func()) {
+	t.Helper()
+	var ring *capture.Ring
+	if err := ns.Do(func() error {
+		link, err := capture.RingLink(ns.If)
+		if err != nil {
+			return err
+		}
+		program, err := rule.Kernel(link)
+		if err != nil {
+			return err
+		}
+		ring, err = capture.OpenRing(capture.Config{Interface: ns.If, Filter: program, RingBytes: 1 << 20})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- e.Run(ctx, ring) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		ring.Close()
+	}
+}
+
+// send lends fn a function that sends Ethernet frames from a namespace.
+func send(t testing.TB, ns *lab.NetNS, fn func(send func([]byte))) {
+	t.Helper()
+	fd, index := -1, 0
+	if err := ns.Do(func() error {
+		dev, err := net.InterfaceByName(ns.If)
+		if err != nil {
+			return err
+		}
+		index = dev.Index
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fn(func(frame []byte) {
+		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
