@@ -124,7 +124,7 @@ func TestDecodeBad(t *testing.T) {
 }
 
 // TestDecodeExtensionHeaders: the kernel saves IPv6 extension headers, too. Such
-// a client was seen, but is not named.
+// a client is named as if they were not there.
 func TestDecodeExtensionHeaders(t *testing.T) {
 	b, err := hex.DecodeString(haproxy6)
 	if err != nil {
@@ -135,8 +135,8 @@ func TestDecodeExtensionHeaders(t *testing.T) {
 	b[5] += byte(len(options))
 	b[6] = 60 // destination options
 	c := &Conn{syn: b}
-	if n := c.Fingerprint(); n.State != note.Unknown || n.OSName != "" || n.Distance != note.DistanceUnknown || !n.ByConnection {
-		t.Errorf("note %+v, want unknown", n)
+	if n := c.Fingerprint(); n.State != note.Matched || n.OSName != "Linux" || n.Distance != 0 || !n.ByConnection {
+		t.Errorf("note %+v, want Linux", n)
 	}
 }
 

@@ -3,6 +3,8 @@ package sockops
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/mxprint/mxprint/packet"
 )
 
 // synMax and the offsets are those of struct handover in program.c.
@@ -41,16 +43,13 @@ func decodeHandover(b []byte) (h handover, ok bool) {
 	return h, true
 }
 
-// wireLen is the length of a packet by its IP header, or 0 where the headers
-// are not ones that package packet can decode: too short, or IPv6 with
-// extension headers.
+// wireLen is the length of a packet by its IP header, or 0 where package packet
+// cannot decode it, as when its extension headers left no room for the rest.
 func wireLen(ip []byte) int {
-	const tcp = 6
-	switch {
-	case len(ip) >= 40 && ip[0]>>4 == 4 && ip[9] == tcp:
-		return int(binary.BigEndian.Uint16(ip[2:]))
-	case len(ip) >= 60 && ip[0]>>4 == 6 && ip[6] == tcp:
-		return int(binary.BigEndian.Uint16(ip[4:])) + 40
+	decoder := packet.Decoder{Link: packet.LinkRaw}
+	var s packet.Segment
+	if decoder.Decode(ip, len(ip), &s) != nil {
+		return 0
 	}
-	return 0
+	return int(s.HeaderLen) + int(s.ExtLen) + int(s.PayloadLen)
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
+
+	"github.com/mxprint/mxprint/packet"
 )
 
 // record is what program.c writes.
@@ -21,9 +24,11 @@ func record(client, server netip.AddrPort, length int32, syn []byte) []byte {
 func TestDecodeHandover(t *testing.T) {
 	client4, server4 := netip.MustParseAddrPort("198.18.0.1:40000"), netip.MustParseAddrPort("198.18.0.2:25")
 	client6, server6 := netip.MustParseAddrPort("[2001:db8::1]:40000"), netip.MustParseAddrPort("[2001:db8::2]:25")
-	syn4 := append([]byte{0x45, 0, 0, 60, 0, 0, 0, 0, 64, 6}, make([]byte, 50)...)
-	syn6 := append([]byte{0x60, 0, 0, 0, 0, 40, 6}, make([]byte, 73)...)
-	options := append([]byte{0x60, 0, 0, 0, 0, 48, 60}, make([]byte, 81)...)
+	tcp := []byte{0x9c, 0x40, 0, 25, 12: 0xa0, 13: packet.FlagSYN, 39: 0}
+	syn4 := slices.Concat([]byte{0x45, 0, 0, 60, 8: 64, 9: 6, 19: 0}, tcp)
+	syn6 := slices.Concat([]byte{0x60, 0, 0, 0, 0, 40, 6, 39: 0}, tcp)
+	options := slices.Concat([]byte{0x60, 0, 0, 0, 0, 48, 60, 39: 0}, []byte{6, 0, 1, 4, 0, 0, 0, 0}, tcp)
+	tooMany := slices.Concat([]byte{0x60, 0, 0, 0, 0, 128, 60, 39: 0}, []byte{6, 10, 1, 84, 87: 0})
 	for _, tt := range []struct {
 		name           string
 		client, server netip.AddrPort
@@ -37,7 +42,8 @@ func TestDecodeHandover(t *testing.T) {
 		{"none", client4, server4, 0, nil, nil},
 		{"longer than the place", client6, server6, 129, syn6, nil},
 		{"too short", client4, server4, 39, syn4, nil},
-		{"IPv6 with extension headers", client6, server6, 88, options, nil},
+		{"IPv6 with extension headers", client6, server6, 88, options, options},
+		{"IPv6 with too many", client6, server6, 128, tooMany, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h, ok := decodeHandover(record(tt.client, tt.server, tt.length, tt.syn))
@@ -52,7 +58,7 @@ func TestDecodeHandover(t *testing.T) {
 }
 
 func FuzzDecodeHandover(f *testing.F) {
-	f.Add(record(netip.MustParseAddrPort("198.18.0.1:40000"), netip.MustParseAddrPort("198.18.0.2:25"), 60, []byte{0x45, 0, 0, 60, 9: 6, 59: 0}))
+	f.Add(record(netip.MustParseAddrPort("198.18.0.1:40000"), netip.MustParseAddrPort("198.18.0.2:25"), 60, []byte{0x45, 0, 0, 60, 9: 6, 32: 0xa0, 33: 2, 59: 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, ok := decodeHandover(b)
 		if ok != (len(b) >= handoverSize) {
