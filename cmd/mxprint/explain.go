@@ -115,7 +115,7 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 		} else if len(offered) < 100*maxKinds {
 			offered[o.Client] = o.Segment.MSS
 		}
-		key := fmt.Sprint(raw, o.Segment.Type)
+		key := fmt.Sprint(raw, o.Segment.Type, o.Segment.AccECN())
 		k := kinds[key]
 		switch {
 		case k == nil && len(order) == maxKinds:
@@ -157,6 +157,9 @@ func (x *explainer) explain(raw string, s *packet.Segment, peerMSS uint16, about
 	fmt.Fprintf(x.out, "%s %s\n", what, raw)
 	if about != "" {
 		fmt.Fprintf(x.out, "  %s\n", about)
+	}
+	if s.AccECN() {
+		fmt.Fprintln(x.out, "  asks for Accurate ECN (RFC 9768)")
 	}
 	m := x.db.Match(dir, s, peerMSS)
 	if m.Sig != nil {
