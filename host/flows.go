@@ -25,6 +25,8 @@ type flowRec struct {
 	answered               bool // a SYN+ACK was seen
 	probe                  bool // the SYN was p0f's own probe
 	proved                 bool // the handshake is complete
+
+	_ [8]byte // a cache line
 }
 
 func newFlows() flows {

@@ -33,32 +33,36 @@ const (
 	proven
 )
 
-// hostRec is what is kept of one address. It holds no pointer. Times are
-// seconds of packet time.
+// hostRec is what is kept of one address: two cache lines. It holds no pointer.
+// Times are seconds of packet time.
 type hostRec struct {
+	// The first line is what every new connection touches, of both its ends.
 	addr      [16]byte // IPv4 in the first four bytes
 	hash      uint32
 	links     links
-	firstSeen uint32
-	lastSeen  uint32
-	totalConn uint32
-	lastNAT   uint32
-	lastChg   uint32
-	upMin     uint32
 	flows     uint32 // flows that refer to the host; it stays while there are any
+	totalConn uint32
+	lastSeen  uint32
+	firstSeen uint32
 	extra     uint32 // record of what few hosts have, none before it is needed
-	client    roleRec
 	label     uint16 // OS, a signature.Label's ID; 0 = none ever matched
 	link      uint16 // a number for signature.DB.LinkName
-	upMod     uint16 // days; 0 = uptime unknown
 	lastPort  uint16
 	distance  int16
-	reasons   Reasons
 	v6        bool
 	list      uint8 // unproven or proven
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     signature.Clock // of the stack whose uptime upMin is
+	_         [3]byte
+
+	client  roleRec
+	lastNAT uint32
+	lastChg uint32
+	upMin   uint32
+	upMod   uint16 // days; 0 = uptime unknown
+	reasons Reasons
+	_       [4]byte
 }
 
 // roleRec is what is kept of a host in one role: its scores, and its last SYN

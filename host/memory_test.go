@@ -18,6 +18,9 @@ import (
 // of its slots.
 func TestHostRecordSize(t *testing.T) {
 	record, slot := unsafe.Sizeof(hostRec{}), unsafe.Sizeof(slot{})
+	if record != 128 || unsafe.Offsetof(hostRec{}.client) != 64 {
+		t.Errorf("a record takes %d bytes, its second part is at %d: want two cache lines", record, unsafe.Offsetof(hostRec{}.client))
+	}
 	if total := record + 3*slot; total > 160 {
 		t.Errorf("a host takes %d bytes and %d of the index, want 160 at most together", record, 3*slot)
 	}
