@@ -22,7 +22,7 @@ const defaultSocket = "/run/mxprint/p0f.sock"
 var queryCommand = command{
 	name:    "query",
 	summary: "ask a running sensor about an address",
-	usage: `Usage: mxprint query [-s SOCKET] [-json] ADDRESS[:PORT] [SERVER:PORT]
+	usage: `Usage: mxprint query [-s SOCKET] [-json | -p0f] ADDRESS[:PORT] [SERVER:PORT]
 
 Asks a running mxprint, or p0f, what it knows of an address. With a port it
 asks mxprint about that very connection: [query] listen has to be set for serve.
@@ -33,6 +33,7 @@ did not.
              with a port the query socket, a path or HOST:PORT (default
              ` + defaultQuerySocket + `)
   -json      print one JSON object (docs/json.md)
+  -p0f       print what p0f-client prints, line for line
 
 Examples:
   mxprint query 203.0.113.9
@@ -47,8 +48,12 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("query")
 	socket := fs.String("s", "", "")
 	asJSON := fs.Bool("json", false, "")
+	asClient := fs.Bool("p0f", false, "")
 	if err := fs.Parse(args); err != nil {
 		return fmt.Errorf("query: %w", err)
+	}
+	if *asJSON && *asClient {
+		return errors.New("query: -json and -p0f together: give one of them")
 	}
 	if fs.NArg() < 1 || fs.NArg() > 2 {
 		return errors.New("query: name one client; mxprint query -h shows examples")
@@ -65,10 +70,14 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	switch {
+	case *asJSON:
 		return json.NewEncoder(std.out).Encode(n)
+	case *asClient:
+		printClient(std.out, &n)
+	default:
+		printNote(std.out, q.Client.Addr(), &n)
 	}
-	printNote(std.out, q.Client.Addr(), &n)
 	return nil
 }
 
