@@ -38,6 +38,7 @@ type part struct {
 var parts = []part{
 	{"file", (*bench).files},
 	{"engine", (*bench).engines},
+	{"match", (*bench).matches},
 	{"socket", (*bench).sockets},
 	{"live", (*bench).live},
 	{"proxy", (*bench).proxies},
