@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/mxprint/mxprint/packet"
@@ -28,8 +29,48 @@ type group struct {
 type node struct {
 	entries  []entry // of a leaf, in the order of the file
 	field    field
-	children map[uint32]*node
+	children *children
 	rest     *node
+}
+
+// children finds nodes by a number: open addressing, half full at most. A match
+// asks several; a map of Go's takes three times as long.
+type children struct {
+	slots []childSlot
+	shift uint8
+}
+
+// childSlot is free where node is nil.
+type childSlot struct {
+	node *node
+	key  uint32
+}
+
+func newChildren(n int) *children {
+	size := bits.Len(uint(max(2*n-1, 1)))
+	return &children{slots: make([]childSlot, 1<<size), shift: uint8(32 - size)}
+}
+
+// place is the first slot to look at for a key.
+func (c *children) place(key uint32) uint32 { return key * 0x9e3779b1 >> c.shift }
+
+func (c *children) add(key uint32, n *node) {
+	mask := uint32(len(c.slots) - 1)
+	i := c.place(key)
+	for c.slots[i].node != nil {
+		i = (i + 1) & mask
+	}
+	c.slots[i] = childSlot{n, key}
+}
+
+func (c *children) at(key uint32) *node {
+	mask := uint32(len(c.slots) - 1)
+	for i := c.place(key) & mask; c.slots[i].node != nil; i = (i + 1) & mask {
+		if c.slots[i].key == key {
+			return c.slots[i].node
+		}
+	}
+	return nil
 }
 
 // field is what a node asks of a packet.
@@ -82,13 +123,13 @@ func (n *node) child(s *seen, next *uint32) (*node, bool) {
 	i := *next
 	*next++
 	if n.field != byZone {
-		return n.children[n.field.key(s)], i == 0
+		return n.children.at(n.field.key(s)), i == 0
 	}
 	first, last := zones(s)
 	if i <= last-first {
-		return n.children[first+i], true
+		return n.children.at(first + i), true
 	}
-	return n.children[jumboZone|uint32(s.Window)], i == last-first+1
+	return n.children.at(jumboZone | uint32(s.Window)), i == last-first+1
 }
 
 // key is the value of a field in a packet.
@@ -337,9 +378,9 @@ func (t *tcpTable) split(entries []entry, f field, allowed uint) *node {
 			lists[k] = append(lists[k], e)
 		}
 	}
-	n := &node{field: f, children: make(map[uint32]*node, len(lists)), rest: t.build(rest, allowed)}
+	n := &node{field: f, children: newChildren(len(lists)), rest: t.build(rest, allowed)}
 	for k, list := range lists {
-		n.children[k] = t.build(list, allowed)
+		n.children.add(k, t.build(list, allowed))
 	}
 	return n
 }
