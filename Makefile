@@ -10,11 +10,17 @@ export CGO_ENABLED = 0
 
 E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
 
-.PHONY: build demo deps test short lint diff fuzz bench bpf lab lab-stacks clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff fuzz bench bpf lab lab-stacks clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
 	ln -sf mxprint $(BIN)/p0f
+
+# Manual pages and the completion of shells, from what the program says of itself.
+man: build
+	$(GO) run ./internal/manpage -program $(BIN)/mxprint -o dist/man -date $$(git log -1 --format=%cs 2>/dev/null || date +%F)
+	mkdir -p dist/completion
+	for shell in bash zsh fish; do $(BIN)/mxprint completion $$shell >dist/completion/$$shell || exit 1; done
 
 demo: build
 	$(BIN)/mxprint demo
@@ -69,4 +75,4 @@ $(E2E:%=e2e-%): e2e-%: deps
 	$(GO) test -count=1 -v -run '(?i)$*' ./e2e
 
 clean:
-	rm -rf $(BIN) .cache
+	rm -rf $(BIN) dist .cache

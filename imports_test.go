@@ -33,9 +33,10 @@ var mayImport = map[string][]string{
 	"p0f":       {"note", "host", "signature", "packet", "http1", "internal/ask", "internal/front"},
 	"proxy":     {"packet", "capture", "note", "proxied", "internal/front"},
 
-	"internal/answer": {"signature", "note"},
-	"internal/ask":    {"note"},
-	"internal/front":  {"note"},
+	"internal/answer":  {"signature", "note"},
+	"internal/manpage": {"internal/usage"},
+	"internal/ask":     {"note"},
+	"internal/front":   {"note"},
 }
 
 // frontImports hold for every package at the top that mayImport does not name:

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,7 +53,7 @@ func (s *settings) confinement(over *handover) sandbox.Rules {
 	switch {
 	case s.Sensor.Source == sourceSockops:
 		r.SockOps, r.Tree = true, []string{"/sys/kernel/btf", "/sys/devices/system/cpu", s.Sensor.Cgroup}
-	case s.Sensor.Ask == "":
+	case s.Sensor.Source == sourceCapture && s.Sensor.Ask == "":
 		r.Capture = true
 	}
 	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile,
@@ -61,7 +62,7 @@ func (s *settings) confinement(over *handover) sandbox.Rules {
 		r.Execute = []string{over.program}
 		r.LowPorts = s.lowPorts()
 	}
-	if s.asksByName() {
+	if isName(s.Proxy.Backend) || isName(strings.TrimPrefix(s.Sensor.Ask, "tls:")) {
 		r.Read = append(r.Read, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 	}
 	if _, byTLS := s.Sensor.tlsAddr(); byTLS && s.Sensor.AskCert == "" && s.Sensor.AskCA == "" {
@@ -106,16 +107,15 @@ func (c *config) lowPorts() bool {
 	return false
 }
 
-// asksByName reports whether the sensor that is asked has to be looked up.
-func (c *config) asksByName() bool {
-	addr, _ := c.Sensor.tlsAddr()
-	network, addr, err := endpoint(addr)
-	if c.Sensor.Ask == "" || err != nil || network != "tcp" {
+// isName reports whether an endpoint has to be looked up.
+func isName(at string) bool {
+	network, addr, err := endpoint(at)
+	if at == "" || err != nil || network != "tcp" {
 		return false
 	}
 	host, _, _ := net.SplitHostPort(addr)
 	_, err = netip.ParseAddr(host)
-	return err != nil
+	return host != "" && err != nil
 }
 
 // tryWrites makes in each place what serve would make there, so that SIGUSR2 is

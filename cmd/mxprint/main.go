@@ -39,7 +39,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, decodeCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
-		proxyCommand, signaturesCommand, explainCommand, scoreCommand, versionCommand,
+		proxyCommand, signaturesCommand, explainCommand, scoreCommand, completionCommand(), versionCommand,
 	}
 }
 
@@ -80,7 +80,7 @@ func run(args []string, std *stdio) int {
 		return 1
 	}
 	if name == "help" || name == "-h" || name == "--help" {
-		usage(std.out)
+		help(std.out)
 		if name == "help" && len(rest) == 0 && len(args) < 2 {
 			return 1
 		}
@@ -97,7 +97,7 @@ func wantsHelp(args []string) bool {
 	return len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
 }
 
-func usage(w io.Writer) {
+func help(w io.Writer) {
 	fmt.Fprint(w, "mxprint tells a mail server who is really at the other end of an SMTP connection.\n\nUsage: mxprint COMMAND …\n\n")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-17s %s\n", c.name, c.summary)

@@ -22,6 +22,7 @@ import (
 var p0fCommand = command{
 	name:    "p0f",
 	summary: "stand in for p0f: the same options, output and socket",
+	usage:   p0fUsage,
 	run:     runP0f,
 }
 
