@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 
 E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
 
-.PHONY: build man packages demo deps test short lint diff fuzz bench bpf lab lab-stacks clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
@@ -59,6 +59,9 @@ fuzz:
 
 bench: deps
 	$(GO) run ./internal/bench -write docs/performance.md
+
+bench-peers: deps # other libraries instead of p0f; wants cargo, python3-venv and the network
+	$(GO) run ./internal/bench -only peers -write docs/performance.md
 
 bpf: deps # after a change of sockops/program.c
 	scripts/bpf

@@ -24,13 +24,14 @@ type work struct {
 // bench holds the two programs and what was measured.
 type bench struct {
 	dir, p0f, mxprint string
+	table             table
 	rows              []row
 }
 
 const stockDB = "/etc/p0f/p0f.fp"
 
 func newBench(ctx context.Context, dir string) (*bench, error) {
-	b := &bench{dir: dir, mxprint: filepath.Join(dir, "mxprint")}
+	b := &bench{dir: dir, table: p0fTable, mxprint: filepath.Join(dir, "mxprint")}
 	var err error
 	if b.p0f, err = exec.LookPath("p0f"); err != nil {
 		if b.p0f, err = exec.LookPath("/usr/sbin/p0f"); err != nil {

@@ -4,6 +4,7 @@
 //
 //	make bench                  everything; as root, for it makes network namespaces
 //	go run ./internal/bench -only file
+//	make bench-peers            other libraries instead of p0f; wants cargo, python3 and the network
 //
 // Every load is bounded in count and in time, stays in namespaces of its own,
 // and stops by itself.
@@ -31,17 +32,19 @@ func main() {
 
 // part is a number of comparisons that go together.
 type part struct {
-	name string
-	run  func(*bench, context.Context) error
+	name  string
+	run   func(*bench, context.Context) error
+	alone bool // only where it is named: its table is another
 }
 
 var parts = []part{
-	{"file", (*bench).files},
-	{"engine", (*bench).engines},
-	{"match", (*bench).matches},
-	{"socket", (*bench).sockets},
-	{"live", (*bench).live},
-	{"proxy", (*bench).proxies},
+	{"file", (*bench).files, false},
+	{"engine", (*bench).engines, false},
+	{"match", (*bench).matches, false},
+	{"socket", (*bench).sockets, false},
+	{"live", (*bench).live, false},
+	{"proxy", (*bench).proxies, false},
+	{"peers", (*bench).peers, true},
 }
 
 func run(ctx context.Context, args []string) error {
@@ -64,7 +67,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, p := range parts {
-		if *only != "" && *only != p.name {
+		if *only != p.name && (*only != "" || p.alone) {
 			continue
 		}
 		if err := p.run(b, ctx); err != nil {

@@ -11,14 +11,23 @@ import (
 	"time"
 )
 
-// row is one line of the table.
+// row is one line of a table.
 type row struct {
 	work      string
-	p0f, ours string // what was measured, with its unit
+	p0f, ours string // what was measured, with its unit; p0f's, or a peer's
 	ratio     string // empty where there is none
-	bar       string // what was asked for
+	bar       string // what was asked for; may be empty
 	met       bool
 }
+
+// table says whom rows compare with, and between which lines of the document
+// they stand.
+type table struct{ with, begin, end string }
+
+var (
+	p0fTable   = table{"p0f 3.09b", "<!-- make bench writes from here -->\n", "<!-- to here -->\n"}
+	peersTable = table{"the other", "<!-- make bench-peers writes from here -->\n", "<!-- peers to here -->\n"}
+)
 
 // add enters a row and shows that something goes on.
 func (b *bench) add(r row) {
@@ -28,14 +37,17 @@ func (b *bench) add(r row) {
 
 func (r row) line() string {
 	met := "no"
-	if r.met {
+	switch {
+	case r.met:
 		met = "yes"
+	case r.bar == "":
+		met = ""
 	}
 	return "| " + strings.Join([]string{r.work, r.p0f, r.ours, r.ratio, r.bar, met}, " | ") + " |"
 }
 
 func (b *bench) print(w io.Writer) error {
-	text := "| work | p0f 3.09b | mxprint | ratio | bar | met |\n|---|---|---|---|---|---|\n"
+	text := "| work | " + b.table.with + " | mxprint | ratio | bar | met |\n|---|---|---|---|---|---|\n"
 	for _, r := range b.rows {
 		text += r.line() + "\n"
 	}
@@ -43,30 +55,24 @@ func (b *bench) print(w io.Writer) error {
 	return err
 }
 
-// The table stands between these lines of the document.
-const (
-	tableBegin = "<!-- make bench writes from here -->\n"
-	tableEnd   = "<!-- to here -->\n"
-)
-
 func (b *bench) writeInto(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := bytes.Cut(text, []byte(tableBegin))
-	_, after, ok2 := bytes.Cut(rest, []byte(tableEnd))
+	before, rest, ok := bytes.Cut(text, []byte(b.table.begin))
+	_, after, ok2 := bytes.Cut(rest, []byte(b.table.end))
 	if !ok || !ok2 {
-		return fmt.Errorf("%s: there is no place for the table: want the lines %q and %q", path, tableBegin, tableEnd)
+		return fmt.Errorf("%s: there is no place for the table: want the lines %q and %q", path, b.table.begin, b.table.end)
 	}
 	var out bytes.Buffer
 	out.Write(before)
-	out.WriteString(tableBegin + "\n")
+	out.WriteString(b.table.begin + "\n")
 	fmt.Fprintf(&out, "Run on %s, %s, %d cores, %s.\n\n", time.Now().UTC().Format("2006-01-02"), cpuName(), runtime.NumCPU(), runtime.Version())
 	if err := b.print(&out); err != nil {
 		return err
 	}
-	out.WriteString("\n" + tableEnd)
+	out.WriteString("\n" + b.table.end)
 	out.Write(after)
 	return os.WriteFile(path, out.Bytes(), 0o644)
 }
