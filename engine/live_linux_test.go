@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -54,23 +54,24 @@ func TestLiveTags(t *testing.T) {
 		frame []byte
 		want  bool
 		p0f   bool
+		vlan  bool // by a rule with that word
 	}{
-		{"plain", syn, true, true},
-		{"tagged", tagFrame(syn, 0x8100), true, true},
-		{"tagged 88a8", tagFrame(syn, 0x88a8), true, true},
-		{"QinQ", tagFrame(syn, 0x88a8, 0x8100), true, false},
-		{"QinQ of 802.1Q", tagFrame(syn6, 0x8100, 0x8100), true, false},
-		{"another port", port26, false, false},
-		{"another port, tagged", tagFrame(port26, 0x8100), false, false},
-		{"another port, QinQ", tagFrame(port26, 0x8100, 0x8100), false, false},
-		{"hop-by-hop options", extend(syn6, 0), true, false},
-		{"hop-by-hop and destination options, routing", extend(syn6, 0, 60, 43), true, false},
-		{"first fragment", extend(syn6, 44), true, false},
-		{"hop-by-hop options, another port", extend(other6, 0), false, false},
-		{"options, tagged", tagFrame(extend(syn6, 60), 0x8100), true, false},
-		{"options, QinQ", tagFrame(extend(syn6, 60), 0x8100, 0x8100), true, false},
-		{"options, QinQ, another port", tagFrame(extend(other6, 60), 0x8100, 0x8100), false, false},
-		{"the last one", syn, true, true},
+		{"plain", syn, true, true, false},
+		{"tagged", tagFrame(syn, 0x8100), true, true, true},
+		{"tagged 88a8", tagFrame(syn, 0x88a8), true, true, true},
+		{"QinQ", tagFrame(syn, 0x88a8, 0x8100), true, false, false},
+		{"QinQ of 802.1Q", tagFrame(syn6, 0x8100, 0x8100), true, false, false},
+		{"another port", port26, false, false, false},
+		{"another port, tagged", tagFrame(port26, 0x8100), false, false, false},
+		{"another port, QinQ", tagFrame(port26, 0x8100, 0x8100), false, false, false},
+		{"hop-by-hop options", extend(syn6, 0), true, false, false},
+		{"hop-by-hop and destination options, routing", extend(syn6, 0, 60, 43), true, false, false},
+		{"first fragment", extend(syn6, 44), true, false, false},
+		{"hop-by-hop options, another port", extend(other6, 0), false, false, false},
+		{"options, tagged", tagFrame(extend(syn6, 60), 0x8100), true, false, true},
+		{"options, QinQ", tagFrame(extend(syn6, 60), 0x8100, 0x8100), true, false, false},
+		{"options, QinQ, another port", tagFrame(extend(other6, 60), 0x8100, 0x8100), false, false, false},
+		{"the last one", tagFrame(syn, 0x8100), true, true, true},
 	}
 	const first = 20000 // the client's port of the first frame
 	for i := range frames {
@@ -79,9 +80,8 @@ func TestLiveTags(t *testing.T) {
 		at := len(f.frame) - 40 // TCP with 20 bytes of options, which the lab's SYNs have
 		binary.BigEndian.PutUint16(f.frame[at:], uint16(first+i))
 	}
-	for _, p0f := range []bool{false, true} {
-		t.Run("P0f "+strconv.FormatBool(p0f), func(t *testing.T) {
-			rule := Rule{Expr: "dst port 25", P0f: p0f}
+	for _, rule := range []Rule{{Expr: "dst port 25"}, {Expr: "dst port 25", P0f: true}, {Expr: "vlan 42 and dst port 25"}} {
+		t.Run(fmt.Sprintf("%+v", rule), func(t *testing.T) {
 			seen := new(ports)
 			e := New(silent(t, Config{Rule: rule, Observers: []Observer{seen}}))
 			stop := runRing(t, pair.Server, rule, e)
@@ -102,7 +102,7 @@ func TestLiveTags(t *testing.T) {
 				if slices.Contains(seen.all(), uint16(first+i)) {
 					got = append(got, f.name)
 				}
-				if f.want && !p0f || f.p0f && p0f {
+				if f.want && !rule.P0f && rule.Expr == "dst port 25" || f.p0f && rule.P0f || f.vlan && rule.Expr != "dst port 25" {
 					want = append(want, f.name)
 				}
 			}

@@ -37,7 +37,7 @@ type link struct {
 }
 
 func (r *Rule) newLink(t packet.LinkType) (*link, error) {
-	take, bare, err := r.compile(filter.Config{Link: int(t), Savefile: true})
+	take, bare, err := r.compile(filter.Config{Link: int(t), Savefile: true}, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,12 @@ func (r *Rule) newLink(t packet.LinkType) (*link, error) {
 // TCP: a program without loops cannot follow the headers. The engine holds
 // these against the rule.
 func (r *Rule) Kernel(t packet.LinkType) ([]bpf.RawInstruction, error) {
-	take, _, err := r.compile(filter.Config{Link: int(t), KernelVLAN: t == packet.LinkEthernet})
+	// The outermost tag is not in the frame: what is left of two is one. Only
+	// a rule that speaks of tags needs to ask the kernel for it, as p0f's does;
+	// that makes programs three times as long, and kernels before 6.8 refuse
+	// those of more than about 700 instructions.
+	asks := r.P0f || namesTags.MatchString(r.Expr)
+	take, _, err := r.compile(filter.Config{Link: int(t), KernelVLAN: asks && t == packet.LinkEthernet}, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +63,7 @@ func (r *Rule) Kernel(t packet.LinkType) ([]bpf.RawInstruction, error) {
 
 // Check reports what is wrong with the rule for frames of link type t.
 func (r *Rule) Check(t packet.LinkType) error {
-	_, _, err := r.compile(filter.Config{Link: int(t), Savefile: true})
+	_, _, err := r.compile(filter.Config{Link: int(t), Savefile: true}, 2)
 	return err
 }
 
@@ -70,8 +75,9 @@ const extended = "(ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 60) and 
 
 var namesTags = regexp.MustCompile(`\bvlan\b`)
 
-// compile returns the filter that frames are taken by, and the one for link.bare.
-func (r *Rule) compile(cfg filter.Config) (take, bare *filter.Program, err error) {
+// compile returns the filter that frames are taken by, with so many tags at
+// the most, and the one for link.bare.
+func (r *Rule) compile(cfg filter.Config, tags int) (take, bare *filter.Program, err error) {
 	if r.Program != nil {
 		return r.Program, nil, nil
 	}
@@ -84,7 +90,6 @@ func (r *Rule) compile(cfg filter.Config) (take, bare *filter.Program, err error
 		}
 		text = "tcp and (" + r.Expr + ")"
 	}
-	tags := 2
 	switch {
 	case r.P0f && cfg.Link == int(packet.LinkEthernet):
 		tags = 1 // p0f v3 §1.1
@@ -125,8 +130,7 @@ func tagged(text string, tags int) string {
 	return "(" + text + ") or (vlan and (" + tagged(text, tags-1) + "))"
 }
 
-// counts reports whether a frame counts that the filter took, and that was
-// decoded or not.
+// counts reports whether a frame counts that the filter took.
 func (l *link) counts(f *capture.Frame, s *packet.Segment, err error) bool {
 	switch {
 	case l.bare == nil:
@@ -136,18 +140,36 @@ func (l *link) counts(f *capture.Frame, s *packet.Segment, err error) bool {
 	case s.ExtLen == 0:
 		return true
 	}
+	return l.bareMatches(f, s)
+}
+
+// bareMatches holds a frame against the rule, without its extension headers,
+// and with the tag that the kernel took out.
+func (l *link) bareMatches(f *capture.Frame, s *packet.Segment) bool {
+	const tagAt = 12 // in an Ethernet frame
 	tcp := int(s.PayloadOff) - int(s.HeaderLen) + 40
 	ext := int(s.ExtLen)
 	ip := tcp - ext - 40
-	n := copy(l.scratch[:], f.Data[:ip+40])
-	n += copy(l.scratch[n:], f.Data[tcp:])
-	b := l.scratch[:n]
-	if n < ip+40 {
+	b, data, wire := l.scratch[:0], f.Data, f.WireLen-ext
+	if len(data)-ext+4 > cap(b) {
+		data = data[:cap(b)-4+ext] // no need of all its data
+	}
+	if tcp > len(data) {
 		return false // no link header is so long
 	}
+	from := 0
+	if f.Tagged && l.decoder.Link == packet.LinkEthernet {
+		b = append(b, data[:tagAt]...)
+		b = append(b, 0x81, 0, byte(f.VLAN>>8), byte(f.VLAN))
+		from = tagAt
+		wire += 4
+	}
+	b = append(b, data[from:ip+40]...)
+	ip = len(b) - 40
+	b = append(b, data[tcp:]...)
 	b[ip+6] = 6 // TCP is the next header
 	if length := b[ip+4 : ip+6]; length[0]|length[1] != 0 {
 		binary.BigEndian.PutUint16(length, binary.BigEndian.Uint16(length)-uint16(ext))
 	}
-	return l.bare.Match(b, f.WireLen-ext)
+	return l.bare.Match(b, wire)
 }

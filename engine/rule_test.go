@@ -198,7 +198,8 @@ func TestRuleAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	frame := extend(labSYN6(t, 25), 0)
-	f := &capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet}
+	frame = append(frame, make([]byte, 1000)...)
+	f := &capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet, Tagged: true}
 	var s packet.Segment
 	if n := testing.AllocsPerRun(100, func() {
 		if err := l.decoder.Decode(f.Data, f.WireLen, &s); !l.filter.Match(f.Data, f.WireLen) || err != nil || !l.counts(f, &s, err) {
@@ -260,19 +261,29 @@ func TestRuleProgram(t *testing.T) {
 // TestRuleKernel: the kernel takes the tag out of a frame before the program
 // sees it, so there the program looks for it elsewhere than in a file.
 func TestRuleKernel(t *testing.T) {
+	for _, tt := range []struct {
+		rule Rule
+		want bool
+	}{
+		{Rule{Expr: "dst port 25"}, false}, // takes the packet as it is, tagged or not
+		{Rule{Expr: "vlan 42 and dst port 25"}, true},
+		{Rule{Expr: "dst port 25", P0f: true}, true},
+	} {
+		raw, err := tt.rule.Kernel(packet.LinkEthernet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks := false
+		for _, in := range raw {
+			asks = asks || in.K >= 0xfffff000 // SKF_AD_OFF and above
+		}
+		if asks != tt.want {
+			t.Errorf("the kernel's program of %+v asks for the kernel's note of the tag: %v, want %v", tt.rule, asks, tt.want)
+		}
+	}
 	r := Rule{Expr: "dst port 25"}
-	raw, err := r.Kernel(packet.LinkEthernet)
+	raw, err := r.Kernel(packet.LinkRaw)
 	if err != nil {
-		t.Fatal(err)
-	}
-	ancillary := false
-	for _, in := range raw {
-		ancillary = ancillary || in.K >= 0xfffff000 // SKF_AD_OFF and above
-	}
-	if !ancillary {
-		t.Errorf("the kernel's program for Ethernet never asks for the kernel's note of the tag: %v", raw)
-	}
-	if raw, err = r.Kernel(packet.LinkRaw); err != nil {
 		t.Fatal(err)
 	}
 	p, err := filter.New(raw)
@@ -286,5 +297,28 @@ func TestRuleKernel(t *testing.T) {
 	binary.BigEndian.PutUint16(ip[20+2:], 26)
 	if p.Match(ip, len(ip)) {
 		t.Error("a SYN to port 26 passes the kernel's program for raw IP")
+	}
+}
+
+// TestBareFrames: the longest link headers and extension headers there are,
+// and frames with all their data.
+func TestBareFrames(t *testing.T) {
+	ip := labSYN6(t, 25)[14:]
+	long := append([]byte{6, 30}, make([]byte, 246)...) // destination options
+	for header := 4; header <= 256; header += 4 {
+		for _, data := range []int{0, 100, 400, 1400} {
+			pflog := append([]byte{byte(min(header, 255)), 24}, make([]byte, 254)...)[:header]
+			frame := append(append(append(pflog, ip[:40]...), long...), ip[40:]...)
+			frame = append(frame, make([]byte, data)...)
+			frame[header+6] = 60
+			binary.BigEndian.PutUint16(frame[header+4:], uint16(len(frame)-header-40))
+			for _, rule := range []string{"dst port 25", "dst port 26"} {
+				e := New(silent(t, Config{Rule: Rule{Expr: rule}}))
+				feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkPFLOG})
+				if got, want := e.Frames() == 1, rule == "dst port 25"; got != want {
+					t.Errorf("pflog header of %d bytes, %d of data: %q counts %v, want %v", header, data, rule, got, want)
+				}
+			}
+		}
 	}
 }
