@@ -299,18 +299,22 @@ func (t *TCP) ttlKeys() []uint32 {
 	if t.RandomTTL {
 		return nil
 	}
-	all := []int{t.TTL}
-	if t.ext != nil {
-		all = append(all, t.ext.ttls...)
-	}
 	var keys []uint32
-	for _, initial := range all {
+	for _, initial := range t.initialTTLs() {
 		for ttl := max(initial-MaxDistance, 0); ttl <= initial; ttl++ {
 			keys = append(keys, uint32(ttl))
 		}
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// initialTTLs are those that packets of the signature may have left with.
+func (t *TCP) initialTTLs() []int {
+	if t.ext == nil {
+		return []int{t.TTL}
+	}
+	return append([]int{t.TTL}, t.ext.ttls...)
 }
 
 // few returns the keys without doubles, or nil where there are too many.

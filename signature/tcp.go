@@ -195,6 +195,18 @@ const (
 )
 
 func (t *tcpTable) match(s *packet.Segment, peerMSS uint16) Match {
+	m := t.find(s, peerMSS)
+	m.setDistance(s.TTL)
+	return m
+}
+
+// dropped is the Distance of a match before it has one, where p0f drops the
+// match and says distance 0.
+const dropped = -1
+
+// find is match without the distance, which is all that TTLs between which no
+// signature tells a difference do not share.
+func (t *tcpTable) find(s *packet.Segment, peerMSS uint16) Match {
 	m := Match{Multiple: windowMultiple(s, peerMSS)}
 	var found, generic, nearly candidate
 	if g := t.byLayout[s.Layout]; g != nil {
@@ -211,12 +223,20 @@ func (t *tcpTable) match(s *packet.Segment, peerMSS uint16) Match {
 	case found.sig != nil:
 		m.Sig, m.Flags = found.sig, found.flags
 	case nearly.sig != nil && nearly.sig.Label.Userland():
-		return m // p0f drops the match and says distance 0
+		m.Distance = dropped
 	case nearly.sig != nil:
 		m.Sig, m.Flags, m.Fuzzy = nearly.sig, nearly.flags, true
 	}
-	m.Distance = m.distance(s.TTL)
 	return m
+}
+
+// setDistance completes what find has found.
+func (m *Match) setDistance(ttl uint8) {
+	if m.Distance == dropped {
+		m.Distance = 0
+		return
+	}
+	m.Distance = m.distance(ttl)
 }
 
 func (m *Match) distance(ttl uint8) int {

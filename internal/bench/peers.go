@@ -190,9 +190,9 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	decoder := packet.Decoder{Link: packet.LinkEthernet}
 	matcher := signature.NewMatcher(r.db)
 	counts := counter{}
+	var s packet.Segment
 	begin := cpuTime()
 	for i := range frames.frames {
-		var s packet.Segment
 		if f := frames.frame(i); decoder.Decode(f.Data, f.WireLen, &s) == nil && s.Type == packet.SYN {
 			m := matcher.Match(signature.Request, &s, 0)
 			counts[labelOf(&m)]++
