@@ -22,6 +22,13 @@ man: build
 	mkdir -p dist/completion
 	for shell in bash zsh fish; do $(BIN)/mxprint completion $$shell >dist/completion/$$shell || exit 1; done
 
+# .deb and .rpm in dist/packages; VERSION=… and GOARCH=… for others.
+packages:
+	scripts/packages
+
+$(BIN)/nfpm: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../$(BIN)/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm
+
 demo: build
 	$(BIN)/mxprint demo
 

@@ -211,6 +211,9 @@ func TestShellSyntax(t *testing.T) {
 	job := read(t, "ubuntu-upstart/p0f.conf")
 	for _, tt := range []struct{ name, script string }{
 		{"bsd-rc.d/p0f", read(t, "bsd-rc.d/p0f")},
+		{"packages/postinstall.sh", read(t, "packages/postinstall.sh")},
+		{"packages/preremove.sh", read(t, "packages/preremove.sh")},
+		{"packages/postremove.sh", read(t, "packages/postremove.sh")},
 		{"pre-start script of ubuntu-upstart/p0f.conf", stanza(t, job, "pre-start script")},
 		{"script of ubuntu-upstart/p0f.conf", stanza(t, job, "script")},
 	} {
