@@ -26,6 +26,7 @@ type bench struct {
 	dir, p0f, mxprint string
 	table             table
 	rows              []row
+	p0fHost           string // what a host takes of p0f's memory
 }
 
 const stockDB = "/etc/p0f/p0f.fp"

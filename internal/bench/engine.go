@@ -90,7 +90,7 @@ func (b *bench) engines(ctx context.Context) error {
 		}
 		b.add(row{fmt.Sprintf("engine alone, one core, %d hosts", w.hosts), "", fmt.Sprintf("%.0f ns a SYN", ns), times(ns/first) + " of the first", fmt.Sprintf("%.0f ns; 3×", w.bar), ns <= w.bar && ns <= 3*first})
 		if w.hosts == 1_000_000 {
-			b.add(row{"memory a host at 1,000,000 hosts, resident", b.p0fMemory(ctx), fmt.Sprintf("%.0f bytes", perHost), "", "160 bytes", perHost <= 160})
+			b.add(row{"memory a host at 1,000,000 hosts, resident", b.p0fHost, fmt.Sprintf("%.0f bytes", perHost), "", "160 bytes", perHost <= 160})
 		}
 		debug.FreeOSMemory()
 	}
@@ -124,25 +124,6 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 	}
 	runtime.KeepAlive(clients)
 	return median(all), bytes, nil
-}
-
-// p0fMemory is what p0f takes a host, from the file run with many.
-func (b *bench) p0fMemory(ctx context.Context) string {
-	const hosts = 400_000 // p0f's time grows with their number
-	var sizes [2]int64
-	for i, n := range []int{10, hosts} {
-		syns := b.path("memory.pcap")
-		if err := writeFile(syns, func(w *pcapWriter) { w.syns(n) }); err != nil {
-			return err.Error()
-		}
-		c, err := timed(ctx, b.p0f, []string{"-r", syns, "-f", stockDB, "-m", "1000,500000"})
-		os.Remove(syns)
-		if err != nil {
-			return err.Error()
-		}
-		sizes[i] = c.rss << 10
-	}
-	return fmt.Sprintf("%d bytes (at %d hosts)", (sizes[1]-sizes[0])/hosts, hosts)
 }
 
 // workers compares two workers with one.
