@@ -76,6 +76,18 @@ func (t *Table) warm(batch []Input) {
 	t.warmth = sum
 }
 
+// warmOldest is warm for the clients of the oldest flows, which are to go: their
+// records were last looked at when the flows began.
+func (t *Table) warmOldest(count int) {
+	var sum uint32
+	for n := t.flows.age.oldest; n != none && count > 0; count-- {
+		f := t.flows.at(n)
+		sum += t.hosts.at(f.client).flows
+		n = f.links.newer
+	}
+	t.warmth = sum
+}
+
 // hashOf is the hash of an address in the index.
 func (h *hosts) hashOf(a netip.Addr) uint32 {
 	if a.Is4() {

@@ -30,7 +30,9 @@ func (t *Table) expire(now uint32) {
 
 // pruneFlows makes room for a connection: the oldest tenth goes, and one more.
 func (t *Table) pruneFlows() {
-	for k := 1 + t.flows.count*10/100; k > 0 && t.flows.age.oldest != none; k-- {
+	count := 1 + t.flows.count*10/100
+	t.warmOldest(count)
+	for ; count > 0 && t.flows.age.oldest != none; count-- {
 		t.destroyFlow(t.flows.age.oldest)
 	}
 }
