@@ -94,8 +94,40 @@ func own(paths []string) []string {
 	return names
 }
 
+// others are the systems, beside Linux, that the program is built for.
+var others = []string{"freebsd", "openbsd", "darwin"}
+
+// TestOtherSystems has the compiler look at what ships, and its tests, on the
+// other systems. It cannot be run here.
+func TestOtherSystems(t *testing.T) {
+	for _, system := range others {
+		t.Run(system, func(t *testing.T) {
+			args := []string{"vet"}
+			for path := range list(t, system) {
+				if name, ok := strings.CutPrefix(path, module); ok && !isForTests(name) {
+					args = append(args, path)
+				}
+			}
+			if len(args) < 20 {
+				t.Fatalf("few packages: %q", args)
+			}
+			slices.Sort(args[1:])
+			cmd := exec.Command(lab.NeedProgram(t, "go"), args...)
+			cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("GOOS=%s go vet: %v\n%s", system, err, out)
+			}
+		})
+	}
+}
+
+// isForTests reports whether a package is for tests alone.
+func isForTests(name string) bool {
+	return slices.Contains(forTests, name) || strings.HasPrefix(name, "internal/difftest/") || strings.HasPrefix(name, "internal/kernellab/")
+}
+
 func TestImports(t *testing.T) {
-	for _, system := range []string{"linux", "freebsd", "darwin"} {
+	for _, system := range append([]string{"linux"}, others...) {
 		t.Run(system, func(t *testing.T) {
 			all := list(t, system)
 			checkImports(t, all)
@@ -118,7 +150,7 @@ func checkImports(t *testing.T, all map[string]listed) {
 	t.Helper()
 	for path, p := range all {
 		name, ok := strings.CutPrefix(path, module)
-		if !ok || slices.Contains(forTests, name) || strings.HasPrefix(name, "internal/difftest/") || strings.HasPrefix(name, "internal/kernellab/") {
+		if !ok || isForTests(name) {
 			continue
 		}
 		for _, imported := range own(p.Imports) {

@@ -10,7 +10,8 @@
 //
 // File implements the pcap and pcapng formats (draft-ietf-opsawg-pcap,
 // draft-ietf-opsawg-pcapng); Ring implements packet(7) and the kernel's
-// Documentation/networking/packet_mmap.rst, TPACKET_V2.
+// Documentation/networking/packet_mmap.rst, TPACKET_V2, and on FreeBSD, OpenBSD
+// and macOS bpf(4).
 package capture
 
 import (
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/mxprint/mxprint/packet"
 )
@@ -110,4 +112,18 @@ func firstAddr(i net.Interface) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// interfaceNames lists what could have been meant.
+func interfaceNames() string {
+	names := []string{}
+	if ifs, err := net.Interfaces(); err == nil {
+		for _, i := range ifs {
+			names = append(names, i.Name)
+		}
+	}
+	if haveAny {
+		names = append(names, Any)
+	}
+	return strings.Join(names, ", ")
 }

@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,17 +60,6 @@ func deviceIsUp(fd int, name string) bool {
 		return false
 	}
 	return ifr.Uint16()&unix.IFF_UP != 0
-}
-
-// interfaceNames lists what could have been meant.
-func interfaceNames() string {
-	names := []string{}
-	if ifs, err := net.Interfaces(); err == nil {
-		for _, i := range ifs {
-			names = append(names, i.Name)
-		}
-	}
-	return strings.Join(append(names, Any), ", ")
 }
 
 // socketError says what to do about a packet socket that is refused.

@@ -24,7 +24,7 @@ const (
 // Config says what a Ring captures. The zero value captures whole headers of
 // everything on all interfaces.
 type Config struct {
-	// Interface is a name, or Any. Empty means Any.
+	// Interface is a name, or Any. Empty means Any. Only Linux has Any.
 	//
 	// Any delivers IP packets without their link header (LINKTYPE_RAW), and so
 	// does an interface that is neither Ethernet nor loopback (tun, ppp,

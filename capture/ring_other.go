@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !darwin && !freebsd && !linux && !openbsd
 
 package capture
 
@@ -12,12 +12,12 @@ import (
 
 const haveAny = false
 
-var errNoRing = errors.New("capture: live capture is not built for " + runtime.GOOS + " yet, only Linux; capture files can be read")
+var errNoRing = errors.New("capture: live capture is not built for " + runtime.GOOS + ", only Linux, FreeBSD, OpenBSD and macOS; capture files can be read")
 
-// A Ring captures from network interfaces; on Linux only.
+// A Ring captures from network interfaces; not on this system.
 type Ring struct{}
 
-// OpenRing fails: this system has no packet socket.
+// OpenRing fails: for this system there is none.
 func OpenRing(Config) (*Ring, error) { return nil, errNoRing }
 
 // OpenRings fails as OpenRing does.
