@@ -23,11 +23,17 @@ func (b *bench) live(ctx context.Context) error {
 	return errors.Join(b.underFlood(ctx, pair), b.atHighestRate(ctx, pair), b.afterFlood(ctx, pair))
 }
 
-// underFlood asks while 200,000 spoofed SYNs a second come in.
+// underFlood asks while 200,000 spoofed SYNs a second come in. The sensor is
+// serve: it still knows who is asked about, where p0f and its stand-in have
+// forgotten him and wait for his next SYN.
 func (b *bench) underFlood(ctx context.Context, pair *pair) error {
+	ours, err := b.ourSensor()
+	if err != nil {
+		return err
+	}
 	var said [2]string
 	var p99 time.Duration
-	for i, d := range []*daemon{b.theirDaemon(), b.ourDaemon()} {
+	for i, d := range []*daemon{b.theirDaemon(), ours} {
 		if err := b.start(ctx, pair, d, nil); err != nil {
 			return err
 		}
@@ -58,6 +64,9 @@ func (b *bench) askUnderFlood(ctx context.Context, pair *pair, d *daemon) ([]tim
 		return nil, err
 	}
 	defer c.Close()
+	if err := c.ask(1); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
