@@ -103,19 +103,20 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	in := newInput(e, src)
 	e.tell.start()
 	defer e.tell.stop()
-	for {
-		err := src.Read(ctx, in.frame)
+	in.start()
+	var err error
+	for err == nil && in.err == nil {
+		err = src.Read(ctx, in.frame)
 		in.flush()
-		switch {
-		case in.err != nil:
-			return e.fail(in.err)
-		case err == nil:
-		case errors.Is(err, io.EOF) || ctx.Err() != nil:
-			return nil
-		default:
-			return e.fail(err)
-		}
 	}
+	in.end()
+	switch {
+	case in.err != nil:
+		return e.fail(in.err)
+	case errors.Is(err, io.EOF) || ctx.Err() != nil:
+		return nil
+	}
+	return e.fail(err)
 }
 
 // fail notes that a source has failed, ends the waiting, and returns err.

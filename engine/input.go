@@ -16,8 +16,9 @@ const batchSize = 64
 // to frame, so decoder and filter are kept by type.
 type input struct {
 	engine  *Engine
-	live    bool // the kernel has filtered, and cuts frames behind their headers
-	batches []batch
+	live    bool     // the kernel has filtered, and cuts frames behind their headers
+	batches []*batch // by shard
+	pipes   []*pipe  // by shard; none for an interface
 
 	link   *link // of the last frame
 	links  map[packet.LinkType]*link
@@ -27,13 +28,38 @@ type input struct {
 
 // batch is the frames on their way to one shard.
 type batch struct {
-	n   int
-	all [batchSize]host.Input
+	n    int
+	all  [batchSize]host.Input
+	data []byte // payload, where it must outlive its frame
 }
+
+// maxPayload is how much payload ends a batch, in bytes.
+const maxPayload = 64 << 10
 
 func newInput(e *Engine, src capture.Source) *input {
 	live, ok := src.(interface{ Live() bool })
-	return &input{engine: e, live: ok && live.Live(), batches: make([]batch, len(e.shards))}
+	in := &input{engine: e, live: ok && live.Live()}
+	for range e.shards {
+		in.batches = append(in.batches, new(batch))
+	}
+	return in
+}
+
+// start has what is read of a file entered beside the reading.
+func (in *input) start() {
+	if in.live {
+		return
+	}
+	for _, s := range in.engine.shards {
+		in.pipes = append(in.pipes, in.engine.newPipe(s))
+	}
+}
+
+// end returns when all that was read is entered.
+func (in *input) end() {
+	for _, p := range in.pipes {
+		p.end()
+	}
 }
 
 func (in *input) frame(f *capture.Frame) {
@@ -46,7 +72,7 @@ func (in *input) frame(f *capture.Frame) {
 		return
 	}
 	// Decode where it will lie, which is right unless there are several shards.
-	b := &in.batches[0]
+	b := in.batches[0]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
 	if !in.link.counts(f, &next.Segment, err) {
@@ -59,22 +85,37 @@ func (in *input) frame(f *capture.Frame) {
 	to := 0
 	if err == nil && len(in.batches) > 1 {
 		if to = in.engine.fanout.Worker(next.Segment.Src, next.Segment.Dst, len(in.batches)); to != 0 {
-			b = &in.batches[to]
+			b = in.batches[to]
 			b.all[b.n], next = *next, &b.all[b.n]
 		}
 	}
 	b.n++
+	lent := false
 	if next.Decoded && next.Segment.PayloadLen > 0 {
-		next.Payload = payload(f.Data, &next.Segment) // which is lent for this call
-		in.send(to)
-	} else if b.n == batchSize {
+		next.Payload = payload(f.Data, &next.Segment)
+		if lent = in.pipes == nil; !lent {
+			next.Payload = b.keep(next.Payload)
+		}
+	}
+	if lent || b.n == batchSize || len(b.data) > maxPayload {
 		in.send(to)
 	}
 }
 
+// keep copies payload into a batch.
+func (b *batch) keep(payload []byte) []byte {
+	from := len(b.data)
+	b.data = append(b.data, payload...)
+	return b.data[from:len(b.data):len(b.data)]
+}
+
 // send feeds a shard.
 func (in *input) send(to int) {
-	b := &in.batches[to]
+	b := in.batches[to]
+	if in.pipes != nil {
+		in.batches[to] = in.pipes[to].send(b)
+		return
+	}
 	in.engine.update(in.engine.shards[to], b.all[:b.n], !in.live)
 	b.n = 0
 }
@@ -86,7 +127,11 @@ func (in *input) flush() {
 			in.send(i)
 		}
 	}
-	in.engine.handOver(!in.live)
+	if in.pipes == nil {
+		for _, s := range in.engine.shards {
+			in.engine.handOver(s, !in.live)
+		}
+	}
 }
 
 // use finds or makes the decoder and filter of a link type.

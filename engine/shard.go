@@ -43,22 +43,20 @@ func (e *Engine) update(s *shard, batch []host.Input, patient bool) {
 	}
 }
 
-// handOver hands over what every table has said so far.
-func (e *Engine) handOver(patient bool) {
+// handOver hands over what the table has said so far.
+func (e *Engine) handOver(s *shard, patient bool) {
 	if e.tell == nil {
 		return
 	}
-	for _, s := range e.shards {
-		s.mu.Lock()
-		some := s.said
-		if len(*some) == 0 {
-			some = nil
-		} else {
-			s.said = e.tell.blank()
-		}
-		s.mu.Unlock()
-		if some != nil {
-			e.tell.take(some, patient)
-		}
+	s.mu.Lock()
+	some := s.said
+	if len(*some) == 0 {
+		some = nil
+	} else {
+		s.said = e.tell.blank()
+	}
+	s.mu.Unlock()
+	if some != nil {
+		e.tell.take(some, patient)
 	}
 }

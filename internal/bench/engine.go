@@ -61,6 +61,10 @@ func (m *memory) Read(_ context.Context, fn func(*capture.Frame)) error {
 	return nil
 }
 
+// Live has the engine take the frames as from an interface, where the kernel has
+// filtered, and on the goroutine that reads.
+func (m *memory) Live() bool { return true }
+
 // Close implements capture.Source.
 func (m *memory) Close() error { return nil }
 
