@@ -33,6 +33,10 @@ type Inherited struct {
 	Dev  uint64 `json:"dev,omitempty"`
 	Ino  uint64 `json:"ino,omitempty"`
 
+	// Given says that the service manager made the listener (systemd.socket(5)):
+	// its file and its mode stay as they are.
+	Given bool `json:"given,omitempty"`
+
 	// Part is what was read of a query, at most 20 bytes.
 	Part []byte `json:"part,omitempty"`
 }
@@ -176,7 +180,7 @@ func (v *serving) inheritance(to []Inherited, h *hold) ([]Inherited, error) {
 	if err != nil {
 		return to, fmt.Errorf("%w: %w", ErrHandover, err)
 	}
-	in.Path = l.path
+	in.Path, in.Given = l.path, l.given
 	if st, ok := l.own.Sys().(*syscall.Stat_t); ok {
 		in.Dev, in.Ino = uint64(st.Dev), uint64(st.Ino)
 	}
@@ -349,7 +353,7 @@ func (i Inherited) file(listens bool) (*os.File, error) {
 // notices. Another listener among those left is closed, and its file removed.
 // The error wraps ErrInherited where a descriptor is no listener.
 func ListenInherited(path string, mode fs.FileMode, in []Inherited) (net.Listener, error) {
-	var kept net.Listener
+	var kept *socketListener
 	fail := func(err error) (net.Listener, error) {
 		if kept != nil {
 			kept.Close()
@@ -366,12 +370,18 @@ func ListenInherited(path string, mode fs.FileMode, in []Inherited) (net.Listene
 			return fail(err)
 		case kept == nil && i.Path == path && ln.present():
 			kept = ln
+		case i.Given && i.Path != path:
+			ln.Close()
+			return fail(fmt.Errorf("listening on %s: p0f: the service manager gives the socket %s: name the same path in both places", path, i.Path))
 		default:
 			ln.Close()
 		}
 	}
 	if kept == nil {
 		return Listen(path, mode)
+	}
+	if kept.given {
+		return kept, nil
 	}
 	if mode == 0 {
 		mode = defaultSocketMode
@@ -394,7 +404,10 @@ func (i Inherited) listener() (*socketListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: descriptor %d: %w", ErrInherited, i.FD, cause(err))
 	}
-	l := &socketListener{UnixListener: ln.(*net.UnixListener), path: i.Path}
+	l := &socketListener{UnixListener: ln.(*net.UnixListener), path: i.Path, given: i.Given}
+	if i.Given {
+		l.keepFile()
+	}
 	own, err := os.Lstat(i.Path)
 	if err != nil {
 		return l, nil
@@ -403,6 +416,23 @@ func (i Inherited) listener() (*socketListener, error) {
 		l.own = own
 	}
 	return l, nil
+}
+
+// Activated describes a listening socket that the service manager gave under a
+// descriptor. The error wraps ErrInherited where it is none on a path.
+func Activated(fd int) (Inherited, error) {
+	in := Inherited{FD: fd, Given: true}
+	name, err := syscall.Getsockname(fd)
+	addr, ok := name.(*syscall.SockaddrUnix)
+	if err != nil || !ok || addr.Name == "" || addr.Name[0] == '@' {
+		return in, fmt.Errorf("%w: descriptor %d of the service manager is no unix socket with a path", ErrInherited, fd)
+	}
+	var socket, file syscall.Stat_t
+	if err := errors.Join(syscall.Fstat(fd, &socket), syscall.Lstat(addr.Name, &file)); err != nil {
+		return in, fmt.Errorf("%w: descriptor %d, %s: %w", ErrInherited, fd, addr.Name, err)
+	}
+	in.Path, in.Socket, in.Dev, in.Ino = addr.Name, uint64(socket.Ino), uint64(file.Dev), uint64(file.Ino)
+	return in, nil
 }
 
 // present reports whether the listener has its file still.

@@ -150,6 +150,8 @@ type socketListener struct {
 	path string
 	own  fs.FileInfo // the file as it was made
 	once sync.Once
+
+	given bool // by the service manager
 }
 
 // Close removes the socket file unless somebody put another in its place, and

@@ -258,7 +258,8 @@ func (h *handover) inherit() (in inheritance, err error) {
 	return in, err
 }
 
-// stored returns the sockets that the service manager kept.
+// stored returns the sockets that the service manager kept, and those it made
+// for us (socket activation).
 func stored() ([]p0f.Inherited, error) {
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -272,17 +273,29 @@ func stored() ([]p0f.Inherited, error) {
 		return nil, fmt.Errorf("%w: LISTEN_FDS is %q", errInherit, count)
 	}
 	name := strings.Split(names, ":")
+	if names == "" {
+		name = make([]string, n) // systemd-socket-activate gives no names
+	}
 	if len(name) != n {
 		return nil, fmt.Errorf("%w: LISTEN_FDS is %d, and LISTEN_FDNAMES has %d names", errInherit, n, len(name))
 	}
 	const firstFD = 3
 	byInode := make(map[uint64]int, n)
+	var given []p0f.Inherited
 	state := -1
 	for i := range n {
 		fd := firstFD + i
 		syscall.CloseOnExec(fd)
 		var st syscall.Stat_t
-		if name[i] != storeName || syscall.Fstat(fd, &st) != nil {
+		if name[i] != storeName {
+			in, err := p0f.Activated(fd)
+			if err != nil {
+				return nil, fmt.Errorf("%w (a socket unit wants ListenStream= with the path of the p0f socket)", err)
+			}
+			given = append(given, in)
+			continue
+		}
+		if syscall.Fstat(fd, &st) != nil {
 			continue
 		}
 		switch st.Mode & syscall.S_IFMT {
@@ -296,9 +309,10 @@ func stored() ([]p0f.Inherited, error) {
 		for _, fd := range byInode {
 			syscall.Close(fd) // nobody knows what was read from it
 		}
-		return nil, nil
+		return given, nil
 	}
-	return matchStored(state, byInode)
+	kept, err := matchStored(state, byInode)
+	return append(kept, given...), err
 }
 
 // matchStored finds the descriptors of the sockets in the state. Those the
