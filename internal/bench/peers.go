@@ -256,7 +256,7 @@ func (b *bench) cargo(ctx context.Context, name string, args ...string) (string,
 	if err != nil {
 		return "", err
 	}
-	args = append([]string{"build", "--quiet", "--release", "--locked", "--target-dir", target}, args...)
+	args = append([]string{"build", "--quiet", "--release", "--target-dir", target}, args...)
 	cmd := exec.CommandContext(ctx, "cargo", args...)
 	cmd.Dir = filepath.Join(peersDir, "huginn")
 	if out, err := cmd.CombinedOutput(); err != nil {
