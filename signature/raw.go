@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/packet"
@@ -40,6 +41,8 @@ func ParseRaw(text string) (packet.Segment, error) {
 		p.fail(v, "want 0 or + as the payload of a packet")
 	case t.ext != nil:
 		p.fail(layout, "a packet has no alternatives")
+	case slices.Contains(t.Layout.Kinds[:max(t.Layout.Len, 1)-1], packet.OptEOL): // written as ?0
+		p.fail(layout, "eol must be the last option")
 	default:
 		fillRaw(&s, &t)
 		if !rawWindow(&s, &t) {
