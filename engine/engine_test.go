@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
@@ -107,6 +108,25 @@ func TestFlushError(t *testing.T) {
 	if e.Frames() != 4 {
 		t.Errorf("%d frames, want 4", e.Frames())
 	}
+}
+
+// TestFullDisk: a log that cannot be written is worth a line, not one a flush.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // its clock stands still
+		var log bytes.Buffer
+		e := New(Config{Observers: []Observer{&recorder{flushErr: errors.New("disk full")}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 5 {
+			e.tell.flush()
+		}
+		if got := strings.Count(log.String(), "observations lost"); got != 1 {
+			t.Errorf("%d lines after five failed writes, want 1:\n%s", got, log.String())
+		}
+		time.Sleep(complain)
+		e.tell.flush()
+		if got := log.String(); strings.Count(got, "observations lost") != 2 || !strings.Contains(got, "writes=5") {
+			t.Errorf("after %v more it says\n%s\nwant a second line, for 5 writes", complain, got)
+		}
+	})
 }
 
 // TestWarnsOnce: frames that look like no IP packet, and captures whose IP

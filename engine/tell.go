@@ -26,6 +26,10 @@ type teller struct {
 	queue     chan *tales
 	spare     chan *tales
 	lost      atomic.Uint64 // observations nobody was told of
+	unwritten struct {      // flushes that failed
+		count    int // since the last warning
+		warnedAt time.Time
+	}
 
 	mu      sync.Mutex
 	sources int           // that run
@@ -211,10 +215,19 @@ func (t *teller) tell(some *tales) {
 	t.recycle(some)
 }
 
+// flush has the observers write. A full disk fails ten times a second, and is
+// worth a line every complain.
 func (t *teller) flush() {
 	for _, obs := range t.observers {
-		if err := obs.Flush(); err != nil {
-			t.log.Error("observations lost", "reason", err)
+		err := obs.Flush()
+		if err == nil {
+			continue
+		}
+		u := &t.unwritten
+		u.count++
+		if now := time.Now(); now.Sub(u.warnedAt) >= complain {
+			t.log.Error("observations lost", "reason", err, "writes", u.count)
+			u.count, u.warnedAt = 0, now
 		}
 	}
 }
