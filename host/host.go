@@ -68,6 +68,7 @@ func (t *Table) Len() (hosts, conns int) { return t.hosts.count, t.flows.count }
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
 	t.db, t.matcher = db, signature.NewMatcher(db)
+	t.said = [modules]Observation{} // nothing of the old one stays
 	for i := range t.hosts.lists {
 		for n := t.hosts.lists[i].age.oldest; n != none; n = t.hosts.at(n).links.newer {
 			h := t.hosts.at(n)

@@ -45,11 +45,12 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 		Label: m.Label(), Dishonest: m.Dishonest, Anonymous: t.msg.Software == nil,
 		Language: http1.LanguageOf(t.msg.Language),
 	}
-	if t.observer != nil {
+	if o := t.finding(module, role); o != nil {
 		t.raw = signature.AppendRawHTTP(t.raw[:0], &t.msg, &m)
 		said.RawSig = t.raw
+		o.HTTP = said
+		t.observer.Observe(o)
 	}
-	t.emit(module, role, func(o *Observation) { o.HTTP = said })
 	date := http1.Seconds(t.msg.Date)
 	t.scoreHTTP(n, role, f.serverPort, &m, date)
 

@@ -67,6 +67,8 @@ const (
 	IPSharing  // several systems seem to be behind the address
 	HTTPRequest
 	HTTPResponse
+
+	modules // how many there are
 )
 
 var moduleNames = [...]string{

@@ -220,11 +220,18 @@ func (t *Table) addScore(n uint32, role Role, why Reasons, score int) {
 		h.lastNAT = t.seconds()
 		why, h.reasons = h.reasons, 0
 		*b = board{}
-		t.emit(IPSharing, role, func(o *Observation) { o.Reasons, o.Hits = why, hits })
+		t.suspect(IPSharing, role, why, hits)
 		return
 	}
 	if score > 1 {
 		h.lastChg = t.seconds()
-		t.emit(HostChange, role, func(o *Observation) { o.Reasons, o.Hits = why, hits })
+		t.suspect(HostChange, role, why, hits)
+	}
+}
+
+func (t *Table) suspect(module Module, role Role, why Reasons, hits [4]int) {
+	if o := t.finding(module, role); o != nil {
+		o.Reasons, o.Hits = why, hits
+		t.observer.Observe(o)
 	}
 }

@@ -96,8 +96,10 @@ type Table struct {
 	at         int64 // time of the current packet, microseconds
 	frames     uint64
 	lastExpiry uint32
-	warmth     uint32      // what warm read, so that it is read at all
-	obs        Observation // lent to the observer
+	warmth     uint32               // what warm read, so that it is read at all
+	packet     *packet.Segment      // that Update takes, for its ends
+	from       Role                 // its sender
+	said       [modules]Observation // lent to the observer, one a module
 	msg        http1.Message
 	raw        []byte // of the message, lent to the observer
 	join       [http1.MaxData]byte
@@ -162,7 +164,7 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 	if t.flows.at(fl).isFrom(src, s.Src.Port(), dst, s.Dst.Port()) {
 		role = Client
 	}
-	t.ends(role, s)
+	t.packet, t.from = s, role
 	switch s.Type {
 	case packet.SYNACK:
 		t.synAck(fl, role, s)
@@ -181,23 +183,21 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 	}
 }
 
-// ends notes the ends of the connection for the observations of a packet.
-func (t *Table) ends(role Role, s *packet.Segment) {
-	t.obs.Client, t.obs.Server = s.Src, s.Dst
-	if role == Server {
-		t.obs.Client, t.obs.Server = s.Dst, s.Src
-	}
-}
-
-// emit lends an observation to the observer, filled in by fill.
-func (t *Table) emit(m Module, role Role, fill func(*Observation)) {
+// finding returns an observation for the caller to fill in and tell, or nil if
+// there is no observer. What is not of the module is zero: each module has its
+// own, of which nothing else is ever set.
+func (t *Table) finding(m Module, role Role) *Observation {
 	if t.observer == nil {
-		return
+		return nil
 	}
-	client, server := t.obs.Client, t.obs.Server
-	t.obs = Observation{Module: m, Role: role, Client: client, Server: server, At: t.at}
-	fill(&t.obs)
-	t.observer.Observe(&t.obs)
+	o := &t.said[m]
+	o.Module, o.Role, o.At = m, role, t.at
+	if t.from == Client {
+		o.Client, o.Server = t.packet.Src, t.packet.Dst
+	} else {
+		o.Client, o.Server = t.packet.Dst, t.packet.Src
+	}
+	return o
 }
 
 // probeWindow and probeMSS mark the SYNs of p0f's own probing tool.
@@ -219,7 +219,7 @@ func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
 	fl = t.openFlow(s, src, dst)
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
-	t.ends(Client, s)
+	t.packet, t.from = s, Client
 	m := t.fingerprint(f, Client, s)
 	t.conns.remember(s, &m)
 	if f.probe {
@@ -304,7 +304,10 @@ func (t *Table) fingerprint(f *flowRec, role Role, s *packet.Segment) signature.
 		module += Probe - SYN
 	}
 	m := t.matcher.Match(dir, s, f.mss)
-	t.emit(module, role, func(o *Observation) { o.Segment, o.Match = s, m })
+	if o := t.finding(module, role); o != nil {
+		o.Segment, o.Match = s, m
+		t.observer.Observe(o)
+	}
 	if m.Sig == nil || !m.Sig.RandomTTL {
 		t.hosts.at(n).distance = int16(m.Distance)
 	}
@@ -341,7 +344,10 @@ func (t *Table) link(n uint32, role Role, s *packet.Segment) {
 	if id != 0 {
 		t.hosts.at(n).link = uint16(id)
 	}
-	t.emit(MTU, role, func(o *Observation) { o.MTU, o.Link = mtu, t.db.LinkName(id) })
+	if o := t.finding(MTU, role); o != nil {
+		o.MTU, o.Link = mtu, t.db.LinkName(id)
+		t.observer.Observe(o)
+	}
 }
 
 // role returns the record of a host in a role.

@@ -56,9 +56,10 @@ func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment, sig *si
 	if (s.Type == packet.SYN || s.Type == packet.SYNACK) && clockOf(sig) != h.clock {
 		h.clock = signature.ClockRandom // the clocks of two stacks, compared
 	}
-	t.emit(Uptime, role, func(o *Observation) {
+	if o := t.finding(Uptime, role); o != nil {
 		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
-	})
+		t.observer.Observe(o)
+	}
 }
 
 // clockOf says what the timestamps of a segment count that a signature
