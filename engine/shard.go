@@ -50,7 +50,7 @@ func (e *Engine) handOver(s *shard, patient bool) {
 	}
 	s.mu.Lock()
 	some := s.said
-	if len(*some) == 0 {
+	if len(some.list) == 0 {
 		some = nil
 	} else {
 		s.said = e.tell.blank()

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 const (
@@ -25,8 +27,9 @@ type teller struct {
 	log       *slog.Logger
 	queue     chan *tales
 	spare     chan *tales
-	lost      atomic.Uint64 // observations nobody was told of
-	unwritten struct {      // flushes that failed
+	lost      atomic.Uint64                               // observations nobody was told of
+	lent      struct{ fingerprint, mtu host.Observation } // to the observers, one at a time
+	unwritten struct {                                    // flushes that failed
 		count    int // since the last warning
 		warnedAt time.Time
 	}
@@ -37,34 +40,66 @@ type teller struct {
 	done    chan struct{} // closed when all is told
 }
 
-// tale is an observation with what it refers to.
-type tale struct {
-	host.Observation
-	segment packet.Segment
-	raw     []byte
+// tales are observations on their way, without what they do not say: all are
+// copied twice, once from the table and once to another core.
+type tales struct {
+	list         []tale
+	fingerprints []fingerprint // of those of SYNs and SYN+ACKs, in order
+	rest         []rest        // the rest of those of rare modules, in order
 }
 
-// tales are observations on their way.
-type tales []tale
+// tale is what all observations have, and all of an MTU's.
+type tale struct {
+	module         host.Module
+	role           host.Role
+	mtu            uint32
+	at             int64
+	client, server netip.AddrPort
+	link           string
+}
 
-func (t *tales) full() bool { return len(*t) >= talesSize }
+// fingerprint is what observations of SYNs and SYN+ACKs have.
+type fingerprint struct {
+	segment packet.Segment
+	match   signature.Match
+}
+
+// rest is an observation with what it refers to.
+type rest struct {
+	host.Observation
+	raw []byte
+}
+
+func (t *tales) full() bool { return len(t.list) >= talesSize }
 
 // add takes a copy of an observation.
 func (t *tales) add(o *host.Observation) {
-	n := len(*t)
-	if n < cap(*t) {
-		*t = (*t)[:n+1]
+	one := longer(&t.list)
+	one.module, one.role, one.at = o.Module, o.Role, o.At
+	one.client, one.server = o.Client, o.Server
+	switch o.Module {
+	case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
+		f := longer(&t.fingerprints)
+		f.segment, f.match = *o.Segment, o.Match
+	case host.MTU:
+		one.mtu, one.link = uint32(o.MTU), o.Link
+	default:
+		r := longer(&t.rest)
+		r.Observation = *o
+		r.raw = append(r.raw[:0], o.HTTP.RawSig...)
+		r.HTTP.RawSig = r.raw
+	}
+}
+
+// longer makes a list longer by one, whose old content may still be there.
+func longer[T any](list *[]T) *T {
+	n := len(*list)
+	if n < cap(*list) {
+		*list = (*list)[:n+1]
 	} else {
-		*t = append(*t, tale{})
+		*list = append(*list, *new(T))
 	}
-	last := &(*t)[n]
-	last.Observation = *o
-	if o.Segment != nil {
-		last.segment = *o.Segment
-	}
-	if o.HTTP.RawSig != nil {
-		last.raw = append(last.raw[:0], o.HTTP.RawSig...)
-	}
+	return &(*list)[n]
 }
 
 func newTeller(observers []Observer, log *slog.Logger) *teller {
@@ -102,8 +137,7 @@ func (t *teller) blank() *tales {
 	case b := <-t.spare:
 		return b
 	default:
-		b := make(tales, 0, talesSize+2*batchSize)
-		return &b
+		return &tales{list: make([]tale, 0, talesSize+2*batchSize)}
 	}
 }
 
@@ -118,13 +152,13 @@ func (t *teller) take(some *tales, patient bool) {
 	select {
 	case t.queue <- some:
 	default:
-		t.lost.Add(uint64(len(*some)))
+		t.lost.Add(uint64(len(some.list)))
 		t.recycle(some)
 	}
 }
 
 func (t *teller) recycle(some *tales) {
-	*some = (*some)[:0]
+	some.list, some.fingerprints, some.rest = some.list[:0], some.fingerprints[:0], some.rest[:0]
 	select {
 	case t.spare <- some:
 	default:
@@ -200,19 +234,34 @@ func (t *teller) run(quit, done chan struct{}) {
 }
 
 func (t *teller) tell(some *tales) {
-	for i := range *some {
-		one := &(*some)[i]
-		if one.Segment != nil {
-			one.Segment = &one.segment
-		}
-		if one.HTTP.RawSig != nil {
-			one.HTTP.RawSig = one.raw
+	fingerprints, others := some.fingerprints, some.rest
+	for i := range some.list {
+		var o *host.Observation
+		switch one := &some.list[i]; one.module {
+		case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
+			o = &t.lent.fingerprint
+			one.fill(o)
+			o.Segment, o.Match = &fingerprints[0].segment, fingerprints[0].match
+			fingerprints = fingerprints[1:]
+		case host.MTU:
+			o = &t.lent.mtu
+			one.fill(o)
+			o.MTU, o.Link = int(one.mtu), one.link
+		default:
+			o = &others[0].Observation
+			others = others[1:]
 		}
 		for _, obs := range t.observers {
-			obs.Observe(&one.Observation)
+			obs.Observe(o)
 		}
 	}
 	t.recycle(some)
+}
+
+// fill sets what all observations have.
+func (t *tale) fill(o *host.Observation) {
+	o.Module, o.Role, o.At = t.module, t.role, t.at
+	o.Client, o.Server = t.client, t.server
 }
 
 // flush has the observers write. A full disk fails ten times a second, and is
