@@ -3,7 +3,6 @@ package p0f
 import (
 	"io"
 	"math"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -26,6 +25,8 @@ type Log struct {
 	buf    []byte
 	second int64  // the second that stamp shows
 	stamp  []byte // "[2026/11/23 09:25:17] mod="
+	ends   ends
+	raw    signature.RawMemo
 	err    error
 }
 
@@ -45,14 +46,13 @@ func (l *Log) Observe(o *host.Observation) {
 	}
 	b := append(l.buf, l.stamp...)
 	b = append(b, o.Module.String()...)
-	b = appendEnd(append(b, "|cli="...), o.Client)
-	b = appendEnd(append(b, "|srv="...), o.Server)
+	b = l.ends.append(b, o.Client, o.Server)
 	if o.Role == host.Client {
 		b = append(b, "|subj=cli"...)
 	} else {
 		b = append(b, "|subj=srv"...)
 	}
-	b = appendFields(b, o, &logField)
+	b = l.appendFields(b, o, &logField)
 	if l.Doubts {
 		b = appendDoubts(b, o)
 	}
@@ -116,7 +116,7 @@ func (r *Report) Observe(o *host.Observation) {
 	} else {
 		b = appendEnd(append(b, "server   = "...), o.Server)
 	}
-	b = appendFields(append(b, '\n'), o, &reportField)
+	b = r.log.appendFields(append(b, '\n'), o, &reportField)
 	r.log.buf = append(b, "|\n`----\n\n"...)
 	if len(r.log.buf) >= writeAt {
 		r.log.write()
@@ -150,7 +150,7 @@ func (f *field) text(b []byte, key, value string) []byte {
 }
 
 // appendFields appends what an observation says, in p0f's words and order.
-func appendFields(b []byte, o *host.Observation, f *field) []byte {
+func (l *Log) appendFields(b []byte, o *host.Observation, f *field) []byte {
 	switch o.Module {
 	case host.MTU:
 		b = f.text(b, "link", orUnknown(o.Link))
@@ -173,7 +173,7 @@ func appendFields(b []byte, o *host.Observation, f *field) []byte {
 	case host.HTTPRequest, host.HTTPResponse:
 		b = appendHTTP(b, o, f)
 	default:
-		b = appendFingerprint(b, o, f)
+		b = l.appendFingerprint(b, o, f)
 	}
 	return append(b, f.after...)
 }
@@ -189,7 +189,7 @@ func orUnknown(s string) string {
 
 // appendFingerprint appends the four fields of a SYN or SYN+ACK (p0f v3 §3.4),
 // the last without its end.
-func appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
+func (l *Log) appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
 	m := &o.Match
 	key, label := "os", (*signature.Label)(nil)
 	if m.Sig != nil {
@@ -206,7 +206,7 @@ func appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
 	}
 	b = append(strconv.AppendInt(b, int64(m.Distance), 10), f.after...)
 	b = append(appendParams(f.key(b, "params"), o), f.after...)
-	return signature.AppendRaw(f.key(b, "raw_sig"), o.Segment, m.Multiple)
+	return l.raw.Append(f.key(b, "raw_sig"), o.Segment, m.Multiple)
 }
 
 func appendLabel(b []byte, label *signature.Label) []byte {
@@ -297,21 +297,4 @@ func appendReasons(b []byte, r host.Reasons) []byte {
 		}
 	}
 	return b[:len(b)-1]
-}
-
-// appendEnd appends an end of a connection as p0f writes it: IPv6 addresses in
-// eight groups, never shortened.
-func appendEnd(b []byte, e netip.AddrPort) []byte {
-	if a := e.Addr(); a.Is4() {
-		b = a.AppendTo(b)
-	} else {
-		raw := a.As16()
-		for i := 0; i < 16; i += 2 {
-			if i > 0 {
-				b = append(b, ':')
-			}
-			b = strconv.AppendUint(b, uint64(raw[i])<<8|uint64(raw[i+1]), 16)
-		}
-	}
-	return strconv.AppendUint(append(b, '/'), uint64(e.Port()), 10)
 }

@@ -3,6 +3,7 @@ package p0f
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -352,9 +353,49 @@ func BenchmarkLog(b *testing.B) {
 	s := packet.Segment{Version: 4, Type: packet.SYN, TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.DF | packet.IDNonZero}
 	db := parseLogDB(b)
 	o := complete(host.Observation{Module: host.SYN, Segment: &s, Match: db.Match(signature.Request, &s, 0)})
+	link := complete(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet or modem"})
 	l := utcLog(io.Discard)
 	b.ReportAllocs()
-	for b.Loop() {
+	for n := byte(0); b.Loop(); n++ { // the two lines of another client's SYN
+		o.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 200, n}), 40000)
+		link.Client = o.Client
 		l.Observe(o)
+		l.Observe(link)
 	}
+}
+
+// TestLogEnds: what is remembered of the last line's ends is of these ends.
+func TestLogEnds(t *testing.T) {
+	var out bytes.Buffer
+	l := utcLog(&out)
+	ends := []string{"10.0.0.1:0", "10.0.0.1:9", "10.0.0.1:10", "255.100.99.0:65535", "[2001:db8::1]:25", "[::ffff:10.0.0.1]:25", "10.0.0.1:25"}
+	want := ""
+	for _, client := range ends {
+		for _, server := range ends {
+			o := complete(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet"})
+			o.Client, o.Server = netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
+			for range 2 {
+				l.Observe(o)
+				want += "[2023/11/14 22:13:20] mod=mtu|cli=" + endText(o.Client) + "|srv=" + endText(o.Server) + "|subj=cli|link=Ethernet|raw_mtu=1500\n"
+			}
+		}
+	}
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != want {
+		t.Errorf("lines =\n%swant\n%s", out.String(), want)
+	}
+}
+
+// endText is appendEnd in the plainest way.
+func endText(e netip.AddrPort) string {
+	if e.Addr().Is4() {
+		return fmt.Sprintf("%v/%d", e.Addr(), e.Port())
+	}
+	text, raw := "", e.Addr().As16()
+	for i := 0; i < 16; i += 2 {
+		text += fmt.Sprintf(":%x", uint16(raw[i])<<8|uint16(raw[i+1]))
+	}
+	return fmt.Sprintf("%s/%d", text[1:], e.Port())
 }

@@ -1,0 +1,74 @@
+package signature
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/mxprint/mxprint/packet"
+)
+
+// rawSlots is how many raw signatures a RawMemo remembers, rawLen how long
+// they may be: 176 KiB.
+const (
+	rawSlots = 1024
+	rawLen   = 127
+)
+
+// A RawMemo appends raw signatures as AppendRaw does, and remembers the last
+// ones: senders share a few hundred. The zero value is ready. It is not safe
+// for concurrent use.
+type RawMemo struct{ slots []rawText }
+
+// rawText is the raw signature of one kind of segment.
+type rawText struct {
+	kind kind // all that AppendRaw looks at; the zero kind is none
+	n    uint8
+	text [rawLen]byte
+}
+
+// Append is AppendRaw.
+func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
+	if m.slots == nil {
+		m.slots = make([]rawText, rawSlots)
+	}
+	k := rawKind(s, mult)
+	slot := &m.slots[k.rawPlace()]
+	if slot.kind.is(&k) {
+		return append(dst, slot.text[:slot.n]...)
+	}
+	from := len(dst)
+	dst = AppendRaw(dst, s, mult)
+	if text := dst[from:]; len(text) <= rawLen {
+		slot.kind, slot.n = k, uint8(copy(slot.text[:], text))
+	}
+	return dst
+}
+
+func rawKind(s *packet.Segment, mult Multiple) kind {
+	flags := uint64(mult.Kind) << 8
+	if s.PayloadLen > 0 {
+		flags |= 1
+	}
+	if s.Type == packet.SYNACK {
+		flags |= 2
+	}
+	le := binary.LittleEndian
+	options := &s.Layout.Kinds
+	return kind{
+		le.Uint64(options[0:]), le.Uint64(options[8:]), le.Uint64(options[16:]),
+		uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(s.TTL)<<24 |
+			uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40,
+		uint64(s.Quirks) | uint64(s.Window)<<32 | uint64(s.MSS)<<48,
+		flags | uint64(uint32(mult.N))<<16,
+	}
+}
+
+// rawPlace is where a kind is remembered. Who chooses segments that go to one
+// place has them written anew, as if nothing was remembered.
+func (k *kind) rawPlace() uint {
+	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
+	h := (k[3]^k[0])*odd1 ^ bits.RotateLeft64(k[1]^k[2], 29)
+	h = (h ^ h>>32 ^ k[4]) * odd2
+	h = (h ^ h>>32 ^ k[5]) * odd3
+	return uint(h>>32) % rawSlots
+}
