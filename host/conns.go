@@ -51,7 +51,7 @@ const (
 )
 
 func newConns(size int) conns {
-	return conns{index: newIndex(), size: uint32(size)}
+	return conns{slab: newSlab[connRec](size), index: newIndex(), size: uint32(size)}
 }
 
 // keyOf hashes one end of a connection.
@@ -60,11 +60,8 @@ func (c *conns) keyOf(key [16]byte, port uint16) uint32 {
 	return c.hash(low^bits.RotateLeft64(c.seed[0]*(2*uint64(port)+1), 17), high)
 }
 
-// remember takes the SYN of a new connection.
+// remember takes the SYN of a new connection. It needs a size.
 func (c *conns) remember(s *packet.Segment, m *signature.Match) {
-	if c.size == 0 {
-		return
-	}
 	r := c.add(s.Src, s.Dst)
 	r.quirks, r.window, r.mss, r.layout = s.Quirks, s.Window, s.MSS, s.Layout
 	r.ttl, r.scale, r.ipOpt = s.TTL, s.Scale, s.IPOptLen
@@ -101,8 +98,11 @@ func (c *conns) add(client, server netip.AddrPort) *connRec {
 // oldest makes the record of the oldest connection that of the newest, which is
 // not in the index yet.
 func (c *conns) oldest() *connRec {
-	n := c.newest%c.size + 1
-	if n > c.next {
+	n := uint32(firstRecord)
+	if c.newest != none {
+		n += (c.newest + 1 - firstRecord) % c.size
+	}
+	if n == firstRecord+c.made {
 		n = c.take()
 	} else {
 		old := c.at(n)

@@ -16,7 +16,7 @@ func (t *Table) ack(fl uint32, role Role, s *packet.Segment, payload []byte) {
 	if s.Seq != f.next[role] {
 		return
 	}
-	t.checkUptime(f, role, s, nil)
+	t.ticks(f, role, s)
 	f.next[role] += uint32(s.PayloadLen)
 	if s.PayloadLen == 0 {
 		return

@@ -6,20 +6,20 @@ import "time"
 // bits: when packet time goes back, all that is newer counts as old.
 func (t *Table) expire(now uint32) {
 	maxAge := uint32(t.cfg.ConnAge / time.Second)
-	for n := t.flows.age.oldest; n != none; n = t.flows.age.oldest {
+	for n := t.flows.oldest(); n != none; n = t.flows.oldest() {
 		if now-t.flows.at(n).created <= maxAge {
 			break
 		}
 		t.destroyFlow(n)
 	}
 	maxAge = uint32(t.cfg.HostAge / time.Second)
-	for i := range t.hosts.lists {
-		for n := t.hosts.lists[i].age.oldest; n != none; {
+	for list := range uint32(len(t.hosts.counts)) {
+		for n := t.hosts.age.oldest(list); n != none; {
 			h := t.hosts.at(n)
 			if now-h.lastSeen <= maxAge {
 				break
 			}
-			newer := h.links.newer
+			newer := t.hosts.age.newer(n)
 			if h.flows == 0 {
 				t.deleteHost(n)
 			}
@@ -32,8 +32,8 @@ func (t *Table) expire(now uint32) {
 func (t *Table) pruneFlows() {
 	count := 1 + t.flows.count*10/100
 	t.warmOldest(count)
-	for ; count > 0 && t.flows.age.oldest != none; count-- {
-		t.destroyFlow(t.flows.age.oldest)
+	for ; count > 0 && t.flows.count > 0; count-- {
+		t.destroyFlow(t.flows.oldest())
 	}
 }
 
@@ -49,18 +49,20 @@ func (t *Table) pruneHosts() {
 		return
 	}
 	t.pruneFlows()
-	if t.hosts.count > t.cfg.MaxHosts+2*t.cfg.MaxConns+excessHosts {
-		for t.hosts.at(t.hosts.lists[unproven].age.oldest).flows > 0 {
-			t.destroyFlow(t.flows.age.oldest)
+	if t.hosts.count() > t.cfg.mostHosts() {
+		for t.hosts.at(t.hosts.age.oldest(unproven)).flows > 0 {
+			t.destroyFlow(t.flows.oldest())
 		}
 	}
-	if n := t.hosts.lists[unproven].age.oldest; n != none && t.hosts.at(n).flows == 0 {
+	if n := t.hosts.age.oldest(unproven); n != none && t.hosts.at(n).flows == 0 {
 		t.deleteHost(n)
 	}
 }
 
 // excessHosts is how many hosts more than the limits explain a table may hold.
 const excessHosts = 64
+
+func (c *Config) mostHosts() int { return c.MaxHosts + 2*c.MaxConns + excessHosts }
 
 func (t *Table) deleteHost(n uint32) {
 	if extra := t.hosts.at(n).extra; extra != none {

@@ -112,7 +112,7 @@ func said(s *packet.Segment) []byte {
 func checkTable(t testing.TB, table *Table) {
 	t.Helper()
 	flows := map[uint32]uint32{} // flow references a host
-	n := checkAge(t, "flows", &table.flows.age, table.flows.linksOf, func(n uint32) {
+	n := checkAge(t, "flows", &table.flows.age, 0, func(n uint32) {
 		r := table.flows.at(n)
 		flows[r.client]++
 		flows[r.server]++
@@ -120,7 +120,13 @@ func checkTable(t testing.TB, table *Table) {
 			t.Fatalf("flow %d is found as %d", n, found)
 		}
 	})
-	checkSlab(t, "flows", n, table.flows.count, table.flows.used, table.flows.next, table.flows.free)
+	chained := 0
+	for _, n := range table.flows.heads {
+		for ; n != none; n = table.flows.at(n).chain {
+			chained++
+		}
+	}
+	checkSlab(t, "flows", n, table.flows.count, chained, table.flows.made, table.flows.free)
 	extras := 0
 	visit := func(n uint32) {
 		r := table.hosts.at(n)
@@ -135,7 +141,7 @@ func checkTable(t testing.TB, table *Table) {
 		if !r.v6 {
 			addr = netip.AddrFrom4([4]byte(r.addr[:4]))
 		}
-		if found, _ := table.hosts.find(addr); found != n {
+		if found := table.hosts.number(addr); found != n {
 			t.Fatalf("host %d, %v, is found as %d", n, addr, found)
 		}
 		if h, ok := table.Host(addr); !ok || h.TotalConn == 0 || h.Distance < -1 || h.Distance > 255 {
@@ -143,50 +149,49 @@ func checkTable(t testing.TB, table *Table) {
 		}
 	}
 	n = 0
-	for i := range table.hosts.lists {
-		l := &table.hosts.lists[i]
-		count := checkAge(t, "hosts", &l.age, table.hosts.linksOf, visit)
-		if count != l.count {
-			t.Fatalf("list %d: %d listed, %d counted", i, count, l.count)
+	for list, counted := range table.hosts.counts {
+		count := checkAge(t, "hosts", &table.hosts.age, uint32(list), visit)
+		if count != counted {
+			t.Fatalf("list %d: %d listed, %d counted", list, count, counted)
 		}
 		n += count
 	}
-	checkSlab(t, "hosts", n, table.hosts.count, table.hosts.used, table.hosts.next, table.hosts.free)
+	checkSlab(t, "hosts", n, table.hosts.count(), table.hosts.used, table.hosts.made, table.hosts.free)
 	if len(flows) != 0 {
 		t.Fatalf("flows refer to hosts that are gone: %v", flows)
 	}
-	if live := int(table.extras.next) - len(table.extras.free); live != extras {
+	if live := int(table.extras.made) - len(table.extras.free); live != extras {
 		t.Fatalf("%d records of few hosts are in use, %d hosts have one", live, extras)
 	}
 	checkPartials(t, table)
 	for _, c := range []*conns{&table.conns, &table.kept} {
-		if c.used != int(c.next) || c.next > c.size {
-			t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.next, c.size)
+		if c.used != int(c.made) || c.made > c.size {
+			t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.made, c.size)
 		}
 	}
 }
 
 // checkAge walks an age list in both directions and returns its length.
-func checkAge(t testing.TB, what string, l *ageList, at func(uint32) *links, visit func(uint32)) int {
+func checkAge(t testing.TB, what string, a *ages, list uint32, visit func(uint32)) int {
 	t.Helper()
-	older, count := uint32(none), 0
-	for n := l.oldest; n != none; n = at(n).newer {
-		if at(n).older != older {
-			t.Fatalf("%s: %d stands after %d but names %d", what, n, older, at(n).older)
+	older, count := list, 0
+	for n := a.oldest(list); n != none; n = a.newer(n) {
+		if a.at(n).older != older {
+			t.Fatalf("%s: %d stands after %d but names %d", what, n, older, a.at(n).older)
 		}
 		visit(n)
 		older = n
 		count++
 	}
-	if l.newest != older {
-		t.Fatalf("%s: the newest is %d, the list ends with %d", what, l.newest, older)
+	if newest := a.at(list).older; newest != older {
+		t.Fatalf("%s: the newest is %d, the list ends with %d", what, newest, older)
 	}
 	return count
 }
 
-func checkSlab(t testing.TB, what string, listed, count, used int, next uint32, free []uint32) {
+func checkSlab(t testing.TB, what string, listed, count, used int, made uint32, free []uint32) {
 	t.Helper()
-	if listed != count || used != count || int(next)-len(free) != count {
-		t.Fatalf("%s: %d listed, %d counted, %d indexed, %d records in use", what, listed, count, used, int(next)-len(free))
+	if listed != count || used != count || int(made)-len(free) != count {
+		t.Fatalf("%s: %d listed, %d counted, %d indexed, %d records in use", what, listed, count, used, int(made)-len(free))
 	}
 }

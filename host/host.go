@@ -34,7 +34,7 @@ type Host struct {
 // Host returns what is known of an address. It does not count as traffic of
 // the host.
 func (t *Table) Host(a netip.Addr) (Host, bool) {
-	n, _ := t.hosts.find(a)
+	n := t.hosts.number(a)
 	if n == none {
 		return Host{}, false
 	}
@@ -60,7 +60,7 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 }
 
 // Len returns how many hosts and connections the table holds.
-func (t *Table) Len() (hosts, conns int) { return t.hosts.count, t.flows.count }
+func (t *Table) Len() (hosts, conns int) { return t.hosts.count(), t.flows.count }
 
 // SetDB changes the database. What is known of a host stays where the new
 // database has the same label or link; scoring starts anew, for signatures
@@ -69,8 +69,8 @@ func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
 	t.db, t.matcher = db, signature.NewMatcher(db)
 	t.said = [modules]Observation{} // nothing of the old one stays
-	for i := range t.hosts.lists {
-		for n := t.hosts.lists[i].age.oldest; n != none; n = t.hosts.at(n).links.newer {
+	for list := range uint32(len(t.hosts.counts)) {
+		for n := t.hosts.age.oldest(list); n != none; n = t.hosts.age.newer(n) {
 			h := t.hosts.at(n)
 			h.label, h.link = labels[h.label], links[h.link]
 			h.client.last.valid = false
@@ -82,8 +82,8 @@ func (t *Table) SetDB(db *signature.DB) {
 		}
 	}
 	for _, c := range [...]*conns{&t.conns, &t.kept} {
-		for n := uint32(1); n <= c.next; n++ {
-			r := c.at(n)
+		for i := range c.made {
+			r := c.at(firstRecord + i)
 			r.label = labels[r.label]
 		}
 	}

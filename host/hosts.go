@@ -13,18 +13,12 @@ import (
 type hosts struct {
 	slab[hostRec]
 	index
-	lists [2]hostList
-	count int
-	last  struct { // the last destination: most packets go to one mail server
+	age    ages
+	counts [2]int   // of each list
+	last   struct { // the last destination: most packets go to one mail server
 		addr netip.Addr
 		found
 	}
-}
-
-// hostList is one list of hosts.
-type hostList struct {
-	age   ageList
-	count int
 }
 
 // The lists of hosts. Without Config.Unproven all are in the first.
@@ -39,7 +33,6 @@ type hostRec struct {
 	// The first line is what every new connection touches, of both its ends.
 	addr      [16]byte // IPv4 in the first four bytes
 	hash      uint32
-	links     links
 	flows     uint32 // flows that refer to the host; it stays while there are any
 	totalConn uint32
 	lastSeen  uint32
@@ -54,7 +47,7 @@ type hostRec struct {
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     signature.Clock // of the stack whose uptime upMin is
-	_         [3]byte
+	_         [11]byte
 
 	client  roleRec
 	lastNAT uint32
@@ -80,9 +73,12 @@ type extraRec struct {
 
 const distanceUnknown = 255 // as p0f says it
 
-func newHosts() hosts {
-	return hosts{index: newIndex()}
+func newHosts(most int) hosts {
+	return hosts{slab: newSlab[hostRec](most), index: newIndex(), age: newAges(most)}
 }
+
+// count is how many addresses the table holds.
+func (h *hosts) count() int { return h.counts[unproven] + h.counts[proven] }
 
 func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
 	if a.Is4() {
@@ -93,41 +89,47 @@ func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
 	return a.As16(), true
 }
 
-func (h *hosts) hashKey(key *[16]byte, v6 bool) uint32 {
-	low, high := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
-	if !v6 {
-		high = 1 << 63 // an IPv4 address is no IPv6 address with zeros behind it
+// hashOf is the hash of an address in the index.
+func (h *hosts) hashOf(a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		// An IPv4 address is no IPv6 address with zeros behind it.
+		return h.hash(uint64(binary.LittleEndian.Uint32(b[:])), 1<<63)
 	}
-	return h.hash(low, high)
+	b := a.As16()
+	return h.hash(binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:]))
 }
 
-// find returns the record number of an address, or none, and its hash.
-func (h *hosts) find(a netip.Addr) (n, hash uint32) {
-	key, v6 := hostKey(a)
-	return h.lookup(&key, v6)
-}
-
-// findAgain is find for an address that is likely to be the last one's.
-func (h *hosts) findAgain(a netip.Addr) (n, hash uint32) {
-	if h.last.n == none || h.last.addr != a {
-		h.last.addr = a
-		h.last.n, h.last.hash = h.find(a)
-	}
-	return h.last.n, h.last.hash
-}
-
-func (h *hosts) lookup(key *[16]byte, v6 bool) (n, hash uint32) {
-	hash = h.hashKey(key, v6)
+// find returns the record number of an address with this hash, or none.
+func (h *hosts) find(a netip.Addr, hash uint32) uint32 {
 	mask := uint32(len(h.slots) - 1)
 	for i := hash & mask; h.slots[i].n != none; i = (i + 1) & mask {
-		if h.slots[i].hash != hash {
-			continue
-		}
-		if r := h.at(h.slots[i].n); r.addr == *key && r.v6 == v6 {
-			return h.slots[i].n, hash
+		if s := h.slots[i]; s.hash == hash && h.at(s.n).is(a) {
+			return s.n
 		}
 	}
-	return none, hash
+	return none
+}
+
+// number returns the record number of an address, or none.
+func (h *hosts) number(a netip.Addr) uint32 { return h.find(a, h.hashOf(a)) }
+
+// is reports whether the record is that of an address.
+func (r *hostRec) is(a netip.Addr) bool {
+	if a.Is4() {
+		b := a.As4()
+		return binary.LittleEndian.Uint32(b[:]) == binary.LittleEndian.Uint32(r.addr[:]) && !r.v6
+	}
+	return r.v6 && r.addr == a.As16()
+}
+
+// findAgain finds an address that is likely to be the last one's.
+func (h *hosts) findAgain(a netip.Addr) found {
+	if h.last.n == none || h.last.addr != a {
+		h.last.addr, h.last.hash = a, h.hashOf(a)
+		h.last.n = h.find(a, h.last.hash)
+	}
+	return h.last.found
 }
 
 // add makes a record for an address that has none.
@@ -140,29 +142,31 @@ func (h *hosts) add(a netip.Addr, hash, now uint32) uint32 {
 	r.distance = distanceUnknown
 	h.insert(n, hash)
 	h.enlist(n, unproven)
-	h.count++
 	return n
 }
 
-// touch makes the host the newest.
+// touch makes the host the newest of its list.
 func (h *hosts) touch(n, now uint32) {
-	h.at(n).lastSeen = now
-	if age := &h.lists[h.at(n).list].age; age.newest != n {
-		age.drop(n, h.linksOf)
-		age.push(n, h.linksOf)
-	}
+	r := h.at(n)
+	r.lastSeen = now
+	h.age.touch(uint32(r.list), n)
+}
+
+// opened counts a new connection.
+func (r *hostRec) opened() {
+	r.totalConn++
+	r.flows++
 }
 
 func (h *hosts) enlist(n uint32, list uint8) {
 	h.at(n).list = list
-	h.lists[list].age.push(n, h.linksOf)
-	h.lists[list].count++
+	h.age.push(uint32(list), n)
+	h.counts[list]++
 }
 
 func (h *hosts) strike(n uint32) {
-	l := &h.lists[h.at(n).list]
-	l.age.drop(n, h.linksOf)
-	l.count--
+	h.age.drop(n)
+	h.counts[h.at(n).list]--
 }
 
 func (h *hosts) delete(n uint32) {
@@ -172,10 +176,7 @@ func (h *hosts) delete(n uint32) {
 	h.strike(n)
 	h.remove(n, h.at(n).hash)
 	h.give(n)
-	h.count--
 }
-
-func (h *hosts) linksOf(n uint32) *links { return &h.at(n).links }
 
 // flowHash hashes the two ends of a connection so that both directions have
 // one hash.

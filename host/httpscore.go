@@ -36,9 +36,9 @@ func (h *httpHost) relabel(labels []uint16) {
 // seenHTTP reports the message in t.msg, scores the host, and enters what it
 // says (p0f v3 §8.4).
 func (t *Table) seenHTTP(f *flowRec, role Role) {
-	n, module := f.client, HTTPRequest
+	who, module := t.end(f.client, Client), HTTPRequest
 	if role == Server {
-		n, module = f.server, HTTPResponse
+		who, module = t.end(f.server, Server), HTTPResponse
 	}
 	m := t.db.MatchHTTP(&t.msg)
 	said := HTTP{
@@ -52,9 +52,9 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 		t.observer.Observe(o)
 	}
 	date := http1.Seconds(t.msg.Date)
-	t.scoreHTTP(n, role, f.serverPort, &m, date)
+	t.scoreHTTP(who, f.serverPort, &m, date)
 
-	e := &t.extra(n).http
+	e := &t.extra(who.host).http
 	if said.Language.Named() {
 		e.language = said.Language
 	}
@@ -64,7 +64,7 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 		id = uint16(label.ID)
 	}
 	if role == Server {
-		e.answered, e.response, e.port, e.date, e.dateAt = true, id, f.serverPort, date, t.seconds()
+		e.answered, e.response, e.port, e.date, e.dateAt = true, id, f.serverPort, date, t.now
 	}
 	switch {
 	case label == nil:
@@ -77,7 +77,7 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 		if role == Client {
 			e.request = id
 		}
-		h := t.hosts.at(n)
+		h := who.host
 		h.label, h.quality = id, 0
 		if label.Generic {
 			h.quality = 2
@@ -87,12 +87,12 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 
 // scoreHTTP holds the message in t.msg against what is known of the host (p0f
 // v3 §8.7). date is its clock.
-func (t *Table) scoreHTTP(n uint32, role Role, port uint16, m *signature.HTTPMatch, date uint32) {
+func (t *Table) scoreHTTP(who end, port uint16, m *signature.HTTPMatch, date uint32) {
 	label := m.Label()
 	if label != nil && label.Userland() {
-		t.checkTool(n, role, label)
+		t.checkTool(who, label)
 	}
-	e := &t.extra(n).http
+	e, role := &t.extra(who.host).http, who.role
 	before, old := e.request != 0, e.request
 	if role == Server {
 		before, old = e.answered && e.port == port, e.response
@@ -108,9 +108,9 @@ func (t *Table) scoreHTTP(n uint32, role Role, port uint16, m *signature.HTTPMat
 			sum.add(4, XKnown)
 		}
 	case !label.Userland():
-		t.httpSystem(&sum, n, before, last, label)
+		t.httpSystem(&sum, who.host, before, last, label)
 	case role == Client:
-		t.checkClaim(&sum, n, m)
+		t.checkClaim(&sum, who.host, m)
 	case last == nil:
 	case !last.SameName(label):
 		sum.add(8, SrvSigLB)
@@ -121,15 +121,15 @@ func (t *Table) scoreHTTP(n uint32, role Role, port uint16, m *signature.HTTPMat
 		sum.add(8, Via)
 	}
 	if role == Server && before && date != 0 && e.date != 0 {
-		if d := int64(int32(date - e.date)); d < -10 || d > int64(t.seconds()-e.dateAt)+10 {
+		if d := int64(int32(date - e.date)); d < -10 || d > int64(t.now-e.dateAt)+10 {
 			sum.add(4, Date)
 		}
 	}
-	t.addScore(n, role, sum.reasons, sum.score)
+	t.addScore(who, sum.reasons, sum.score)
 }
 
 // httpSystem is for a message that names an operating system.
-func (t *Table) httpSystem(sum *scored, n uint32, before bool, last, label *signature.Label) {
+func (t *Table) httpSystem(sum *scored, h *hostRec, before bool, last, label *signature.Label) {
 	switch {
 	case last != nil && !last.SameName(label):
 		sum.add(8, OSDiff)
@@ -139,7 +139,7 @@ func (t *Table) httpSystem(sum *scored, n uint32, before bool, last, label *sign
 	case last == nil && before:
 		sum.add(4, XKnown)
 	}
-	known := t.db.Label(int(t.hosts.at(n).label))
+	known := t.db.Label(int(h.label))
 	if !sum.major && (known == nil || !known.SameName(label)) {
 		sum.add(4, OSDiff)
 	}
@@ -147,7 +147,7 @@ func (t *Table) httpSystem(sum *scored, n uint32, before bool, last, label *sign
 
 // checkClaim holds the system that a User-Agent names against the one that the
 // host's SYNs show (p0f v3 §8.8).
-func (t *Table) checkClaim(sum *scored, n uint32, m *signature.HTTPMatch) {
+func (t *Table) checkClaim(sum *scored, h *hostRec, m *signature.HTTPMatch) {
 	if t.msg.Software == nil || m.Dishonest {
 		return
 	}
@@ -155,8 +155,8 @@ func (t *Table) checkClaim(sum *scored, n uint32, m *signature.HTTPMatch) {
 	if claim == nil {
 		return
 	}
-	e := &t.extra(n).http
-	if os := t.db.Label(int(t.hosts.at(n).label)); os != nil && claim.Names(os) {
+	e := &t.extra(h).http
+	if os := t.db.Label(int(h.label)); os != nil && claim.Names(os) {
 		e.badSW = Honest
 		return
 	}

@@ -9,7 +9,7 @@ import "github.com/mxprint/mxprint/http1"
 type partials struct {
 	slab[partialRec]
 	pages slab[httpPage]
-	age   ageList
+	age   ages
 	bytes int
 }
 
@@ -19,7 +19,6 @@ type httpPage [256]byte
 // partialRec is one unfinished header.
 type partialRec struct {
 	flow   uint32
-	links  links
 	size   uint16 // bytes of data
 	reader http1.Reader
 	pages  [http1.MaxData / len(httpPage{})]uint32
@@ -27,11 +26,13 @@ type partialRec struct {
 
 const (
 	pageBytes    = len(httpPage{})
-	partialBytes = 408 // of a partialRec
+	partialBytes = 408 // of a partialRec and its links
 )
 
 // HTTPConnBytes is the most that an unfinished header of one connection takes.
 const HTTPConnBytes = partialBytes + http1.MaxData
+
+func newPartials() partials { return partials{age: newAges(0)} }
 
 // with returns the state of a header, and its data with payload behind it, in
 // buf.
@@ -50,7 +51,7 @@ func (t *Table) keepPartial(fl uint32, r *http1.Reader, data []byte) {
 	if f.partial == none {
 		f.partial = p.take()
 		p.at(f.partial).flow = fl
-		p.age.push(f.partial, p.linksOf)
+		p.age.push(0, f.partial)
 		p.bytes += partialBytes
 	}
 	rec := p.at(f.partial)
@@ -64,8 +65,8 @@ func (t *Table) keepPartial(fl uint32, r *http1.Reader, data []byte) {
 		at += copy(p.pages.at(*page)[at%pageBytes:], data[at:])
 	}
 	rec.size = uint16(len(data))
-	for p.bytes > t.cfg.HTTPBytes && p.age.oldest != f.partial {
-		t.destroyFlow(p.at(p.age.oldest).flow)
+	for p.bytes > t.cfg.HTTPBytes && p.age.oldest(0) != f.partial {
+		t.destroyFlow(p.at(p.age.oldest(0)).flow)
 	}
 }
 
@@ -83,9 +84,7 @@ func (t *Table) dropPartial(f *flowRec) {
 		}
 	}
 	p.bytes -= partialBytes
-	p.age.drop(f.partial, p.linksOf)
+	p.age.drop(f.partial)
 	p.give(f.partial)
 	f.partial = none
 }
-
-func (p *partials) linksOf(n uint32) *links { return &p.at(n).links }

@@ -15,7 +15,7 @@ func (t *Table) Prove(client, server netip.AddrPort) {
 	if t.cfg.Unproven == 0 {
 		return
 	}
-	if n, _ := t.hosts.find(client.Addr()); n != none {
+	if n := t.hosts.number(client.Addr()); n != none {
 		t.proveHost(n)
 	}
 	if t.kept.size == 0 || client.Port() == 0 {
@@ -33,8 +33,7 @@ func (t *Table) Prove(client, server netip.AddrPort) {
 
 // completes reports whether a client's segment is the first to acknowledge the
 // number that the server chose: spoofed SYNs are never followed by one.
-func (t *Table) completes(fl uint32, s *packet.Segment) bool {
-	f := t.flows.at(fl)
+func (t *Table) completes(f *flowRec, s *packet.Segment) bool {
 	if t.cfg.Unproven == 0 || f.proved || !f.answered || s.Seq != f.next[Client] || s.Ack != f.next[Server] {
 		return false
 	}
@@ -49,7 +48,7 @@ func (t *Table) proveHost(n uint32) {
 	}
 	t.hosts.strike(n)
 	t.hosts.enlist(n, proven)
-	if t.hosts.lists[proven].count > t.cfg.MaxHosts-t.cfg.Unproven {
+	if t.hosts.counts[proven] > t.cfg.MaxHosts-t.cfg.Unproven {
 		t.pushOut(proven)
 	}
 }
@@ -57,16 +56,16 @@ func (t *Table) proveHost(n uint32) {
 // full reports whether a host must go before one more may come.
 func (t *Table) full() bool {
 	if t.cfg.Unproven > 0 {
-		return t.hosts.lists[unproven].count >= t.cfg.Unproven
+		return t.hosts.counts[unproven] >= t.cfg.Unproven
 	}
-	return t.hosts.count > t.cfg.MaxHosts
+	return t.hosts.count() > t.cfg.MaxHosts
 }
 
 // pushOut forgets the oldest host of a list, with the flows that refer to it.
-func (t *Table) pushOut(list int) {
-	n := t.hosts.lists[list].age.oldest
+func (t *Table) pushOut(list uint32) {
+	n := t.hosts.age.oldest(list)
 	for n != none && t.hosts.at(n).flows > 0 {
-		t.destroyFlow(t.flows.age.oldest)
+		t.destroyFlow(t.flows.oldest())
 	}
 	if n != none {
 		t.deleteHost(n)

@@ -95,12 +95,12 @@ func TestAckOfAnotherNumber(t *testing.T) {
 	ack := data(s, 0, 0)
 	ack.Ack = answer.Seq + 2
 	f.send(ack)
-	if n := f.hosts.lists[proven].count; n != 0 {
+	if n := f.hosts.counts[proven]; n != 0 {
 		t.Errorf("%d hosts are proved, want none", n)
 	}
 	ack.Ack--
 	f.send(ack)
-	if n := f.hosts.lists[proven].count; n != 2 {
+	if n := f.hosts.counts[proven]; n != 2 {
 		t.Errorf("%d hosts are proved, want both ends", n)
 	}
 }

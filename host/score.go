@@ -19,13 +19,19 @@ var (
 	limits     = [4]int{2, 4, 6, 8}
 )
 
-// add shifts a score in and returns how many reach each threshold.
-func (b *board) add(score int) (hits [4]int) {
+// add shifts a score in.
+func (b *board) add(score int) {
 	for i := range b {
 		b[i] <<= 1
 		if score >= thresholds[i] {
 			b[i] |= 1
 		}
+	}
+}
+
+// hits returns how many scores reach each threshold.
+func (b *board) hits() (hits [4]int) {
+	for i := range b {
 		hits[i] = bits.OnesCount32(b[i])
 	}
 	return hits
@@ -47,16 +53,16 @@ type lastSeg struct {
 
 func (l *lastSeg) atMillis() int64 { return int64(l.seconds)*1000 + int64(l.millis) }
 
-func newLastSeg(s *packet.Segment, m *signature.Match, at int64) lastSeg {
-	l := lastSeg{
-		seconds: uint32(at / 1e6), millis: uint16(at / 1000 % 1000),
-		mss: s.MSS, ts1: s.TS1, layout: layoutHash(&s.Layout), quirks: s.Quirks,
-		ttl: s.TTL, fuzzy: m.Fuzzy, valid: true,
-	}
+// keepLast makes a segment the last one, field by field: a value that is made
+// and then copied costs three times as much.
+func (t *Table) keepLast(l *lastSeg, s *packet.Segment, m *signature.Match) {
+	l.seconds, l.millis = t.now, uint16(t.at/1000%1000)
+	l.mss, l.ts1, l.layout, l.quirks = s.MSS, s.TS1, layoutHash(&s.Layout), s.Quirks
+	l.ttl, l.fuzzy, l.valid = s.TTL, m.Fuzzy, true
+	l.sig = 0
 	if m.Sig != nil {
 		l.sig = uint32(m.Sig.ID)
 	}
-	return l
 }
 
 // layoutHash stands for a layout where only sameness counts. Kinds behind the
@@ -88,19 +94,18 @@ func (s *scored) add(score int, why Reasons) {
 
 // scoreTCP holds a fingerprint against what is known of the host (p0f v3
 // §7.2) and takes over what it names.
-func (t *Table) scoreTCP(n uint32, role Role, flow *flowRec, s *packet.Segment, m *signature.Match) {
-	h := t.hosts.at(n)
-	r := &t.role(n, role).last
+func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	h, r := who.host, &who.rec.last
 	var sum scored
 	known := t.db.Label(int(h.label))
 	otherOS := m.Sig != nil && known != nil && !known.SameName(m.Sig.Label)
 	switch {
 	case r.valid:
-		t.compare(&sum, h, r, role, flow, s, m, otherOS)
+		t.compare(&sum, flow, who, s, m, otherOS)
 	case otherOS:
 		sum.add(8, OSDiff)
 	}
-	t.addScore(n, role, sum.reasons, sum.score)
+	t.addScore(who, sum.reasons, sum.score)
 	if m.Sig != nil {
 		h.label = uint16(m.Sig.Label.ID)
 		h.quality, h.flags = 0, m.Flags
@@ -115,9 +120,8 @@ func (t *Table) scoreTCP(n uint32, role Role, flow *flowRec, s *packet.Segment, 
 }
 
 // compare is part B of the scoring: there is an earlier segment r of the role.
-func (t *Table) compare(sum *scored, h *hostRec, r *lastSeg, role Role, flow *flowRec,
-	s *packet.Segment, m *signature.Match, otherOS bool) {
-	syn := role == Client
+func (t *Table) compare(sum *scored, flow *flowRec, who end, s *packet.Segment, m *signature.Match, otherOS bool) {
+	h, r, syn := who.host, &who.rec.last, who.role == Client
 	old := t.db.TCP(int(r.sig))
 	if m.Sig == nil || old == nil {
 		unmatchedDiff(sum, r, s, syn)
@@ -192,40 +196,40 @@ func (t *Table) clockDiff(sum *scored, r *lastSeg, s *packet.Segment) {
 
 // checkTool is for a program that was recognised by its TCP segments: can it
 // run on the system the address is known for (p0f v3 §7.3)?
-func (t *Table) checkTool(n uint32, role Role, program *signature.Label) {
-	os := t.db.Label(int(t.hosts.at(n).label))
+func (t *Table) checkTool(who end, program *signature.Label) {
+	os := t.db.Label(int(who.host.label))
 	switch {
 	case os == nil:
 	case program.Runs(os):
-		t.addScore(n, role, 0, 0)
+		t.addScore(who, 0, 0)
 	default:
-		t.addScore(n, role, AppVsOS, 4)
+		t.addScore(who, AppVsOS, 4)
 	}
 }
 
 // addScore enters a score and reports what follows from it (p0f v3 §7.1). The
 // reasons of both roles share one set, which lasts until a report of sharing.
-func (t *Table) addScore(n uint32, role Role, why Reasons, score int) {
-	h := t.hosts.at(n)
-	b := &t.role(n, role).board
-	hits := b.add(score)
+func (t *Table) addScore(who end, why Reasons, score int) {
+	h, b := who.host, &who.rec.board
+	b.add(score)
 	h.reasons |= why
 	if score == 0 {
 		return
 	}
+	hits := b.hits()
 	for i := range hits {
 		if hits[i] <= limits[i] {
 			continue
 		}
-		h.lastNAT = t.seconds()
+		h.lastNAT = t.now
 		why, h.reasons = h.reasons, 0
 		*b = board{}
-		t.suspect(IPSharing, role, why, hits)
+		t.suspect(IPSharing, who.role, why, hits)
 		return
 	}
 	if score > 1 {
-		h.lastChg = t.seconds()
-		t.suspect(HostChange, role, why, hits)
+		h.lastChg = t.now
+		t.suspect(HostChange, who.role, why, hits)
 	}
 }
 

@@ -42,10 +42,10 @@ func TestThresholds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFeed(t, Config{})
 			f.send(syn(1025))
-			n, _ := f.hosts.find(syn(1).Src.Addr())
+			who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
 			for _, score := range tt.scores {
 				f.said = nil
-				f.addScore(n, Client, TTL, score)
+				f.addScore(who, TTL, score)
 			}
 			want := []string{tt.want}
 			if tt.want == "" {
@@ -63,19 +63,19 @@ func repeat(score, n int) []int { return slices.Repeat([]int{score}, n) }
 func TestReasonsLast(t *testing.T) {
 	f := newFeed(t, Config{})
 	f.send(syn(1025))
-	n, _ := f.hosts.find(syn(1).Src.Addr())
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
 	f.said = nil
-	f.addScore(n, Server, Port, 1)
-	f.addScore(n, Client, MTUDiff, 6)
-	f.addScore(n, Client, TTL, 6)
-	f.addScore(n, Client, OSDiff, 6)
-	f.addScore(n, Client, OSDiff, 6)
+	f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), Server), Port, 1)
+	f.addScore(who, MTUDiff, 6)
+	f.addScore(who, TTL, 6)
+	f.addScore(who, OSDiff, 6)
+	f.addScore(who, OSDiff, 6)
 	f.expect("in order", f.said, "host change cli mtu 1,1,1,1", "host change cli ttl 2,2,2,2",
 		"ip sharing cli os_diff ttl port mtu 3,3,3,3", "host change cli os_diff 1,1,1,1")
 	// The server's board was not reset.
 	f.said = nil
 	for range 8 {
-		f.addScore(n, Server, Port, 1)
+		f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), Server), Port, 1)
 	}
 	f.expect("the server's ninth", f.said, "ip sharing srv os_diff port 0,0,0,9")
 }
@@ -87,11 +87,11 @@ func TestSharingTimes(t *testing.T) {
 	if h := f.host(clientAddr); h.LastNAT != 0 || h.LastChange != 0 {
 		t.Errorf("at first NAT %d, change %d, want never", h.LastNAT, h.LastChange)
 	}
-	n, _ := f.hosts.find(syn(1).Src.Addr())
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
 	for _, score := range []int{6, 1, 6, 6} {
 		f.ms += 1000
 		f.tick(1)
-		f.addScore(n, Client, TTL, score)
+		f.addScore(who, TTL, score)
 	}
 	now := uint32(f.ms / 1000)
 	if h := f.host(clientAddr); h.LastChange != now-1 || h.LastNAT != now {
@@ -178,8 +178,8 @@ func TestScoreTCP(t *testing.T) {
 
 // clientBoard is what stands on the client's board, with the reasons.
 func clientBoard(f *feed) string {
-	n, _ := f.hosts.find(syn(1).Src.Addr())
-	h := f.hosts.at(n)
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
+	h := who.host
 	s := ""
 	for i, name := range ReasonNames {
 		if h.reasons&(1<<i) != 0 {

@@ -3,29 +3,57 @@ package host
 import (
 	"math/bits"
 	"math/rand/v2"
+	"reflect"
 )
 
 // none is the record number of no record.
 const none = 0
 
-// slab holds records by number, from 1 up. Records hold no pointers, so that
-// the collector has nothing to scan however many there are, and they come in
-// chunks, so that growing copies nothing.
+// column holds values by record number. They hold no pointers, so that the
+// collector has nothing to scan however many there are. They lie one behind the
+// other: with chunks to look up first a SYN costs an eighth more among ten
+// thousand hosts, and a quarter among a million. So the address space for all
+// there may be is asked for at the start; it takes memory as it is used.
+type column[R any] struct {
+	all []R
+}
+
+// mostReserved is how much address space a column asks for, in bytes. Beyond it
+// growing means copying.
+const mostReserved = 1 << (20 + 10*(^uintptr(0)>>63))
+
+// newColumn returns a column for so many records.
+func newColumn[R any](records int) column[R] {
+	size := int(reflect.TypeFor[R]().Size())
+	return column[R]{make([]R, 0, min(records+firstRecord, mostReserved/size))}
+}
+
+func (c *column[R]) at(n uint32) *R { return &c.all[n] }
+
+// reach makes room for number n, which is zero at first. Pointers into the
+// column may then be stale.
+func (c *column[R]) reach(n uint32) {
+	for int(n) >= len(c.all) {
+		if len(c.all) < cap(c.all) {
+			c.all = c.all[:len(c.all)+1]
+		} else {
+			var zero R
+			c.all = append(c.all, zero)
+		}
+	}
+}
+
+// slab hands out the records of a column.
 type slab[R any] struct {
-	chunks []*[chunkSize]R
-	free   []uint32 // numbers given back
-	next   uint32   // numbers below were handed out
+	column[R]
+	free []uint32 // numbers given back
+	made uint32   // records that were ever handed out
 }
 
-const (
-	chunkBits = 10
-	chunkSize = 1 << chunkBits // records
-)
+func newSlab[R any](records int) slab[R] { return slab[R]{column: newColumn[R](records)} }
 
-func (s *slab[R]) at(n uint32) *R {
-	n--
-	return &s.chunks[n>>chunkBits][n%chunkSize]
-}
+// firstRecord is the lowest number of a record: ages uses those below.
+const firstRecord = 2
 
 // take returns the number of a zeroed record.
 func (s *slab[R]) take() uint32 {
@@ -36,11 +64,10 @@ func (s *slab[R]) take() uint32 {
 		*s.at(n) = zero
 		return n
 	}
-	if int(s.next)>>chunkBits == len(s.chunks) {
-		s.chunks = append(s.chunks, new([chunkSize]R))
-	}
-	s.next++
-	return s.next
+	n := s.made + firstRecord
+	s.reach(n)
+	s.made++
+	return n
 }
 
 func (s *slab[R]) give(n uint32) { s.free = append(s.free, n) }
@@ -115,35 +142,4 @@ func (x *index) remove(n, hash uint32) {
 		}
 	}
 	x.slots[i] = slot{}
-}
-
-// ageList orders records from the oldest to the newest. The links stand in
-// the records.
-type ageList struct{ oldest, newest uint32 }
-
-// links are a record's neighbours in an ageList.
-type links struct{ older, newer uint32 }
-
-func (l *ageList) push(n uint32, at func(uint32) *links) {
-	*at(n) = links{older: l.newest}
-	if l.newest != none {
-		at(l.newest).newer = n
-	} else {
-		l.oldest = n
-	}
-	l.newest = n
-}
-
-func (l *ageList) drop(n uint32, at func(uint32) *links) {
-	k := *at(n)
-	if k.older != none {
-		at(k.older).newer = k.newer
-	} else {
-		l.oldest = k.newer
-	}
-	if k.newer != none {
-		at(k.newer).older = k.older
-	} else {
-		l.newest = k.older
-	}
 }

@@ -93,10 +93,12 @@ type Table struct {
 	kept    conns    // of those, the proved ones
 	partial partials // HTTP headers under way
 
-	at         int64 // time of the current packet, microseconds
+	at         int64  // time of the current packet, microseconds
+	now        uint32 // the same, seconds
 	frames     uint64
 	lastExpiry uint32
 	warmth     uint32               // what warm read, so that it is read at all
+	match      signature.Match      // of the current packet
 	packet     *packet.Segment      // that Update takes, for its ends
 	from       Role                 // its sender
 	said       [modules]Observation // lent to the observer, one a module
@@ -116,7 +118,7 @@ func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	}
 	t := &Table{
 		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
-		hosts: newHosts(), flows: newFlows(), conns: newConns(fresh), kept: newConns(kept),
+		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(fresh), kept: newConns(kept),
 	}
 	t.kept.seed = t.conns.seed // records are copied with the hash they hold
 	return t
@@ -129,39 +131,41 @@ const expiryFrames = 50
 // decodes, and forgets what is too old. Call it before Update. at is the time
 // of capture in microseconds since 1970.
 func (t *Table) Frame(at int64) {
-	t.at = at
+	t.at, t.now = at, uint32(at/1e6)
 	t.frames++
-	if now := t.seconds(); t.frames%expiryFrames == 0 && now != t.lastExpiry {
-		t.lastExpiry = now
-		t.expire(now)
+	if t.frames%expiryFrames == 0 && t.now != t.lastExpiry {
+		t.lastExpiry = t.now
+		t.expire(t.now)
 	}
 }
 
 // Frames returns how many frames were counted.
 func (t *Table) Frames() uint64 { return t.frames }
 
-func (t *Table) seconds() uint32 { return uint32(t.at / 1e6) }
-
 // Update takes one segment of the frame that Frame counted. payload is what
 // was captured of the segment's data. Neither is kept.
 func (t *Table) Update(s *packet.Segment, payload []byte) {
-	src, srcHash := t.hosts.find(s.Src.Addr())
-	dst, dstHash := t.hosts.findAgain(s.Dst.Addr())
+	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()))
+}
+
+// update is Update with the hash of the source's address.
+func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
+	src := found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
+	dst := t.hosts.findAgain(s.Dst.Addr())
 	var fl uint32
-	var flHash uint32
-	if src != none && dst != none {
-		flHash = t.hosts.flowHash(src, s.Src.Port(), dst, s.Dst.Port())
-		fl = t.flows.find(flHash, src, s.Src.Port(), dst, s.Dst.Port())
+	if src.n != none && dst.n != none {
+		flHash := t.hosts.flowHash(src.n, s.Src.Port(), dst.n, s.Dst.Port())
+		fl = t.flows.find(flHash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
 	}
 	if s.Type == packet.SYN {
-		t.syn(fl, s, found{src, srcHash}, found{dst, dstHash})
+		t.syn(fl, s, src, dst)
 		return
 	}
 	if fl == none {
 		return
 	}
-	role := Server
-	if t.flows.at(fl).isFrom(src, s.Src.Port(), dst, s.Dst.Port()) {
+	f, role := t.flows.at(fl), Server
+	if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) {
 		role = Client
 	}
 	t.packet, t.from = s, role
@@ -169,15 +173,15 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 	case packet.SYNACK:
 		t.synAck(fl, role, s)
 	case packet.ACK:
-		proved := role == Client && t.completes(fl, s)
+		proved := role == Client && t.completes(f, s)
 		t.ack(fl, role, s, payload)
 		if proved {
-			t.proveHost(dst)
+			t.proveHost(dst.n)
 			t.Prove(s.Src, s.Dst)
 		}
 	default: // FIN or RST, with or without ACK
-		if f := t.flows.at(fl); !f.probe {
-			t.checkUptime(f, role, s, nil)
+		if !f.probe {
+			t.ticks(f, role, s)
 		}
 		t.destroyFlow(fl)
 	}
@@ -220,8 +224,11 @@ func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
 	t.packet, t.from = s, Client
-	m := t.fingerprint(f, Client, s)
-	t.conns.remember(s, &m)
+	client, m := t.end(f.client, Client), &t.match
+	t.fingerprint(f, client, s, m)
+	if t.conns.size > 0 {
+		t.conns.remember(s, m)
+	}
 	if f.probe {
 		return
 	}
@@ -229,7 +236,7 @@ func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
 		t.destroyFlow(fl)
 		return
 	}
-	t.seen(f, Client, s, &m)
+	t.seen(f, client, s, m)
 }
 
 // found is what a search for an address found: its record or none, and its
@@ -244,19 +251,16 @@ func (t *Table) openFlow(s *packet.Segment, src, dst found) uint32 {
 	client := t.touchHost(s.Src.Addr(), src)
 	if src.n == none {
 		// The new record may have taken the server's place, or be the server's.
-		dst.n, _ = t.hosts.find(s.Dst.Addr())
+		dst = t.hosts.findAgain(s.Dst.Addr())
 	}
 	server := t.touchHost(s.Dst.Addr(), dst)
-	for _, n := range [...]uint32{client, server} {
-		h := t.hosts.at(n)
-		h.totalConn++
-		h.flows++
-	}
+	t.hosts.at(client).opened()
+	t.hosts.at(server).opened()
 	n := t.flows.add(t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port()))
 	f := t.flows.at(n)
 	f.client, f.server = client, server
 	f.clientPort, f.serverPort = s.Src.Port(), s.Dst.Port()
-	f.created = t.seconds()
+	f.created = t.now
 	f.next[Client] = s.Seq + 1
 	return n
 }
@@ -264,20 +268,20 @@ func (t *Table) openFlow(s *packet.Segment, src, dst found) uint32 {
 // touchHost returns the record of an address, made or made the newest.
 func (t *Table) touchHost(a netip.Addr, at found) uint32 {
 	if at.n != none {
-		t.hosts.touch(at.n, t.seconds())
+		t.hosts.touch(at.n, t.now)
 		return at.n
 	}
 	if t.full() {
 		t.pruneHosts()
 	}
-	return t.hosts.add(a, at.hash, t.seconds())
+	return t.hosts.add(a, at.hash, t.now)
 }
 
 // synAck fingerprints the server of a flow.
 func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
 	f := t.flows.at(fl)
 	if f.probe {
-		t.fingerprint(f, Server, s)
+		t.fingerprint(f, t.end(f.server, Server), s, &t.match)
 		t.destroyFlow(fl)
 		return
 	}
@@ -285,84 +289,87 @@ func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
 		return
 	}
 	f.answered = true
-	m := t.fingerprint(f, Server, s)
+	server, m := t.end(f.server, Server), &t.match
+	t.fingerprint(f, server, s, m)
 	if m.Sig != nil && m.Sig.Label.Userland() {
 		t.destroyFlow(fl)
 		return
 	}
-	t.seen(f, Server, s, &m)
+	t.seen(f, server, s, m)
 	f.next[Server] = s.Seq + 1
 }
 
-// fingerprint matches a SYN or SYN+ACK, reports it, and scores the host.
-func (t *Table) fingerprint(f *flowRec, role Role, s *packet.Segment) signature.Match {
-	n, module, dir := f.client, SYN, signature.Request
-	if role == Server {
-		n, module, dir = f.server, SYNACK, signature.Response
-	}
-	if f.probe {
-		module += Probe - SYN
-	}
-	m := t.matcher.Match(dir, s, f.mss)
-	if o := t.finding(module, role); o != nil {
-		o.Segment, o.Match = s, m
-		t.observer.Observe(o)
-	}
-	if m.Sig == nil || !m.Sig.RandomTTL {
-		t.hosts.at(n).distance = int16(m.Distance)
-	}
+// end is one end of a connection: its host, and what is kept of that in its
+// role.
+type end struct {
+	host *hostRec
+	rec  *roleRec
+	role Role
+}
+
+func (t *Table) end(n uint32, role Role) end {
+	h := t.hosts.at(n)
 	if role == Client {
-		f.mss = s.MSS
+		return end{h, &h.client, role}
 	}
-	switch {
-	case m.Sig != nil && m.Sig.Label.Userland():
-		t.checkTool(n, role, m.Sig.Label)
-	case !f.probe:
-		t.scoreTCP(n, role, f, s, &m)
-	}
-	return m
-}
-
-// seen is what follows the fingerprint of a system: link, uptime, and the
-// segment becomes the one that later ones are held against.
-func (t *Table) seen(f *flowRec, role Role, s *packet.Segment, m *signature.Match) {
-	n := f.client
-	if role == Server {
-		n = f.server
-	}
-	if s.MSS != 0 {
-		t.link(n, role, s)
-	}
-	t.checkUptime(f, role, s, m.Sig)
-	t.role(n, role).last = newLastSeg(s, m, t.at)
-}
-
-// link names the link by its MTU (p0f v3 §4).
-func (t *Table) link(n uint32, role Role, s *packet.Segment) {
-	mtu := s.MTU()
-	id := t.db.LinkID(mtu)
-	if id != 0 {
-		t.hosts.at(n).link = uint16(id)
-	}
-	if o := t.finding(MTU, role); o != nil {
-		o.MTU, o.Link = mtu, t.db.LinkName(id)
-		t.observer.Observe(o)
-	}
-}
-
-// role returns the record of a host in a role.
-func (t *Table) role(n uint32, role Role) *roleRec {
-	if role == Client {
-		return &t.hosts.at(n).client
-	}
-	return &t.extra(n).server
+	return end{h, &t.extra(h).server, role}
 }
 
 // extra returns what is kept of few hosts, made when it is first needed.
-func (t *Table) extra(n uint32) *extraRec {
-	h := t.hosts.at(n)
+func (t *Table) extra(h *hostRec) *extraRec {
 	if h.extra == none {
 		h.extra = t.extras.take()
 	}
 	return t.extras.at(h.extra)
+}
+
+// fingerprint matches a SYN or SYN+ACK, reports it, and scores the host.
+func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	module, dir := SYN, signature.Request
+	if who.role == Server {
+		module, dir = SYNACK, signature.Response
+	}
+	t.matcher.Match(dir, s, f.mss, m)
+	if f.probe {
+		module += Probe - SYN
+	}
+	if o := t.finding(module, who.role); o != nil {
+		o.Segment, o.Match = s, *m
+		t.observer.Observe(o)
+	}
+	if m.Sig == nil || !m.Sig.RandomTTL {
+		who.host.distance = int16(m.Distance)
+	}
+	if who.role == Client {
+		f.mss = s.MSS
+	}
+	switch {
+	case m.Sig != nil && m.Sig.Label.Userland():
+		t.checkTool(who, m.Sig.Label)
+	case !f.probe:
+		t.scoreTCP(f, who, s, m)
+	}
+}
+
+// seen is what follows the fingerprint of a system: link, uptime, and the
+// segment becomes the one that later ones are held against.
+func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	if s.MSS != 0 {
+		t.link(who, s)
+	}
+	t.checkUptime(f, who, s, m.Sig)
+	t.keepLast(&who.rec.last, s, m)
+}
+
+// link names the link by its MTU (p0f v3 §4).
+func (t *Table) link(who end, s *packet.Segment) {
+	mtu := s.MTU()
+	id := t.db.LinkID(mtu)
+	if id != 0 {
+		who.host.link = uint16(id)
+	}
+	if o := t.finding(MTU, who.role); o != nil {
+		o.MTU, o.Link = mtu, t.db.LinkName(id)
+		t.observer.Observe(o)
+	}
 }

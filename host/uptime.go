@@ -16,19 +16,23 @@ const (
 	graceTick = 15000 // their clocks up to so many ticks back
 )
 
+// ticks is checkUptime for a segment that is neither SYN nor SYN+ACK.
+func (t *Table) ticks(flow *flowRec, role Role, s *packet.Segment) {
+	n := flow.client
+	if role == Server {
+		if n = flow.server; t.hosts.at(n).extra == none {
+			return
+		}
+	}
+	t.checkUptime(flow, t.end(n, role), s, nil)
+}
+
 // checkUptime measures the sender's timestamp clock against the host's last
 // SYN or SYN+ACK, which may be of another flow. sig is what matched s, where
 // that is a SYN or SYN+ACK, too.
-func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment, sig *signature.TCP) {
-	n := flow.client
-	if role == Server {
-		n = flow.server
-	}
-	if s.TS1 == 0 || flow.uptime[role] != 0 || role == Server && t.hosts.at(n).extra == none {
-		return
-	}
-	last := &t.role(n, role).last
-	if !last.valid || last.ts1 == 0 {
+func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *signature.TCP) {
+	last := &who.rec.last
+	if s.TS1 == 0 || flow.uptime[who.role] != 0 || !last.valid || last.ts1 == 0 {
 		return
 	}
 	ms := t.at/1000 - last.atMillis()
@@ -43,20 +47,20 @@ func (t *Table) checkUptime(flow *flowRec, role Role, s *packet.Segment, sig *si
 	}
 	if hz < minHertz || hz > maxHertz {
 		if s.Type != packet.SYN {
-			flow.uptime[role] = -1
+			flow.uptime[who.role] = -1
 		}
 		return
 	}
 	rate := roundHertz(uint32(hz))
-	flow.uptime[role] = int16(rate)
-	h := t.hosts.at(n)
+	flow.uptime[who.role] = int16(rate)
+	h := who.host
 	h.upMin = s.TS1 / rate / 60
 	h.upMod = uint16(0xffffffff / (rate * 86400))
 	h.clock = clockOf(t.db.TCP(int(last.sig)))
 	if (s.Type == packet.SYN || s.Type == packet.SYNACK) && clockOf(sig) != h.clock {
 		h.clock = signature.ClockRandom // the clocks of two stacks, compared
 	}
-	if o := t.finding(Uptime, role); o != nil {
+	if o := t.finding(Uptime, who.role); o != nil {
 		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
 		t.observer.Observe(o)
 	}

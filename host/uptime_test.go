@@ -67,7 +67,7 @@ func TestUptime(t *testing.T) {
 			now := uint32(start + tt.ticks)
 			f.ms += tt.ms
 			said := f.send(data(first, 0, 0, stamp(now)))
-			if got := f.flows.at(f.flows.age.newest).uptime[Client]; got != tt.rate {
+			if got := f.flows.at(f.flows.age.at(0).older).uptime[Client]; got != tt.rate {
 				t.Errorf("state = %d, want %d", got, tt.rate)
 			}
 			h := f.host(clientAddr)

@@ -3,7 +3,6 @@ package packet
 import (
 	"encoding/binary"
 	"errors"
-	"net/netip"
 	"strconv"
 )
 
@@ -120,8 +119,7 @@ func (s *Segment) decodeTCP(b []byte, ipLen, n int) error {
 	default:
 		return ErrFlags
 	}
-	s.Src = netip.AddrPortFrom(s.Src.Addr(), binary.BigEndian.Uint16(t))
-	s.Dst = netip.AddrPortFrom(s.Dst.Addr(), binary.BigEndian.Uint16(t[2:]))
+	s.setEnds(b, binary.BigEndian.Uint16(t), binary.BigEndian.Uint16(t[2:]))
 	s.Seq = binary.BigEndian.Uint32(t[4:])
 	s.Ack = binary.BigEndian.Uint32(t[8:])
 	s.Window = binary.BigEndian.Uint16(t[14:])

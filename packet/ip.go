@@ -95,8 +95,6 @@ func (s *Segment) setIPv4(b []byte, ipLen int) {
 	s.IPOptLen = uint8(ipLen - 20)
 	s.TTL = b[8]
 	s.setTOS(b[1])
-	s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:16])), 0)
-	s.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:20])), 0)
 	id, frag := binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:])
 	switch df := frag&dontFragment != 0; {
 	case df && id != 0:
@@ -116,10 +114,19 @@ func (s *Segment) setIPv6(b []byte) {
 	s.Version = 6
 	s.TTL = b[7]
 	s.setTOS(b[0]<<4 | b[1]>>4)
-	s.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), 0)
-	s.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), 0)
 	if binary.BigEndian.Uint32(b)&0xfffff != 0 {
 		s.Quirks |= Flow
+	}
+}
+
+// setEnds takes over both addresses, from the IP header, and the ports.
+func (s *Segment) setEnds(ip []byte, src, dst uint16) {
+	if s.Version == 4 {
+		s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), src)
+		s.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), dst)
+	} else {
+		s.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(ip[8:24])), src)
+		s.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(ip[24:40])), dst)
 	}
 }
 

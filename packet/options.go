@@ -6,29 +6,31 @@ import "encoding/binary"
 // layout before it is checked; an option whose length byte is wrong is taken
 // at its nominal size; one that does not fit ends the walk.
 func (s *Segment) decodeOptions(opt []byte) {
+	n := 0 // of the layout
 	for len(opt) > 0 {
-		if s.Layout.Len == MaxOptions {
+		if n == MaxOptions {
 			s.Quirks |= Bad
-			return
+			break
 		}
 		kind := opt[0]
-		opt = opt[1:]
-		s.Layout.Kinds[s.Layout.Len] = kind
-		s.Layout.Len++
-		switch kind {
-		case OptEOL:
-			s.endOfList(opt)
-			return
-		case OptNOP:
+		s.Layout.Kinds[n] = kind
+		n++
+		if kind == OptNOP {
+			opt = opt[1:]
 			continue
 		}
-		size := s.option(kind, opt)
-		if size < 0 {
+		if kind == OptEOL {
+			s.endOfList(opt[1:])
+			break
+		}
+		size := s.option(opt)
+		if size > len(opt) {
 			s.Quirks |= Bad
-			return
+			break
 		}
 		opt = opt[size:]
 	}
+	s.Layout.Len = uint8(n)
 }
 
 // endOfList takes the padding behind an end-of-list option. The last byte is
@@ -43,38 +45,42 @@ func (s *Segment) endOfList(pad []byte) {
 	}
 }
 
-// option reads one option that has a length; b starts at the length byte. It
-// returns how many bytes of b the option takes, or -1 where it does not fit.
-func (s *Segment) option(kind uint8, b []byte) int {
-	size := nominalSize(kind)
-	if size == 0 { // SACK and unknown kinds say their own length
-		low, high := 2, 40
-		if kind == OptSACK {
-			low, high = 10, 34
-		}
-		if len(b) < 1 || int(b[0]) < low || int(b[0]) > high || int(b[0])-1 > len(b) {
-			return -1
-		}
-		return int(b[0]) - 1
-	}
-	if len(b) < size-1 {
-		return -1
-	}
-	if int(b[0]) != size {
-		s.Quirks |= Bad
-	}
-	switch kind {
-	case OptMSS:
-		s.MSS = binary.BigEndian.Uint16(b[1:])
-	case OptWS:
-		s.Scale = b[1]
-		if s.Scale > 14 { // RFC 7323 §2.3
+// tooLong is the size of an option that is not there whole.
+const tooLong = 255
+
+// option reads the option at the start of b, one that has a length. It returns
+// its size, tooLong where it does not fit.
+func (s *Segment) option(b []byte) int {
+	switch kind := b[0]; {
+	case kind == OptMSS && len(b) >= 4:
+		s.MSS = binary.BigEndian.Uint16(b[2:])
+		s.checkSize(b, 4)
+		return 4
+	case kind == OptWS && len(b) >= 3:
+		if s.Scale = b[2]; s.Scale > 14 { // RFC 7323 §2.3
 			s.Quirks |= ScaleBig
 		}
-	case OptTS:
-		s.timestamp(binary.BigEndian.Uint32(b[1:]), binary.BigEndian.Uint32(b[5:]))
+		s.checkSize(b, 3)
+		return 3
+	case kind == OptSOK && len(b) >= 2:
+		s.checkSize(b, 2)
+		return 2
+	case kind == OptTS && len(b) >= 10:
+		s.timestamp(binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:]))
+		s.checkSize(b, 10)
+		return 10
+	case kind == OptMSS || kind == OptWS || kind == OptSOK || kind == OptTS || len(b) < 2:
+		return tooLong
+	case kind == OptSACK && (b[1] < 10 || b[1] > 34), b[1] < 2 || b[1] > 40:
+		return tooLong
 	}
-	return size - 1
+	return int(b[1]) // SACK and unknown kinds say their own length
+}
+
+func (s *Segment) checkSize(b []byte, nominal uint8) {
+	if b[1] != nominal {
+		s.Quirks |= Bad
+	}
 }
 
 func (s *Segment) timestamp(own, peer uint32) {
@@ -85,20 +91,4 @@ func (s *Segment) timestamp(own, peer uint32) {
 	if peer != 0 && s.Type == SYN {
 		s.Quirks |= TS2NonZero
 	}
-}
-
-// nominalSize returns the size of an option, kind and length byte included, or
-// 0 where the option itself says it.
-func nominalSize(kind uint8) int {
-	switch kind {
-	case OptMSS:
-		return 4
-	case OptWS:
-		return 3
-	case OptSOK:
-		return 2
-	case OptTS:
-		return 10
-	}
-	return 0
 }

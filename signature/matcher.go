@@ -19,19 +19,20 @@ const memoSlots = 8192
 type Matcher struct {
 	db    *DB
 	spans [256]uint8 // by TTL
-	seed  [3]uint64
+	seed  [6]uint64
 	memo  []memo
 }
 
 // memo is what was said of one kind of segment, without the distance.
+//
+// A kind is all of a segment that Match looks at but for the TTL, of which it
+// has the span: k0 to k2 are the layout, version is part of k3, so that the
+// zero memo is of no kind.
 type memo struct {
-	kind  kind
+	k0, k1, k2, k3, k4, k5 uint64
+
 	match Match
 }
-
-// kind is all of a segment that Match looks at but for the TTL, of which it has
-// the span. The zero kind is none: a segment has an IP version.
-type kind [6]uint64
 
 // NewMatcher returns a Matcher for a database.
 func NewMatcher(db *DB) *Matcher {
@@ -45,16 +46,38 @@ func NewMatcher(db *DB) *Matcher {
 // DB returns the database.
 func (m *Matcher) DB() *DB { return m.db }
 
-// Match is DB.Match.
-func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16) Match {
-	k := kindOf(dir, s, m.spans[s.TTL], peerMSS)
-	slot := &m.memo[m.place(&k)]
-	if !slot.kind.is(&k) {
-		slot.match, slot.kind = m.db.tcp[dir].find(s, peerMSS), k
+// Match is DB.Match, with the answer put where it is wanted.
+func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Match) {
+	// Six variables and no array: what has just been written as words and is
+	// read as something wider costs as much as the rest.
+	le := binary.LittleEndian
+	options := &s.Layout.Kinds
+	k0, k1, k2 := le.Uint64(options[0:]), le.Uint64(options[8:]), le.Uint64(options[16:])
+	k3 := uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(m.spans[s.TTL])<<24 |
+		uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40 | uint64(s.HeaderLen)<<48
+	k4 := uint64(s.Quirks) | uint64(s.Window)<<32 | uint64(s.MSS)<<48
+	k5 := uint64(peerMSS) | uint64(dir)<<24
+	if s.PayloadLen > 0 {
+		k5 |= 1 << 16
 	}
-	found := slot.match
-	found.setDistance(s.TTL)
-	return found
+	if s.TS1 != 0 {
+		k5 |= 2 << 16
+	}
+	// The seed is random, so that nobody can choose segments that all go to one
+	// place.
+	at := fold(k0^m.seed[0], k1^m.seed[1]) ^ fold(k2^m.seed[2], k3^m.seed[3]) ^ fold(k4^m.seed[4], k5^m.seed[5])
+	slot := &m.memo[at>>32%memoSlots]
+	if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) != 0 {
+		slot.match = m.db.tcp[dir].find(s, peerMSS)
+		slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
+	}
+	*to = slot.match
+	to.setDistance(s.TTL)
+}
+
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 // ttlSpans numbers the spans of TTLs between which no signature tells a
@@ -78,39 +101,4 @@ func (db *DB) ttlSpans() (span [256]uint8) {
 		}
 	}
 	return span
-}
-
-func kindOf(dir Direction, s *packet.Segment, ttlSpan uint8, peerMSS uint16) kind {
-	flags := uint64(dir) << 8
-	if s.PayloadLen > 0 {
-		flags |= 1
-	}
-	if s.TS1 != 0 {
-		flags |= 2
-	}
-	le := binary.LittleEndian
-	options := &s.Layout.Kinds
-	return kind{
-		le.Uint64(options[0:]), le.Uint64(options[8:]), le.Uint64(options[16:]),
-		uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(ttlSpan)<<24 |
-			uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40 | uint64(s.HeaderLen)<<48,
-		uint64(s.Quirks) | uint64(s.Window)<<32 | uint64(s.MSS)<<48,
-		uint64(peerMSS) | flags<<16,
-	}
-}
-
-// is compares without the call that == would be for so many bytes.
-func (k *kind) is(o *kind) bool {
-	return (k[0]^o[0])|(k[1]^o[1])|(k[2]^o[2])|(k[3]^o[3])|(k[4]^o[4])|(k[5]^o[5]) == 0
-}
-
-// place is where a kind is remembered. The seed is random, so that nobody can
-// choose segments that all go to one place.
-func (m *Matcher) place(k *kind) uint {
-	var sum uint64
-	for i, seed := range m.seed {
-		hi, lo := bits.Mul64(k[2*i]^seed, k[2*i+1]^bits.RotateLeft64(seed, 32))
-		sum ^= hi ^ lo
-	}
-	return uint(sum>>32) % memoSlots
 }

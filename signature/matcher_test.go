@@ -21,8 +21,9 @@ func TestMatcher(t *testing.T) {
 		if dir == Response {
 			peer = uint16(1400 + r.IntN(3)*30)
 		}
-		if got, want := m.Match(dir, s, peer), db.Match(dir, s, peer); got != want {
-			t.Fatalf("Match(%v, %+v, %d) = %+v, the database says %+v", dir, *s, peer, got, want)
+		var got Match
+		if m.Match(dir, s, peer, &got); got != db.Match(dir, s, peer) {
+			t.Fatalf("Match(%v, %+v, %d) = %+v, the database says %+v", dir, *s, peer, got, db.Match(dir, s, peer))
 		}
 	}
 }
@@ -63,10 +64,11 @@ func change(r *rand.Rand, s *packet.Segment) {
 
 func TestMatcherAllocates(t *testing.T) {
 	m, s, i := NewMatcher(Builtin()), linuxSYN(), 0
+	var got Match
 	if n := testing.AllocsPerRun(10_000, func() {
 		i++
 		s.Window = uint16(i % 5000)
-		m.Match(Request, &s, 0)
+		m.Match(Request, &s, 0, &got)
 	}); n != 0 {
 		t.Errorf("a match makes %v allocations, want 0", n)
 	}
@@ -75,9 +77,10 @@ func TestMatcherAllocates(t *testing.T) {
 func BenchmarkMatcher(b *testing.B) {
 	m, s := NewMatcher(Builtin()), linuxSYN()
 	i := 0
+	var got Match
 	for b.Loop() {
 		i++
 		s.TTL = uint8(40 + i&15)
-		m.Match(Request, &s, 0)
+		m.Match(Request, &s, 0, &got)
 	}
 }

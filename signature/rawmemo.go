@@ -19,9 +19,18 @@ const (
 // for concurrent use.
 type RawMemo struct{ slots []rawText }
 
+// rawKind is all of a segment that AppendRaw looks at. The zero kind is none: a
+// segment has an IP version.
+type rawKind [6]uint64
+
+// is compares without the call that == would be for so many bytes.
+func (k *rawKind) is(o *rawKind) bool {
+	return (k[0]^o[0])|(k[1]^o[1])|(k[2]^o[2])|(k[3]^o[3])|(k[4]^o[4])|(k[5]^o[5]) == 0
+}
+
 // rawText is the raw signature of one kind of segment.
 type rawText struct {
-	kind kind // all that AppendRaw looks at; the zero kind is none
+	kind rawKind
 	n    uint8
 	text [rawLen]byte
 }
@@ -31,8 +40,8 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	if m.slots == nil {
 		m.slots = make([]rawText, rawSlots)
 	}
-	k := rawKind(s, mult)
-	slot := &m.slots[k.rawPlace()]
+	k := rawKindOf(s, mult)
+	slot := &m.slots[k.place()]
 	if slot.kind.is(&k) {
 		return append(dst, slot.text[:slot.n]...)
 	}
@@ -44,7 +53,7 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	return dst
 }
 
-func rawKind(s *packet.Segment, mult Multiple) kind {
+func rawKindOf(s *packet.Segment, mult Multiple) rawKind {
 	flags := uint64(mult.Kind) << 8
 	if s.PayloadLen > 0 {
 		flags |= 1
@@ -54,7 +63,7 @@ func rawKind(s *packet.Segment, mult Multiple) kind {
 	}
 	le := binary.LittleEndian
 	options := &s.Layout.Kinds
-	return kind{
+	return rawKind{
 		le.Uint64(options[0:]), le.Uint64(options[8:]), le.Uint64(options[16:]),
 		uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(s.TTL)<<24 |
 			uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40,
@@ -63,9 +72,9 @@ func rawKind(s *packet.Segment, mult Multiple) kind {
 	}
 }
 
-// rawPlace is where a kind is remembered. Who chooses segments that go to one
+// place is where a kind is remembered. Who chooses segments that go to one
 // place has them written anew, as if nothing was remembered.
-func (k *kind) rawPlace() uint {
+func (k *rawKind) place() uint {
 	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
 	h := (k[3]^k[0])*odd1 ^ bits.RotateLeft64(k[1]^k[2], 29)
 	h = (h ^ h>>32 ^ k[4]) * odd2

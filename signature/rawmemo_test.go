@@ -23,7 +23,9 @@ func TestRawMemo(t *testing.T) {
 		func(s *packet.Segment, _ *Multiple, n int) { s.Quirks = packet.Quirks(1) << n },
 		func(s *packet.Segment, _ *Multiple, n int) { s.Layout.Kinds[n], s.Layout.Len = uint8(n), uint8(n+1) },
 		func(s *packet.Segment, _ *Multiple, n int) { s.Layout.EOLPad = uint8(n) },
-		func(_ *packet.Segment, m *Multiple, n int) { m.Kind = []WindowKind{WindowAny, WindowMSS, WindowMTU}[n%3] },
+		func(_ *packet.Segment, m *Multiple, n int) {
+			m.Kind = []WindowKind{WindowAny, WindowMSS, WindowMTU}[n%3]
+		},
 		func(_ *packet.Segment, m *Multiple, n int) { m.N = n },
 	}
 	var memo RawMemo

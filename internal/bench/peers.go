@@ -194,7 +194,8 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	begin := cpuTime()
 	for i := range frames.frames {
 		if f := frames.frame(i); decoder.Decode(f.Data, f.WireLen, &s) == nil && s.Type == packet.SYN {
-			m := matcher.Match(signature.Request, &s, 0)
+			var m signature.Match
+			matcher.Match(signature.Request, &s, 0, &m)
 			counts[labelOf(&m)]++
 		}
 	}
