@@ -27,9 +27,10 @@ import (
 // up a file, and costs observations of an interface (Stats.Lost).
 type Observer interface {
 	host.Observer
-	// Flush is called when nothing is waiting to be told, and at least every
-	// 100 ms: write out now what should not wait.
-	Flush() error
+	// Flush is called when nothing was told for a moment, and at least every
+	// 100 ms while something is: write out now what should not wait. It returns
+	// how many observations could not be written since the last call, and why.
+	Flush() (lost int, err error)
 }
 
 // Chooser is an Observer that can do without some observations: where every
@@ -93,6 +94,9 @@ func New(cfg Config) *Engine {
 		s.table = host.New(cfg.DB, cfg.Hosts.Share(workers), observer)
 		e.shards = append(e.shards, s)
 	}
+	if e.tell != nil {
+		e.tell.shards = e.shards
+	}
 	return e
 }
 
@@ -147,6 +151,10 @@ type Stats struct {
 	Hosts  int    // addresses known
 	Conns  int    // connections under way
 	Lost   uint64 // observations of an interface that slow observers were not told
+
+	// Unwritten are observations that observers were told and could not write,
+	// for a full disk perhaps. What two could not write counts twice.
+	Unwritten uint64
 }
 
 // Stats may be called at any time.
@@ -160,7 +168,7 @@ func (e *Engine) Stats() (st Stats) {
 		st.Conns += conns
 	}
 	if e.tell != nil {
-		st.Lost = e.tell.lost.Load()
+		st.Lost, st.Unwritten = e.tell.lost.Load(), e.tell.unwritten.Load()
 	}
 	return st
 }

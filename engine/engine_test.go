@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
@@ -102,31 +101,12 @@ func TestFlushError(t *testing.T) {
 	r := &recorder{flushErr: errors.New("disk full")}
 	e := New(Config{Observers: []Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	runFile(t, e, labCapture)
-	if got := log.String(); !strings.Contains(got, `level=ERROR msg="observations lost" reason="disk full"`) {
+	if got := log.String(); !strings.Contains(got, `level=ERROR msg="observations could not be written" reason="disk full" lost=8`) {
 		t.Errorf("log = %q", got)
 	}
-	if e.Frames() != 4 {
-		t.Errorf("%d frames, want 4", e.Frames())
+	if st := e.Stats(); st.Frames != 4 || st.Unwritten != 8 || st.Lost != 0 {
+		t.Errorf("%+v, want 4 frames and 8 observations unwritten", st)
 	}
-}
-
-// TestFullDisk: a log that cannot be written is worth a line, not one a flush.
-func TestFullDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // its clock stands still
-		var log bytes.Buffer
-		e := New(Config{Observers: []Observer{&recorder{flushErr: errors.New("disk full")}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		for range 5 {
-			e.tell.flush()
-		}
-		if got := strings.Count(log.String(), "observations lost"); got != 1 {
-			t.Errorf("%d lines after five failed writes, want 1:\n%s", got, log.String())
-		}
-		time.Sleep(complain)
-		e.tell.flush()
-		if got := log.String(); strings.Count(got, "observations lost") != 2 || !strings.Contains(got, "writes=5") {
-			t.Errorf("after %v more it says\n%s\nwant a second line, for 5 writes", complain, got)
-		}
-	})
 }
 
 // TestWarnsOnce: frames that look like no IP packet, and captures whose IP
@@ -215,7 +195,7 @@ func TestFrameAllocatesNothing(t *testing.T) {
 type quiet struct{}
 
 func (quiet) Observe(*host.Observation) {}
-func (quiet) Flush() error              { return nil }
+func (quiet) Flush() (int, error)       { return 0, nil }
 
 // TestConcurrent has two captures, look-ups and changes of the database run
 // at one time; the race detector judges.

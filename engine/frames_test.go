@@ -144,19 +144,25 @@ func (l testLog) Write(b []byte) (int, error) { l.t.Logf("%s", b); return len(b)
 
 // recorder is an observer that keeps what it is told.
 type recorder struct {
-	said     []string
-	flushes  int
-	flushErr error
+	said      []string
+	flushes   int
+	flushErr  error
+	unwritten int // since the last flush
 }
 
 func (r *recorder) Observe(o *host.Observation) {
+	r.unwritten++
 	r.said = append(r.said, o.Module.String()+" "+o.Client.String())
 }
 
-func (r *recorder) Flush() error {
+func (r *recorder) Flush() (lost int, err error) {
 	r.flushes++
 	r.said = append(r.said, "flush")
-	return r.flushErr
+	lost, r.unwritten = r.unwritten, 0
+	if r.flushErr == nil {
+		return 0, nil
+	}
+	return lost, r.flushErr
 }
 
 // runFile runs a capture file to its end.

@@ -34,7 +34,7 @@ type batch struct {
 }
 
 // maxPayload is how much payload ends a batch, in bytes.
-const maxPayload = 64 << 10
+const maxPayload = 16 << 10
 
 func newInput(e *Engine, src capture.Source) *input {
 	live, ok := src.(interface{ Live() bool })
@@ -129,7 +129,7 @@ func (in *input) flush() {
 	}
 	if in.pipes == nil {
 		for _, s := range in.engine.shards {
-			in.engine.handOver(s, !in.live)
+			in.engine.handOver(s)
 		}
 	}
 }

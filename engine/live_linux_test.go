@@ -33,7 +33,7 @@ func (p *ports) Observe(o *host.Observation) {
 	p.seen = append(p.seen, o.Client.Port())
 }
 
-func (*ports) Flush() error { return nil }
+func (*ports) Flush() (int, error) { return 0, nil }
 
 func (p *ports) all() []uint16 {
 	p.mu.Lock()

@@ -7,14 +7,18 @@ package engine
 type pipe struct {
 	queue chan *batch
 	spare chan *batch
+	made  int           // batches that go round
 	done  chan struct{} // closed when all is entered and handed over
 }
 
-const pipeDepth = 16 // batches that may wait
+// pipeDepth is how many batches go round, 7 MiB at most. They come back many at
+// a time: to wake a goroutine on another core takes longer than to enter a
+// batch.
+const pipeDepth = 256
 
 func (e *Engine) newPipe(s *shard) *pipe {
 	p := &pipe{
-		queue: make(chan *batch, pipeDepth), spare: make(chan *batch, pipeDepth+2),
+		queue: make(chan *batch, pipeDepth), spare: make(chan *batch, pipeDepth+1),
 		done: make(chan struct{}),
 	}
 	go p.run(e, s)
@@ -23,12 +27,19 @@ func (e *Engine) newPipe(s *shard) *pipe {
 
 func (p *pipe) run(e *Engine, s *shard) {
 	defer close(p.done)
+	var used []*batch
 	for b := range p.queue {
 		e.update(s, b.all[:b.n], true)
 		b.n, b.data = 0, b.data[:0]
-		p.spare <- b
-		if len(p.queue) == 0 {
-			e.handOver(s, true)
+		used = append(used, b)
+		if empty := len(p.queue) == 0; empty || len(used) == pipeDepth/2 {
+			for _, b := range used {
+				p.spare <- b
+			}
+			used = used[:0]
+			if empty {
+				e.handOver(s)
+			}
 		}
 	}
 }
@@ -36,12 +47,11 @@ func (p *pipe) run(e *Engine, s *shard) {
 // send queues a batch and returns an empty one.
 func (p *pipe) send(b *batch) *batch {
 	p.queue <- b
-	select {
-	case b := <-p.spare:
-		return b
-	default:
+	if len(p.spare) == 0 && p.made < pipeDepth {
+		p.made++
 		return new(batch)
 	}
+	return <-p.spare
 }
 
 // end returns when all that was sent is entered and handed over.

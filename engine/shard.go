@@ -20,43 +20,47 @@ type shard struct {
 
 // Observe makes a shard the observer of its own table. It runs under its lock.
 func (s *shard) Observe(o *host.Observation) {
-	if s.tell.wants(o) {
+	switch {
+	case !s.tell.wants(o):
+	case len(s.said.list) < talesMost/len(s.tell.shards):
 		s.said.add(o)
+	default:
+		s.tell.lost.Add(1)
 	}
 }
 
-// update feeds a batch of frames, and hands over what the table said of them
-// before.
+// update feeds a batch of frames, and hands over what the table has said once
+// it is much. With patience it waits where the observers are slow, as for a
+// file; without, as for an interface, the shard keeps it, up to a bound.
 func (e *Engine) update(s *shard, batch []host.Input, patient bool) {
+	var some *tales
 	s.mu.Lock()
 	s.table.UpdateAll(batch)
-	var full *tales
-	if s.said != nil && s.said.full() {
-		full, s.said = s.said, e.tell.blank()
+	if s.said != nil && len(s.said.list) >= talesSize {
+		if patient {
+			some, s.said = s.said, e.tell.blank()
+			e.tell.waiting.Add(int64(len(some.list)))
+		} else {
+			e.tell.take(s)
+		}
 	}
 	s.mu.Unlock()
-	if full != nil {
-		e.tell.take(full, patient)
+	if some != nil {
+		e.tell.queue <- some
 	}
 	if e.waiting.any() {
 		e.waiting.wakeAll(batch)
 	}
 }
 
-// handOver hands over what the table has said so far.
-func (e *Engine) handOver(s *shard, patient bool) {
-	if e.tell == nil {
+// handOver hands over what the table has said so far, if nobody would fetch it.
+func (e *Engine) handOver(s *shard) {
+	if e.tell == nil || !e.tell.asleep.Load() {
 		return
 	}
 	s.mu.Lock()
-	some := s.said
-	if len(some.list) == 0 {
-		some = nil
-	} else {
-		s.said = e.tell.blank()
+	if len(s.said.list) > 0 && e.tell.asleep.CompareAndSwap(true, false) {
+		e.tell.take(s)
 	}
 	s.mu.Unlock()
-	if some != nil {
-		e.tell.take(some, patient)
-	}
 }

@@ -13,25 +13,39 @@ import (
 )
 
 const (
-	talesSize  = 192 // observations handed over together, or some more
-	talesQueue = 16  // of these may wait, about 2 MiB
-	flushEvery = 100 * time.Millisecond
-	complain   = 10 * time.Second // between two warnings
+	talesSize  = 384                   // observations handed over together, or some more
+	talesQueue = 64                    // of these may wait
+	talesMost  = 1 << 15               // observations that may wait there, and as many in the shards: 12 MiB
+	settle     = 5 * time.Millisecond  // without anything to tell, and what was told is written
+	flushEvery = 50 * time.Millisecond // else
+	complain   = 10 * time.Second      // between two warnings
 )
 
 // teller calls the observers, on a goroutine of its own, so that neither the
-// formatting of a log nor a slow disk holds up the capture.
+// formatting of a log nor a slow disk holds up the capture. Shards hand over
+// what they say in lists, and wake it when it sleeps; small lists it fetches
+// itself.
 type teller struct {
 	observers []Observer
 	choosers  []Chooser // the same, where each of them is one
 	log       *slog.Logger
+	shards    []*shard
 	queue     chan *tales
 	spare     chan *tales
+	asleep    atomic.Bool                                 // until it is handed something
+	waiting   atomic.Int64                                // observations handed over and not told
 	lost      atomic.Uint64                               // observations nobody was told of
+	unwritten atomic.Uint64                               // observations that could not be written
 	lent      struct{ fingerprint, mtu host.Observation } // to the observers, one at a time
-	unwritten struct {                                    // flushes that failed
-		count    int // since the last warning
-		warnedAt time.Time
+
+	// Of the goroutine.
+	since   time.Time // something is told and not flushed, or zero
+	fetched []*tales
+	warned  struct {
+		slow, failed time.Time // when
+		lost         uint64    // of which
+		unwritten    uint64
+		reason       error // why something could not be written, since
 	}
 
 	mu      sync.Mutex
@@ -69,8 +83,6 @@ type rest struct {
 	host.Observation
 	raw []byte
 }
-
-func (t *tales) full() bool { return len(t.list) >= talesSize }
 
 // add takes a copy of an observation.
 func (t *tales) add(o *host.Observation) {
@@ -141,23 +153,11 @@ func (t *teller) blank() *tales {
 	}
 }
 
-// take queues observations. With patience it waits where the observers are
-// slow, as for a file; without, as for an interface, they are lost, and
-// counted.
-func (t *teller) take(some *tales, patient bool) {
-	if patient {
-		t.queue <- some
+// recycle keeps lists of the usual size.
+func (t *teller) recycle(some *tales) {
+	if cap(some.list) > 4*talesSize {
 		return
 	}
-	select {
-	case t.queue <- some:
-	default:
-		t.lost.Add(uint64(len(some.list)))
-		t.recycle(some)
-	}
-}
-
-func (t *teller) recycle(some *tales) {
 	some.list, some.fingerprints, some.rest = some.list[:0], some.fingerprints[:0], some.rest[:0]
 	select {
 	case t.spare <- some:
@@ -191,46 +191,97 @@ func (t *teller) stop() {
 	}
 }
 
-// run tells what is queued. It flushes when nothing is, and at least every
-// flushEvery.
+// run tells what is handed over. It flushes when nothing has come for a
+// moment: a flood would else be written in little pieces.
 func (t *teller) run(quit, done chan struct{}) {
 	defer close(done)
-	var flushed, warned time.Time
-	clean := true // nothing was told since the last flush
-	flush := func() {
-		if !clean {
-			t.flush()
-			clean = true
-		}
-	}
-	var told uint64 // of the lost ones
+	moment := time.NewTimer(settle)
+	defer moment.Stop()
 	for {
 		select {
 		case some := <-t.queue:
 			t.tell(some)
-			clean = false
 		default:
-			flush()
+			if t.since.IsZero() && t.sleep(quit) {
+				t.warn(true)
+				return
+			}
+			moment.Reset(settle)
 			select {
 			case some := <-t.queue:
 				t.tell(some)
-				clean, flushed = false, time.Now()
+			case <-moment.C:
+				t.settled()
 			case <-quit:
-				if len(t.queue) == 0 {
-					return
-				}
+				t.settled()
 			}
 		}
-		now := time.Now()
-		if now.Sub(flushed) >= flushEvery {
-			flush()
-			flushed = now
+		if !t.since.IsZero() && time.Since(t.since) >= flushEvery {
+			t.flush()
 		}
-		if lost := t.lost.Load(); lost != told && now.Sub(warned) >= complain {
-			t.log.Warn("observations were not logged: the log is slower than the capture", "lost", lost-told)
-			told, warned = lost, now
-		}
+		t.warn(false)
 	}
+}
+
+// settled is for when nothing more is handed over.
+func (t *teller) settled() {
+	if !t.fetch() {
+		t.flush()
+	}
+}
+
+// sleep waits until there is something to tell, and tells it. It reports
+// whether there will be nothing more.
+func (t *teller) sleep(quit chan struct{}) (ended bool) {
+	t.asleep.Store(true)
+	defer t.asleep.Store(false)
+	if t.fetch() { // said before anybody saw that this sleeps
+		return false
+	}
+	select {
+	case some := <-t.queue:
+		t.tell(some)
+		return false
+	case <-quit:
+	}
+	return !t.fetch()
+}
+
+// take queues what a shard has said, if there is room. The shard is locked, so
+// that what it says next comes later.
+func (t *teller) take(s *shard) {
+	n := int64(len(s.said.list))
+	if t.waiting.Add(n) > talesMost {
+		t.waiting.Add(-n)
+		return
+	}
+	select {
+	case t.queue <- s.said:
+		s.said = t.blank()
+	default:
+		t.waiting.Add(-n)
+	}
+}
+
+// fetch tells what the shards have not handed over, and before it what they
+// have. It reports whether there was anything.
+func (t *teller) fetch() (found bool) {
+	for _, s := range t.shards {
+		all, next := t.fetched[:0], t.blank()
+		s.mu.Lock()
+		for len(t.queue) > 0 {
+			all = append(all, <-t.queue)
+		}
+		t.waiting.Add(int64(len(s.said.list)))
+		all, s.said = append(all, s.said), next
+		s.mu.Unlock()
+		for _, some := range all {
+			found = found || len(some.list) > 0
+			t.tell(some)
+		}
+		t.fetched = all
+	}
+	return found
 }
 
 func (t *teller) tell(some *tales) {
@@ -255,6 +306,10 @@ func (t *teller) tell(some *tales) {
 			obs.Observe(o)
 		}
 	}
+	t.waiting.Add(-int64(len(some.list)))
+	if len(some.list) > 0 && t.since.IsZero() {
+		t.since = time.Now()
+	}
 	t.recycle(some)
 }
 
@@ -264,19 +319,29 @@ func (t *tale) fill(o *host.Observation) {
 	o.Client, o.Server = t.client, t.server
 }
 
-// flush has the observers write. A full disk fails ten times a second, and is
-// worth a line every complain.
+// flush has the observers write.
 func (t *teller) flush() {
 	for _, obs := range t.observers {
-		err := obs.Flush()
-		if err == nil {
-			continue
+		lost, err := obs.Flush()
+		if err != nil {
+			t.unwritten.Add(uint64(lost))
+			t.warned.reason = err
 		}
-		u := &t.unwritten
-		u.count++
-		if now := time.Now(); now.Sub(u.warnedAt) >= complain {
-			t.log.Error("observations lost", "reason", err, "writes", u.count)
-			u.count, u.warnedAt = 0, now
-		}
+	}
+	t.since = time.Time{}
+}
+
+// warn says what was lost. A full disk fails at every flush, and is worth a line
+// every complain, and one at the end.
+func (t *teller) warn(end bool) {
+	w := &t.warned
+	if lost := t.lost.Load(); lost != w.lost && (end || time.Since(w.slow) >= complain) {
+		t.log.Warn("observations were not logged: the log is slower than the capture", "lost", lost-w.lost)
+		w.lost, w.slow = lost, time.Now()
+	}
+	if w.reason != nil && (end || time.Since(w.failed) >= complain) {
+		unwritten := t.unwritten.Load()
+		t.log.Error("observations could not be written", "reason", w.reason, "lost", unwritten-w.unwritten)
+		w.unwritten, w.failed, w.reason = unwritten, time.Now(), nil
 	}
 }

@@ -35,7 +35,7 @@ func appendEnd(b []byte, e netip.AddrPort) []byte {
 			b = strconv.AppendUint(b, uint64(raw[i])<<8|uint64(raw[i+1]), 16)
 		}
 	}
-	return appendPort(append(b, '/'), e.Port())
+	return appendNumber(append(b, '/'), int(e.Port()))
 }
 
 // octets are the numbers of an IPv4 address, each with the dot behind it.
@@ -58,13 +58,17 @@ func appendIPv4(b []byte, ip [4]byte) []byte {
 	return b[:len(b)-1]
 }
 
-func appendPort(b []byte, port uint16) []byte {
+// appendNumber is strconv.AppendInt for small numbers.
+func appendNumber(b []byte, n int) []byte {
+	if n < 0 || n > 99_999 {
+		return strconv.AppendInt(b, int64(n), 10)
+	}
 	var digits [5]byte
 	i := len(digits) - 1
-	for ; port > 9; i-- {
-		digits[i] = '0' + byte(port%10)
-		port /= 10
+	for ; n > 9; i-- {
+		digits[i] = '0' + byte(n%10)
+		n /= 10
 	}
-	digits[i] = '0' + byte(port)
+	digits[i] = '0' + byte(n)
 	return append(b, digits[i:]...)
 }

@@ -1,6 +1,8 @@
 package p0f
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -27,6 +29,8 @@ type Log struct {
 	stamp  []byte // "[2026/11/23 09:25:17] mod="
 	ends   ends
 	raw    signature.RawMemo
+	end    string // of a line
+	lost   int    // lines since the last Flush, because of
 	err    error
 }
 
@@ -35,7 +39,7 @@ const writeAt = 64 << 10
 
 // NewLog returns a Log that writes to w, with times of the local zone.
 func NewLog(w io.Writer) *Log {
-	return &Log{w: w, zone: time.Local, second: math.MinInt64}
+	return &Log{w: w, zone: time.Local, second: math.MinInt64, end: "\n"}
 }
 
 // Observe adds one line.
@@ -52,7 +56,7 @@ func (l *Log) Observe(o *host.Observation) {
 	} else {
 		b = append(b, "|subj=srv"...)
 	}
-	b = l.appendFields(b, o, &logField)
+	b = l.appendFields(b, o, &logKeys)
 	if l.Doubts {
 		b = appendDoubts(b, o)
 	}
@@ -62,21 +66,25 @@ func (l *Log) Observe(o *host.Observation) {
 	}
 }
 
-// Flush writes what was gathered. It returns the first error of a write since
-// the last Flush; the lines of that write are lost.
-func (l *Log) Flush() error {
+// Flush writes what was gathered. It returns how many lines could not be
+// written since the last Flush, and the first reason.
+func (l *Log) Flush() (lost int, err error) {
 	l.write()
-	err := l.err
-	l.err = nil
-	return err
+	lost, err = l.lost, l.err
+	l.lost, l.err = 0, nil
+	return lost, err
 }
 
 func (l *Log) write() {
 	if len(l.buf) == 0 {
 		return
 	}
-	if _, err := l.w.Write(l.buf); err != nil && l.err == nil {
-		l.err = err
+	if n, err := l.w.Write(l.buf); err != nil {
+		end := []byte(l.end)
+		l.lost += bytes.Count(l.buf, end) - bytes.Count(l.buf[:n], end)
+		if l.err == nil {
+			l.err = err
+		}
 	}
 	l.buf = l.buf[:0]
 }
@@ -84,16 +92,16 @@ func (l *Log) write() {
 // appendDoubts appends what p0f's log does not say.
 func appendDoubts(b []byte, o *host.Observation) []byte {
 	if o.Module == host.Uptime && o.Clock == signature.ClockRandom {
-		return logField.text(b, "reliable", "no")
+		return append(b, "|reliable=no"...)
 	}
 	if o.Segment == nil || o.Match.Sig == nil {
 		return b
 	}
 	if others := o.Match.Sig.Label.Others; others != "" {
-		b = logField.text(b, "or", others)
+		b = append(append(b, "|or="...), others...)
 	}
 	if o.Match.Flags != 0 {
-		b = logField.text(b, "rewritten", note.Rewrite(o.Match.Flags).String())
+		b = append(append(b, "|rewritten="...), note.Rewrite(o.Match.Flags).String()...)
 	}
 	return b
 }
@@ -104,7 +112,7 @@ func appendDoubts(b []byte, o *host.Observation) []byte {
 type Report struct{ log Log }
 
 // NewReport returns a Report that writes to w.
-func NewReport(w io.Writer) *Report { return &Report{Log{w: w}} }
+func NewReport(w io.Writer) *Report { return &Report{Log{w: w, end: "`----\n\n"}} }
 
 // Observe adds one block.
 func (r *Report) Observe(o *host.Observation) {
@@ -116,66 +124,60 @@ func (r *Report) Observe(o *host.Observation) {
 	} else {
 		b = appendEnd(append(b, "server   = "...), o.Server)
 	}
-	b = r.log.appendFields(append(b, '\n'), o, &reportField)
-	r.log.buf = append(b, "|\n`----\n\n"...)
+	b = r.log.appendFields(b, o, &reportKeys)
+	r.log.buf = append(append(b, "\n|\n"...), r.log.end...)
 	if len(r.log.buf) >= writeAt {
 		r.log.write()
 	}
 }
 
 // Flush writes what was gathered; see Log.Flush.
-func (r *Report) Flush() error { return r.log.Flush() }
+func (r *Report) Flush() (lost int, err error) { return r.log.Flush() }
 
-// field is how one key and its value are written.
-type field struct {
-	before, between, after string
-	width                  int // of the key
+// keys are what stands before each value, the end of the field before included.
+type keys struct {
+	link, rawMTU, uptime, rawFreq, reason, rawHits string
+	os, app, dist, params, rawSig, lang            string
 }
 
 var (
-	logField    = field{before: "|", between: "="}
-	reportField = field{before: "| ", between: " = ", after: "\n", width: 8}
+	logKeys    = newKeys("|", 0, "=")
+	reportKeys = newKeys("\n| ", 8, " = ")
 )
 
-func (f *field) key(b []byte, key string) []byte {
-	b = append(append(b, f.before...), key...)
-	for n := len(key); n < f.width; n++ {
-		b = append(b, ' ')
+func newKeys(before string, width int, behind string) keys {
+	key := func(name string) string { return fmt.Sprintf("%s%-*s%s", before, width, name, behind) }
+	return keys{
+		link: key("link"), rawMTU: key("raw_mtu"), uptime: key("uptime"), rawFreq: key("raw_freq"),
+		reason: key("reason"), rawHits: key("raw_hits"), os: key("os"), app: key("app"), dist: key("dist"),
+		params: key("params"), rawSig: key("raw_sig"), lang: key("lang"),
 	}
-	return append(b, f.between...)
-}
-
-func (f *field) text(b []byte, key, value string) []byte {
-	return append(append(f.key(b, key), value...), f.after...)
 }
 
 // appendFields appends what an observation says, in p0f's words and order.
-func (l *Log) appendFields(b []byte, o *host.Observation, f *field) []byte {
+func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 	switch o.Module {
 	case host.MTU:
-		b = f.text(b, "link", orUnknown(o.Link))
-		b = strconv.AppendInt(f.key(b, "raw_mtu"), int64(o.MTU), 10)
+		b = append(append(b, k.link...), orUnknown(o.Link)...)
+		return appendNumber(append(b, k.rawMTU...), o.MTU)
 	case host.Uptime:
-		b = appendUptime(f.key(b, "uptime"), o)
-		b = append(b, f.after...)
-		b = strconv.AppendFloat(f.key(b, "raw_freq"), o.Frequency, 'f', 2, 64)
-		b = append(b, " Hz"...)
+		b = appendUptime(append(b, k.uptime...), o)
+		b = strconv.AppendFloat(append(b, k.rawFreq...), o.Frequency, 'f', 2, 64)
+		return append(b, " Hz"...)
 	case host.HostChange, host.IPSharing:
-		b = appendReasons(f.key(b, "reason"), o.Reasons)
-		b = append(b, f.after...)
-		b = f.key(b, "raw_hits")
+		b = appendReasons(append(b, k.reason...), o.Reasons)
+		b = append(b, k.rawHits...)
 		for i, n := range o.Hits {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = strconv.AppendInt(b, int64(n), 10)
+			b = appendNumber(b, n)
 		}
+		return b
 	case host.HTTPRequest, host.HTTPResponse:
-		b = appendHTTP(b, o, f)
-	default:
-		b = l.appendFingerprint(b, o, f)
+		return appendHTTP(b, o, k)
 	}
-	return append(b, f.after...)
+	return l.appendFingerprint(b, o, k)
 }
 
 const unknown = "???"
@@ -187,26 +189,24 @@ func orUnknown(s string) string {
 	return s
 }
 
-// appendFingerprint appends the four fields of a SYN or SYN+ACK (p0f v3 §3.4),
-// the last without its end.
-func (l *Log) appendFingerprint(b []byte, o *host.Observation, f *field) []byte {
+// appendFingerprint appends the four fields of a SYN or SYN+ACK (p0f v3 §3.4).
+func (l *Log) appendFingerprint(b []byte, o *host.Observation, k *keys) []byte {
 	m := &o.Match
-	key, label := "os", (*signature.Label)(nil)
+	key, label := k.os, (*signature.Label)(nil)
 	if m.Sig != nil {
 		label = m.Sig.Label
 		if label.Userland() || o.Module == host.Probe || o.Module == host.ProbeResponse {
-			key = "app"
+			key = k.app
 		}
 	}
-	b = appendLabel(f.key(b, key), label)
-	b = append(b, f.after...)
-	b = f.key(b, "dist")
+	b = appendLabel(append(b, key...), label)
+	b = append(b, k.dist...)
 	if m.Sig != nil && m.Sig.RandomTTL {
 		b = append(b, "<= "...)
 	}
-	b = append(strconv.AppendInt(b, int64(m.Distance), 10), f.after...)
-	b = append(appendParams(f.key(b, "params"), o), f.after...)
-	return l.raw.Append(f.key(b, "raw_sig"), o.Segment, m.Multiple)
+	b = appendNumber(b, m.Distance)
+	b = appendParams(append(b, k.params...), o)
+	return l.raw.Append(append(b, k.rawSig...), o.Segment, m.Multiple)
 }
 
 func appendLabel(b []byte, label *signature.Label) []byte {
@@ -220,17 +220,16 @@ func appendLabel(b []byte, label *signature.Label) []byte {
 	return b
 }
 
-// appendHTTP appends the four fields of a request or response (p0f v3 §8.4),
-// the last without its end.
-func appendHTTP(b []byte, o *host.Observation, f *field) []byte {
+// appendHTTP appends the four fields of a request or response (p0f v3 §8.4).
+func appendHTTP(b []byte, o *host.Observation, k *keys) []byte {
 	label := o.HTTP.Label
-	key := "app"
+	key := k.app
 	if label != nil && !label.Userland() {
-		key = "os"
+		key = k.os
 	}
-	b = append(appendLabel(f.key(b, key), label), f.after...)
-	b = f.text(b, "lang", o.HTTP.Language.String())
-	b = f.key(b, "params")
+	b = appendLabel(append(b, key...), label)
+	b = append(append(b, k.lang...), o.HTTP.Language.String()...)
+	b = append(b, k.params...)
 	start := len(b)
 	if o.HTTP.Dishonest {
 		b = append(b, "dishonest "...)
@@ -241,8 +240,8 @@ func appendHTTP(b []byte, o *host.Observation, f *field) []byte {
 	if label != nil && label.Generic {
 		b = append(b, "generic "...)
 	}
-	b = append(endWords(b, start), f.after...)
-	return append(f.key(b, "raw_sig"), o.HTTP.RawSig...)
+	b = endWords(b, start)
+	return append(append(b, k.rawSig...), o.HTTP.RawSig...)
 }
 
 func appendParams(b []byte, o *host.Observation) []byte {

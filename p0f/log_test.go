@@ -166,7 +166,7 @@ func TestLog(t *testing.T) {
 			if out.Len() != 0 {
 				t.Errorf("before Flush: %q", out.String())
 			}
-			if err := l.Flush(); err != nil {
+			if _, err := l.Flush(); err != nil {
 				t.Fatal(err)
 			}
 			if want := "[2023/11/14 22:13:20] mod=" + tt.line + "\n"; out.String() != want {
@@ -184,7 +184,7 @@ func TestReport(t *testing.T) {
 			r := NewReport(&out)
 			o := complete(tt.make(t, db))
 			r.Observe(o)
-			if err := r.Flush(); err != nil {
+			if _, err := r.Flush(); err != nil {
 				t.Fatal(err)
 			}
 			subject := "client   = 10.0.0.1/1025"
@@ -206,7 +206,7 @@ func TestReportExample(t *testing.T) {
 	var out bytes.Buffer
 	r := NewReport(&out)
 	r.Observe(complete(logCases()[1].make(t, parseLogDB(t))))
-	if err := r.Flush(); err != nil {
+	if _, err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	const want = `.-[ 10.0.0.1/1025 -> 10.0.0.2/80 (syn+ack) ]-
@@ -238,7 +238,7 @@ func TestLogIPv6(t *testing.T) {
 		o := complete(host.Observation{Module: host.MTU, MTU: 1})
 		o.Client = netip.AddrPortFrom(netip.MustParseAddr(addr), 65535)
 		l.Observe(o)
-		if err := l.Flush(); err != nil {
+		if _, err := l.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), "|cli="+want+"/65535|") {
@@ -268,7 +268,7 @@ func TestLogTime(t *testing.T) {
 		l.Observe(o)
 		o.At += 1_000_000 // the stamp is kept for a second, and no longer
 		l.Observe(o)
-		if err := l.Flush(); err != nil {
+		if _, err := l.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.SplitAfter(out.String(), "\n")
@@ -294,15 +294,15 @@ func TestLogGathers(t *testing.T) {
 	}
 	l.Observe(o)
 	w.err = errors.New("disk full")
-	if err := l.Flush(); !errors.Is(err, w.err) {
+	if _, err := l.Flush(); !errors.Is(err, w.err) {
 		t.Errorf("Flush = %v, want %v", err, w.err)
 	}
 	w.err = nil
-	if err := l.Flush(); err != nil || w.writes != 2 {
+	if _, err := l.Flush(); err != nil || w.writes != 2 {
 		t.Errorf("the next Flush = %v after %d writes, want nil and no write of nothing", err, w.writes)
 	}
 	l.Observe(o)
-	if err := l.Flush(); err != nil || w.writes != 3 {
+	if _, err := l.Flush(); err != nil || w.writes != 3 {
 		t.Errorf("Flush after another line = %v, %d writes, want nil and 3", err, w.writes)
 	}
 	// An error of a write in between shows at the next Flush.
@@ -311,7 +311,7 @@ func TestLogGathers(t *testing.T) {
 		l.Observe(o)
 	}
 	w.err = nil
-	if err := l.Flush(); err == nil {
+	if _, err := l.Flush(); err == nil {
 		t.Error("Flush = nil after lines were lost")
 	}
 }
@@ -380,7 +380,7 @@ func TestLogEnds(t *testing.T) {
 			}
 		}
 	}
-	if err := l.Flush(); err != nil {
+	if _, err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if out.String() != want {
@@ -398,4 +398,63 @@ func endText(e netip.AddrPort) string {
 		text += fmt.Sprintf(":%x", uint16(raw[i])<<8|uint16(raw[i+1]))
 	}
 	return fmt.Sprintf("%s/%d", text[1:], e.Port())
+}
+
+// shortWriter takes so many bytes, and then nothing: a disk that becomes full.
+type shortWriter struct{ left int }
+
+func (w *shortWriter) Write(b []byte) (int, error) {
+	if len(b) <= w.left {
+		w.left -= len(b)
+		return len(b), nil
+	}
+	n := w.left
+	w.left = 0
+	return n, errors.New("disk full")
+}
+
+// TestLogCountsLost: what a full disk did not take is counted by line, one that
+// was cut included.
+func TestLogCountsLost(t *testing.T) {
+	o := complete(logCases()[0].make(t, parseLogDB(t)))
+	for name, make := range map[string]func(io.Writer) interface {
+		host.Observer
+		Flush() (int, error)
+	}{
+		"Log": func(w io.Writer) interface {
+			host.Observer
+			Flush() (int, error)
+		} {
+			return utcLog(w)
+		},
+		"Report": func(w io.Writer) interface {
+			host.Observer
+			Flush() (int, error)
+		} {
+			return NewReport(w)
+		},
+	} {
+		var one bytes.Buffer
+		l := make(&one)
+		l.Observe(o)
+		l.Flush()
+		for _, tt := range []struct{ bytes, lost int }{
+			{0, 5}, {1, 5}, {one.Len() - 1, 5}, {one.Len(), 4}, {2*one.Len() + 1, 3}, {5*one.Len() - 1, 1}, {5 * one.Len(), 0},
+		} {
+			w := &shortWriter{left: tt.bytes}
+			l := make(w)
+			for range 5 {
+				l.Observe(o)
+			}
+			lost, err := l.Flush()
+			if lost != tt.lost || (err != nil) != (lost > 0) {
+				t.Errorf("%s: Flush = %d, %v where %d bytes are taken, want %d", name, lost, err, tt.bytes, tt.lost)
+			}
+			w.left = one.Len()
+			l.Observe(o)
+			if lost, err := l.Flush(); lost != 0 || err != nil {
+				t.Errorf("%s: the next Flush = %d, %v, want 0, nil", name, lost, err)
+			}
+		}
+	}
 }

@@ -18,7 +18,9 @@ type jsonLog struct {
 	w   io.Writer
 	buf bytes.Buffer
 	enc *json.Encoder
-	err error
+
+	lost int // lines since the last Flush, because of
+	err  error
 }
 
 func newJSONLog(w io.Writer) *jsonLog {
@@ -152,17 +154,20 @@ func (l *jsonLog) write() {
 	if l.buf.Len() == 0 {
 		return
 	}
-	if _, err := l.w.Write(l.buf.Bytes()); err != nil && l.err == nil {
-		l.err = err
+	if n, err := l.w.Write(l.buf.Bytes()); err != nil {
+		l.lost += bytes.Count(l.buf.Bytes()[n:], []byte("\n"))
+		if l.err == nil {
+			l.err = err
+		}
 	}
 	l.buf.Reset()
 }
 
-// Flush writes what was gathered, and returns the first error since the last
-// Flush.
-func (l *jsonLog) Flush() error {
+// Flush writes what was gathered. It returns how many lines could not be
+// written since the last Flush, and the first reason.
+func (l *jsonLog) Flush() (lost int, err error) {
 	l.write()
-	err := l.err
-	l.err = nil
-	return err
+	lost, err = l.lost, l.err
+	l.lost, l.err = 0, nil
+	return lost, err
 }

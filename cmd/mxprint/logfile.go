@@ -17,6 +17,7 @@ type logFile struct {
 	path string
 	mu   sync.Mutex
 	f    *os.File
+	cut  bool // the last line of f, by a full disk
 }
 
 // openLog opens a log to append to, and locks it: two writers would mix their
@@ -47,7 +48,15 @@ func lockedFile(path string) (*os.File, error) {
 func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.f.Write(p)
+	if l.cut { // what comes now would be behind half a line
+		if _, err := l.f.Write([]byte("\n")); err != nil {
+			return 0, err
+		}
+		l.cut = false
+	}
+	n, err := l.f.Write(p)
+	l.cut = n > 0 && p[n-1] != '\n'
+	return n, err
 }
 
 // reopen goes on in the file that has the name now, which it makes if there is
@@ -64,7 +73,7 @@ func (l *logFile) reopen() error {
 		return err
 	}
 	l.f.Close()
-	l.f = f
+	l.f, l.cut = f, false
 	return nil
 }
 

@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mxprint/mxprint/host"
 )
 
 // TestLogReopens: after a rename and SIGUSR1 lines go to a new file, and none
@@ -102,5 +106,66 @@ func TestIsNull(t *testing.T) {
 	defer file.Close()
 	if !isNull(null) || isNull(file) || isNull(io.Discard) {
 		t.Errorf("isNull of the null device, a file and no file: %v, %v, %v", isNull(null), isNull(file), isNull(io.Discard))
+	}
+}
+
+// TestLogCut: a line that a full disk cut is ended before the next one, unless
+// the log goes on in another file. A pipe that nobody reads is as full.
+func TestLogCut(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	l := &logFile{path: filepath.Join(t.TempDir(), "p0f.log"), f: w}
+	defer l.Close()
+	w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	line := strings.Repeat("x", 999) + "\n"
+	n, err := l.Write([]byte(strings.Repeat(line, 10_000)))
+	if err == nil || n == 0 || n%1000 == 0 {
+		t.Skipf("this pipe takes %d bytes, %v", n, err)
+	}
+	if n, err := l.Write([]byte("one\n")); n != 0 || err == nil {
+		t.Errorf("Write = %d, %v where there is no room, want 0 and an error", n, err)
+	}
+	got := make([]byte, n)
+	io.ReadFull(r, got)
+	w.SetWriteDeadline(time.Time{})
+	for _, s := range []string{"two\n", "three\n"} {
+		if n, err := l.Write([]byte(s)); n != len(s) || err != nil {
+			t.Errorf("Write = %d, %v, want %d, nil", n, err, len(s))
+		}
+	}
+	const want = "\ntwo\nthree\n"
+	got = make([]byte, len(want))
+	if io.ReadFull(r, got); string(got) != want {
+		t.Errorf("behind the cut line is %q, want %q", got, want)
+	}
+	l.cut = true
+	if err := l.reopen(); err != nil {
+		t.Fatal(err)
+	}
+	l.Write([]byte("four\n"))
+	if got, _ := os.ReadFile(l.path); string(got) != "four\n" {
+		t.Errorf("the new file holds %q, want one line", got)
+	}
+}
+
+// TestJSONCountsLost: lines that cannot be written are counted.
+func TestJSONCountsLost(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full here: ", err)
+	}
+	defer full.Close()
+	l := newJSONLog(full)
+	for range 3 {
+		l.Observe(&host.Observation{Module: host.MTU, MTU: 1500})
+	}
+	if lost, err := l.Flush(); lost != 3 || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Flush = %d, %v, want 3, %v", lost, err, syscall.ENOSPC)
+	}
+	if lost, err := l.Flush(); lost != 0 || err != nil {
+		t.Errorf("the next Flush = %d, %v, want 0, nil", lost, err)
 	}
 }

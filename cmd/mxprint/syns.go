@@ -24,7 +24,7 @@ func (f observer) Observe(o *host.Observation) {
 	}
 }
 
-func (observer) Flush() error { return nil }
+func (observer) Flush() (int, error) { return 0, nil }
 
 // captures is what the commands about signatures have in common: a database,
 // and captures to hold against it.

@@ -79,7 +79,7 @@ func (u *unknowns) Observe(o *host.Observation) {
 }
 
 // Flush does nothing: keep writes the file.
-func (*unknowns) Flush() error { return nil }
+func (*unknowns) Flush() (int, error) { return 0, nil }
 
 func (e *unknown) key() string { return string(direction(e.response)) + e.draft }
 

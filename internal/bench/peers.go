@@ -216,7 +216,7 @@ func (c counter) Observe(o *host.Observation) {
 }
 
 // Flush implements engine.Observer.
-func (c counter) Flush() error { return nil }
+func (c counter) Flush() (int, error) { return 0, nil }
 
 func labelOf(m *signature.Match) *signature.Label {
 	if m.Sig == nil {
