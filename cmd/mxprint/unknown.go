@@ -100,6 +100,21 @@ func (u *unknowns) add(e *unknown) {
 	u.byDraft[e.key()] = e
 }
 
+// mostSeen is as much as unknownLine reads.
+const mostSeen = 999_999_999_999_999
+
+// merge adds what an earlier process saw.
+func (u *unknowns) merge(e, earlier *unknown) {
+	e.count = min(e.count+earlier.count, mostSeen)
+	if earlier.first.Before(e.first) {
+		e.first = earlier.first
+	}
+	if earlier.last.After(e.last) {
+		e.last = earlier.last
+	}
+	heap.Fix(&u.rarest, e.at)
+}
+
 // unknownHeap has the one seen least first.
 type unknownHeap []*unknown
 
@@ -207,8 +222,10 @@ func (u *unknowns) read(r io.Reader) error {
 		case seen != nil && strings.TrimSpace(name) == "sig" && isSignature(draft):
 			seen.response, seen.draft = response, draft
 			u.mu.Lock()
-			if u.byDraft[seen.key()] == nil {
+			if e := u.byDraft[seen.key()]; e == nil {
 				u.add(seen)
+			} else { // seen again while the file was read
+				u.merge(e, seen)
 			}
 			u.mu.Unlock()
 		}

@@ -93,6 +93,26 @@ func TestUnknownsRead(t *testing.T) {
 	}
 }
 
+// TestUnknownsReadLate: what is seen while the file is read counts beside what
+// the file says.
+func TestUnknownsReadLate(t *testing.T) {
+	u, v, all := newUnknowns(), newUnknowns(), newUnknowns()
+	for _, at := range []int64{1, 2, 3} {
+		u.Observe(syn(11, at))
+		all.Observe(syn(11, at))
+	}
+	for _, at := range []int64{4, 5} {
+		v.Observe(syn(11, at))
+		all.Observe(syn(11, at))
+	}
+	if err := v.read(bytes.NewReader(u.text())); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := v.text(), all.text(); !bytes.Equal(got, want) {
+		t.Errorf("it is\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestUnknownsSave: the file is replaced whole, and only when there is
 // something new; what fails is told and tried again.
 func TestUnknownsSave(t *testing.T) {
