@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/lab"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -82,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 func TestDevFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("no /dev/full here: ", err)
+		lab.Skip(t, "needs /dev/full: "+err.Error())
 	}
 	defer full.Close()
 	var said bytes.Buffer

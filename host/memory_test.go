@@ -17,12 +17,16 @@ import (
 // third and two thirds full once it has grown, so that a record has up to three
 // of its slots.
 func TestHostRecordSize(t *testing.T) {
-	record, slot := unsafe.Sizeof(hostRec{}), unsafe.Sizeof(slot{})
+	record, place, slot := unsafe.Sizeof(hostRec{}), unsafe.Sizeof(links{}), unsafe.Sizeof(slot{})
 	if record != 128 || unsafe.Offsetof(hostRec{}.client) != 64 {
 		t.Errorf("a record takes %d bytes, its second part is at %d: want two cache lines", record, unsafe.Offsetof(hostRec{}.client))
 	}
-	if total := record + 3*slot; total > 160 {
-		t.Errorf("a host takes %d bytes and %d of the index, want 160 at most together", record, 3*slot)
+	if total := record + place + 3*slot; total > 160 {
+		t.Errorf("a host takes %d bytes, %d of its list and %d of the index, want 160 at most together", record, place, 3*slot)
+	}
+	head := unsafe.Sizeof(uint32(0))
+	if flow := unsafe.Sizeof(flowRec{}) + place + 4*head; flow > 96 {
+		t.Errorf("a connection takes %d bytes with its list and chain, want 96 at most", flow)
 	}
 	t.Logf("host %d bytes, index %d to %d, server or HTTP %d, flow %d", record, 3*slot/2, 3*slot, unsafe.Sizeof(extraRec{}), unsafe.Sizeof(flowRec{}))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/lab"
 )
 
 // TestLogReopens: after a rename and SIGUSR1 lines go to a new file, and none
@@ -123,7 +125,7 @@ func TestLogCut(t *testing.T) {
 	line := strings.Repeat("x", 999) + "\n"
 	n, err := l.Write([]byte(strings.Repeat(line, 10_000)))
 	if err == nil || n == 0 || n%1000 == 0 {
-		t.Skipf("this pipe takes %d bytes, %v", n, err)
+		lab.Skip(t, fmt.Sprintf("this pipe takes %d bytes, %v", n, err))
 	}
 	if n, err := l.Write([]byte("one\n")); n != 0 || err == nil {
 		t.Errorf("Write = %d, %v where there is no room, want 0 and an error", n, err)
@@ -155,7 +157,7 @@ func TestLogCut(t *testing.T) {
 func TestJSONCountsLost(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("no /dev/full here: ", err)
+		lab.Skip(t, "needs /dev/full: "+err.Error())
 	}
 	defer full.Close()
 	l := newJSONLog(full)
