@@ -23,24 +23,31 @@ func newAges(records int) ages {
 // push makes a record that is in no list the newest of one.
 func (a *ages) push(list, n uint32) {
 	a.reach(n)
-	end := a.at(list)
-	*a.at(n) = links{older: end.older, newer: list}
-	a.at(end.older).newer = n
+	a.link(list, n)
+}
+
+func (a *ages) link(list, n uint32) {
+	all := a.all
+	end := &all[list]
+	newest := end.older
+	all[n] = links{older: newest, newer: list}
+	all[newest].newer = n
 	end.older = n
 }
 
 // drop takes a record out of its list.
 func (a *ages) drop(n uint32) {
-	k := *a.at(n)
-	a.at(k.older).newer = k.newer
-	a.at(k.newer).older = k.older
+	all := a.all
+	k := all[n]
+	all[k.older].newer = k.newer
+	all[k.newer].older = k.older
 }
 
 // touch makes a record the newest of its list.
 func (a *ages) touch(list, n uint32) {
 	if a.at(list).older != n {
 		a.drop(n)
-		a.push(list, n)
+		a.link(list, n)
 	}
 }
 

@@ -21,8 +21,11 @@ var (
 
 // add shifts a score in.
 func (b *board) add(score int) {
+	b[0], b[1], b[2], b[3] = b[0]<<1, b[1]<<1, b[2]<<1, b[3]<<1
+	if score == 0 {
+		return
+	}
 	for i := range b {
-		b[i] <<= 1
 		if score >= thresholds[i] {
 			b[i] |= 1
 		}

@@ -152,13 +152,13 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 	src := found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
 	dst := t.hosts.findAgain(s.Dst.Addr())
-	var fl uint32
+	var fl, hash uint32
 	if src.n != none && dst.n != none {
-		flHash := t.hosts.flowHash(src.n, s.Src.Port(), dst.n, s.Dst.Port())
-		fl = t.flows.find(flHash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
+		hash = t.hosts.flowHash(src.n, s.Src.Port(), dst.n, s.Dst.Port())
+		fl = t.flows.find(hash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
 	}
 	if s.Type == packet.SYN {
-		t.syn(fl, s, src, dst)
+		t.syn(fl, hash, s, src, dst)
 		return
 	}
 	if fl == none {
@@ -211,8 +211,8 @@ const (
 )
 
 // syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
-// between the same ends, or none.
-func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
+// between the same ends, or none; hash is theirs if both are known.
+func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	if fl != none {
 		f := t.flows.at(fl)
 		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[Client]-1 {
@@ -220,7 +220,7 @@ func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
 		}
 		t.destroyFlow(fl)
 	}
-	fl = t.openFlow(s, src, dst)
+	fl = t.openFlow(s, hash, src, dst)
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
 	t.packet, t.from = s, Client
@@ -243,20 +243,25 @@ func (t *Table) syn(fl uint32, s *packet.Segment, src, dst found) {
 // hash.
 type found struct{ n, hash uint32 }
 
-// openFlow makes room, finds or makes both hosts and adds the flow.
-func (t *Table) openFlow(s *packet.Segment, src, dst found) uint32 {
+// openFlow makes room, finds or makes both hosts and adds the flow. hash is that
+// of the two ends where both are known.
+func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 {
 	if t.flows.count > t.cfg.MaxConns {
 		t.pruneFlows()
 	}
+	known := src.n != none && dst.n != none
 	client := t.touchHost(s.Src.Addr(), src)
 	if src.n == none {
 		// The new record may have taken the server's place, or be the server's.
 		dst = t.hosts.findAgain(s.Dst.Addr())
 	}
 	server := t.touchHost(s.Dst.Addr(), dst)
+	if !known {
+		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
+	}
 	t.hosts.at(client).opened()
 	t.hosts.at(server).opened()
-	n := t.flows.add(t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port()))
+	n := t.flows.add(hash)
 	f := t.flows.at(n)
 	f.client, f.server = client, server
 	f.clientPort, f.serverPort = s.Src.Port(), s.Dst.Port()

@@ -56,6 +56,7 @@ type Decoder struct {
 	found    bool // offset was detected; for link types without a known one
 	detected int
 	lost     bool // no offset was found in the last frame
+	shapes   *shapes
 }
 
 // Lost reports whether the link type of the capture has no known offset and
@@ -98,36 +99,41 @@ func (d *Decoder) Decode(frame []byte, wireLen int, s *Segment) error {
 		return ErrCut
 	}
 	s.PayloadOff = uint16(off)
-	return s.decodeTCP(b, ipLen, n)
+	return d.decodeTCP(s, b, ipLen, n)
 }
 
-// decodeTCP reads the TCP header behind the ipLen bytes of IP header of b; n
-// bytes of b belong to the packet (p0f v3 §1.6, §1.7).
-func (s *Segment) decodeTCP(b []byte, ipLen, n int) error {
+// decodeTCP reads the TCP header behind the ipLen bytes of IP header of b, 20
+// bytes of which are there; n bytes of b belong to the packet (p0f v3 §1.6, §1.7).
+func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	t := b[ipLen:]
-	tcpLen := int(t[12]>>4) * 4
-	if tcpLen < 20 || tcpLen > n-ipLen {
+	h := (*[tcpHeaderMin]byte)(t)
+	tcpLen := int(h[12]>>4) * 4
+	if tcpLen < tcpHeaderMin || tcpLen > n-ipLen {
 		return ErrHeader
 	}
 	if len(t) < tcpLen {
 		return ErrCut
 	}
-	s.Flags = uint16(t[13]) | uint16(t[12]&1)<<8
+	s.Flags = uint16(h[13]) | uint16(h[12]&1)<<8
 	s.Type = Type(s.Flags & (FlagSYN | FlagACK | FlagFIN | FlagRST))
-	switch s.Type {
-	case SYN, SYNACK, ACK, FIN, FINACK, RST, RSTACK:
-	default:
+	const valid = 1<<SYN | 1<<SYNACK | 1<<ACK | 1<<FIN | 1<<FINACK | 1<<RST | 1<<RSTACK
+	if valid>>s.Type&1 == 0 {
 		return ErrFlags
 	}
-	s.setEnds(b, binary.BigEndian.Uint16(t), binary.BigEndian.Uint16(t[2:]))
-	s.Seq = binary.BigEndian.Uint32(t[4:])
-	s.Ack = binary.BigEndian.Uint32(t[8:])
-	s.Window = binary.BigEndian.Uint16(t[14:])
+	s.setEnds(b, binary.BigEndian.Uint16(h[0:]), binary.BigEndian.Uint16(h[2:]))
+	s.Seq = binary.BigEndian.Uint32(h[4:])
+	s.Ack = binary.BigEndian.Uint32(h[8:])
+	s.Window = binary.BigEndian.Uint16(h[14:])
 	s.HeaderLen = uint8(ipLen - int(s.ExtLen) + tcpLen)
 	s.PayloadOff += uint16(ipLen + tcpLen)
 	s.PayloadLen = uint16(min(n-ipLen-tcpLen, maxPayload))
-	s.tcpQuirks(binary.BigEndian.Uint16(t[18:]))
-	s.decodeOptions(t[20:tcpLen])
+	s.tcpQuirks(binary.BigEndian.Uint16(h[18:]))
+	if tcpLen > tcpHeaderMin {
+		if d.shapes == nil {
+			d.shapes = new(shapes)
+		}
+		d.shapes.decode(s, t[:tcpLen])
+	}
 	return nil
 }
 
@@ -145,6 +151,9 @@ func (s *Segment) tcpQuirks(urgent uint16) {
 	} else if s.Flags&FlagRST == 0 && s.Ack&0x01000000 != 0 {
 		// p0f tests this one bit of the number, not the number.
 		s.Quirks |= AckNonZero
+	}
+	if s.Flags&(FlagURG|FlagPSH) == 0 && urgent == 0 {
+		return
 	}
 	if s.Flags&FlagURG != 0 {
 		s.Quirks |= URG

@@ -57,9 +57,7 @@ func (s *Segment) option(b []byte) int {
 		s.checkSize(b, 4)
 		return 4
 	case kind == OptWS && len(b) >= 3:
-		if s.Scale = b[2]; s.Scale > 14 { // RFC 7323 §2.3
-			s.Quirks |= ScaleBig
-		}
+		s.setScale(b[2])
 		s.checkSize(b, 3)
 		return 3
 	case kind == OptSOK && len(b) >= 2:
@@ -80,6 +78,12 @@ func (s *Segment) option(b []byte) int {
 func (s *Segment) checkSize(b []byte, nominal uint8) {
 	if b[1] != nominal {
 		s.Quirks |= Bad
+	}
+}
+
+func (s *Segment) setScale(scale uint8) {
+	if s.Scale = scale; scale > 14 { // RFC 7323 §2.3
+		s.Quirks |= ScaleBig
 	}
 }
 

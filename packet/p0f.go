@@ -34,7 +34,7 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 		return ErrCut
 	}
 	s.PayloadOff = uint16(off)
-	return s.decodeTCP(b, ipLen, n)
+	return d.decodeTCP(s, b, ipLen, n)
 }
 
 // offset returns where the IP header of a frame starts, of which n bytes count.

@@ -8,7 +8,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// memoSlots is how many kinds of segments a Matcher remembers: 768 KiB.
+// memoSlots is how many kinds of segments a Matcher remembers: 512 KiB.
 const memoSlots = 8192
 
 // A Matcher is a DB that remembers what it said of the last kinds of segments.
@@ -23,7 +23,8 @@ type Matcher struct {
 	memo  []memo
 }
 
-// memo is what was said of one kind of segment, without the distance.
+// memo is what was said of one kind of segment, without the distance: one cache
+// line.
 //
 // A kind is all of a segment that Match looks at but for the TTL, of which it
 // has the span: k0 to k2 are the layout, version is part of k3, so that the
@@ -31,7 +32,14 @@ type Matcher struct {
 type memo struct {
 	k0, k1, k2, k3, k4, k5 uint64
 
-	match Match
+	sig      *TCP
+	multiple int16 // a Multiple's N
+	kind     WindowKind
+	flags    Flags
+	fuzzy    bool
+	dropped  bool  // as Match.Distance
+	plain    bool  // the distance is what the TTL is below that of sig,
+	ttl      uint8 // which is this
 }
 
 // NewMatcher returns a Matcher for a database.
@@ -68,11 +76,34 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	at := fold(k0^m.seed[0], k1^m.seed[1]) ^ fold(k2^m.seed[2], k3^m.seed[3]) ^ fold(k4^m.seed[4], k5^m.seed[5])
 	slot := &m.memo[at>>32%memoSlots]
 	if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) != 0 {
-		slot.match = m.db.tcp[dir].find(s, peerMSS)
+		found := m.db.tcp[dir].find(s, peerMSS)
+		slot.keep(&found)
 		slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
 	}
-	*to = slot.match
-	to.setDistance(s.TTL)
+	slot.say(s.TTL, to)
+}
+
+// keep takes over what find has found.
+func (e *memo) keep(m *Match) {
+	e.sig, e.flags, e.fuzzy, e.dropped = m.Sig, m.Flags, m.Fuzzy, m.Distance == dropped
+	e.kind, e.multiple = m.Multiple.Kind, int16(m.Multiple.N)
+	if e.plain = m.Sig != nil && !m.Fuzzy && m.Flags&TTLReset == 0; e.plain {
+		e.ttl = uint8(m.Sig.TTL)
+	}
+}
+
+// say completes what was found for a TTL.
+func (e *memo) say(ttl uint8, to *Match) {
+	to.Sig, to.Flags, to.Fuzzy = e.sig, e.flags, e.fuzzy
+	to.Multiple.Kind, to.Multiple.N = e.kind, int(e.multiple)
+	if e.plain {
+		to.Distance = int(e.ttl) - int(ttl)
+		return
+	}
+	to.Distance = 0
+	if !e.dropped {
+		to.Distance = to.distance(ttl)
+	}
 }
 
 func fold(a, b uint64) uint64 {
