@@ -98,17 +98,12 @@ func (s *scored) add(score int, why Reasons) {
 // scoreTCP holds a fingerprint against what is known of the host (p0f v3
 // §7.2) and takes over what it names.
 func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
-	h, r := who.host, &who.rec.last
-	var sum scored
-	known := t.db.Label(int(h.label))
-	otherOS := m.Sig != nil && known != nil && !known.SameName(m.Sig.Label)
-	switch {
-	case r.valid:
-		t.compare(&sum, flow, who, s, m, otherOS)
-	case otherOS:
-		sum.add(8, OSDiff)
+	h := who.host
+	if m.Sig != nil && t.isSame(flow, who, s, m) {
+		who.rec.board.add(0)
+	} else {
+		t.scoreOther(flow, who, s, m)
 	}
-	t.addScore(who, sum.reasons, sum.score)
 	if m.Sig != nil {
 		h.label = uint16(m.Sig.Label.ID)
 		h.quality, h.flags = 0, m.Flags
@@ -120,6 +115,34 @@ func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature
 		}
 	}
 	h.lastPort = flow.clientPort
+}
+
+// isSame reports whether a fingerprint is in all that counts the last one again,
+// as most are: its score is nothing.
+func (t *Table) isSame(flow *flowRec, who end, s *packet.Segment, m *signature.Match) bool {
+	h, r := who.host, &who.rec.last
+	return r.valid && r.sig == uint32(m.Sig.ID) && r.fuzzy == m.Fuzzy && h.label == uint16(m.Sig.Label.ID) &&
+		r.ttl == s.TTL && r.mss == s.MSS && (who.role == Server || !h.wentBack(flow))
+}
+
+// wentBack reports whether the port of a client is below its last one, which
+// speaks for another system.
+func (h *hostRec) wentBack(flow *flowRec) bool {
+	return h.lastPort != 0 && int(h.lastPort)-int(flow.clientPort) >= 64
+}
+
+// scoreOther is scoreTCP for a fingerprint that is not the last one again.
+func (t *Table) scoreOther(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	var sum scored
+	known := t.db.Label(int(who.host.label))
+	otherOS := m.Sig != nil && known != nil && !known.SameName(m.Sig.Label)
+	switch {
+	case who.rec.last.valid:
+		t.compare(&sum, flow, who, s, m, otherOS)
+	case otherOS:
+		sum.add(8, OSDiff)
+	}
+	t.addScore(who, sum.reasons, sum.score)
 }
 
 // compare is part B of the scoring: there is an earlier segment r of the role.
@@ -146,7 +169,7 @@ func (t *Table) compare(sum *scored, flow *flowRec, who end, s *packet.Segment, 
 			sum.add(4, TTL)
 		}
 	}
-	if syn && h.lastPort != 0 && int(h.lastPort)-int(flow.clientPort) >= 64 {
+	if syn && h.wentBack(flow) {
 		sum.add(1, Port)
 	}
 	if s.MSS != r.mss {

@@ -38,6 +38,9 @@ const (
 
 // network returns where the IP header starts in a frame.
 func (d *Decoder) network(frame []byte) (int, error) {
+	if d.Link == LinkEthernet {
+		return etherPayload(frame, 12, 14)
+	}
 	switch d.Link {
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
@@ -45,8 +48,6 @@ func (d *Decoder) network(frame []byte) (int, error) {
 		return 4, nil
 	case LinkPPPEther:
 		return 8, nil
-	case LinkEthernet:
-		return etherPayload(frame, 12, 14)
 	case LinkSLL:
 		return etherPayload(frame, 14, 16)
 	case LinkSLL2:

@@ -260,3 +260,8 @@ func (r *replay) Read(_ context.Context, fn func(*capture.Frame)) error {
 
 // Close implements capture.Source.
 func (r *replay) Close() error { return nil }
+
+// Live has the engine take the frames on the goroutine that reads, as from an
+// interface where the kernel has filtered: the peers are called frame by frame
+// too.
+func (r *replay) Live() bool { return true }
