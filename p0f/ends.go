@@ -1,6 +1,7 @@
 package p0f
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 )
@@ -71,4 +72,27 @@ func appendNumber(b []byte, n int) []byte {
 	}
 	digits[i] = '0' + byte(n)
 	return append(b, digits[i:]...)
+}
+
+// appendHundredths appends a number with two decimals, rounded exactly and to
+// even, as p0f's printf does. strconv takes its long way for that.
+func appendHundredths(b []byte, f float64) []byte {
+	const (
+		fraction = 52 // bits of a float64
+		bias     = 1023
+		least    = 1
+		most     = 2048 // hundred times as much fits into 63 bits, before it is shifted
+	)
+	if !(f >= least && f < most) {
+		return strconv.AppendFloat(b, f, 'f', 2, 64)
+	}
+	bits := math.Float64bits(f)
+	shift := fraction + bias - bits>>fraction
+	x := (bits&(1<<fraction-1) | 1<<fraction) * 100
+	n, rest, half := x>>shift, x&(1<<shift-1), uint64(1)<<(shift-1)
+	if rest > half || rest == half && n&1 == 1 {
+		n++
+	}
+	b = strconv.AppendUint(b, n/100, 10)
+	return append(b, '.', '0'+byte(n/10%10), '0'+byte(n%10))
 }

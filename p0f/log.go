@@ -162,7 +162,7 @@ func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 		return appendNumber(append(b, k.rawMTU...), o.MTU)
 	case host.Uptime:
 		b = appendUptime(append(b, k.uptime...), o)
-		b = strconv.AppendFloat(append(b, k.rawFreq...), o.Frequency, 'f', 2, 64)
+		b = appendHundredths(append(b, k.rawFreq...), o.Frequency)
 		return append(b, " Hz"...)
 	case host.HostChange, host.IPSharing:
 		b = appendReasons(append(b, k.reason...), o.Reasons)

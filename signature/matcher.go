@@ -76,9 +76,16 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	at := fold(k0^m.seed[0], k1^m.seed[1]) ^ fold(k2^m.seed[2], k3^m.seed[3]) ^ fold(k4^m.seed[4], k5^m.seed[5])
 	slot := &m.memo[at>>32%memoSlots]
 	if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) != 0 {
-		found := m.db.tcp[dir].find(s, peerMSS)
-		slot.keep(&found)
-		slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
+		// The neighbour keeps what the slot had before.
+		other := &m.memo[at>>32%memoSlots^1]
+		if (other.k0^k0)|(other.k1^k1)|(other.k2^k2)|(other.k3^k3)|(other.k4^k4)|(other.k5^k5) == 0 {
+			slot = other
+		} else {
+			*other = *slot
+			found := m.db.tcp[dir].find(s, peerMSS)
+			slot.keep(&found)
+			slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
+		}
 	}
 	slot.say(s.TTL, to)
 }

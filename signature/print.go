@@ -12,6 +12,11 @@ const probeMSS = 1331
 // AppendRaw appends the raw signature of a segment, in p0f's notation
 // (p0f v3 §3.4), to dst. mult is the Multiple of the segment's Match.
 func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
+	return appendKind(appendOrigin(dst, s), s, mult)
+}
+
+// appendOrigin appends what tells how far the segment came.
+func appendOrigin(dst []byte, s *packet.Segment) []byte {
 	dst = append(dst, '0'+s.Version, ':')
 	dst = strconv.AppendUint(dst, uint64(s.TTL), 10)
 	dst = append(dst, '+')
@@ -20,7 +25,11 @@ func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	} else {
 		dst = strconv.AppendInt(dst, int64(d), 10)
 	}
-	dst = append(dst, ':')
+	return append(dst, ':')
+}
+
+// appendKind appends the rest, which all segments of a stack may share.
+func appendKind(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	dst = strconv.AppendUint(dst, uint64(s.IPOptLen), 10)
 	dst = append(dst, ':')
 	if s.MSS == probeMSS && s.Type == packet.SYNACK {

@@ -8,19 +8,19 @@ import (
 )
 
 // rawSlots is how many raw signatures a RawMemo remembers, rawLen how long
-// they may be: 176 KiB.
+// they may be behind the TTL: 512 KiB, two cache lines each.
 const (
-	rawSlots = 1024
-	rawLen   = 127
+	rawSlots = 4096
+	rawLen   = 79
 )
 
 // A RawMemo appends raw signatures as AppendRaw does, and remembers the last
-// ones: senders share a few hundred. The zero value is ready. It is not safe
-// for concurrent use.
+// ones without their TTL: senders share a few hundred, however far away they
+// are. The zero value is ready. It is not safe for concurrent use.
 type RawMemo struct{ slots []rawText }
 
-// rawKind is all of a segment that AppendRaw looks at. The zero kind is none: a
-// segment has an IP version.
+// rawKind is all of a segment that appendKind looks at, and a bit that the zero
+// kind, which is none, has not.
 type rawKind [6]uint64
 
 // is compares without the call that == would be for so many bytes.
@@ -28,7 +28,7 @@ func (k *rawKind) is(o *rawKind) bool {
 	return (k[0]^o[0])|(k[1]^o[1])|(k[2]^o[2])|(k[3]^o[3])|(k[4]^o[4])|(k[5]^o[5]) == 0
 }
 
-// rawText is the raw signature of one kind of segment.
+// rawText is the raw signature of one kind of segment, without its beginning.
 type rawText struct {
 	kind rawKind
 	n    uint8
@@ -42,11 +42,12 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	}
 	k := rawKindOf(s, mult)
 	slot := &m.slots[k.place()]
+	dst = appendOrigin(dst, s)
 	if slot.kind.is(&k) {
 		return append(dst, slot.text[:slot.n]...)
 	}
 	from := len(dst)
-	dst = AppendRaw(dst, s, mult)
+	dst = appendKind(dst, s, mult)
 	if text := dst[from:]; len(text) <= rawLen {
 		slot.kind, slot.n = k, uint8(copy(slot.text[:], text))
 	}
@@ -54,7 +55,7 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
 }
 
 func rawKindOf(s *packet.Segment, mult Multiple) rawKind {
-	flags := uint64(mult.Kind) << 8
+	flags := 1<<63 | uint64(mult.Kind)<<8
 	if s.PayloadLen > 0 {
 		flags |= 1
 	}
@@ -65,8 +66,7 @@ func rawKindOf(s *packet.Segment, mult Multiple) rawKind {
 	options := &s.Layout.Kinds
 	return rawKind{
 		le.Uint64(options[0:]), le.Uint64(options[8:]), le.Uint64(options[16:]),
-		uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(s.TTL)<<24 |
-			uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40,
+		uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(s.IPOptLen)<<24,
 		uint64(s.Quirks) | uint64(s.Window)<<32 | uint64(s.MSS)<<48,
 		flags | uint64(uint32(mult.N))<<16,
 	}
