@@ -33,10 +33,24 @@ func appendEnd(b []byte, e netip.AddrPort) []byte {
 			if i > 0 {
 				b = append(b, ':')
 			}
-			b = strconv.AppendUint(b, uint64(raw[i])<<8|uint64(raw[i+1]), 16)
+			b = appendGroup(b, raw[i], raw[i+1])
 		}
 	}
 	return appendNumber(append(b, '/'), int(e.Port()))
+}
+
+// appendGroup appends two bytes in hexadecimal, without zeros in front.
+func appendGroup(b []byte, high, low byte) []byte {
+	const hex = "0123456789abcdef"
+	switch {
+	case high > 15:
+		return append(b, hex[high>>4], hex[high&15], hex[low>>4], hex[low&15])
+	case high > 0:
+		return append(b, hex[high], hex[low>>4], hex[low&15])
+	case low > 15:
+		return append(b, hex[low>>4], hex[low&15])
+	}
+	return append(b, hex[low])
 }
 
 // octets are the numbers of an IPv4 address, each with the dot behind it.

@@ -1,6 +1,7 @@
 package p0f
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -17,6 +18,14 @@ func TestHundredths(t *testing.T) {
 	for _, f := range numbers {
 		if got, want := string(appendHundredths(nil, f)), strconv.FormatFloat(f, 'f', 2, 64); got != want {
 			t.Errorf("appendHundredths(%v) = %s, want %s", f, got, want)
+		}
+	}
+}
+
+func TestGroup(t *testing.T) {
+	for n := range 1 << 16 {
+		if got, want := string(appendGroup(nil, byte(n>>8), byte(n))), fmt.Sprintf("%x", n); got != want {
+			t.Errorf("appendGroup(%#x) = %s, want %s", n, got, want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/mxprint/mxprint/host"
@@ -276,13 +275,13 @@ func endWords(b []byte, start int) []byte {
 }
 
 func appendUptime(b []byte, o *host.Observation) []byte {
-	b = strconv.AppendUint(b, uint64(o.UptimeMin/60/24), 10)
+	b = appendNumber(b, int(o.UptimeMin/60/24))
 	b = append(b, " days "...)
-	b = strconv.AppendUint(b, uint64(o.UptimeMin/60%24), 10)
+	b = appendNumber(b, int(o.UptimeMin/60%24))
 	b = append(b, " hrs "...)
-	b = strconv.AppendUint(b, uint64(o.UptimeMin%60), 10)
+	b = appendNumber(b, int(o.UptimeMin%60))
 	b = append(b, " min (modulo "...)
-	b = strconv.AppendUint(b, uint64(o.ModDays), 10)
+	b = appendNumber(b, int(o.ModDays))
 	return append(b, " days)"...)
 }
 

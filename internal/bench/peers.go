@@ -169,11 +169,11 @@ func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 			return tally{}, err
 		}
 		defer null.Close()
-		observers = append(observers, p0f.NewLog(null))
+		observers = append(observers, all{p0f.NewLog(null)})
 	}
 	e := engine.New(engine.Config{Observers: observers})
 	begin := cpuTime()
-	if err := e.Run(ctx, &replay{recording: frames}); err != nil {
+	if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {
 		return tally{}, err
 	}
 	return counts.tally(cpuTime()-begin, frames)
@@ -202,21 +202,30 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	return counts.tally(cpuTime()-begin, frames)
 }
 
-// counter counts SYNs by their label; those with none have nil.
+// counter counts SYNs by their label; those with none have nil. It does so while
+// they are entered, and has no copy made of them: the peers hand theirs back to
+// their caller too.
 type counter map[*signature.Label]int
 
 // Wants implements engine.Chooser.
-func (c counter) Wants(o *host.Observation) bool { return o.Segment != nil }
-
-// Observe implements engine.Observer.
-func (c counter) Observe(o *host.Observation) {
+func (c counter) Wants(o *host.Observation) bool {
 	if o.Segment != nil {
 		c[labelOf(&o.Match)]++
 	}
+	return false
 }
+
+// Observe implements engine.Observer.
+func (c counter) Observe(*host.Observation) {}
 
 // Flush implements engine.Observer.
 func (c counter) Flush() (int, error) { return 0, nil }
+
+// all is a log that wants everything, and lets a counter choose too.
+type all struct{ *p0f.Log }
+
+// Wants implements engine.Chooser.
+func (all) Wants(*host.Observation) bool { return true }
 
 func labelOf(m *signature.Match) *signature.Label {
 	if m.Sig == nil {

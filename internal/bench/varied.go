@@ -238,12 +238,18 @@ func (r *recording) frame(i int) capture.Frame {
 	return capture.Frame{Time: f.at, Data: r.data[f.from:f.to], WireLen: f.to - f.from, Link: f.link}
 }
 
-// replay is a source of recorded frames.
+// replay is a source of recorded frames. A live one has the engine take them on
+// the goroutine that reads, as from an interface where the kernel has filtered,
+// and lose what observers are too slow for.
 type replay struct {
 	*recording
+	live bool
 	next int
 	now  capture.Frame
 }
+
+// Live says so.
+func (r *replay) Live() bool { return r.live }
 
 // Read implements capture.Source.
 func (r *replay) Read(_ context.Context, fn func(*capture.Frame)) error {
@@ -260,8 +266,3 @@ func (r *replay) Read(_ context.Context, fn func(*capture.Frame)) error {
 
 // Close implements capture.Source.
 func (r *replay) Close() error { return nil }
-
-// Live has the engine take the frames on the goroutine that reads, as from an
-// interface where the kernel has filtered: the peers are called frame by frame
-// too.
-func (r *replay) Live() bool { return true }
