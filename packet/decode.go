@@ -55,7 +55,8 @@ type Decoder struct {
 
 	found    bool // offset was detected; for link types without a known one
 	detected int
-	lost     bool // no offset was found in the last frame
+	lost     bool  // no offset was found in the last frame
+	lists    uint8 // of options that were walked, before
 	shapes   *shapes
 }
 
@@ -128,11 +129,15 @@ func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	s.PayloadOff += uint16(ipLen + tcpLen)
 	s.PayloadLen = uint16(min(n-ipLen-tcpLen, maxPayload))
 	s.tcpQuirks(binary.BigEndian.Uint16(h[18:]))
-	if tcpLen > tcpHeaderMin {
-		if d.shapes == nil {
+	switch {
+	case tcpLen == tcpHeaderMin:
+	case d.shapes != nil:
+		d.shapes.decode(s, t[:tcpLen])
+	default:
+		s.decodeOptions(t[tcpHeaderMin:tcpLen])
+		if d.lists++; d.lists == manyLists {
 			d.shapes = new(shapes)
 		}
-		d.shapes.decode(s, t[:tcpLen])
 	}
 	return nil
 }

@@ -26,6 +26,10 @@ const (
 
 	shapeSets = 64
 	shapeWays = 4
+
+	// manyLists is after how many lists a Decoder begins to remember shapes: 30
+	// KiB are too much for one that decodes a single SYN.
+	manyLists = 16
 )
 
 // shapes remembers the last shapes, in sets of which each list belongs to one.
