@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/p0f"
@@ -70,10 +71,17 @@ func (b *bench) huginn(ctx context.Context, syns string, frames *recording) erro
 	}
 	const name = "huginn-net-tcp 2.2.1"
 	for _, d := range []duel{
-		{work: "engine: decode, match, remember, count SYNs by name; " + name + " with all features", bar: 5, theirs: []string{full, syns}, ours: engineRun{}.run},
-		{work: "the same, and the report of each to /dev/null", bar: 5, theirs: []string{full, syns, os.DevNull}, ours: engineRun{log: true}.run},
-		{work: "decode, match, count by name alone; " + name + " with SYNs alone", theirs: []string{few, syns}, ours: matcherRun{}.run},
-		{work: "the same, both with p0f's database", theirs: []string{few, syns}, ours: matcherRun{p0fDB}.run},
+		{work: "a file of the SYNs counted by name, one worker, by the clock on the wall; " + name + " as documented", bar: 5,
+			theirs: []string{full, "documented", syns}, ours: engineRun{file: syns}.run},
+		{work: "the same, and the report of each to /dev/null", bar: 5,
+			theirs: []string{full, "documented", syns, os.DevNull}, ours: engineRun{file: syns, log: true}.run},
+		{work: "from memory, CPU time: decode, match, remember, count by name; " + name + " called directly, all features",
+			theirs: []string{full, "direct", syns}, ours: engineRun{}.run},
+		{work: "the same, and the report of each to /dev/null",
+			theirs: []string{full, "direct", syns, os.DevNull}, ours: engineRun{log: true}.run},
+		{work: "from memory, CPU time: decode, match, count by name alone; " + name + " called directly, SYNs alone",
+			theirs: []string{few, "direct", syns}, ours: matcherRun{}.run},
+		{work: "the same, both with p0f's database", theirs: []string{few, "direct", syns}, ours: matcherRun{p0fDB}.run},
 	} {
 		if err := b.duel(ctx, d, frames); err != nil {
 			return err
@@ -130,7 +138,7 @@ func (b *bench) duel(ctx context.Context, d duel, frames *recording) error {
 // tally is what came of a run.
 type tally struct {
 	syns, named int
-	took        time.Duration // of CPU
+	took        time.Duration // of CPU, or of the clock
 }
 
 func (t tally) rate() float64 { return float64(t.syns) / t.took.Seconds() }
@@ -156,9 +164,12 @@ func peerRun(ctx context.Context, command []string) (tally, error) {
 	return t, nil
 }
 
-// engineRun has our engine take the frames, with one worker and the default
-// limits.
-type engineRun struct{ log bool }
+// engineRun has our engine take the SYNs, with one worker and the default
+// limits: from memory, for its CPU time, or from a file, for the time of all.
+type engineRun struct {
+	file string // "" for memory
+	log  bool   // write p0f's log to the null device, too
+}
 
 func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 	counts := counter{}
@@ -172,11 +183,23 @@ func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 		observers = append(observers, all{p0f.NewLog(null)})
 	}
 	e := engine.New(engine.Config{Observers: observers})
-	begin := cpuTime()
-	if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {
+	if r.file == "" {
+		begin := cpuTime()
+		if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {
+			return tally{}, err
+		}
+		return counts.tally(cpuTime()-begin, frames)
+	}
+	begin := time.Now()
+	src, err := capture.OpenFile(r.file)
+	if err != nil {
 		return tally{}, err
 	}
-	return counts.tally(cpuTime()-begin, frames)
+	defer src.Close()
+	if err := e.Run(ctx, src); err != nil {
+		return tally{}, err
+	}
+	return counts.tally(time.Since(begin), frames)
 }
 
 // matcherRun has our decoder and matcher alone take them: nothing is remembered

@@ -1,22 +1,32 @@
 //! What huginn-net-tcp says of the SYNs of a pcap file of Ethernet frames, and
 //! how much CPU time that takes it.
 //!
-//!     huginn-peer FILE [DEVICE]
+//!     huginn-peer direct FILE [DEVICE]
+//!     huginn-peer documented FILE [DEVICE]
 //!
-//! Frames are handed to the crate's decoder and matcher from memory, one after
-//! the other, without its channels and copies: faster than its own
-//! analyze_pcap. With a device, the crate's own report of each is written to it. Prints the number of SYNs, of those named, and the nanoseconds; then
-//! how many there were of each name.
+//! Direct: frames are handed to the crate's decoder and matcher from memory, one
+//! after the other, without its reader, channel and copies: faster than its own
+//! analyze_pcap; the time is that of the CPU. Documented: analyze_pcap on a
+//! thread, and what it sends taken on another, as its documentation has it; the
+//! time is that of the clock on the wall.
+//!
+//! With a device, the crate's own report of each is written to it. Prints the
+//! number of SYNs, of those named, and the nanoseconds; then how many there were
+//! of each name.
 
-use huginn_net_db::{TcpDatabase, TcpSignatureMatcher};
+use huginn_net_db::{SharedTcpSignatureMatcher, TcpDatabase, TcpSignatureMatcher};
 use huginn_net_tcp::matcher_api::TcpMatcher;
 use huginn_net_tcp::output::{OperativeSystem, TcpAnalysisResult};
 use huginn_net_tcp::parser::packet::{IpPacket, parse_packet};
-use huginn_net_tcp::{ConnectionTracker, process_ipv4_packet, process_ipv6_packet};
+use huginn_net_tcp::{
+    ConnectionTracker, HuginnNetTcp, SharedTcpMatcher, process_ipv4_packet, process_ipv6_packet,
+};
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
@@ -53,15 +63,15 @@ impl Counts {
     }
 }
 
-struct Peer<'a> {
-    matcher: TcpSignatureMatcher<'a>,
-    tracker: ConnectionTracker,
-    report: Option<BufWriter<File>>,
+/// What is made of the results.
+#[derive(Default)]
+struct Report {
+    out: Option<BufWriter<File>>,
     syns: u64,
     counts: Counts,
 }
 
-impl Peer<'_> {
+impl Report {
     fn take(&mut self, result: &TcpAnalysisResult) -> Result<(), Box<dyn Error>> {
         if let Some(syn) = &result.syn {
             self.syns += 1;
@@ -69,7 +79,7 @@ impl Peer<'_> {
                 self.counts.add(os);
             }
         }
-        let Some(w) = &mut self.report else { return Ok(()) };
+        let Some(w) = &mut self.out else { return Ok(()) };
         if let Some(syn) = &result.syn {
             write!(w, "{syn}")?;
         }
@@ -85,23 +95,54 @@ impl Peer<'_> {
         Ok(())
     }
 
-    fn run(&mut self, frames: Frames) -> Result<(), Box<dyn Error>> {
-        for frame in frames {
-            let matcher: Option<&dyn TcpMatcher> = Some(&self.matcher);
-            let result = match parse_packet(frame) {
-                IpPacket::Ipv4(ip) => process_ipv4_packet(&ip, &mut self.tracker, matcher),
-                IpPacket::Ipv6(ip) => process_ipv6_packet(&ip, &mut self.tracker, matcher),
-                IpPacket::None => continue,
-            };
-            if let Ok(result) = result {
-                self.take(&result)?;
-            }
-        }
-        if let Some(w) = &mut self.report {
+    fn end(&mut self) -> Result<(), Box<dyn Error>> {
+        if let Some(w) = &mut self.out {
             w.flush()?;
         }
         Ok(())
     }
+}
+
+/// Calls the crate frame by frame, and returns the CPU time in nanoseconds.
+fn direct(path: &str, report: &mut Report) -> Result<i64, Box<dyn Error>> {
+    let file = std::fs::read(path)?;
+    let database = TcpDatabase::load_default()?;
+    let matcher = TcpSignatureMatcher::new(&database);
+    let matcher: Option<&dyn TcpMatcher> = Some(&matcher);
+    let mut tracker = ConnectionTracker::new(MAX_CONNECTIONS);
+    let frames = Frames(file.get(FILE_HEADER..).ok_or("not a pcap file")?);
+    let begin = cpu();
+    for frame in frames {
+        let result = match parse_packet(frame) {
+            IpPacket::Ipv4(ip) => process_ipv4_packet(&ip, &mut tracker, matcher),
+            IpPacket::Ipv6(ip) => process_ipv6_packet(&ip, &mut tracker, matcher),
+            IpPacket::None => continue,
+        };
+        if let Ok(result) = result {
+            report.take(&result)?;
+        }
+    }
+    report.end()?;
+    Ok(cpu() - begin)
+}
+
+/// Runs the crate as its documentation does, and returns the nanoseconds.
+fn documented(path: &str, report: &mut Report) -> Result<i64, Box<dyn Error>> {
+    let database = Arc::new(TcpDatabase::load_default()?);
+    let matcher: SharedTcpMatcher = Arc::new(SharedTcpSignatureMatcher::new(database));
+    let mut analyzer = HuginnNetTcp::new(MAX_CONNECTIONS).with_matcher(matcher);
+    let (sender, receiver) = mpsc::channel::<TcpAnalysisResult>();
+    let path = path.to_string();
+    let begin = Instant::now();
+    let analysis = std::thread::spawn(move || {
+        analyzer.analyze_pcap(&path, sender, None).map_err(|e| e.to_string())
+    });
+    for result in receiver {
+        report.take(&result)?;
+    }
+    report.end()?;
+    analysis.join().map_err(|_| "analyze_pcap panicked")??;
+    Ok(begin.elapsed().as_nanos() as i64)
 }
 
 /// The CPU time of this process in nanoseconds.
@@ -113,25 +154,20 @@ fn cpu() -> i64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    const USAGE: &str = "usage: huginn-peer direct|documented FILE [DEVICE]";
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: huginn-peer FILE [DEVICE]")?;
-    let report = args.next().map(|p| File::options().write(true).open(p)).transpose()?;
-    let file = std::fs::read(path)?;
-    let database = TcpDatabase::load_default()?;
-    let mut peer = Peer {
-        matcher: TcpSignatureMatcher::new(&database),
-        tracker: ConnectionTracker::new(MAX_CONNECTIONS),
-        report: report.map(BufWriter::new),
-        syns: 0,
-        counts: Counts::default(),
+    let way = args.next().ok_or(USAGE)?;
+    let path = args.next().ok_or(USAGE)?;
+    let out = args.next().map(|p| File::options().write(true).open(p)).transpose()?;
+    let mut report = Report { out: out.map(BufWriter::new), ..Report::default() };
+    let took = match way.as_str() {
+        "direct" => direct(&path, &mut report)?,
+        "documented" => documented(&path, &mut report)?,
+        _ => return Err(USAGE.into()),
     };
-    let frames = Frames(file.get(FILE_HEADER..).ok_or("not a pcap file")?);
-    let begin = cpu();
-    peer.run(frames)?;
-    let took = cpu() - begin;
-    let named: u64 = peer.counts.0.values().flat_map(HashMap::values).sum();
-    println!("{} {named} {took}", peer.syns);
-    for (name, flavors) in &peer.counts.0 {
+    let named: u64 = report.counts.0.values().flat_map(HashMap::values).sum();
+    println!("{} {named} {took}", report.syns);
+    for (name, flavors) in &report.counts.0 {
         for (flavor, n) in flavors {
             println!("{n} {name} {flavor}");
         }
