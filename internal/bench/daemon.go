@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // daemon is p0f or mxprint, capturing at the server's end of a pair.
@@ -85,3 +87,12 @@ func (d *daemon) stop() error {
 
 // resident is its memory: ip netns exec becomes the program it starts.
 func (d *daemon) resident() int64 { return resident(strconv.Itoa(d.cmd.Process.Pid)) }
+
+// cpu is the CPU it has used so far: the clock of its process
+// (clock_getcpuclockid(3)), which counts nanoseconds.
+func (d *daemon) cpu() (time.Duration, error) {
+	const ofProcess = 2
+	var ts unix.Timespec
+	err := unix.ClockGettime(int32(^d.cmd.Process.Pid<<3|ofProcess), &ts)
+	return time.Duration(ts.Nano()), err
+}

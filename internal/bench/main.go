@@ -51,6 +51,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == floodCommand {
 		return flood(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == askCommand {
+		return askAll(args[1:])
+	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := fs.String("only", "", "one part: "+partNames())
 	write := fs.String("write", "", "put the table into this document")

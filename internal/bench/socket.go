@@ -10,11 +10,14 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/mxprint/mxprint/p0f"
 )
+
+// turns is how often each daemon is asked in each way. They are asked in turn,
+// so that what else the machine does, and how fast it happens to be, is shared.
+const turns = 15
 
 // sockets compares the query sockets, about an address that both know.
 func (b *bench) sockets(ctx context.Context) error {
@@ -23,84 +26,71 @@ func (b *bench) sockets(ctx context.Context) error {
 		return err
 	}
 	defer pair.remove()
-	var rates [2][]float64
-	for i, d := range []*daemon{b.theirDaemon(), b.ourDaemon()} {
+	theirs, ours := b.theirDaemon(), b.ourDaemon()
+	for _, d := range []*daemon{theirs, ours} {
 		if err := b.start(ctx, pair, d, nil); err != nil {
 			return err
 		}
-		if err := pair.flood(ctx, "-count", "20", "-rate", "1000"); err != nil {
-			return errors.Join(err, d.stop())
-		}
-		time.Sleep(300 * time.Millisecond)
-		rates[i], err = d.rates(i == 1)
-		if err := errors.Join(err, d.stop()); err != nil {
-			return err
-		}
+		defer d.stop()
 	}
-	for i, w := range []struct {
-		name string
-		bar  float64
+	if err := pair.flood(ctx, "-count", "20", "-rate", "1000"); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond)
+	for _, w := range []struct {
+		name         string
+		conns, depth int
+		bar          float64
 	}{
-		{"socket, 1 connection, one query after the other", 1},
-		{"socket, 50 connections", 1.3},
-		{"socket, 1 connection, 16 queries at a time (p0f can but one)", 8},
+		{"socket, 1 connection, one query after the other", 1, 1, 1},
+		{"socket, 50 connections", 50, 1, 1.3},
+		{"socket, 1 connection, 16 queries at a time (p0f can but one)", 1, 16, 8},
 	} {
-		ratio := rates[1][i] / rates[0][i]
-		b.add(row{w.name, perSecond(rates[0][i]), perSecond(rates[1][i]), times(ratio), times(w.bar), ratio >= w.bar})
+		l := load{conns: w.conns, depth: w.depth, span: 300 * time.Millisecond}
+		single := l
+		single.depth = 1
+		var p, m answering
+		for range turns {
+			// A daemon that cannot take several queries at once is asked one
+			// after the other.
+			if err := errors.Join(p.add(ctx, theirs, single), m.add(ctx, ours, l)); err != nil {
+				return err
+			}
+		}
+		ratio := m.rate() / p.rate()
+		b.add(row{w.name, p.String(), m.String(), times(ratio), times(w.bar), ratio >= w.bar})
 	}
 	return nil
 }
 
-func perSecond(n float64) string { return fmt.Sprintf("%.0f/s", n) }
-
-// rates measures the three ways to ask. A daemon that cannot take several
-// queries at once is asked one after the other again.
-func (d *daemon) rates(pipelines bool) ([]float64, error) {
-	depth := 1
-	if pipelines {
-		depth = 16
-	}
-	var medians []float64
-	for _, w := range []struct{ conns, depth int }{{1, 1}, {50, 1}, {1, depth}} {
-		var all []float64
-		for range rounds {
-			rate, err := d.rate(w.conns, w.depth)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, rate)
-		}
-		medians = append(medians, median(all))
-	}
-	return medians, nil
+// answering is how a daemon answers.
+type answering struct {
+	rates   []float64
+	queries int
+	cpu     time.Duration
 }
 
-// rate asks for a second.
-func (d *daemon) rate(conns, depth int) (float64, error) {
-	const span = time.Second
-	var wg sync.WaitGroup
-	counts, errs := make([]int, conns), make([]error, conns)
-	begin := time.Now()
-	for i := range conns {
-		wg.Go(func() {
-			c, err := d.dial()
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			defer c.Close()
-			for time.Since(begin) < span && errs[i] == nil {
-				counts[i] += depth
-				errs[i] = c.ask(depth)
-			}
-		})
+func (a *answering) add(ctx context.Context, d *daemon, l load) error {
+	before, err := d.cpu()
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	total := 0
-	for _, n := range counts {
-		total += n
+	got, err := d.ask(ctx, l)
+	if err != nil {
+		return err
 	}
-	return float64(total) / time.Since(begin).Seconds(), errors.Join(errs...)
+	after, err := d.cpu()
+	a.rates = append(a.rates, float64(got.queries)/got.took.Seconds())
+	a.queries += got.queries
+	a.cpu += after - before
+	return err
+}
+
+// rate is the median of queries a second.
+func (a *answering) rate() float64 { return median(a.rates) }
+
+func (a *answering) String() string {
+	return fmt.Sprintf("%.0f/s, %.1f µs of CPU each", a.rate(), float64(a.cpu.Microseconds())/float64(a.queries))
 }
 
 // asker is a connection to a query socket.
