@@ -146,13 +146,13 @@ func (l *Listener) admit(nc net.Conn) net.Conn {
 	if len(l.conns) >= l.max {
 		l.stats.Rejected++
 		l.mu.Unlock()
+		if ok, more := l.full.Allow(time.Now()); ok {
+			l.log.Warn("too many connections, closed one", "limit", l.max, "suppressed", more)
+		}
 		if l.turned != nil {
 			l.turned(nc)
 		}
 		nc.Close()
-		if ok, more := l.full.Allow(time.Now()); ok {
-			l.log.Warn("too many connections, closed one", "limit", l.max, "suppressed", more)
-		}
 		return nil
 	}
 	defer l.mu.Unlock()
