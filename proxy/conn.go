@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,20 +26,17 @@ type stream interface {
 
 // conn is one connection that is handed on.
 type conn struct {
-	v                *serving
-	owner            net.Conn // client, or what wraps it; to be closed
-	client, backend  stream
-	header           proxied.Header
-	active           atomic.Int64 // when bytes have passed; nanoseconds since 1970
-	directions, ends atomic.Int32 // still open; 1 once all is closed
-	watch            *time.Timer
+	v               *serving
+	owner           net.Conn // client, or what wraps it; to be closed
+	client, backend stream
+	header          proxied.Header
 }
 
-// serve hands a connection on. It returns when the two directions have
-// goroutines of their own, whose stacks are as small as can be.
+// serve hands a connection on. It returns when that is set up.
 func (v *serving) serve(nc net.Conn) {
 	c := &conn{v: v, owner: nc}
 	var balanced bool
+	var err error
 	c.client, balanced = c.unwrap(nc)
 	if c.client == nil {
 		nc.Close()
@@ -49,17 +45,31 @@ func (v *serving) serve(nc net.Conn) {
 	if !balanced {
 		c.saved()
 	}
-	if c.backend = v.dial(c); c.backend == nil {
-		nc.Close()
+	var first []byte
+	if v.Send != XClient {
+		if first, err = v.header(c); err != nil {
+			c.notTaken(err)
+			return
+		}
+		if v.carrier.connect(c, first) {
+			return
+		}
+	}
+	if c.backend, err = v.dial(); err != nil {
+		c.unreachable(err)
 		return
 	}
-	if err := v.introduce(c); err != nil {
-		v.fail(c, &v.refused, "the mail server does not take a client", err)
+	if v.Send == XClient {
+		err = v.xclient(c)
+	} else if len(first) > 0 {
+		_, err = c.backend.Write(first) // there is room in a new socket
+	}
+	if err != nil {
 		c.backend.Close()
-		nc.Close()
+		c.notTaken(err)
 		return
 	}
-	c.relay()
+	v.carrier.carry(c)
 }
 
 // unwrap finds the connection of the kernel, and what a load balancer says of
@@ -109,30 +119,40 @@ func (c *conn) saved() {
 	}
 }
 
-// dial connects to the mail server. Without one the client is told to come
-// again.
-func (v *serving) dial(c *conn) stream {
+// dial connects to the mail server.
+func (v *serving) dial() (stream, error) {
 	network := "tcp"
 	if strings.Contains(v.Backend, "/") {
 		network = "unix"
 	}
-	d := net.Dialer{Timeout: dialTimeout}
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1} // Idle sees to it
 	nc, err := d.DialContext(context.WithoutCancel(v.ctx), network, v.Backend)
 	if err != nil {
-		v.fail(c, &v.away, "the mail server cannot be reached", err)
-		return nil
+		return nil, err
 	}
-	return nc.(stream) // what the two networks have
+	return nc.(stream), nil // what the two networks have
 }
 
-// fail logs why a connection is not handed on, and answers the client.
-func (v *serving) fail(c *conn, lines *front.Lines, what string, err error) {
-	v.failed.Add(1)
+// unreachable ends a connection that there is no mail server for.
+func (c *conn) unreachable(err error) {
+	c.fail(&c.v.away, "the mail server cannot be reached", err)
+}
+
+// notTaken ends a connection that the mail server cannot be told of.
+func (c *conn) notTaken(err error) {
+	c.fail(&c.v.refused, "the mail server does not take a client", err)
+}
+
+// fail logs why a connection is not handed on, answers the client that it come
+// again, and closes it.
+func (c *conn) fail(lines *front.Lines, what string, err error) {
+	c.v.failed.Add(1)
 	if ok, more := lines.Allow(time.Now()); ok {
-		v.log.Warn(what+"; its client was answered 421", "backend", v.Backend,
+		c.v.log.Warn(what+"; its client was answered 421", "backend", c.v.Backend,
 			"client", c.header.Client, "reason", err, "suppressed", more)
 	}
-	v.turnAway(c.client)
+	c.v.turnAway(c.client)
+	c.owner.Close()
 }
 
 // turnAway answers a client that is not handed on. Who expects TLS at once gets
@@ -146,13 +166,10 @@ func (v *serving) turnAway(nc net.Conn) {
 	nc.Write([]byte("421 " + v.name + " Service not available, try again later\r\n"))
 }
 
-// introduce tells the mail server of the client.
-func (v *serving) introduce(c *conn) error {
+// header is what tells the mail server of the client.
+func (v *serving) header(c *conn) ([]byte, error) {
 	if v.Send == Nothing {
-		return nil
-	}
-	if v.Send == XClient {
-		return v.xclient(c)
+		return nil, nil
 	}
 	version := 2
 	if v.Send == V1 {
@@ -162,11 +179,7 @@ func (v *serving) introduce(c *conn) error {
 	if v.Notes != nil && version == 2 && !h.Local() {
 		h.Note = v.noteOf(&h)
 	}
-	text, err := h.Append(make([]byte, 0, 128), version)
-	if err == nil {
-		_, err = c.backend.Write(text) // there is room in a new socket
-	}
-	return err
+	return h.Append(make([]byte, 0, 128), version)
 }
 
 // noteOf is the note of a client as JSON; nil without one.
@@ -184,56 +197,36 @@ func (v *serving) noteOf(h *proxied.Header) []byte {
 	return text
 }
 
-// relay starts both directions.
-func (c *conn) relay() {
-	c.directions.Store(2)
-	c.active.Store(time.Now().UnixNano())
-	c.watch = time.AfterFunc(c.v.idle, c.idled)
-	go c.pump(c.client, c.backend)
-	go c.pump(c.backend, c.client)
+// carrier carries the bytes of connections, and closes them at their end. Its
+// methods are safe for concurrent use, and do not wait for the network.
+type carrier interface {
+	// connect connects to the mail server, says the first bytes, and carries, if
+	// it can do so by itself.
+	connect(c *conn, first []byte) bool
+
+	// carry carries between the client and the mail server.
+	carry(*conn)
+
+	cut()   // ends all, also those that come later
+	close() // to be called after the last connection
 }
 
-// idled closes the connection if nothing has passed for long, or looks again
-// later.
-func (c *conn) idled() {
-	if left := c.v.idle - time.Since(time.Unix(0, c.active.Load())); left > 0 {
-		c.watch.Reset(left)
-		return
-	}
+// sayIdle logs that the connection is closed as nothing has passed.
+func (c *conn) sayIdle() {
 	if ok, more := c.v.idled.Allow(time.Now()); ok {
 		c.v.log.Info("closed a connection on which nothing passed", "client", c.header.Client, "for", c.v.idle, "suppressed", more)
 	}
-	c.close()
 }
 
-// pump carries one direction, and its end.
-func (c *conn) pump(from, to stream) {
-	err := c.v.pipes.copy(from, to, &c.active)
-	if err == nil {
-		err = to.CloseWrite()
-	}
-	if err != nil && isOurs(err) {
+// sayCut logs why a connection is cut, where that is this machine's fault, and
+// not the end of a connection.
+func (c *conn) sayCut(err error) {
+	for _, ours := range []error{fs.ErrPermission, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC} {
+		if !errors.Is(err, ours) {
+			continue
+		}
 		if ok, more := c.v.spliceFault.Allow(time.Now()); ok {
 			c.v.log.Error("a connection was cut", "client", c.header.Client, "reason", err, "suppressed", more)
 		}
 	}
-	if c.directions.Add(-1) == 0 || err != nil {
-		c.close()
-	}
-}
-
-// isOurs reports whether an error is this machine's fault, and not the end of a
-// connection.
-func isOurs(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || isShort(err)
-}
-
-// close closes both connections, once.
-func (c *conn) close() {
-	if c.ends.Swap(1) != 0 {
-		return
-	}
-	c.watch.Stop()
-	c.backend.Close()
-	c.owner.Close()
 }

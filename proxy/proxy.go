@@ -6,7 +6,8 @@
 // The mail server learns the real client from the PROXY protocol, or Postfix
 // from XCLIENT; the SYNs go by a Source to an engine, which answers the fronts
 // (milter, query socket) about that very client. Nothing else is added, and no
-// mail is kept: on Linux the bytes do not even pass through the process.
+// mail is kept: on Linux the bytes do not even pass through the process, and a
+// connection has no goroutine of its own.
 //
 // Use it where no capture is possible, as in a container without privileges.
 // A mail server in Go needs it not: there is package savedsyn. Without saved
@@ -91,6 +92,8 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
+	pumps bool // as on other systems; for tests
+
 	missed, failed                    atomic.Uint64
 	away, refused, idled, spliceFault front.Lines
 }
@@ -107,11 +110,12 @@ func (s *Server) Stats() Stats { return Stats{Missed: s.missed.Load(), Failed: s
 // serving is a Server with its defaults filled in, on one listener.
 type serving struct {
 	*Server
-	ctx   context.Context
-	log   *slog.Logger
-	name  string
-	idle  time.Duration
-	pipes *pipes
+	ctx     context.Context
+	log     *slog.Logger
+	name    string
+	idle    time.Duration
+	direct  netip.AddrPort // Backend, where that is an address of TCP
+	carrier carrier
 }
 
 // Serve hands the connections of ln on until ctx ends or ln fails. It closes
@@ -122,8 +126,7 @@ type serving struct {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v := &serving{Server: s, ctx: ctx, log: s.Logger, name: s.Name, idle: s.Idle, pipes: &pipes{}}
-	defer v.pipes.close()
+	v := &serving{Server: s, ctx: ctx, log: s.Logger, name: s.Name, idle: s.Idle}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
@@ -133,6 +136,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if v.idle <= 0 {
 		v.idle = DefaultIdle
 	}
+	if ap, err := netip.ParseAddrPort(s.Backend); err == nil && ap.Addr().Zone() == "" {
+		v.direct = ap
+	}
+	v.carrier = newCarrier(v)
+	defer v.carrier.close()
 	l := front.Listen(ctx, ln, front.Config{MaxConns: s.MaxConns, Logger: s.Logger, Full: v.turnAway})
 	for {
 		nc, err := l.Accept()
@@ -158,5 +166,7 @@ func (v *serving) drain(l *front.Listener) {
 	if open := l.Stats().Open; open > 0 {
 		v.log.Info("no more connections are taken; those that are open may go on", "open", open, "for", max(grace, 0))
 	}
+	cut := time.AfterFunc(max(grace, 0), v.carrier.cut)
+	defer cut.Stop()
 	l.Wait(max(grace, 0))
 }
