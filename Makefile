@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 
 E2E := amavis exim haraka opensmtpd postfix rspamd sendmail
 
-.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks lab-idle clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
@@ -79,6 +79,9 @@ lab: # new kernels for testdata/lab; wants qemu-system-x86 and the network
 
 lab-stacks: # gVisor, smoltcp and lwIP alone; wants cargo, gcc and the network
 	scripts/lab-stacks
+
+lab-idle: # 10,000 connections through the proxy; wants qemu-system-x86, postfix, the network
+	scripts/lab-idle
 
 # One mail server each, with real mails over IPv4 and IPv6.
 $(E2E:%=e2e-%): e2e-%: deps

@@ -100,7 +100,8 @@ func (n *balanced) proxyPage(t *testing.T, words ...string) string {
 const idleConns = 10_000
 
 // TestProxyIdle holds many idle SMTP connections through mxprint proxy to
-// Postfix's smtp-sink, and looks at its memory.
+// Postfix's smtp-sink, and looks at its memory. scripts/lab-idle runs it where
+// all of them can be had.
 func TestProxyIdle(t *testing.T) {
 	sink := lab.NeedProgram(t, "smtp-sink")
 	lab.NeedRoot(t) // smtp-sink wants to become another user
@@ -108,68 +109,95 @@ func TestProxyIdle(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	count := min(idleConns, int(limit.Max-400)/2)
+	count := int(min(idleConns, (limit.Max-400)/2))
 	if count < 1000 {
 		lab.Skip(t, fmt.Sprintf("needs more descriptors: ulimit -n is %d", limit.Max))
 	}
 	sensorProgram(t) // builds it
 	backend, front, socket := freePort(t), freePort(t), filepath.Join(tempDir(t), "query.sock")
-	s := start(t, "smtp-sink", exec.Command(sink, "-u", "nobody", "-m", strconv.Itoa(count+100), backend, "4096"))
+	s := start(t, "smtp-sink", exec.Command(sink, "-u", "nobody", "-t", "3600", "-m", strconv.Itoa(count+100), backend, "4096"))
 	s.waitFor("SMTP", func() bool { return connects(backend) })
 	p := start(t, "proxy", exec.Command(filepath.Join(binDir, "mxprint"), "proxy", "-listen", front, "-backend", backend, "-send", "none",
 		"-query", socket, "-s", socket+".p0f"))
 	p.waitFor("SMTP", func() bool { return connects(front) })
-	before := memory(t, p.cmd.Process.Pid, "VmRSS")
+	before, slab := memory(t, p.cmd.Process.Pid, "VmRSS"), slabs(t)
+	conns := openIdle(t, front, count)
+	if t.Failed() {
+		return
+	}
+	share := (memory(t, p.cmd.Process.Pid, "VmRSS") - before) / count
+	t.Logf("%d idle connections: %d bytes each beside %d MiB without any; the kernel's of all three programs: %d bytes each",
+		count, share, before>>20, (slabs(t)-slab)/count)
+	// They are alive, and known.
+	each(t, count, func(i int) error {
+		fmt.Fprint(conns[i], "NOOP\r\n")
+		return answered(conns[i], "250 ")
+	})
+	if t.Failed() {
+		return
+	}
+	most := memory(t, p.cmd.Process.Pid, "VmHWM")
+	t.Logf("all of them answer; %.1f MiB at the most", float64(most)/(1<<20))
+	if most > 256<<20 || share > 20<<10 {
+		t.Error("want 256 MiB and 20 KiB a connection at most")
+	}
+	who := query.NewClient(socket)
+	defer who.Close()
+	for _, nc := range []net.Conn{conns[0], conns[count/2], conns[count-1]} {
+		n, err := who.Lookup(t.Context(), note.Query{Client: nc.LocalAddr().(*net.TCPAddr).AddrPort()})
+		if err != nil || n.State != note.Matched || !n.ByConnection {
+			t.Errorf("Lookup = %+v, %v, want one matched by connection", n, err)
+		}
+	}
+}
+
+// openIdle opens connections, each of which has been greeted, and closes them
+// at the end of the test.
+func openIdle(t *testing.T, addr string, count int) []net.Conn {
+	t.Helper()
 	conns := make([]net.Conn, count)
-	defer func() {
+	t.Cleanup(func() {
 		for _, nc := range conns {
 			if nc != nil {
 				nc.Close()
 			}
 		}
-	}()
+	})
+	each(t, count, func(i int) (err error) {
+		if conns[i], err = net.DialTimeout("tcp", addr, mailTimeout); err != nil {
+			return err
+		}
+		return answered(conns[i], "220 ")
+	})
+	return conns
+}
+
+// each does something for each of many connections, for some at a time.
+func each(t *testing.T, count int, do func(i int) error) {
+	t.Helper()
+	const workers = 20
 	var wg sync.WaitGroup
-	for w := range 20 {
+	for w := range workers {
 		wg.Go(func() {
-			for i := w; i < count; i += 20 {
-				nc, err := net.DialTimeout("tcp", front, mailTimeout)
-				if err != nil {
+			for i := w; i < count; i += workers {
+				if err := do(i); err != nil {
 					t.Errorf("connection %d: %v", i, err)
-					return
-				}
-				conns[i] = nc
-				nc.SetDeadline(time.Now().Add(6 * mailTimeout))
-				if line, err := bufio.NewReaderSize(nc, 128).ReadString('\n'); err != nil || !strings.HasPrefix(line, "220 ") {
-					t.Errorf("connection %d: greeting %q, %v", i, line, err)
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if t.Failed() {
-		return
+}
+
+// answered reads the line of a server.
+func answered(nc net.Conn, want string) error {
+	nc.SetDeadline(time.Now().Add(6 * mailTimeout))
+	line, err := bufio.NewReaderSize(nc, 128).ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, want) {
+		err = fmt.Errorf("%q, want %s", line, want)
 	}
-	most := memory(t, p.cmd.Process.Pid, "VmHWM")
-	each := (memory(t, p.cmd.Process.Pid, "VmRSS") - before) / count
-	t.Logf("%d idle connections: %d MiB at the most, %d bytes each beside %d MiB without any", count, most>>20, each, before>>20)
-	if most > 256<<20 || each > 20<<10 {
-		t.Error("want 256 MiB and 20 KiB a connection at most")
-	}
-	// They are alive, and known.
-	who := query.NewClient(socket)
-	defer who.Close()
-	for _, nc := range []net.Conn{conns[0], conns[count/2], conns[count-1]} {
-		fmt.Fprint(nc, "NOOP\r\n")
-		answer := make([]byte, 4)
-		if _, err := nc.Read(answer); err != nil || string(answer) != "250 " {
-			t.Errorf("NOOP is answered %q, %v", answer, err)
-		}
-		n, err := who.Lookup(t.Context(), note.Query{Client: nc.LocalAddr().(*net.TCPAddr).AddrPort()})
-		if err != nil || n.State != note.Matched || !n.ByConnection {
-			t.Errorf("Lookup = %+v, %v, want one matched by connection", n, err)
-		}
-	}
+	return err
 }
 
 func freePort(t *testing.T) string {
@@ -194,11 +222,24 @@ func connects(addr string) bool {
 // memory is a figure of the memory of a process, in bytes.
 func memory(t *testing.T, pid int, name string) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return figure(t, fmt.Sprintf("/proc/%d/status", pid), name)
+}
+
+// slabs is what the kernel has allocated for its own objects, sockets among
+// them, in bytes.
+func slabs(t *testing.T) int {
+	t.Helper()
+	return figure(t, "/proc/meminfo", "Slab")
+}
+
+// figure is a figure in kB in a file of /proc, in bytes.
+func figure(t *testing.T, file, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range bytes.Lines(status) {
+	for line := range bytes.Lines(text) {
 		if rest, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
 			kb, err := strconv.Atoi(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))))
 			if err != nil {
@@ -207,6 +248,6 @@ func memory(t *testing.T, pid int, name string) int {
 			return kb << 10
 		}
 	}
-	t.Fatalf("no %s in %s", name, status)
+	t.Fatalf("no %s in %s", name, text)
 	return 0
 }

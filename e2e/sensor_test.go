@@ -14,6 +14,7 @@ package e2e
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -53,7 +54,8 @@ func run(m *testing.M) int {
 }
 
 // sensorProgram is the path of a program that takes p0f's flags: mxprint
-// called by the name p0f, or what MXPRINT_E2E_P0F names.
+// called by the name p0f, or what MXPRINT_E2E_P0F names. MXPRINT_E2E_MXPRINT
+// names one that is built already, where there is no compiler.
 func sensorProgram(t testing.TB) string {
 	t.Helper()
 	if p := os.Getenv("MXPRINT_E2E_P0F"); p != "" {
@@ -64,6 +66,12 @@ func sensorProgram(t testing.TB) string {
 		return link
 	}
 	program := filepath.Join(binDir, "mxprint")
+	if built := os.Getenv("MXPRINT_E2E_MXPRINT"); built != "" {
+		if err := errors.Join(os.Symlink(built, program), os.Symlink(built, link)); err != nil {
+			t.Fatal(err)
+		}
+		return link
+	}
 	build := exec.Command("go", "build", "-o", program, "github.com/mxprint/mxprint/cmd/mxprint")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

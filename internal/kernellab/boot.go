@@ -30,47 +30,38 @@ type machine struct {
 	kernel string // file
 	initrd string // file
 	ram    int    // MiB
-	all    bool   // every setting, not the default alone
+	cpus   int
+	lab    string // for the guest: all settings, default, or run
 	link   string // synlab.Loopback, or empty
 }
 
 // boot runs the machine until it powers itself off, and returns what its guest
-// recorded. Its console goes into the error if it fails.
-func boot(ctx context.Context, m machine) ([]record, error) {
+// wrote, and the end of its console, which also goes into the error if it fails.
+func boot(ctx context.Context, m machine) (out, console []byte, err error) {
 	dir, err := os.MkdirTemp("", "kernellab-")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
-	lab := "default"
-	if m.all {
-		lab = "all"
-	}
+	lab := m.lab
 	if m.link != "" {
 		lab += " link=" + m.link
 	}
-	console, line := filepath.Join(dir, "console"), filepath.Join(dir, "line")
+	screen, line := filepath.Join(dir, "console"), filepath.Join(dir, "line")
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
-		"-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1", "-m", fmt.Sprint(m.ram),
+		"-accel", "tcg", "-cpu", "max,la57=off", "-smp", fmt.Sprint(m.cpus), "-m", fmt.Sprint(m.ram),
 		"-nodefaults", "-no-reboot", "-display", "none", "-nic", "none",
-		"-serial", "file:"+console, "-serial", "file:"+line,
+		"-serial", "file:"+screen, "-serial", "file:"+line,
 		"-kernel", m.kernel, "-initrd", m.initrd,
 		"-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on lab="+lab)
 	cmd.WaitDelay = time.Second
 	said, err := cmd.CombinedOutput()
-	text, _ := os.ReadFile(console)
+	text, _ := os.ReadFile(screen)
+	out, _ = os.ReadFile(line)
 	if err != nil {
-		return nil, fmt.Errorf("running qemu: %w: %s%s", errors.Join(err, ctx.Err()), said, tail(text))
+		return out, nil, fmt.Errorf("running qemu: %w: %s%s", errors.Join(err, ctx.Err()), said, tail(text))
 	}
-	out, err := os.ReadFile(line)
-	if err != nil {
-		return nil, err
-	}
-	records, err := parse(out)
-	if err != nil {
-		return records, fmt.Errorf("%w; its console: %s", err, tail(text))
-	}
-	return records, nil
+	return out, tail(text), nil
 }
 
 // tail returns the end of a console, where the trouble is.

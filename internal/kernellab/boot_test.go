@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,5 +59,35 @@ func TestCPIO(t *testing.T) {
 	}, "")
 	if got := b.String(); got != want {
 		t.Errorf("writeCPIO gave\n%q, want\n%q", got, want)
+	}
+}
+
+// A folder comes before what is in it, or Linux leaves that out.
+func TestReadTree(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "usr", "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"usr/lib/libc.so": "code", "command": "run"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := readTree(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		if (e.mode == directory) != (e.data == nil) {
+			t.Errorf("%s has mode %o and %d bytes", e.name, e.mode, len(e.data))
+		}
+		got = append(got, e.name+"="+string(e.data))
+	}
+	if want := []string{"command=run", "usr=", "usr/lib=", "usr/lib/libc.so=code"}; !slices.Equal(got, want) {
+		t.Errorf("readTree = %q, want %q", got, want)
+	}
+	if _, err := readTree(filepath.Join(root, "none")); err == nil {
+		t.Error("a folder that is not there was read")
 	}
 }

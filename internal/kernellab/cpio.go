@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -39,8 +40,9 @@ func writeCPIO(w io.Writer, entries []entry) error {
 }
 
 // writeInitrd makes the file system of the machine: the program, the modules in
-// the order they are loaded, and the folders that the program mounts on.
-func writeInitrd(file, program string, modules []string) (err error) {
+// the order they are loaded, the folders that the program mounts on, and a
+// folder's files, if one is given.
+func writeInitrd(file, program string, modules []string, root string) (err error) {
 	entries := []entry{{name: "proc", mode: directory}, {name: "dev", mode: directory}, {name: "modules", mode: directory}}
 	data, err := os.ReadFile(program)
 	if err != nil {
@@ -54,6 +56,13 @@ func writeInitrd(file, program string, modules []string) (err error) {
 		}
 		entries = append(entries, entry{name: fmt.Sprintf("modules/%02d.ko", i), mode: regular, data: data})
 	}
+	if root != "" {
+		more, err := readTree(root)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, more...)
+	}
 	f, err := os.Create(file)
 	if err != nil {
 		return err
@@ -63,4 +72,22 @@ func writeInitrd(file, program string, modules []string) (err error) {
 		return err
 	}
 	return f.Close()
+}
+
+// readTree reads the files and folders below a folder.
+func readTree(root string) (entries []entry, err error) {
+	tree := os.DirFS(root)
+	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		e := entry{name: name, mode: directory}
+		if !d.IsDir() {
+			e.mode = executable
+			e.data, err = fs.ReadFile(tree, name)
+		}
+		entries = append(entries, e)
+		return err
+	})
+	return entries, err
 }

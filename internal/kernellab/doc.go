@@ -10,6 +10,9 @@
 // which is enough to see what the kernel makes of its memory. A kernel without
 // the module of veth, as some packages come, records over its loopback.
 //
+// With -root it runs a command in the machine instead, for what a limit of this
+// one forbids (`make lab-idle`).
+//
 // Use it through `make lab`, whose script fetches the kernels. It wants
 // qemu-system-x86_64; no network, no root and no disk image. It does not know
 // where kernels come from.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -34,12 +35,13 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	origin := flags.String("package", "", "distributor, package and version of the kernel")
 	ram := flags.String("ram", "8192,256,512,1024,2048,4096", "`MiB` of the machines; the first records all settings")
 	out := flags.String("out", "testdata/lab", "`folder` for the captures and labels.json")
+	root := flags.String("root", "", "`folder` whose files the machine has; it runs what the file \"command\" in it says, and records nothing")
 	limit := flags.Duration("limit", 3*time.Minute, "for one machine")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	distributor, _, _ := strings.Cut(*origin, " ")
-	if *kernel == "" || *program == "" || distributor == "" || flags.NArg() > 0 {
+	if *kernel == "" || *program == "" || distributor == "" && *root == "" || flags.NArg() > 0 {
 		return errors.New("-kernel, -init and -package are needed, and nothing else but flags")
 	}
 	dir, err := os.MkdirTemp("", "kernellab-")
@@ -52,8 +54,15 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		modules, link = nil, synlab.Loopback
 	}
 	initrd := filepath.Join(dir, "initrd")
-	if err := writeInitrd(initrd, *program, modules); err != nil {
+	if err := writeInitrd(initrd, *program, modules, *root); err != nil {
 		return err
+	}
+	if *root != "" {
+		mib, err := strconv.Atoi(*ram)
+		if err != nil {
+			return fmt.Errorf("-ram: %w", err)
+		}
+		return runCommand(ctx, machine{kernel: *kernel, initrd: initrd, ram: mib, cpus: 2, lab: "run"}, *limit, os.Stdout)
 	}
 	var captures []capture
 	for i, size := range strings.Split(*ram, ",") {
@@ -61,7 +70,10 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("-ram: %w", err)
 		}
-		m := machine{kernel: *kernel, initrd: initrd, ram: mib, all: i == 0, link: link}
+		m := machine{kernel: *kernel, initrd: initrd, ram: mib, cpus: 1, lab: "default", link: link}
+		if i == 0 {
+			m.lab = "all"
+		}
 		more, err := recordMachine(ctx, m, *limit, *origin, log)
 		if err != nil {
 			return fmt.Errorf("%s with %d MiB: %w", *origin, mib, err)
@@ -94,9 +106,13 @@ func recordMachine(ctx context.Context, m machine, limit time.Duration, origin s
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	records, err := boot(ctx, m)
+	out, console, err := boot(ctx, m)
 	if err != nil {
 		return nil, err
+	}
+	records, err := parse(out)
+	if err != nil {
+		return nil, fmt.Errorf("%w; its console: %s", err, console)
 	}
 	distributor, _, _ := strings.Cut(origin, " ")
 	var captures []capture
@@ -106,7 +122,7 @@ func recordMachine(ctx context.Context, m machine, limit time.Duration, origin s
 			continue
 		}
 		name := r.Setting.Name
-		if !m.all {
+		if m.lab != "all" {
 			name = fmt.Sprintf("%dm", m.ram)
 		}
 		l := synlab.Label{
@@ -118,4 +134,19 @@ func recordMachine(ctx context.Context, m machine, limit time.Duration, origin s
 	}
 	fmt.Fprintf(log, "kernellab: %s with %d MiB: %d captures in %s\n", records[0].Kernel, m.ram, len(captures), time.Since(start).Round(time.Second/10))
 	return captures, nil
+}
+
+// runCommand boots a machine that runs a command, and prints what that printed.
+// A command that does not end well is an error.
+func runCommand(ctx context.Context, m machine, limit time.Duration, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	text, console, err := boot(ctx, m)
+	if _, writeErr := out.Write(text); err == nil {
+		err = writeErr
+	}
+	if err == nil && !bytes.HasSuffix(text, []byte("\nended well\n")) {
+		err = fmt.Errorf("the command did not end well; the console: %s", console)
+	}
+	return err
 }
