@@ -15,7 +15,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/host"
@@ -66,8 +66,7 @@ type Engine struct {
 	recent  bool // the tables know connections, too
 	waiting waiters
 
-	mu     sync.Mutex
-	failed error // why the last source ended, if it should not have
+	failed atomic.Pointer[error] // why the last source ended, if it should not have
 }
 
 const maxWorkers = 64
@@ -125,17 +124,16 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 
 // fail notes that a source has failed, ends the waiting, and returns err.
 func (e *Engine) fail(err error) error {
-	e.mu.Lock()
-	e.failed = err
-	e.mu.Unlock()
+	e.failed.Store(&err)
 	e.waiting.giveUp()
 	return err
 }
 
 func (e *Engine) failure() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.failed
+	if failed := e.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
 }
 
 // Fanout is how the engine spreads clients over its workers. Rings that share

@@ -343,8 +343,10 @@ func (v *serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 	buf := replies.Get().(*[batchSize * ResponseSize]byte)
 	defer replies.Put(buf)
 	out := buf[:0]
-	end := time.Now().Add(v.wait)
-	wait := v.wait
+	wait, end := v.wait, time.Time{}
+	if len(queries) > QuerySize {
+		end = time.Now().Add(v.wait)
+	}
 	for q := queries; len(q) > 0; q = q[QuerySize:] {
 		addr, err := DecodeQuery(q[:QuerySize])
 		if err != nil {
