@@ -1,7 +1,6 @@
 package p0f
 
 import (
-	"math"
 	"net/netip"
 	"strconv"
 )
@@ -39,20 +38,6 @@ func appendEnd(b []byte, e netip.AddrPort) []byte {
 	return appendNumber(append(b, '/'), int(e.Port()))
 }
 
-// appendGroup appends two bytes in hexadecimal, without zeros in front.
-func appendGroup(b []byte, high, low byte) []byte {
-	const hex = "0123456789abcdef"
-	switch {
-	case high > 15:
-		return append(b, hex[high>>4], hex[high&15], hex[low>>4], hex[low&15])
-	case high > 0:
-		return append(b, hex[high], hex[low>>4], hex[low&15])
-	case low > 15:
-		return append(b, hex[low>>4], hex[low&15])
-	}
-	return append(b, hex[low])
-}
-
 // octets are the numbers of an IPv4 address, each with the dot behind it.
 var octets = func() (all [256]struct {
 	text [4]byte
@@ -71,42 +56,4 @@ func appendIPv4(b []byte, ip [4]byte) []byte {
 		b = append(b, t.text[0], t.text[1], t.text[2], t.text[3])[:n]
 	}
 	return b[:len(b)-1]
-}
-
-// appendNumber is strconv.AppendInt for small numbers.
-func appendNumber(b []byte, n int) []byte {
-	if n < 0 || n > 99_999 {
-		return strconv.AppendInt(b, int64(n), 10)
-	}
-	var digits [5]byte
-	i := len(digits) - 1
-	for ; n > 9; i-- {
-		digits[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	digits[i] = '0' + byte(n)
-	return append(b, digits[i:]...)
-}
-
-// appendHundredths appends a number with two decimals, rounded exactly and to
-// even, as p0f's printf does. strconv takes its long way for that.
-func appendHundredths(b []byte, f float64) []byte {
-	const (
-		fraction = 52 // bits of a float64
-		bias     = 1023
-		least    = 1
-		most     = 2048 // hundred times as much fits into 63 bits, before it is shifted
-	)
-	if !(f >= least && f < most) {
-		return strconv.AppendFloat(b, f, 'f', 2, 64)
-	}
-	bits := math.Float64bits(f)
-	shift := fraction + bias - bits>>fraction
-	x := (bits&(1<<fraction-1) | 1<<fraction) * 100
-	n, rest, half := x>>shift, x&(1<<shift-1), uint64(1)<<(shift-1)
-	if rest > half || rest == half && n&1 == 1 {
-		n++
-	}
-	b = strconv.AppendUint(b, n/100, 10)
-	return append(b, '.', '0'+byte(n/10%10), '0'+byte(n%10))
 }

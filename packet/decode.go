@@ -157,9 +157,6 @@ func (s *Segment) tcpQuirks(urgent uint16) {
 		// p0f tests this one bit of the number, not the number.
 		s.Quirks |= AckNonZero
 	}
-	if s.Flags&(FlagURG|FlagPSH) == 0 && urgent == 0 {
-		return
-	}
 	if s.Flags&FlagURG != 0 {
 		s.Quirks |= URG
 	} else if urgent != 0 {

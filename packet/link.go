@@ -38,7 +38,7 @@ const (
 
 // network returns where the IP header starts in a frame.
 func (d *Decoder) network(frame []byte) (int, error) {
-	if d.Link == LinkEthernet {
+	if d.Link == LinkEthernet { // almost always
 		return etherPayload(frame, 12, 14)
 	}
 	switch d.Link {

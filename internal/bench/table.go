@@ -93,4 +93,9 @@ func median[T int64 | float64 | time.Duration](all []T) T {
 	return all[len(all)/2]
 }
 
-func times(ratio float64) string { return fmt.Sprintf("%.1f×", ratio) }
+func times(ratio float64) string {
+	if ratio < 2 { // near a bar
+		return fmt.Sprintf("%.2f×", ratio)
+	}
+	return fmt.Sprintf("%.1f×", ratio)
+}
