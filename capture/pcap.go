@@ -3,16 +3,19 @@ package capture
 import (
 	"encoding/binary"
 	"io"
+	"math/bits"
+
+	"github.com/mxprint/mxprint/packet"
 )
 
 // pcap is the inside of a pcap file. Frames are handed over where the file was
 // read to: they are copied only where a read ended inside one.
 type pcap struct {
 	*window
-	order binary.ByteOrder
-	nano  bool
-	link  uint32
-	snap  uint32 // longer frames are cut to it, as libpcap does
+	big  bool // numbers are big-endian
+	nano bool
+	link packet.LinkType
+	snap uint32 // longer frames are cut to it, as libpcap does
 }
 
 const (
@@ -21,18 +24,21 @@ const (
 )
 
 func newPcap(in *window, magic uint32) (*pcap, error) {
-	p := &pcap{window: in, order: binary.LittleEndian, nano: magic == magicNano || magic == magicNanoBig}
-	if magic == magicMicroBig || magic == magicNanoBig {
-		p.order = binary.BigEndian
-	}
+	p := &pcap{window: in}
+	p.big = magic == magicMicroBig || magic == magicNanoBig
+	p.nano = magic == magicNano || magic == magicNanoBig
 	h, err := p.take(pcapHeader)
 	if err != nil {
 		return nil, err
 	}
-	if p.order.Uint16(h[4:]) != 2 || p.order.Uint16(h[6:]) != 4 {
+	version := uint32(2 | 4<<16) // two numbers of 16 bits
+	if p.big {
+		version = 2<<16 | 4
+	}
+	if p.number(h[4:]) != version {
 		return nil, errVersion
 	}
-	p.snap, p.link = p.order.Uint32(h[16:]), p.order.Uint32(h[20:])&0x03ffffff // above it is the length of the FCS
+	p.snap, p.link = p.number(h[16:]), linkType(p.number(h[20:])&0x03ffffff) // above it is the length of the FCS
 	if p.snap == 0 || p.snap > maxFrame {
 		p.snap = maxFrame
 	}
@@ -40,96 +46,124 @@ func newPcap(in *window, magic uint32) (*pcap, error) {
 }
 
 func (p *pcap) next(f *Frame) error {
-	h, err := p.peek(pcapRecord)
-	if err != nil {
+	if err := p.fill(pcapRecord); err != nil {
 		return err
 	}
-	sec, fraction := p.order.Uint32(h), p.order.Uint32(h[4:])
-	size, wire := p.order.Uint32(h[8:]), p.order.Uint32(h[12:])
+	h := (*[pcapRecord]byte)(p.left)
+	sec, fraction := p.number(h[0:]), p.number(h[4:])
+	size, wire := p.number(h[8:]), p.number(h[12:])
 	if size > maxFrame {
 		return errTooBig
 	}
-	b, err := p.take(pcapRecord + int(size))
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
+	n := pcapRecord + int(size)
+	if err := p.fill(n); err == io.EOF {
+		return io.ErrUnexpectedEOF
+	} else if err != nil {
 		return err
 	}
 	if p.nano {
 		fraction /= 1000
 	}
 	*f = Frame{
-		Time: int64(sec)*1e6 + int64(fraction), WireLen: int(wire), Link: linkType(p.link),
-		Data: b[pcapRecord:][:min(size, p.snap)],
+		Time: int64(sec)*1e6 + int64(fraction), WireLen: int(wire), Link: p.link,
+		Data: p.left[pcapRecord:n:n][:min(size, p.snap)],
 	}
+	p.consume(n)
 	return nil
 }
 
+// number reads a number of a header.
+func (p *pcap) number(b []byte) uint32 {
+	n := binary.LittleEndian.Uint32(b)
+	if p.big {
+		n = bits.ReverseBytes32(n)
+	}
+	return n
+}
+
 func (p *pcap) waiting() bool {
-	have := p.have()
-	return len(have) < pcapRecord || uint64(len(have)) < pcapRecord+uint64(p.order.Uint32(have[8:]))
+	return len(p.left) < pcapRecord || uint64(len(p.left)) < pcapRecord+uint64(p.number(p.left[8:]))
 }
 
 // window is the part of a file that is in memory.
 type window struct {
 	r        io.Reader
 	buf      []byte
-	from, to int   // what of buf is read and not consumed
-	consumed int64 // bytes
+	left     []byte // what of buf is read and not consumed
+	consumed int64  // bytes
 }
 
 func newWindow(r io.Reader) *window {
-	return &window{r: r, buf: make([]byte, fileBuffer)}
+	w := &window{r: r, buf: make([]byte, fileBuffer)}
+	w.left = w.buf[:0]
+	return w
 }
-
-func (w *window) have() []byte { return w.buf[w.from:w.to] }
 
 func (w *window) offset() int64 { return w.consumed }
 
-// peek returns the next n bytes, maxFrame and a header at most, which stay
+// fill has at least n bytes left, maxFrame and a header at most, which stay
 // valid until the next call. It returns io.EOF where there is none, and
 // io.ErrUnexpectedEOF where there are fewer.
-func (w *window) peek(n int) ([]byte, error) {
-	for empty := 0; w.to-w.from < n; {
-		if w.from > 0 {
-			w.to, w.from = copy(w.buf, w.have()), 0
+func (w *window) fill(n int) error {
+	if len(w.left) >= n {
+		return nil
+	}
+	return w.more(n)
+}
+
+func (w *window) more(n int) error {
+	for empty := 0; len(w.left) < n; {
+		if cap(w.left) < cap(w.buf) { // it begins behind the beginning
+			w.left = w.buf[:copy(w.buf, w.left)]
 		}
-		k, err := w.r.Read(w.buf[w.to:])
-		w.to += k
+		have := len(w.left)
+		k, err := w.r.Read(w.buf[have:])
+		w.left = w.buf[:have+k]
 		switch {
 		case k > 0:
 			empty = 0
 			continue
-		case err == io.EOF && w.to > 0:
-			return nil, io.ErrUnexpectedEOF
+		case err == io.EOF && have > 0:
+			return io.ErrUnexpectedEOF
 		case err != nil:
-			return nil, err
+			return err
 		}
 		if empty++; empty > 100 {
-			return nil, io.ErrNoProgress
+			return io.ErrNoProgress
 		}
 	}
-	return w.buf[w.from:][:n:n], nil
+	return nil
+}
+
+// consume goes on behind bytes that are there.
+func (w *window) consume(n int) {
+	w.left = w.left[n:]
+	w.consumed += int64(n)
+}
+
+// peek returns the next n bytes; see fill.
+func (w *window) peek(n int) ([]byte, error) {
+	if err := w.fill(n); err != nil {
+		return nil, err
+	}
+	return w.left[:n:n], nil
 }
 
 // take is peek, and consumes the bytes.
 func (w *window) take(n int) ([]byte, error) {
 	b, err := w.peek(n)
 	if err == nil {
-		w.from += n
-		w.consumed += int64(n)
+		w.consume(n)
 	}
 	return b, err
 }
 
 // Read makes a window a reader of what is not consumed yet.
 func (w *window) Read(p []byte) (int, error) {
-	if len(w.have()) == 0 {
-		if _, err := w.peek(1); err != nil {
-			return 0, err
-		}
+	if err := w.fill(1); err != nil {
+		return 0, err
 	}
-	b, _ := w.take(min(len(p), len(w.have())))
-	return copy(p, b), nil
+	n := copy(p, w.left)
+	w.consume(n)
+	return n, nil
 }

@@ -88,7 +88,7 @@ func New(cfg Config) *Engine {
 		s := new(shard)
 		var observer host.Observer
 		if e.tell != nil {
-			s.said, s.tell, observer = e.tell.blank(), e.tell, s
+			s.said, s.most, s.tell, observer = e.tell.blank(), talesMost/workers, e.tell, s
 		}
 		s.table = host.New(cfg.DB, cfg.Hosts.Share(workers), observer)
 		e.shards = append(e.shards, s)

@@ -68,14 +68,18 @@ func (in *input) frame(f *capture.Frame) {
 			return
 		}
 	}
-	if !in.live && !in.link.filter.Match(f.Data, f.WireLen) {
-		return
+	unfiltered := !in.live
+	if unfiltered && !in.link.all {
+		if !in.link.filter.Match(f.Data, f.WireLen) {
+			return
+		}
+		unfiltered = false
 	}
 	// Decode where it will lie, which is right unless there are several shards.
 	b := in.batches[0]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
-	if !in.link.counts(f, &next.Segment, err) {
+	if unfiltered && !in.link.takes(f, &next.Segment, err) || !in.link.counts(f, &next.Segment, err) {
 		return
 	}
 	if err != nil {

@@ -33,6 +33,7 @@ type link struct {
 	// bare is the filter for frames without their IPv6 extension headers; nil
 	// where it is not needed.
 	bare    *filter.Program
+	all     bool // the rule is for all TCP, and frames are of Ethernet: see takes
 	scratch [512]byte
 }
 
@@ -41,7 +42,10 @@ func (r *Rule) newLink(t packet.LinkType) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &link{decoder: packet.Decoder{Link: t, P0f: r.P0f}, filter: take, bare: bare}, nil
+	return &link{
+		decoder: packet.Decoder{Link: t, P0f: r.P0f}, filter: take, bare: bare,
+		all: r.Expr == "" && r.Program == nil && t == packet.LinkEthernet,
+	}, nil
 }
 
 // Kernel returns the rule as a program for a packet socket whose frames are of
@@ -128,6 +132,25 @@ func tagged(text string, tags int) string {
 		return text
 	}
 	return "(" + text + ") or (vlan and (" + tagged(text, tags-1) + "))"
+}
+
+// takes asks the filter for all TCP. Most frames it need not: it takes what
+// decodes and is what its EtherType says, without tags and extension headers.
+func (l *link) takes(f *capture.Frame, s *packet.Segment, err error) bool {
+	const tagless, ipv4, ipv6 = 14, 0x0800, 0x86dd
+	if err == nil && s.ExtLen == 0 && s.PayloadOff == tagless+uint16(s.HeaderLen) {
+		switch binary.BigEndian.Uint16(f.Data[tagless-2:]) {
+		case ipv4:
+			if s.Version == 4 {
+				return true
+			}
+		case ipv6:
+			if s.Version == 6 {
+				return true
+			}
+		}
+	}
+	return l.filter.Match(f.Data, f.WireLen)
 }
 
 // counts reports whether a frame counts that the filter took.

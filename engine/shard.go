@@ -13,6 +13,7 @@ type shard struct {
 	mu    sync.Mutex
 	table *host.Table
 	said  *tales // observations not handed over yet; nil without observers
+	most  int    // of them
 	tell  *teller
 
 	_ [64]byte // no two locks in one cache line
@@ -22,8 +23,8 @@ type shard struct {
 func (s *shard) Observe(o *host.Observation) {
 	switch {
 	case !s.tell.wants(o):
-	case len(s.said.list) < talesMost/len(s.tell.shards):
-		s.said.add(o)
+	case len(s.said.list) < s.most:
+		s.said.add(o, s.table.Frames())
 	default:
 		s.tell.lost.Add(1)
 	}

@@ -2,14 +2,11 @@ package engine
 
 import (
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const (
@@ -32,11 +29,11 @@ type teller struct {
 	shards    []*shard
 	queue     chan *tales
 	spare     chan *tales
-	asleep    atomic.Bool                                 // until it is handed something
-	waiting   atomic.Int64                                // observations handed over and not told
-	lost      atomic.Uint64                               // observations nobody was told of
-	unwritten atomic.Uint64                               // observations that could not be written
-	lent      struct{ fingerprint, mtu host.Observation } // to the observers, one at a time
+	asleep    atomic.Bool   // until it is handed something
+	waiting   atomic.Int64  // observations handed over and not told
+	lost      atomic.Uint64 // observations nobody was told of
+	unwritten atomic.Uint64 // observations that could not be written
+	lent      lent
 
 	// Of the goroutine.
 	since   time.Time // something is told and not flushed, or zero
@@ -52,66 +49,6 @@ type teller struct {
 	sources int           // that run
 	quit    chan struct{} // closed when the last of them has ended
 	done    chan struct{} // closed when all is told
-}
-
-// tales are observations on their way, without what they do not say: all are
-// copied twice, once from the table and once to another core.
-type tales struct {
-	list         []tale
-	fingerprints []fingerprint // of those of SYNs and SYN+ACKs, in order
-	rest         []rest        // the rest of those of rare modules, in order
-}
-
-// tale is what all observations have, and all of an MTU's.
-type tale struct {
-	module         host.Module
-	role           host.Role
-	mtu            uint32
-	at             int64
-	client, server netip.AddrPort
-	link           string
-}
-
-// fingerprint is what observations of SYNs and SYN+ACKs have.
-type fingerprint struct {
-	segment packet.Segment
-	match   signature.Match
-}
-
-// rest is an observation with what it refers to.
-type rest struct {
-	host.Observation
-	raw []byte
-}
-
-// add takes a copy of an observation.
-func (t *tales) add(o *host.Observation) {
-	one := longer(&t.list)
-	one.module, one.role, one.at = o.Module, o.Role, o.At
-	one.client, one.server = o.Client, o.Server
-	switch o.Module {
-	case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
-		f := longer(&t.fingerprints)
-		f.segment, f.match = *o.Segment, o.Match
-	case host.MTU:
-		one.mtu, one.link = uint32(o.MTU), o.Link
-	default:
-		r := longer(&t.rest)
-		r.Observation = *o
-		r.raw = append(r.raw[:0], o.HTTP.RawSig...)
-		r.HTTP.RawSig = r.raw
-	}
-}
-
-// longer makes a list longer by one, whose old content may still be there.
-func longer[T any](list *[]T) *T {
-	n := len(*list)
-	if n < cap(*list) {
-		*list = (*list)[:n+1]
-	} else {
-		*list = append(*list, *new(T))
-	}
-	return &(*list)[n]
 }
 
 func newTeller(observers []Observer, log *slog.Logger) *teller {
@@ -158,7 +95,7 @@ func (t *teller) recycle(some *tales) {
 	if cap(some.list) > 4*talesSize {
 		return
 	}
-	some.list, some.fingerprints, some.rest = some.list[:0], some.fingerprints[:0], some.rest[:0]
+	some.clear()
 	select {
 	case t.spare <- some:
 	default:
@@ -285,38 +222,12 @@ func (t *teller) fetch() (found bool) {
 }
 
 func (t *teller) tell(some *tales) {
-	fingerprints, others := some.fingerprints, some.rest
-	for i := range some.list {
-		var o *host.Observation
-		switch one := &some.list[i]; one.module {
-		case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
-			o = &t.lent.fingerprint
-			one.fill(o)
-			o.Segment, o.Match = &fingerprints[0].segment, fingerprints[0].match
-			fingerprints = fingerprints[1:]
-		case host.MTU:
-			o = &t.lent.mtu
-			one.fill(o)
-			o.MTU, o.Link = int(one.mtu), one.link
-		default:
-			o = &others[0].Observation
-			others = others[1:]
-		}
-		for _, obs := range t.observers {
-			obs.Observe(o)
-		}
-	}
+	some.each(&t.lent, t.observers)
 	t.waiting.Add(-int64(len(some.list)))
 	if len(some.list) > 0 && t.since.IsZero() {
 		t.since = time.Now()
 	}
 	t.recycle(some)
-}
-
-// fill sets what all observations have.
-func (t *tale) fill(o *host.Observation) {
-	o.Module, o.Role, o.At = t.module, t.role, t.at
-	o.Client, o.Server = t.client, t.server
 }
 
 // flush has the observers write.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/mxprint/mxprint/host"
@@ -21,16 +20,21 @@ type Log struct {
 	// (rewritten=), and an uptime that means nothing (reliable=no).
 	Doubts bool
 
-	w      io.Writer
-	zone   *time.Location
-	buf    []byte
-	second int64  // the second that stamp shows
-	stamp  []byte // "[2026/11/23 09:25:17] mod="
-	ends   ends
-	raw    signature.RawMemo
-	end    string // of a line
-	lost   int    // lines since the last Flush, because of
-	err    error
+	w     io.Writer
+	zone  *time.Location
+	buf   []byte
+	heads [host.HTTPResponse + 1]head // by module
+	ends  ends
+	raw   signature.RawMemo
+	end   string // of a line
+	lost  int    // lines since the last Flush, because of
+	err   error
+}
+
+// head is how the lines of one module begin.
+type head struct {
+	second int64  // that text shows
+	text   []byte // "[2026/11/23 09:25:17] mod=syn"
 }
 
 // writeAt is how many gathered bytes are written without waiting for a Flush.
@@ -38,18 +42,19 @@ const writeAt = 64 << 10
 
 // NewLog returns a Log that writes to w, with times of the local zone.
 func NewLog(w io.Writer) *Log {
-	return &Log{w: w, zone: time.Local, second: math.MinInt64, end: "\n"}
+	return &Log{w: w, zone: time.Local, end: "\n"}
 }
 
 // Observe adds one line.
 func (l *Log) Observe(o *host.Observation) {
-	if sec := o.At / 1e6; sec != l.second {
-		l.second = sec
-		l.stamp = time.Unix(sec, 0).In(l.zone).AppendFormat(l.stamp[:0], "[2006/01/02 15:04:05] mod=")
+	h := &l.heads[o.Module]
+	if second := o.At / 1e6; second != h.second || len(h.text) == 0 {
+		h.second = second
+		h.text = time.Unix(second, 0).In(l.zone).AppendFormat(h.text[:0], "[2006/01/02 15:04:05] mod=")
+		h.text = append(h.text, o.Module.String()...)
 	}
-	b := append(l.buf, l.stamp...)
-	b = append(b, o.Module.String()...)
-	b = l.ends.append(b, o.Client, o.Server)
+	b := append(l.buf, h.text...)
+	b = l.ends.append(b, &o.Client, &o.Server)
 	if o.Role == host.Client {
 		b = append(b, "|subj=cli"...)
 	} else {
@@ -259,9 +264,9 @@ func appendParams(b []byte, o *host.Observation) []byte {
 		b = append(b, "excess_dist "...)
 	}
 	if dscp := o.Segment.DSCP; dscp != 0 {
-		const hex = "0123456789abcdef"
+		digits := hexPairs[dscp]
 		b = append(b, "tos:0x"...)
-		b = append(b, hex[dscp>>4], hex[dscp&15], ' ')
+		b = append(b, byte(digits), byte(digits>>8), ' ')
 	}
 	return endWords(b, start)
 }

@@ -7,18 +7,32 @@ import (
 
 // appendNumber is strconv.AppendInt for small numbers.
 func appendNumber(b []byte, n int) []byte {
-	if n < 0 || n > 99_999 {
+	switch {
+	case n < 0 || n > 99_999:
 		return strconv.AppendInt(b, int64(n), 10)
+	case n < 10:
+		return append(b, '0'+byte(n))
+	case n < 100:
+		p := &pairs[n]
+		return append(b, p[0], p[1])
+	case n < 1000:
+		p := &pairs[n%100]
+		return append(b, '0'+byte(n/100), p[0], p[1])
+	case n < 10_000:
+		p, q := &pairs[n/100], &pairs[n%100]
+		return append(b, p[0], p[1], q[0], q[1])
 	}
-	var digits [5]byte
-	i := len(digits) - 1
-	for ; n > 9; i-- {
-		digits[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	digits[i] = '0' + byte(n)
-	return append(b, digits[i:]...)
+	p, q := &pairs[n/100%100], &pairs[n%100]
+	return append(b, '0'+byte(n/10_000), p[0], p[1], q[0], q[1])
 }
+
+// pairs are the numbers below 100 with two digits.
+var pairs = func() (all [100][2]byte) {
+	for i := range all {
+		all[i] = [2]byte{'0' + byte(i/10), '0' + byte(i%10)}
+	}
+	return all
+}()
 
 // appendHundredths appends a number with two decimals, rounded exactly and to
 // even, as p0f's printf does. strconv takes its long way for that.
@@ -39,20 +53,6 @@ func appendHundredths(b []byte, f float64) []byte {
 	if rest > half || rest == half && n&1 == 1 {
 		n++
 	}
-	b = strconv.AppendUint(b, n/100, 10)
-	return append(b, '.', '0'+byte(n/10%10), '0'+byte(n%10))
-}
-
-// appendGroup appends two bytes in hexadecimal, without zeros in front.
-func appendGroup(b []byte, high, low byte) []byte {
-	const hex = "0123456789abcdef"
-	switch {
-	case high > 15:
-		return append(b, hex[high>>4], hex[high&15], hex[low>>4], hex[low&15])
-	case high > 0:
-		return append(b, hex[high], hex[low>>4], hex[low&15])
-	case low > 15:
-		return append(b, hex[low>>4], hex[low&15])
-	}
-	return append(b, hex[low])
+	b, p := appendNumber(b, int(n/100)), &pairs[n%100]
+	return append(b, '.', p[0], p[1])
 }

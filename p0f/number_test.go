@@ -1,9 +1,13 @@
 package p0f
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -22,10 +26,33 @@ func TestHundredths(t *testing.T) {
 	}
 }
 
-func TestGroup(t *testing.T) {
-	for n := range 1 << 16 {
-		if got, want := string(appendGroup(nil, byte(n>>8), byte(n))), fmt.Sprintf("%x", n); got != want {
-			t.Errorf("appendGroup(%#x) = %s, want %s", n, got, want)
+func TestNumber(t *testing.T) {
+	numbers := []int{math.MinInt, -100_000, -1, 123_456, math.MaxInt}
+	for n := range 101_000 {
+		numbers = append(numbers, n)
+	}
+	for _, n := range numbers {
+		if got, want := string(appendNumber(nil, n)), strconv.Itoa(n); got != want {
+			t.Errorf("appendNumber(%d) = %s", n, got)
 		}
+	}
+}
+
+// TestIPv6: every group, at every place, as it is without zeros in front.
+func TestIPv6(t *testing.T) {
+	for n := range 1 << 16 {
+		for place := range 8 {
+			var ip [16]byte
+			want := bytes.Repeat([]byte("0:"), 8)
+			want = slices.Replace(want, 2*place, 2*place+1, fmt.Appendf(nil, "%x", n)...)
+			binary.BigEndian.PutUint16(ip[2*place:], uint16(n))
+			if got, want := string(appendIPv6([]byte("|"), ip)), "|"+string(want[:len(want)-1]); got != want {
+				t.Fatalf("%s, want %s", got, want)
+			}
+		}
+	}
+	const longest = "1111:2222:3333:4444:5555:6666:7777:8888"
+	if got := string(appendIPv6(nil, netip.MustParseAddr(longest).As16())); got != longest {
+		t.Errorf("%s, want %s", got, longest)
 	}
 }

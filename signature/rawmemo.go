@@ -41,14 +41,19 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, mult Multiple) []byte {
 		m.slots = make([]rawText, rawSlots)
 	}
 	k := rawKindOf(s, mult)
-	slot := &m.slots[k.place()]
+	at := k.place()
+	slot, other := &m.slots[at], &m.slots[at^1]
 	dst = appendOrigin(dst, s)
 	if slot.kind.is(&k) {
 		return append(dst, slot.text[:slot.n]...)
 	}
+	if other.kind.is(&k) {
+		return append(dst, other.text[:other.n]...)
+	}
 	from := len(dst)
 	dst = appendKind(dst, s, mult)
 	if text := dst[from:]; len(text) <= rawLen {
+		*other = *slot // the neighbour keeps what the slot had before
 		slot.kind, slot.n = k, uint8(copy(slot.text[:], text))
 	}
 	return dst

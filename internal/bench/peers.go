@@ -172,17 +172,17 @@ type engineRun struct {
 }
 
 func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
-	counts := counter{}
-	observers := []engine.Observer{counts}
+	counts := make(counter)
+	var observer engine.Observer = counts
 	if r.log {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
 			return tally{}, err
 		}
 		defer null.Close()
-		observers = append(observers, all{p0f.NewLog(null)})
+		observer = report{p0f.NewLog(null), counts}
 	}
-	e := engine.New(engine.Config{Observers: observers})
+	e := engine.New(engine.Config{Observers: []engine.Observer{observer}})
 	if r.file == "" {
 		begin := cpuTime()
 		if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {
@@ -212,14 +212,14 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	}
 	decoder := packet.Decoder{Link: packet.LinkEthernet}
 	matcher := signature.NewMatcher(r.db)
-	counts := counter{}
+	counts := make(counter)
 	var s packet.Segment
 	begin := cpuTime()
 	for i := range frames.frames {
 		if f := frames.frame(i); decoder.Decode(f.Data, f.WireLen, &s) == nil && s.Type == packet.SYN {
 			var m signature.Match
 			matcher.Match(signature.Request, &s, 0, &m)
-			counts[labelOf(&m)]++
+			counts.add(&m)
 		}
 	}
 	return counts.tally(cpuTime()-begin, frames)
@@ -230,10 +230,12 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 // their caller too.
 type counter map[*signature.Label]int
 
+func (c counter) add(m *signature.Match) { c[labelOf(m)]++ }
+
 // Wants implements engine.Chooser.
 func (c counter) Wants(o *host.Observation) bool {
 	if o.Segment != nil {
-		c[labelOf(&o.Match)]++
+		c.add(&o.Match)
 	}
 	return false
 }
@@ -244,11 +246,19 @@ func (c counter) Observe(*host.Observation) {}
 // Flush implements engine.Observer.
 func (c counter) Flush() (int, error) { return 0, nil }
 
-// all is a log that wants everything, and lets a counter choose too.
-type all struct{ *p0f.Log }
+// report is a log that counts too.
+type report struct {
+	*p0f.Log
+	counts counter
+}
 
-// Wants implements engine.Chooser.
-func (all) Wants(*host.Observation) bool { return true }
+// Observe implements engine.Observer.
+func (r report) Observe(o *host.Observation) {
+	if o.Segment != nil {
+		r.counts.add(&o.Match)
+	}
+	r.Log.Observe(o)
+}
 
 func labelOf(m *signature.Match) *signature.Label {
 	if m.Sig == nil {
