@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,6 +188,48 @@ func TestRuleLinks(t *testing.T) {
 			if hosts := e.Stats().Hosts; !p0f && hosts == 0 {
 				t.Errorf("%s: no host is known", tt.name)
 			}
+		}
+	}
+}
+
+// TestTakes: the shortcut past the filter for all TCP agrees with it, whatever
+// a frame holds where headers stand.
+func TestTakes(t *testing.T) {
+	frames := [][]byte{
+		labFrame(t).Data, labSYN6(t, 25), extend(labSYN6(t, 25), 0),
+		slices.Concat(labFrame(t).Data[:12], []byte{0x81, 0, 0, 42}, labFrame(t).Data[12:]),
+	}
+	values := []byte{0, 6, 8, 0x40, 0x45, 0x60, 0x81, 0x86, 0xdd, 0xff}
+	for _, p0f := range []bool{false, true} {
+		l, err := (&Rule{P0f: p0f}).newLink(packet.LinkEthernet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, left := 0, 0
+		for _, frame := range frames {
+			for at := range min(len(frame), 64) {
+				for _, second := range []int{12, 13, 14, 20, 23} {
+					for _, v := range values {
+						data := slices.Clone(frame)
+						data[at], data[second] = v, values[(at+int(v))%len(values)]
+						f := &capture.Frame{Data: data, WireLen: len(data), Link: packet.LinkEthernet}
+						var s packet.Segment
+						err := l.decoder.Decode(f.Data, f.WireLen, &s)
+						got, want := l.takes(f, &s, err), l.filter.Match(f.Data, f.WireLen)
+						if got != want {
+							t.Fatalf("P0f %v: takes %v, the filter says %v\n%x", p0f, got, want, data)
+						}
+						if want {
+							taken++
+						} else {
+							left++
+						}
+					}
+				}
+			}
+		}
+		if taken == 0 || left == 0 {
+			t.Errorf("P0f %v: %d frames taken and %d not: want some of both", p0f, taken, left)
 		}
 	}
 }
