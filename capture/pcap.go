@@ -101,8 +101,8 @@ func newWindow(r io.Reader) *window {
 
 func (w *window) offset() int64 { return w.consumed }
 
-// fill has at least n bytes left, maxFrame and a header at most, which stay
-// valid until the next call. It returns io.EOF where there is none, and
+// fill sees to it that n bytes are left, maxFrame and a header at most, which
+// stay valid until the next call. It returns io.EOF where there is none, and
 // io.ErrUnexpectedEOF where there are fewer.
 func (w *window) fill(n int) error {
 	if len(w.left) >= n {
@@ -111,6 +111,7 @@ func (w *window) fill(n int) error {
 	return w.more(n)
 }
 
+// more reads until n bytes are left.
 func (w *window) more(n int) error {
 	for empty := 0; len(w.left) < n; {
 		if cap(w.left) < cap(w.buf) { // it begins behind the beginning

@@ -68,18 +68,14 @@ func (in *input) frame(f *capture.Frame) {
 			return
 		}
 	}
-	unfiltered := !in.live
-	if unfiltered && !in.link.all {
-		if !in.link.filter.Match(f.Data, f.WireLen) {
-			return
-		}
-		unfiltered = false
+	if !in.live && !in.link.late && !in.link.filter.Match(f.Data, f.WireLen) {
+		return
 	}
 	// Decode where it will lie, which is right unless there are several shards.
 	b := in.batches[0]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
-	if unfiltered && !in.link.takes(f, &next.Segment, err) || !in.link.counts(f, &next.Segment, err) {
+	if in.link.late && !in.link.takes(f, &next.Segment, err) || !in.link.counts(f, &next.Segment, err) {
 		return
 	}
 	if err != nil {
@@ -149,7 +145,7 @@ func (in *input) use(t packet.LinkType) bool {
 		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
 		return false
 	}
-	l.decoder.HeadersOnly = in.live
+	l.decoder.HeadersOnly, l.late = in.live, l.late && !in.live
 	if in.links == nil {
 		in.links = make(map[packet.LinkType]*link)
 	}

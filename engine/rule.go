@@ -33,7 +33,7 @@ type link struct {
 	// bare is the filter for frames without their IPv6 extension headers; nil
 	// where it is not needed.
 	bare    *filter.Program
-	all     bool // the rule is for all TCP, and frames are of Ethernet: see takes
+	late    bool // the filter is for all TCP, and asked behind the decoder: see takes
 	scratch [512]byte
 }
 
@@ -44,7 +44,7 @@ func (r *Rule) newLink(t packet.LinkType) (*link, error) {
 	}
 	return &link{
 		decoder: packet.Decoder{Link: t, P0f: r.P0f}, filter: take, bare: bare,
-		all: r.Expr == "" && r.Program == nil && t == packet.LinkEthernet,
+		late: r.Expr == "" && r.Program == nil && t == packet.LinkEthernet,
 	}, nil
 }
 
@@ -139,15 +139,9 @@ func tagged(text string, tags int) string {
 func (l *link) takes(f *capture.Frame, s *packet.Segment, err error) bool {
 	const tagless, ipv4, ipv6 = 14, 0x0800, 0x86dd
 	if err == nil && s.ExtLen == 0 && s.PayloadOff == tagless+uint16(s.HeaderLen) {
-		switch binary.BigEndian.Uint16(f.Data[tagless-2:]) {
-		case ipv4:
-			if s.Version == 4 {
-				return true
-			}
-		case ipv6:
-			if s.Version == 6 {
-				return true
-			}
+		kind := binary.BigEndian.Uint16(f.Data[tagless-2:])
+		if kind == ipv4 && s.Version == 4 || kind == ipv6 && s.Version == 6 {
+			return true
 		}
 	}
 	return l.filter.Match(f.Data, f.WireLen)

@@ -209,9 +209,9 @@ func TestTakes(t *testing.T) {
 		for _, frame := range frames {
 			for at := range min(len(frame), 64) {
 				for _, second := range []int{12, 13, 14, 20, 23} {
-					for _, v := range values {
+					for n := range len(values) * len(values) {
 						data := slices.Clone(frame)
-						data[at], data[second] = v, values[(at+int(v))%len(values)]
+						data[at], data[second] = values[n/len(values)], values[n%len(values)]
 						f := &capture.Frame{Data: data, WireLen: len(data), Link: packet.LinkEthernet}
 						var s packet.Segment
 						err := l.decoder.Decode(f.Data, f.WireLen, &s)

@@ -221,6 +221,7 @@ func (t *teller) fetch() (found bool) {
 	return found
 }
 
+// tell has the observers told, and keeps the list for others.
 func (t *teller) tell(some *tales) {
 	some.each(&t.lent, t.observers)
 	t.waiting.Add(-int64(len(some.list)))

@@ -54,7 +54,9 @@ type cost struct {
 	rss  int64 // KiB, at the most
 }
 
-const rounds = 5 // runs of mxprint before p0f's, which takes minutes and is one, and as many after it
+// rounds is how often things run. p0f, which takes minutes for a file, reads it
+// once, between as many runs of mxprint and as many more.
+const rounds = 5
 
 // compare adds a row and returns what p0f's run took. Both use the same
 // database, and their logs must be the same.

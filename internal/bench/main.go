@@ -60,6 +60,9 @@ func run(ctx context.Context, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	if err := checkPart(*only, *write != ""); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "mxprint-bench-")
 	if err != nil {
 		return err
@@ -81,6 +84,23 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return b.writeInto(*write)
+}
+
+// checkPart reports what is wrong with a part that is named, or none.
+func checkPart(name string, write bool) error {
+	if name == "" {
+		return nil
+	}
+	for _, p := range parts {
+		switch {
+		case p.name != name:
+		case write && !p.alone:
+			return fmt.Errorf("-only %s -write: the document's table has all parts: leave -only or -write away", name)
+		default:
+			return nil
+		}
+	}
+	return fmt.Errorf("-only %s: want one of %s", name, partNames())
 }
 
 func partNames() string {
