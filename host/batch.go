@@ -47,17 +47,24 @@ func (t *Table) updateAll(batch []Input) {
 }
 
 // warm brings index slots, host records and their neighbours in age into the
-// cache, in rounds of looks of which none waits for another. It changes nothing.
+// cache, in rounds of looks of which none waits for another, and what makes room
+// for addresses not known. It changes nothing.
 func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 	var records [together]uint32
 	var sum uint32
+	unknown := 0
 	for i := range batch {
 		records[i] = none
 		if in := &batch[i]; in.Decoded && in.Segment.Type == packet.SYN {
 			if s := t.hosts.place(hashes[i]); s.hash == hashes[i] {
 				records[i] = s.n
+			} else {
+				unknown++
 			}
 		}
+	}
+	if unknown > 0 && t.full() {
+		sum += t.hosts.lookAtOldest(unknown)
 	}
 	for _, n := range records[:len(batch)] {
 		if n == none {
@@ -68,6 +75,17 @@ func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 		sum += t.hosts.age.at(l.older).newer + t.hosts.age.at(l.newer).older
 	}
 	t.warmth = sum
+}
+
+// lookAtOldest looks at what forgetting so many of the oldest hosts will need,
+// and who gets their records.
+func (h *hosts) lookAtOldest(count int) (sum uint32) {
+	for n := h.age.oldest(unproven); n != none && count > 0; count-- {
+		r := h.at(n)
+		sum += h.place(r.hash).n + r.client.last.ts1
+		n = h.age.newer(n)
+	}
+	return sum
 }
 
 // warmOldest is warm for the clients of the oldest flows, which are to go: their

@@ -107,6 +107,7 @@ func (x *index) insert(n, hash uint32) {
 	if 3*x.used >= 2*len(x.slots) {
 		old := x.slots
 		x.slots = make([]slot, 2*len(old))
+		x.touchPages()
 		for _, s := range old {
 			if s.n != none {
 				x.put(s)
@@ -115,6 +116,15 @@ func (x *index) insert(n, hash uint32) {
 	}
 	x.used++
 	x.put(slot{hash, n})
+}
+
+// touchPages writes to every page: one that is read first faults twice, and the
+// second time interrupts the other cores.
+func (x *index) touchPages() {
+	const slotsOfPage = 4096 / 8
+	for i := 0; i < len(x.slots); i += slotsOfPage {
+		x.slots[i] = slot{}
+	}
 }
 
 func (x *index) put(s slot) {
