@@ -25,17 +25,48 @@ func (f Fanout) Worker(src, dst netip.AddrPort, n int) int {
 	if dst.Port() > src.Port() {
 		client = dst.Addr()
 	}
-	var sum uint32
 	if client.Is4() {
 		b := client.As4()
-		sum = binary.BigEndian.Uint32(b[:])
-	} else {
-		b := client.As16()
-		for i := 0; i < len(b); i += 4 {
-			sum ^= binary.BigEndian.Uint32(b[i:])
-		}
+		return f.of(b[:], n)
+	}
+	b := client.As16()
+	return f.of(b[:], n)
+}
+
+// of returns which of n workers an address goes to.
+func (f Fanout) of(client []byte, n int) int {
+	var sum uint32
+	for ; len(client) >= 4; client = client[4:] {
+		sum ^= binary.BigEndian.Uint32(client)
 	}
 	return int(sum * f.factor >> 16 % uint32(n))
+}
+
+// Packet is Worker for a packet that is not decoded, from its IP header on. It
+// is not ok where what is there is no IPv4, and no IPv6 with TCP behind the
+// header, or too short.
+func (f Fanout) Packet(ip []byte, n int) (worker int, ok bool) {
+	const (
+		least, addr4, addr6, header6 = 20, 12, 8, 40
+		tcp                          = 6
+	)
+	if len(ip) < least {
+		return 0, false
+	}
+	addr, size, ports := addr4, 4, int(ip[0]&15)*4
+	switch {
+	case ip[0]>>4 == 6 && ip[6] == tcp:
+		addr, size, ports = addr6, 16, header6
+	case ip[0]>>4 != 4:
+		return 0, false
+	}
+	if len(ip) < max(ports, least)+4 {
+		return 0, false
+	}
+	if binary.BigEndian.Uint16(ip[ports+2:]) > binary.BigEndian.Uint16(ip[ports:]) {
+		addr += size
+	}
+	return f.of(ip[addr:addr+size], n), true
 }
 
 // Classic BPF, as the kernel runs it on a packet whose IP header starts at net.

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"testing"
@@ -23,25 +22,6 @@ func openRings(t testing.TB, ns *lab.NetNS, cfg Config, n int, f Fanout) []*Ring
 		t.Cleanup(func() { r.Close() })
 	}
 	return rings
-}
-
-// between is a TCP segment from one end to another.
-func between(src, dst netip.AddrPort) []byte {
-	f := synFrame(25, 1)
-	if src.Addr().Is6() {
-		ip := make([]byte, 40, 40+len(f)-34)
-		ip[0], ip[5], ip[6], ip[7] = 0x60, 40, 6, 64
-		copy(ip[8:], src.Addr().AsSlice())
-		copy(ip[24:], dst.Addr().AsSlice())
-		f = append(append(f[:12:12], 0x86, 0xdd), append(ip, f[34:]...)...)
-	} else {
-		copy(f[26:], src.Addr().AsSlice())
-		copy(f[30:], dst.Addr().AsSlice())
-	}
-	tcp := f[len(f)-40:]
-	binary.BigEndian.PutUint16(tcp, src.Port())
-	binary.BigEndian.PutUint16(tcp[2:], dst.Port())
-	return f
 }
 
 // TestFanout: the kernel hands every packet, in both directions and of both IP

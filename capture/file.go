@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync/atomic"
 
@@ -66,7 +67,7 @@ type File struct {
 	frame  Frame
 	err    error // what ended the reading
 
-	closed atomic.Bool
+	closed *atomic.Bool // shared with what Again returned
 }
 
 // A format is the inside of a capture file.
@@ -99,14 +100,22 @@ func OpenFile(path string) (*File, error) {
 
 // newFile reads the header. It closes nothing on error.
 func newFile(path string, rc io.ReadCloser) (*File, error) {
-	f := &File{path: path, rc: rc}
-	in := newWindow(rc)
+	f := &File{path: path, rc: rc, closed: new(atomic.Bool)}
+	if err := f.open(rc); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// open reads the header.
+func (f *File) open(r io.Reader) error {
+	in := newWindow(r)
 	start, err := in.peek(4)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("capture: %w", err)
+		return fmt.Errorf("capture: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("capture: %s: %w", path, ErrFormat)
+		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
 	}
 	switch magic := binary.LittleEndian.Uint32(start); magic {
 	case magicMicro, magicMicroBig, magicNano, magicNanoBig:
@@ -114,16 +123,31 @@ func newFile(path string, rc io.ReadCloser) (*File, error) {
 	case magicNG:
 		f.format, err = newPcapNG(in)
 	default:
-		return nil, fmt.Errorf("capture: %s: %w", path, ErrFormat)
+		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = errCutHeader
 	}
 	if err != nil {
-		return nil, f.damage(err)
+		return f.damage(err)
 	}
 	f.good = f.format.offset()
-	return f, nil
+	return nil
+}
+
+// Again returns another File that reads the same from its beginning, so that
+// several goroutines can share its frames. To close one of them closes all. It
+// is ErrUnsupported where the file is a pipe or a device, or reading has begun.
+func (f *File) Again() (*File, error) {
+	at, ok := f.rc.(io.ReaderAt)
+	if !ok || f.pipe || f.frames > 0 || f.err != nil {
+		return nil, fmt.Errorf("capture: %s: %w: reading it twice at a time", f.path, errors.ErrUnsupported)
+	}
+	g := &File{path: f.path, rc: f.rc, closed: f.closed}
+	if err := g.open(io.NewSectionReader(at, 0, math.MaxInt64)); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // Read hands over up to 1024 frames, or those that a pipe has ready; see

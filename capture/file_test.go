@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,6 +100,10 @@ func readAll(name string, file []byte) (frames []Frame, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return readToEnd(f)
+}
+
+func readToEnd(f *File) (frames []Frame, err error) {
 	for err == nil {
 		err = f.Read(context.Background(), func(f *Frame) {
 			c := *f
@@ -421,6 +426,76 @@ func TestFileErrorsAndClose(t *testing.T) {
 	}
 	defer f.Close()
 	f.Read(context.Background(), func(*Frame) { panic("caller's own") })
+}
+
+// openFile opens a capture file until the test ends.
+func openFile(t testing.TB, path string) *File {
+	t.Helper()
+	f, err := OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestFileAgain: several goroutines read one file, each all of it, until one of
+// them closes it for all.
+func TestFileAgain(t *testing.T) {
+	files := seedFiles(t)
+	files["damaged"] = files["pcap"][:len(files["pcap"])-1]
+	for name, file := range files {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want, wantErr := readAll(path, file)
+		readers := []*File{openFile(t, path)}
+		for range 3 {
+			again, err := readers[0].Again()
+			if err != nil {
+				t.Fatalf("%s: Again: %v", name, err)
+			}
+			readers = append(readers, again)
+		}
+		got, errs := make([][]Frame, len(readers)), make([]error, len(readers))
+		var wg sync.WaitGroup
+		for i, r := range readers {
+			wg.Go(func() { got[i], errs[i] = readToEnd(r) })
+		}
+		wg.Wait()
+		for i := range readers {
+			if diff := cmp.Diff(want, got[i], cmpopts.EquateEmpty()); diff != "" || fmt.Sprint(errs[i]) != fmt.Sprint(wantErr) {
+				t.Errorf("%s, reader %d: %v, want %v; frames (-want +got)\n%s", name, i, errs[i], wantErr, diff)
+			}
+		}
+		if _, err := readers[0].Again(); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: Again at the end = %v, want %v", name, err, errors.ErrUnsupported)
+		}
+	}
+
+	path := filepath.Join(t.TempDir(), "F")
+	if err := os.WriteFile(path, seedFiles(t)["pcap"], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first := openFile(t, path)
+	second, err := first.Again()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	for _, f := range []*File{first, second} {
+		if err := f.Read(context.Background(), nil); err != ErrClosed {
+			t.Errorf("Read after Close = %v", err)
+		}
+	}
+	null, err := newFile("/dev/null", io.NopCloser(bytes.NewReader(seedFiles(t)["pcap"])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := null.Again(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Again of a stream = %v, want %v", err, errors.ErrUnsupported)
+	}
 }
 
 // Other people's captures, where they are at hand.
