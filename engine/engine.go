@@ -103,9 +103,19 @@ func New(cfg Config) *Engine {
 // a file), fails, or ctx does (nil too). Several sources may run at one time.
 // Run does not close the source.
 func (e *Engine) Run(ctx context.Context, src capture.Source) error {
-	in := newInput(e, src)
 	e.tell.start()
 	defer e.tell.stop()
+	if err := e.runParts(ctx, src); err != nil {
+		return e.fail(err)
+	}
+	return nil
+}
+
+// feed reads a source until it ends, of which only one shard's frames count, or
+// all.
+func (e *Engine) feed(ctx context.Context, src capture.Source, part int) error {
+	in := newInput(e, src)
+	in.part = part
 	in.start()
 	var err error
 	for err == nil && in.err == nil {
@@ -115,11 +125,11 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	in.end()
 	switch {
 	case in.err != nil:
-		return e.fail(in.err)
+		return in.err
 	case errors.Is(err, io.EOF) || ctx.Err() != nil:
 		return nil
 	}
-	return e.fail(err)
+	return err
 }
 
 // fail notes that a source has failed, ends the waiting, and returns err.

@@ -17,8 +17,9 @@ const batchSize = 64
 type input struct {
 	engine  *Engine
 	live    bool     // the kernel has filtered, and cuts frames behind their headers
+	part    int      // the only shard whose frames it takes, or all
 	batches []*batch // by shard
-	pipes   []*pipe  // by shard; none for an interface
+	pipes   []*pipe  // by shard; none for an interface, and for a part of a file
 
 	link   *link // of the last frame
 	links  map[packet.LinkType]*link
@@ -36,9 +37,12 @@ type batch struct {
 // maxPayload is how much payload ends a batch, in bytes.
 const maxPayload = 16 << 10
 
+// all says that an input takes the frames of all shards.
+const all = -1
+
 func newInput(e *Engine, src capture.Source) *input {
 	live, ok := src.(interface{ Live() bool })
-	in := &input{engine: e, live: ok && live.Live()}
+	in := &input{engine: e, live: ok && live.Live(), part: all}
 	for range e.shards {
 		in.batches = append(in.batches, new(batch))
 	}
@@ -47,7 +51,7 @@ func newInput(e *Engine, src capture.Source) *input {
 
 // start has what is read of a file entered beside the reading.
 func (in *input) start() {
-	if in.live {
+	if in.live || in.part != all {
 		return
 	}
 	for _, s := range in.engine.shards {
@@ -68,39 +72,63 @@ func (in *input) frame(f *capture.Frame) {
 			return
 		}
 	}
+	to, known := 0, true
+	if len(in.batches) > 1 {
+		if to, known = in.engine.owner(f); known && in.leaves(to) {
+			return
+		}
+	}
 	if !in.live && !in.link.late && !in.link.filter.Match(f.Data, f.WireLen) {
 		return
 	}
-	// Decode where it will lie, which is right unless there are several shards.
-	b := in.batches[0]
+	// Decode where it will lie, which is right if its shard is known.
+	b := in.batches[to]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
 	if in.link.late && !in.link.takes(f, &next.Segment, err) || !in.link.counts(f, &next.Segment, err) {
 		return
 	}
+	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
+	if !known {
+		if to, next = in.assign(next); next == nil {
+			return
+		}
+		b = in.batches[to]
+	}
 	if err != nil {
 		in.warn(err)
 	}
-	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
-	to := 0
-	if err == nil && len(in.batches) > 1 {
-		if to = in.engine.fanout.Worker(next.Segment.Src, next.Segment.Dst, len(in.batches)); to != 0 {
-			b = in.batches[to]
-			b.all[b.n], next = *next, &b.all[b.n]
-		}
-	}
 	b.n++
-	lent := false
-	if next.Decoded && next.Segment.PayloadLen > 0 {
+	if err == nil && next.Segment.PayloadLen > 0 {
 		next.Payload = payload(f.Data, &next.Segment)
-		if lent = in.pipes == nil; !lent {
+		if !in.live {
 			next.Payload = b.keep(next.Payload)
 		}
 	}
-	if lent || b.n == batchSize || len(b.data) > maxPayload {
+	if b.n == batchSize || len(b.data) > maxPayload || in.live && next.Payload != nil {
 		in.send(to)
 	}
 }
+
+// assign moves a decoded frame to the batch of its shard, or returns nil where
+// it is left to another input.
+func (in *input) assign(f *host.Input) (shard int, moved *host.Input) {
+	if f.Decoded {
+		shard = in.engine.fanout.Worker(f.Segment.Src, f.Segment.Dst, len(in.batches))
+	}
+	if in.leaves(shard) {
+		return shard, nil
+	}
+	b := in.batches[shard]
+	moved = &b.all[b.n]
+	if moved != f {
+		*moved = *f
+	}
+	return shard, moved
+}
+
+// leaves reports whether a shard's frames are left to another input.
+func (in *input) leaves(shard int) bool { return in.part != all && in.part != shard }
 
 // keep copies payload into a batch.
 func (b *batch) keep(payload []byte) []byte {
@@ -117,7 +145,7 @@ func (in *input) send(to int) {
 		return
 	}
 	in.engine.update(in.engine.shards[to], b.all[:b.n], !in.live)
-	b.n = 0
+	b.n, b.data = 0, b.data[:0]
 }
 
 // flush feeds all that is on its way, and has the observers told.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"github.com/mxprint/mxprint/capture"
@@ -114,7 +115,7 @@ func (s *standIn) open() error {
 		return err
 	}
 	s.engine = engine.New(engine.Config{
-		DB: db, Rule: rule, Observers: observers, Logger: s.log,
+		DB: db, Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,
@@ -136,6 +137,18 @@ func (s *standIn) open() error {
 		s.say("[+] Privileges dropped: uid %d, gid %d, root '%s'.", who.uid, who.gid, who.home)
 	}
 	return nil
+}
+
+// fileWorkers is how many share a capture file at the most: each more spends a
+// larger part of its time on passing over what is the others'.
+const fileWorkers = 4
+
+// workers is one, for p0f's order of all that is shown, unless nothing is.
+func (s *standIn) workers(shows bool) int {
+	if s.opt.File == "" || shows {
+		return 1
+	}
+	return min(runtime.GOMAXPROCS(0), fileWorkers)
 }
 
 func (s *standIn) database() (*signature.DB, error) {
