@@ -68,7 +68,8 @@ type Server struct {
 	Wait time.Duration
 
 	// WriteTimeout is how long the answers to one read may wait for a client to
-	// make room for them, before the client is dropped; 0 means 5 s.
+	// make room for them, or up to a sixteenth longer, before the client is
+	// dropped; 0 means 5 s.
 	WriteTimeout time.Duration
 
 	// Logger gets a line a second at most of each kind; nil means none.
@@ -172,6 +173,7 @@ type serving struct {
 	maxConns     int64
 	wait         time.Duration
 	writeTimeout time.Duration
+	last         atomic.Pointer[caller] // who asked last
 
 	wg    sync.WaitGroup
 	mu    sync.Mutex
@@ -300,15 +302,15 @@ func (v *serving) each(f func(net.Conn)) {
 func (v *serving) serve(nc net.Conn, part []byte) {
 	defer v.end(nc)
 	var (
+		c    = newCaller(nc, &v.last)
 		in   = make([]byte, batchSize*QuerySize)
 		have = copy(in, part) // bytes of in that are not answered yet
-		bad  bool             // a bad query of this connection is in the log
 	)
 	for {
-		n, err := nc.Read(in[have:])
+		n, err := c.Read(in[have:])
 		have += n
 		if full := have - have%QuerySize; full > 0 {
-			if !v.answer(nc, in[:full], &bad) {
+			if !v.answer(c, in[:full]) {
 				return
 			}
 			have = copy(in, in[full:have])
@@ -339,7 +341,7 @@ var replies = sync.Pool{New: func() any { return new([batchSize * ResponseSize]b
 
 // answer answers the queries of one read in one write, and reports whether the
 // connection is good for more.
-func (v *serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
+func (v *serving) answer(c *caller, queries []byte) bool {
 	buf := replies.Get().(*[batchSize * ResponseSize]byte)
 	defer replies.Put(buf)
 	out := buf[:0]
@@ -350,7 +352,7 @@ func (v *serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 	for q := queries; len(q) > 0; q = q[QuerySize:] {
 		addr, err := DecodeQuery(q[:QuerySize])
 		if err != nil {
-			v.bad(nc, logged)
+			v.bad(c)
 			out = appendStatus(out, statusBadQuery)
 			continue
 		}
@@ -368,8 +370,8 @@ func (v *serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 		out = AppendResponse(out, n)
 	}
 	v.counters.queries.Add(uint64(len(queries) / QuerySize))
-	nc.SetWriteDeadline(time.Now().Add(v.writeTimeout))
-	if _, err := nc.Write(out); err != nil {
+	c.allow(v.writeTimeout)
+	if _, err := c.Write(out); err != nil {
 		v.unwritten(err)
 		return false
 	}
@@ -377,14 +379,14 @@ func (v *serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 }
 
 // bad counts a bad query, and logs the first of a connection.
-func (v *serving) bad(nc net.Conn, logged *bool) {
+func (v *serving) bad(c *caller) {
 	v.counters.badQueries.Add(1)
-	if *logged {
+	if c.bad {
 		return
 	}
-	*logged = true
+	c.bad = true
 	if ok, more := v.counters.badLines.allow(time.Now()); ok {
-		v.log.Warn("bad query on the socket", "client", nc.RemoteAddr().String(), "suppressed", more)
+		v.log.Warn("bad query on the socket", "client", c.RemoteAddr().String(), "suppressed", more)
 	}
 }
 

@@ -1,0 +1,93 @@
+package p0f
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// lookAgain is how long a read looks again for the next query before its
+	// goroutine sleeps: less than sleeping and being woken takes.
+	lookAgain = 15 * time.Microsecond
+	// soon is how soon the next query has to have come for a read to do that.
+	soon = 2 * lookAgain
+)
+
+// caller is a connection and what is remembered of it.
+type caller struct {
+	net.Conn
+	bad   bool      // a bad query is in the log
+	until time.Time // writes have that long
+
+	// A client that asks one query after the other, while no other client asks
+	// any, finds the server awake.
+	raw   syscall.RawConn // nil: not a socket
+	last  *atomic.Pointer[caller]
+	try   func(fd uintptr) bool // tryRead
+	in    []byte
+	begin time.Time // of the read
+	eager bool      // the last query came soon
+	n     int
+	err   error
+}
+
+// newCaller is the connection among those that share last, who asked last.
+func newCaller(nc net.Conn, last *atomic.Pointer[caller]) *caller {
+	c := &caller{Conn: nc, last: last}
+	if s, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn()
+	}
+	c.try = c.tryRead
+	return c
+}
+
+// Read reads what there is, as net.Conn does.
+func (c *caller) Read(b []byte) (int, error) {
+	if c.raw == nil {
+		return c.Conn.Read(b)
+	}
+	c.in, c.begin = b, time.Now()
+	err := c.raw.Read(c.try)
+	alone := c.last.Load() == c
+	if !alone {
+		c.last.Store(c)
+	}
+	c.in, c.eager = nil, alone && time.Since(c.begin) < soon
+	switch {
+	case err != nil:
+		return 0, err
+	case c.err != nil:
+		return 0, c.err
+	case c.n == 0 && len(b) > 0:
+		return 0, io.EOF
+	}
+	return c.n, nil
+}
+
+// tryRead reads, or says that there is nothing and the goroutine shall sleep.
+func (c *caller) tryRead(fd uintptr) bool {
+	for {
+		c.n, c.err = syscall.Read(int(fd), c.in)
+		switch {
+		case c.err == syscall.EINTR:
+		case c.err != syscall.EAGAIN:
+			return true
+		case !c.eager || c.last.Load() != c || time.Since(c.begin) > lookAgain:
+			c.eager = false // once it has slept, it does not look again
+			return false
+		}
+	}
+}
+
+// allow gives the next write so long, and up to a sixteenth more, so that the
+// deadline is not moved for each answer.
+func (c *caller) allow(timeout time.Duration) {
+	now := time.Now()
+	if c.until.Sub(now) < timeout {
+		c.until = now.Add(timeout + timeout/16)
+		c.SetWriteDeadline(c.until)
+	}
+}
