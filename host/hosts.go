@@ -15,7 +15,7 @@ type hosts struct {
 	index
 	age    ages
 	counts [2]int   // of each list
-	last   struct { // the last destination: most packets go to one mail server
+	last   struct { // the server of the last SYN: most packets are from or for it
 		addr netip.Addr
 		found
 	}
@@ -123,13 +123,21 @@ func (r *hostRec) is(a netip.Addr) bool {
 	return r.v6 && r.addr == a.As16()
 }
 
-// findAgain finds an address that is likely to be the last one's.
-func (h *hosts) findAgain(a netip.Addr) found {
-	if h.last.n == none || h.last.addr != a {
-		h.last.addr, h.last.hash = a, h.hashOf(a)
-		h.last.n = h.find(a, h.last.hash)
+// search finds an address by its hash, or at once if it is the last server's.
+func (h *hosts) search(a netip.Addr, hash uint32) found {
+	if h.last.n != none && h.last.addr == a {
+		return h.last.found
 	}
-	return h.last.found
+	return found{h.find(a, hash), hash}
+}
+
+// searchServer finds an address that is likely to be the last server's.
+func (h *hosts) searchServer(a netip.Addr) found {
+	if h.last.n != none && h.last.addr == a {
+		return h.last.found
+	}
+	hash := h.hashOf(a)
+	return found{h.find(a, hash), hash}
 }
 
 // add makes a record for an address that has none.

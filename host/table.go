@@ -150,8 +150,8 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 
 // update is Update with the hash of the source's address.
 func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
-	src := found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
-	dst := t.hosts.findAgain(s.Dst.Addr())
+	src := t.hosts.search(s.Src.Addr(), srcHash)
+	dst := t.hosts.searchServer(s.Dst.Addr())
 	var fl, hash uint32
 	if src.n != none && dst.n != none {
 		hash = t.hosts.flowHash(src.n, s.Src.Port(), dst.n, s.Dst.Port())
@@ -253,9 +253,10 @@ func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 
 	client := t.touchHost(s.Src.Addr(), src)
 	if src.n == none {
 		// The new record may have taken the server's place, or be the server's.
-		dst = t.hosts.findAgain(s.Dst.Addr())
+		dst = t.hosts.searchServer(s.Dst.Addr())
 	}
 	server := t.touchHost(s.Dst.Addr(), dst)
+	t.hosts.last.addr, t.hosts.last.found = s.Dst.Addr(), found{server, dst.hash}
 	if !known {
 		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
 	}
