@@ -27,46 +27,56 @@ func (f Fanout) Worker(src, dst netip.AddrPort, n int) int {
 	}
 	if client.Is4() {
 		b := client.As4()
-		return f.of(b[:], n)
+		return f.of(binary.BigEndian.Uint32(b[:]), n)
 	}
 	b := client.As16()
-	return f.of(b[:], n)
+	return f.of(words(&b), n)
 }
 
 // of returns which of n workers an address goes to.
-func (f Fanout) of(client []byte, n int) int {
-	var sum uint32
-	for ; len(client) >= 4; client = client[4:] {
-		sum ^= binary.BigEndian.Uint32(client)
-	}
-	return int(sum * f.factor >> 16 % uint32(n))
+func (f Fanout) of(client uint32, n int) int { return int(client * f.factor >> 16 % uint32(n)) }
+
+// words is the four words of an IPv6 address, each xor the others.
+func words(a *[16]byte) uint32 {
+	return binary.BigEndian.Uint32(a[0:]) ^ binary.BigEndian.Uint32(a[4:]) ^
+		binary.BigEndian.Uint32(a[8:]) ^ binary.BigEndian.Uint32(a[12:])
 }
 
 // Packet is Worker for a packet that is not decoded, from its IP header on. It
 // is not ok where what is there is no IPv4, and no IPv6 with TCP behind the
 // header, or too short.
 func (f Fanout) Packet(ip []byte, n int) (worker int, ok bool) {
-	const (
-		least, addr4, addr6, header6 = 20, 12, 8, 40
-		tcp                          = 6
-	)
-	if len(ip) < least {
+	const header4, header6, tcp = 20, 40, 6
+	if len(ip) < header4+4 {
 		return 0, false
 	}
-	addr, size, ports := addr4, 4, int(ip[0]&15)*4
-	switch {
-	case ip[0]>>4 == 6 && ip[6] == tcp:
-		addr, size, ports = addr6, 16, header6
-	case ip[0]>>4 != 4:
+	if ip[0]>>4 == 4 {
+		client, ports := binary.BigEndian.Uint32(ip[12:]), ip[header4:]
+		if ip[0] != 0x45 { // with options
+			size := int(ip[0]&15) * 4
+			if size < header4 || len(ip) < size+4 {
+				return 0, false
+			}
+			ports = ip[size:]
+		}
+		if toHigher(ports) {
+			client = binary.BigEndian.Uint32(ip[16:])
+		}
+		return f.of(client, n), true
+	}
+	if ip[0]>>4 != 6 || ip[6] != tcp || len(ip) < header6+4 {
 		return 0, false
 	}
-	if len(ip) < max(ports, least)+4 {
-		return 0, false
+	client := (*[16]byte)(ip[8:])
+	if toHigher(ip[header6:]) {
+		client = (*[16]byte)(ip[24:])
 	}
-	if binary.BigEndian.Uint16(ip[ports+2:]) > binary.BigEndian.Uint16(ip[ports:]) {
-		addr += size
-	}
-	return f.of(ip[addr:addr+size], n), true
+	return f.of(words(client), n), true
+}
+
+// toHigher reports whether the second of two ports is the higher one.
+func toHigher(ports []byte) bool {
+	return binary.BigEndian.Uint16(ports[2:]) > binary.BigEndian.Uint16(ports)
 }
 
 // Classic BPF, as the kernel runs it on a packet whose IP header starts at net.

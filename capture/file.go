@@ -63,7 +63,6 @@ type File struct {
 	format format
 	pipe   bool // or a device: somebody may be writing
 	frames uint64
-	good   int64 // offset of the end of the last good frame
 	frame  Frame
 	err    error // what ended the reading
 
@@ -75,7 +74,7 @@ type format interface {
 	// next describes the next frame. It returns io.EOF behind the last one,
 	// and else what is wrong.
 	next(*Frame) error
-	// offset is how many bytes of the file have been consumed.
+	// offset is where the last good frame ends, or the header, in bytes.
 	offset() int64
 	// waiting reports that more must be read from the file for a next frame.
 	waiting() bool
@@ -129,9 +128,8 @@ func (f *File) open(r io.Reader) error {
 		err = errCutHeader
 	}
 	if err != nil {
-		return f.damage(err)
+		return &DamageError{Path: f.path, Err: err}
 	}
-	f.good = f.format.offset()
 	return nil
 }
 
@@ -172,7 +170,6 @@ func (f *File) Read(ctx context.Context, fn func(*Frame)) error {
 			f.err = f.end(err)
 			return f.err
 		}
-		f.good = f.format.offset()
 		f.frames++
 		fn(&f.frame)
 	}
@@ -193,7 +190,7 @@ func (f *File) end(err error) error {
 }
 
 func (f *File) damage(err error) error {
-	return &DamageError{Path: f.path, Frames: f.frames, Offset: f.good, Err: err}
+	return &DamageError{Path: f.path, Frames: f.frames, Offset: f.format.offset(), Err: err}
 }
 
 // linkType turns the number in a file into a LINKTYPE. Some systems write

@@ -19,9 +19,10 @@ const (
 
 // pcapNG is the inside of a pcapng file.
 type pcapNG struct {
-	in *limited
-	br *bufio.Reader
-	ng *pcapgo.NgReader
+	in   *limited
+	br   *bufio.Reader
+	ng   *pcapgo.NgReader
+	good int64 // offset of the end of the last good frame
 }
 
 func newPcapNG(w *window) (p *pcapNG, err error) {
@@ -31,6 +32,7 @@ func newPcapNG(w *window) (p *pcapNG, err error) {
 	p.br = bufio.NewReaderSize(p.in, ngBuffer)
 	defer rescue(&err)
 	p.ng, err = pcapgo.NewNgReader(p.br, pcapgo.NgReaderOptions{WantMixedLinkType: true})
+	p.good = p.consumed()
 	return p, err
 }
 
@@ -55,10 +57,13 @@ func (p *pcapNG) next(f *Frame) (err error) {
 	if !ci.Timestamp.IsZero() { // a simple packet block has no time
 		f.Time = ci.Timestamp.UnixMicro()
 	}
+	p.good = p.consumed()
 	return nil
 }
 
-func (p *pcapNG) offset() int64 { return p.in.pos - int64(p.br.Buffered()) }
+func (p *pcapNG) offset() int64 { return p.good }
+
+func (p *pcapNG) consumed() int64 { return p.in.pos - int64(p.br.Buffered()) }
 
 func (p *pcapNG) waiting() bool { return p.br.Buffered() == 0 }
 
