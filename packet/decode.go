@@ -131,6 +131,9 @@ func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	s.tcpQuirks(binary.BigEndian.Uint16(h[18:]))
 	switch {
 	case tcpLen == tcpHeaderMin:
+	case tcpLen == tcpHeaderMin+timestampsLen && binary.LittleEndian.Uint32(t[tcpHeaderMin:]) == timestampsAlone:
+		s.Layout = Layout{Kinds: [MaxOptions]uint8{OptNOP, OptNOP, OptTS}, Len: 3}
+		s.timestamp(binary.BigEndian.Uint32(t[tcpHeaderMin+4:]), binary.BigEndian.Uint32(t[tcpHeaderMin+8:]))
 	case d.shapes != nil:
 		d.shapes.decode(s, t[:tcpLen])
 	default:
@@ -141,6 +144,13 @@ func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	}
 	return nil
 }
+
+// timestampsAlone is how the options of most segments but SYNs begin, of so many
+// bytes: NOP, NOP, timestamps.
+const (
+	timestampsAlone = OptNOP | OptNOP<<8 | OptTS<<16 | 10<<24
+	timestampsLen   = 12
+)
 
 func (s *Segment) tcpQuirks(urgent uint16) {
 	if s.Flags&(FlagECE|FlagCWR|FlagAE) != 0 {

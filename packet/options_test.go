@@ -2,6 +2,8 @@ package packet
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"testing"
 )
 
@@ -121,6 +123,39 @@ func TestPeerTimestamp(t *testing.T) {
 		s := decode(t, b)
 		if s.Quirks != tt.want || s.TS2 != 1 {
 			t.Errorf("flags %#x: quirks %s, TSecr %d; want %s and 1", tt.flags, quirkNames(s.Quirks), s.TS2, quirkNames(tt.want))
+		}
+	}
+}
+
+// TestTimestampsAlone: the list of options that most segments have is decoded as
+// when it is walked, and no other one is taken for it.
+func TestTimestampsAlone(t *testing.T) {
+	list := []byte{OptNOP, OptNOP, OptTS, 10, 0, 0, 0, 0, 0, 0, 0, 0}
+	for _, values := range [][2]uint32{{0, 0}, {1, 0}, {0, 2}, {1 << 31, 1<<32 - 1}} {
+		for changed := range 4 + 1 {
+			options := slices.Clone(list)
+			binary.BigEndian.PutUint32(options[4:], values[0])
+			binary.BigEndian.PutUint32(options[8:], values[1])
+			if changed < 4 {
+				options[changed]++
+			}
+			for _, flags := range []byte{FlagSYN, FlagSYN | FlagACK, FlagACK} {
+				ip := withOptions(syn6(), options...)
+				ip[40+13] = flags
+				frame := ethernet(ip)
+				var got Segment
+				d := Decoder{Link: LinkEthernet}
+				if err := d.Decode(frame, len(frame), &got); err != nil {
+					t.Fatal(err)
+				}
+				want := got
+				want.Layout, want.TS1, want.TS2 = Layout{}, 0, 0
+				want.Quirks &^= TS1Zero | TS2NonZero | Bad | OptNonZero
+				want.decodeOptions(options)
+				if got != want {
+					t.Errorf("options %x, flags %#x: Decode = %+v, want %+v", options, flags, got, want)
+				}
+			}
 		}
 	}
 }

@@ -11,7 +11,10 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 	if !d.HeadersOnly {
 		n = min(n, len(frame))
 	}
-	off := d.offset(frame, n)
+	off := 14
+	if d.Link != LinkEthernet { // seldom
+		off = d.offset(frame, n)
+	}
 	if n -= off; n < minIPv4 || len(frame)-off < minIPv4 {
 		return ErrShort
 	}
@@ -37,7 +40,8 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 	return d.decodeTCP(s, b, ipLen, n)
 }
 
-// offset returns where the IP header of a frame starts, of which n bytes count.
+// offset returns where the IP header of a frame starts, of which n bytes count,
+// for all link types but Ethernet.
 // The offsets for LinkLoop, LinkPPPSerial and LinkPFLOG are not those of
 // today's headers, and there is none for tags (p0f v3 §1.3).
 func (d *Decoder) offset(frame []byte, n int) int {
@@ -48,8 +52,6 @@ func (d *Decoder) offset(frame []byte, n int) int {
 		return 4
 	case LinkLoop, LinkPPPSerial, LinkPPPEther:
 		return 8
-	case LinkEthernet:
-		return 14
 	case LinkSLL:
 		return 16
 	case LinkPFLOG:
