@@ -25,6 +25,7 @@ type Log struct {
 	buf   []byte
 	heads [host.HTTPResponse + 1]head // by module
 	ends  ends
+	tails tails
 	raw   signature.RawMemo
 	end   string // of a line
 	lost  int    // lines since the last Flush, because of
@@ -162,8 +163,7 @@ func newKeys(before string, width int, behind string) keys {
 func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 	switch o.Module {
 	case host.MTU:
-		b = append(append(b, k.link...), orUnknown(o.Link)...)
-		return appendNumber(append(b, k.rawMTU...), o.MTU)
+		return append(b, l.tails.ofLink(o, k)...)
 	case host.Uptime:
 		b = appendUptime(append(b, k.uptime...), o)
 		b = appendHundredths(append(b, k.rawFreq...), o.Frequency)
@@ -181,7 +181,9 @@ func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 	case host.HTTPRequest, host.HTTPResponse:
 		return appendHTTP(b, o, k)
 	}
-	return l.appendFingerprint(b, o, k)
+	// The four fields of a SYN or SYN+ACK (p0f v3 §3.4).
+	b = append(b, l.tails.ofPrint(o, k)...)
+	return l.raw.Append(b, o.Segment, o.Match.Multiple)
 }
 
 const unknown = "???"
@@ -193,8 +195,9 @@ func orUnknown(s string) string {
 	return s
 }
 
-// appendFingerprint appends the four fields of a SYN or SYN+ACK (p0f v3 §3.4).
-func (l *Log) appendFingerprint(b []byte, o *host.Observation, k *keys) []byte {
+// appendPrint appends what a SYN or SYN+ACK was taken for, and the key of its raw
+// signature.
+func appendPrint(b []byte, o *host.Observation, k *keys) []byte {
 	m := &o.Match
 	key, label := k.os, (*signature.Label)(nil)
 	if m.Sig != nil {
@@ -210,7 +213,7 @@ func (l *Log) appendFingerprint(b []byte, o *host.Observation, k *keys) []byte {
 	}
 	b = appendNumber(b, m.Distance)
 	b = appendParams(append(b, k.params...), o)
-	return l.raw.Append(append(b, k.rawSig...), o.Segment, m.Multiple)
+	return append(b, k.rawSig...)
 }
 
 func appendLabel(b []byte, label *signature.Label) []byte {

@@ -17,16 +17,20 @@ func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 
 // appendOrigin appends what tells how far the segment came.
 func appendOrigin(dst []byte, s *packet.Segment) []byte {
-	dst = append(dst, '0'+s.Version, ':')
-	dst = strconv.AppendUint(dst, uint64(s.TTL), 10)
-	dst = append(dst, '+')
-	if d := GuessDistance(s.TTL); d > MaxDistance {
-		dst = append(dst, '?')
-	} else {
-		dst = strconv.AppendInt(dst, int64(d), 10)
-	}
-	return append(dst, ':')
+	return append(append(dst, '0'+s.Version, ':'), origins[s.TTL]...)
 }
+
+// origins are the TTLs as raw signatures show them: "57+7:".
+var origins = func() (all [256]string) {
+	for ttl := range all {
+		distance := "?"
+		if d := GuessDistance(uint8(ttl)); d <= MaxDistance {
+			distance = strconv.Itoa(d)
+		}
+		all[ttl] = strconv.Itoa(ttl) + "+" + distance + ":"
+	}
+	return all
+}()
 
 // appendKind appends the rest, which all segments of a stack may share.
 func appendKind(dst []byte, s *packet.Segment, mult Multiple) []byte {

@@ -1,0 +1,74 @@
+package p0f
+
+import (
+	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// tails remembers how lines end: senders are of a few hundred kinds, behind a few
+// distances and links.
+type tails struct {
+	second int64 // of packet time, that prints are of: they do not outlive a database for long
+	prints [256]printTail
+	link   linkTail
+}
+
+// printTail is a fingerprint as it was last written.
+type printTail struct {
+	of   printKey
+	text []byte // "|os=Linux 3.11 and newer|dist=7|params=none|raw_sig="
+}
+
+// printKey is what a printTail shows.
+type printKey struct {
+	sig      *signature.TCP
+	distance int
+	dscp     uint8
+	fuzzy    bool
+	probe    bool
+	is       bool // not the zero value
+}
+
+// linkTail is a link as it was last written.
+type linkTail struct {
+	mtu  int
+	name string
+	text []byte // "|link=Ethernet or modem|raw_mtu=1500"
+}
+
+// ofPrint is the fields of a SYN or SYN+ACK up to its raw signature. The keys are
+// the same in each call.
+func (t *tails) ofPrint(o *host.Observation, k *keys) []byte {
+	if second := o.At / 1e6; second != t.second {
+		t.second = second
+		for i := range t.prints {
+			t.prints[i].of = printKey{}
+		}
+	}
+	m := &o.Match
+	key := printKey{
+		sig: m.Sig, distance: m.Distance, dscp: o.Segment.DSCP, fuzzy: m.Fuzzy,
+		probe: o.Module == host.Probe || o.Module == host.ProbeResponse, is: true,
+	}
+	at := uint(m.Distance)
+	if m.Sig != nil {
+		at += uint(m.Sig.ID) * 29
+	}
+	p := &t.prints[at%uint(len(t.prints))]
+	if p.of != key {
+		p.of = key
+		p.text = appendPrint(p.text[:0], o, k)
+	}
+	return p.text
+}
+
+// ofLink is the fields of a link.
+func (t *tails) ofLink(o *host.Observation, k *keys) []byte {
+	l := &t.link
+	if l.mtu != o.MTU || l.name != o.Link || len(l.text) == 0 {
+		l.mtu, l.name = o.MTU, o.Link
+		l.text = append(append(l.text[:0], k.link...), orUnknown(o.Link)...)
+		l.text = appendNumber(append(l.text, k.rawMTU...), o.MTU)
+	}
+	return l.text
+}
