@@ -134,7 +134,7 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 // median of the rounds' ratios: the speed of a shared machine changes meanwhile.
 func (b *bench) workers(ctx context.Context) error {
 	var one, two, ratios []float64
-	for range 2*rounds - 1 {
+	for range 5 * rounds {
 		single, err := workersRate(ctx, 1)
 		if err != nil {
 			return err
