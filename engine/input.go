@@ -85,7 +85,10 @@ func (in *input) frame(f *capture.Frame) {
 	b := in.batches[to]
 	next := &b.all[b.n]
 	err := in.link.decoder.Decode(f.Data, f.WireLen, &next.Segment)
-	if l := in.link; l.late && !l.takes(f, &next.Segment, err) || l.bare != nil && !l.counts(f, &next.Segment, err) {
+	if in.link.late && !in.link.takes(f, &next.Segment, err) {
+		return
+	}
+	if (err != nil || next.Segment.ExtLen > 0) && !in.link.counts(f, &next.Segment, err) {
 		return
 	}
 	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil

@@ -147,15 +147,14 @@ func (l *link) takes(f *capture.Frame, s *packet.Segment, err error) bool {
 	return l.filter.Match(f.Data, f.WireLen)
 }
 
-// counts reports whether a frame counts that the filter took.
+// counts reports whether a frame counts that the filter took, and that did not
+// decode or has extension headers: all others do.
 func (l *link) counts(f *capture.Frame, s *packet.Segment, err error) bool {
 	switch {
 	case l.bare == nil:
 		return true
 	case err != nil:
 		return err != packet.ErrNotTCP // but something else behind extension headers
-	case s.ExtLen == 0:
-		return true
 	}
 	return l.bareMatches(f, s)
 }

@@ -150,7 +150,12 @@ func (t *Table) Update(s *packet.Segment, payload []byte) {
 
 // update is Update with the hash of the source's address.
 func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
-	src := t.hosts.search(s.Src.Addr(), srcHash)
+	var src found
+	if s.Type == packet.SYN { // seldom from the last server
+		src = found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
+	} else {
+		src = t.hosts.search(s.Src.Addr(), srcHash)
+	}
 	dst := t.hosts.searchServer(s.Dst.Addr())
 	var fl, hash uint32
 	if src.n != none && dst.n != none {
@@ -256,7 +261,9 @@ func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 
 		dst = t.hosts.searchServer(s.Dst.Addr())
 	}
 	server := t.touchHost(s.Dst.Addr(), dst)
-	t.hosts.last.addr, t.hosts.last.found = s.Dst.Addr(), found{server, dst.hash}
+	if t.hosts.last.n != server {
+		t.hosts.last.addr, t.hosts.last.found = s.Dst.Addr(), found{server, dst.hash}
+	}
 	if !known {
 		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
 	}
