@@ -28,13 +28,12 @@ type bench struct {
 	table             table
 	rows              []row
 	p0fHost           string // what a host takes of p0f's memory
-	began             cpuTimes
 }
 
 const stockDB = "/etc/p0f/p0f.fp"
 
 func newBench(ctx context.Context, dir string) (*bench, error) {
-	b := &bench{dir: dir, table: p0fTable, mxprint: filepath.Join(dir, "mxprint"), began: readCPUTimes()}
+	b := &bench{dir: dir, table: p0fTable, mxprint: filepath.Join(dir, "mxprint")}
 	var err error
 	if b.p0f, err = exec.LookPath("p0f"); err != nil {
 		if b.p0f, err = exec.LookPath("/usr/sbin/p0f"); err != nil {
