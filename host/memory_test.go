@@ -14,8 +14,8 @@ import (
 )
 
 // TestHostRecordSize bounds what one address costs. The index is between one
-// third and two thirds full once it has grown, so that a record has up to three
-// of its slots.
+// third and two thirds full once it has grown beyond manySlots, so that a record
+// has up to three of its slots.
 func TestHostRecordSize(t *testing.T) {
 	record, place, slot := unsafe.Sizeof(hostRec{}), unsafe.Sizeof(links{}), unsafe.Sizeof(slot{})
 	if record != 128 || unsafe.Offsetof(hostRec{}.client) != 64 {

@@ -73,7 +73,7 @@ func (s *slab[R]) take() uint32 {
 func (s *slab[R]) give(n uint32) { s.free = append(s.free, n) }
 
 // index finds record numbers by hash: open addressing, linear probing, at
-// most two thirds full. The hash stands in the slot, so that only a record
+// most two thirds full, or one third while it is small. The hash stands in the slot, so that only a record
 // that is most likely the right one is touched: with a million hosts each
 // touch waits for main memory. The hash is seeded, so that nobody can choose
 // addresses that collide.
@@ -82,6 +82,10 @@ type index struct {
 	used  int
 	seed  [2]uint64
 }
+
+// manySlots is from how many slots on, 256 KiB of them, memory counts more than
+// how far a search goes.
+const manySlots = 1 << 15
 
 // slot is a place of an index; n is none where it is free.
 type slot struct{ hash, n uint32 }
@@ -104,7 +108,7 @@ func (x *index) place(hash uint32) *slot { return &x.slots[hash&uint32(len(x.slo
 
 // insert adds a record that is not in the index yet.
 func (x *index) insert(n, hash uint32) {
-	if 3*x.used >= 2*len(x.slots) {
+	if most := len(x.slots) / 3; x.used >= 2*most || x.used >= most && len(x.slots) < manySlots {
 		old := x.slots
 		x.slots = make([]slot, 2*len(old))
 		x.touchPages()
