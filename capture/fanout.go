@@ -33,8 +33,14 @@ func (f Fanout) Worker(src, dst netip.AddrPort, n int) int {
 	return f.of(words(&b), n)
 }
 
-// of returns which of n workers an address goes to.
-func (f Fanout) of(client uint32, n int) int { return int(client * f.factor >> 16 % uint32(n)) }
+// of returns which of n workers an address goes to. One multiplication alone
+// sends, with some factors, all of a network to one worker.
+func (f Fanout) of(client uint32, n int) int {
+	h := client * f.factor
+	return int((h ^ h>>16) * spread >> 16 % uint32(n))
+}
+
+const spread = 0x9e3779b1 // odd, and half of its bits are set
 
 // words is the four words of an IPv6 address, each xor the others.
 func words(a *[16]byte) uint32 {
@@ -127,6 +133,10 @@ func (f Fanout) program() []bpf.RawInstruction {
 		six,
 		[]bpf.RawInstruction{
 			{Op: multiply, K: f.factor},
+			{Op: toX},
+			{Op: shiftRight, K: 16},
+			{Op: xorX},
+			{Op: multiply, K: spread},
 			{Op: shiftRight, K: 16},
 			{Op: retA},
 		})
