@@ -1,6 +1,9 @@
 package packet
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // LinkType is the link-layer type of a capture, numbered as in pcap and pcapng
 // files (LINKTYPE_ values).
@@ -36,12 +39,20 @@ const (
 	maxTags = 4
 )
 
-// network returns where the IP header starts in a frame.
-func (d *Decoder) network(frame []byte) (int, error) {
-	if d.Link == LinkEthernet { // almost always
+// Network returns where the IP header of a frame starts, in bytes. It is not ok
+// where the link header does not say so, or says that there is none.
+func (t LinkType) Network(frame []byte) (offset int, ok bool) {
+	offset, err := t.network(frame)
+	return offset, err == nil && offset <= len(frame)
+}
+
+// errNoHeader says that nothing is known of a link type's headers.
+var errNoHeader = errors.New("unknown link type")
+
+func (t LinkType) network(frame []byte) (int, error) {
+	switch t {
+	case LinkEthernet:
 		return etherPayload(frame, 12, 14)
-	}
-	switch d.Link {
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
 	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial:
@@ -60,7 +71,19 @@ func (d *Decoder) network(frame []byte) (int, error) {
 	case LinkIEEE80211:
 		return wlanPayload(frame)
 	}
-	return d.detect(frame, len(frame)), nil
+	return 0, errNoHeader
+}
+
+// network returns where the IP header starts in a frame.
+func (d *Decoder) network(frame []byte) (int, error) {
+	if d.Link == LinkEthernet { // almost always
+		return etherPayload(frame, 12, 14)
+	}
+	off, err := d.Link.network(frame)
+	if err == errNoHeader {
+		return d.detect(frame, len(frame)), nil
+	}
+	return off, err
 }
 
 // etherPayload returns where the IP header starts: at off, or behind the tags

@@ -225,7 +225,14 @@ func TestLinks(t *testing.T) {
 					t.Errorf("Decode(%x): payload at %d, window %d; want %d and 64240", frame, s.PayloadOff, s.Window, len(frame))
 				}
 			}
+			known := tt.link < LinkIPv4+100
+			if off, ok := tt.link.Network(frame); ok != (known && tt.want == nil) || ok && off != len(tt.header) {
+				t.Errorf("Network(%x) = %d %t, want %d", frame, off, ok, len(tt.header))
+			}
 			for cut := range frame { // no less will do
+				if off, ok := tt.link.Network(frame[:cut]); ok && off > cut {
+					t.Errorf("Network of %d bytes of %x = %d", cut, frame, off)
+				}
 				if err := d.Decode(frame[:cut], len(frame), new(Segment)); err == nil {
 					t.Errorf("Decode took %d bytes of %x", cut, frame)
 				}

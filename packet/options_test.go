@@ -158,4 +158,9 @@ func TestTimestampsAlone(t *testing.T) {
 			}
 		}
 	}
+	longer := ethernet(withOptions(syn6(), slices.Concat(list, []byte{OptNOP, OptNOP, OptSACK, 10}, make([]byte, 8))...))
+	var s Segment
+	if err := (&Decoder{Link: LinkEthernet}).Decode(longer, len(longer), &s); err != nil || s.Layout.Len != 6 {
+		t.Errorf("with a SACK behind it: %v, %d options, want 6", err, s.Layout.Len)
+	}
 }
