@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"sync/atomic"
 
@@ -133,25 +132,33 @@ func (f *File) open(r io.Reader) error {
 	return nil
 }
 
-// Again returns another File that reads the same from its beginning, so that
-// several goroutines can share its frames. To close one of them closes all. It
-// is ErrUnsupported where the file is a pipe or a device, or reading has begun.
-func (f *File) Again() (*File, error) {
-	at, ok := f.rc.(io.ReaderAt)
+// Again returns n Files that read the same from its beginning, each all of it,
+// so that as many goroutines can share the work. It ends for all of them where it
+// ends now. To close one of them, or f, closes all. It is ErrUnsupported where f
+// is a pipe or a device, or reading has begun.
+func (f *File) Again(n int) ([]*File, error) {
+	file, ok := f.rc.(*os.File)
 	if !ok || f.pipe || f.frames > 0 || f.err != nil {
-		return nil, fmt.Errorf("capture: %s: %w: reading it twice at a time", f.path, errors.ErrUnsupported)
+		return nil, fmt.Errorf("capture: %s: %w: reading it several times at once", f.path, errors.ErrUnsupported)
 	}
-	g := &File{path: f.path, rc: f.rc, closed: f.closed}
-	if err := g.open(io.NewSectionReader(at, 0, math.MaxInt64)); err != nil {
-		return nil, err
+	st, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("capture: %w", err)
 	}
-	return g, nil
+	var all []*File
+	for range n {
+		g := &File{path: f.path, rc: f.rc, closed: f.closed}
+		if err := g.open(io.NewSectionReader(file, 0, st.Size())); err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
 }
 
-// Read hands over up to 1024 frames, or those that a pipe has ready; see
-// Source. Damage is a *DamageError. It
-// looks at ctx before the first frame: what wakes a Read from a named pipe that
-// nobody writes to is Close.
+// Read hands over up to 1024 frames, or those that a pipe has ready; see Source.
+// Damage is a *DamageError. It looks at ctx before the first frame: what wakes a
+// Read from a named pipe that nobody writes to is Close.
 func (f *File) Read(ctx context.Context, fn func(*Frame)) error {
 	if f.err != nil {
 		return f.err

@@ -450,14 +450,12 @@ func TestFileAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, wantErr := readAll(path, file)
-		readers := []*File{openFile(t, path)}
-		for range 3 {
-			again, err := readers[0].Again()
-			if err != nil {
-				t.Fatalf("%s: Again: %v", name, err)
-			}
-			readers = append(readers, again)
+		first := openFile(t, path)
+		readers, err := first.Again(3)
+		if err != nil {
+			t.Fatalf("%s: Again: %v", name, err)
 		}
+		readers = append(readers, first)
 		got, errs := make([][]Frame, len(readers)), make([]error, len(readers))
 		var wg sync.WaitGroup
 		for i, r := range readers {
@@ -469,7 +467,7 @@ func TestFileAgain(t *testing.T) {
 				t.Errorf("%s, reader %d: %v, want %v; frames (-want +got)\n%s", name, i, errs[i], wantErr, diff)
 			}
 		}
-		if _, err := readers[0].Again(); !errors.Is(err, errors.ErrUnsupported) {
+		if _, err := first.Again(1); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: Again at the end = %v, want %v", name, err, errors.ErrUnsupported)
 		}
 	}
@@ -479,12 +477,12 @@ func TestFileAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := openFile(t, path)
-	second, err := first.Again()
+	others, err := first.Again(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.Close()
-	for _, f := range []*File{first, second} {
+	others[0].Close()
+	for _, f := range append(others, first) {
 		if err := f.Read(context.Background(), nil); err != ErrClosed {
 			t.Errorf("Read after Close = %v", err)
 		}
@@ -493,8 +491,32 @@ func TestFileAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := null.Again(); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := null.Again(1); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Again of a stream = %v, want %v", err, errors.ErrUnsupported)
+	}
+}
+
+// TestFileAgainGrows: a file that somebody writes to meanwhile ends in one place
+// for all that read it.
+func TestFileAgainGrows(t *testing.T) {
+	file := seedFiles(t)["pcap"]
+	path := filepath.Join(t.TempDir(), "F")
+	if err := os.WriteFile(path, file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	readers, err := openFile(t, path).Again(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readToEnd(readers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(file, file[24:]...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readToEnd(readers[1]); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%d frames, %v; the other had %d", len(got), err, len(want))
 	}
 }
 

@@ -2,11 +2,14 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/packet"
 )
+
+// maxReaders is how many workers read a file each on its own: more would spend
+// most of their time on passing over what is the others'.
+const maxReaders = 4
 
 // runParts feeds the engine from a source. Where there are several workers and
 // it is a capture file, each reads all of it, and takes what is its own: to tell
@@ -14,7 +17,7 @@ import (
 // has to cross from cache to cache.
 func (e *Engine) runParts(ctx context.Context, src capture.Source) error {
 	parts := e.parts(src)
-	if len(parts) == 1 {
+	if parts == nil {
 		return e.feed(ctx, src, all)
 	}
 	errs := make(chan error, len(parts))
@@ -30,29 +33,28 @@ func (e *Engine) runParts(ctx context.Context, src capture.Source) error {
 	return first
 }
 
-// parts returns a source for each worker, or the one there is.
-func (e *Engine) parts(src capture.Source) []capture.Source {
-	parts := []capture.Source{src}
+// parts returns a reader for each worker, or none where there is one worker, or
+// they are too many, or src is no file that can be read several times.
+func (e *Engine) parts(src capture.Source) []*capture.File {
 	file, ok := src.(*capture.File)
-	for ok && len(parts) < len(e.shards) {
-		again, err := file.Again()
-		if err != nil {
-			return []capture.Source{src}
+	if n := len(e.shards); ok && n > 1 && n <= maxReaders {
+		if parts, err := file.Again(n); err == nil {
+			return parts
 		}
-		parts = append(parts, again)
 	}
-	return parts
+	return nil
 }
 
 // owner tells which shard's a frame is before it is decoded. Where it is not ok
-// that shows afterwards.
+// that shows afterwards: so it is where p0f would find out from a frame where IP
+// headers are, which must be the same one for all.
 func (e *Engine) owner(f *capture.Frame) (shard int, ok bool) {
-	const header, ipv4, ipv6 = 14, 0x0800, 0x86dd
-	if f.Link != packet.LinkEthernet || len(f.Data) < header {
+	if e.rule.P0f && f.Link != packet.LinkEthernet {
 		return 0, false
 	}
-	if kind := binary.BigEndian.Uint16(f.Data[header-2:]); kind != ipv4 && kind != ipv6 {
+	at, ok := f.Link.Network(f.Data)
+	if !ok {
 		return 0, false
 	}
-	return e.fanout.Packet(f.Data[header:], len(e.shards))
+	return e.fanout.Packet(f.Data[at:], len(e.shards))
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mxprint/mxprint/capture"
@@ -59,18 +60,38 @@ func manyClients(t *testing.T, clients int) (path string, frames int) {
 // plain hides that a source is a file.
 type plain struct{ capture.Source }
 
+// withLink is a capture of Ethernet as one of another link type.
+func withLink(t *testing.T, path string, link uint32, convert func(ethernet []byte) []byte) string {
+	all, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := slices.Clone(all[:24])
+	binary.LittleEndian.PutUint32(header[20:], link)
+	file := [][]byte{header}
+	for all = all[24:]; len(all) > 0; {
+		n := 16 + int(binary.LittleEndian.Uint32(all[8:]))
+		r, frame := slices.Clone(all[:16]), convert(all[16:n])
+		binary.LittleEndian.PutUint32(r[8:], uint32(len(frame)))
+		binary.LittleEndian.PutUint32(r[12:], uint32(len(frame)))
+		file = append(file, r, frame)
+		all = all[n:]
+	}
+	return writeFile(t, file...)
+}
+
 // TestParts: however many workers share a file, and whether or not each can read
 // it on its own, they find the same.
 func TestParts(t *testing.T) {
 	const clients = 200
-	path, frames := manyClients(t, clients)
-	run := func(workers int, hide bool) (*Engine, []string) {
+	path, _ := manyClients(t, clients)
+	run := func(t *testing.T, path string, rule Rule, workers int, hide bool) (*Engine, []string) {
 		r := &recorder{}
-		e := New(silent(t, Config{Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []Observer{r}}))
+		e := New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []Observer{r}}))
 		var src capture.Source = openFile(t, path)
 		if hide {
 			src = plain{src}
-		} else if got := len(e.parts(openFile(t, path))); got != workers {
+		} else if got := len(e.parts(openFile(t, path))); workers > 1 && got != workers {
 			t.Fatalf("%d workers have %d readers", workers, got)
 		}
 		if err := e.Run(context.Background(), src); err != nil {
@@ -80,33 +101,56 @@ func TestParts(t *testing.T) {
 		slices.Sort(said)
 		return e, said
 	}
-	_, want := run(1, false)
-	if len(want) != 4*clients {
-		t.Fatalf("one worker finds %d things, want %d", len(want), 4*clients)
-	}
-	for _, workers := range []int{2, 3} {
-		for _, hide := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d workers, one reader %t", workers, hide), func(t *testing.T) {
-				e, got := run(workers, hide)
-				if !slices.Equal(got, want) {
-					t.Errorf("they find\n%s\nwant\n%s", join(got), join(want))
-				}
-				st := e.Stats()
-				if st.Frames != uint64(frames) || st.Hosts < clients {
-					t.Errorf("%+v, want %d frames and %d hosts", st, frames, clients)
-				}
-				for i, s := range e.shards {
-					if hosts, _ := s.table.Len(); hosts == 0 {
-						t.Errorf("worker %d has no hosts", i)
+	raw := withLink(t, path, 101, func(f []byte) []byte { return f[14:] })
+	cooked := withLink(t, path, 113, func(f []byte) []byte { return append(make([]byte, 14), f[12:]...) })
+	cooked2 := withLink(t, path, 276, func(f []byte) []byte { return slices.Concat(f[12:14], make([]byte, 18), f[14:]) })
+	for _, tt := range []struct {
+		name   string
+		path   string
+		rule   Rule
+		things int // that one worker finds of each client, at the least
+	}{
+		{"all TCP", path, Rule{}, 4},
+		{"as p0f", path, Rule{P0f: true}, 2},
+		{"a port", path, Rule{Expr: "dst port 25"}, 2},
+		{"a port, as p0f", path, Rule{Expr: "port 25", P0f: true}, 2},
+		{"tags", path, Rule{Expr: "vlan"}, 0},
+		{"raw IP", raw, Rule{}, 3},
+		{"cooked", cooked, Rule{}, 4},
+		{"cooked, as p0f", cooked, Rule{P0f: true}, 2},
+		{"cooked, version 2", cooked2, Rule{}, 3},
+		{"cooked, version 2, as p0f", cooked2, Rule{P0f: true}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			one, want := run(t, tt.path, tt.rule, 1, false)
+			if len(want) < tt.things*clients || len(want) == 0 {
+				t.Fatalf("one worker finds %d things, want %d", len(want), tt.things*clients)
+			}
+			for _, workers := range []int{2, 3} {
+				for _, hide := range []bool{false, true} {
+					e, got := run(t, tt.path, tt.rule, workers, hide)
+					if !slices.Equal(got, want) {
+						t.Errorf("%d workers, one reader %t: they find\n%s\nwant\n%s", workers, hide, join(got), join(want))
+					}
+					if e.Frames() != one.Frames() || e.Frames() == 0 {
+						t.Errorf("%d workers, one reader %t: %d frames count, want %d", workers, hide, e.Frames(), one.Frames())
+					}
+					for i, s := range e.shards {
+						if hosts, _ := s.table.Len(); hosts == 0 {
+							t.Errorf("worker %d of %d has no hosts", i, workers)
+						}
 					}
 				}
-			})
-		}
+			}
+		})
+	}
+	if e := New(silent(t, Config{Workers: maxReaders + 1})); e.parts(openFile(t, path)) != nil {
+		t.Errorf("%d workers read each on its own", maxReaders+1)
 	}
 }
 
-// TestPartsEnd: what is wrong with a file is said once, and closing it ends all
-// that read it.
+// TestPartsEnd: what is wrong with a file is said once, and who closes it, or ends
+// the context, ends all that read it.
 func TestPartsEnd(t *testing.T) {
 	header, records := labRecords(t)
 	noise := slices.Clone(records[0])
@@ -121,9 +165,32 @@ func TestPartsEnd(t *testing.T) {
 	if got := strings.Count(log.String(), "Unknown packet type 1"); got != 1 || e.Frames() != 3 {
 		t.Errorf("%d frames counted, want 3; log has %d warnings, want 1:\n%s", e.Frames(), got, log.String())
 	}
-	f := openFile(t, labCapture)
-	f.Close()
-	if err := New(silent(t, Config{Workers: 2})).Run(context.Background(), f); !errors.Is(err, capture.ErrClosed) {
-		t.Errorf("Run = %v, want %v", err, capture.ErrClosed)
+
+	path, frames := manyClients(t, 10_000)
+	for _, closes := range []bool{true, false} {
+		f := openFile(t, path)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		end := func() { f.Close() }
+		var want error = capture.ErrClosed
+		if !closes {
+			end, want = cancel, nil
+		}
+		e := New(silent(t, Config{Workers: 3, Observers: []Observer{&ender{end: end}}}))
+		if err := e.Run(ctx, f); !errors.Is(err, want) {
+			t.Errorf("closed %t: Run = %v, want %v", closes, err, want)
+		}
+		if got := e.Frames(); got == 0 || got >= uint64(frames) {
+			t.Errorf("closed %t: %d of %d frames counted: it was to end meanwhile", closes, got, frames)
+		}
 	}
 }
+
+// ender ends something at the first observation.
+type ender struct {
+	end  func()
+	once sync.Once
+}
+
+func (e *ender) Observe(*host.Observation) { e.once.Do(e.end) }
+func (e *ender) Flush() (int, error)       { return 0, nil }
