@@ -2,6 +2,7 @@ package p0f
 
 import (
 	"io"
+	"math"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -37,8 +38,11 @@ type caller struct {
 // newCaller is the connection among those that share last, who asked last.
 func newCaller(nc net.Conn, last *atomic.Pointer[caller]) *caller {
 	c := &caller{Conn: nc, last: last}
-	if s, ok := nc.(syscall.Conn); ok {
-		c.raw, _ = s.SyscallConn()
+	switch nc := nc.(type) { // and nothing that reads in a way of its own
+	case *net.UnixConn:
+		c.raw, _ = nc.SyscallConn()
+	case *net.TCPConn:
+		c.raw, _ = nc.SyscallConn()
 	}
 	c.try = c.tryRead
 	return c
@@ -51,11 +55,7 @@ func (c *caller) Read(b []byte) (int, error) {
 	}
 	c.in, c.begin = b, time.Now()
 	err := c.raw.Read(c.try)
-	alone := c.last.Load() == c
-	if !alone {
-		c.last.Store(c)
-	}
-	c.in, c.eager = nil, alone && time.Since(c.begin) < soon
+	c.in = nil
 	switch {
 	case err != nil:
 		return 0, err
@@ -64,6 +64,11 @@ func (c *caller) Read(b []byte) (int, error) {
 	case c.n == 0 && len(b) > 0:
 		return 0, io.EOF
 	}
+	alone := c.last.Load() == c
+	if !alone {
+		c.last.Store(c)
+	}
+	c.eager = alone && time.Since(c.begin) < soon
 	return c.n, nil
 }
 
@@ -87,7 +92,7 @@ func (c *caller) tryRead(fd uintptr) bool {
 func (c *caller) allow(timeout time.Duration) {
 	now := time.Now()
 	if c.until.Sub(now) < timeout {
-		c.until = now.Add(timeout + timeout/16)
+		c.until = now.Add(timeout + min(timeout/16, math.MaxInt64-timeout))
 		c.SetWriteDeadline(c.until)
 	}
 }

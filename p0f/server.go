@@ -298,7 +298,7 @@ func (v *serving) each(f func(net.Conn)) {
 }
 
 // serve answers one connection until it ends. What an idle connection costs is
-// the stack of this function and the buffer in it.
+// the stack of this function with the buffer in it, and a caller.
 func (v *serving) serve(nc net.Conn, part []byte) {
 	defer v.end(nc)
 	var (

@@ -8,10 +8,14 @@ import (
 // tails remembers how lines end: senders are of a few hundred kinds, behind a few
 // distances and links.
 type tails struct {
-	second int64 // of packet time, that prints are of: they do not outlive a database for long
+	since  int64 // second of packet time, from which prints are
 	prints [256]printTail
 	link   linkTail
 }
+
+// printsFor is for how many seconds of packet time fingerprints are remembered,
+// lest they hold on to a database that was replaced.
+const printsFor = 60
 
 // printTail is a fingerprint as it was last written.
 type printTail struct {
@@ -39,8 +43,8 @@ type linkTail struct {
 // ofPrint is the fields of a SYN or SYN+ACK up to its raw signature. The keys are
 // the same in each call.
 func (t *tails) ofPrint(o *host.Observation, k *keys) []byte {
-	if second := o.At / 1e6; second != t.second {
-		t.second = second
+	if second := o.At / 1e6; second < t.since || second >= t.since+printsFor {
+		t.since = second
 		for i := range t.prints {
 			t.prints[i].of = printKey{}
 		}
