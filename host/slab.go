@@ -72,11 +72,11 @@ func (s *slab[R]) take() uint32 {
 
 func (s *slab[R]) give(n uint32) { s.free = append(s.free, n) }
 
-// index finds record numbers by hash: open addressing, linear probing, at
-// most two thirds full, or one third while it is small. The hash stands in the slot, so that only a record
-// that is most likely the right one is touched: with a million hosts each
-// touch waits for main memory. The hash is seeded, so that nobody can choose
-// addresses that collide.
+// index finds record numbers by hash: open addressing, linear probing, at most
+// two thirds full, or one third while it is small. The hash stands in the slot,
+// so that only a record that is most likely the right one is touched: with a
+// million hosts each touch waits for main memory. The hash is seeded, so that
+// nobody can choose addresses that collide.
 type index struct {
 	slots []slot
 	used  int
@@ -122,8 +122,9 @@ func (x *index) insert(n, hash uint32) {
 	x.put(slot{hash, n})
 }
 
-// touchPages writes to every page: one that is read first faults twice, and the
-// second time interrupts the other cores.
+// touchPages writes to every page. One that is read first is the page of zeros
+// that all share, and when it is written to it faults again, and the other cores
+// are interrupted to forget it.
 func (x *index) touchPages() {
 	const slotsOfPage = 4096 / 8
 	for i := 0; i < len(x.slots); i += slotsOfPage {
