@@ -72,9 +72,11 @@ func (d *Decoder) Decode(frame []byte, wireLen int, s *Segment) error {
 	if d.P0f {
 		return d.decodeP0f(frame, wireLen, s)
 	}
-	off, err := d.network(frame)
-	if err != nil {
-		return err
+	off, err := etherHeader, error(nil)
+	if d.Link != LinkEthernet || !untagged(frame) { // seldom
+		if off, err = d.network(frame); err != nil {
+			return err
+		}
 	}
 	if len(frame)-off < minIPv4 {
 		return ErrShort

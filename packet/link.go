@@ -36,12 +36,16 @@ const (
 	etherOuter  = 0x88a8
 	etherOuter0 = 0x9100
 
-	maxTags = 4
+	etherHeader = 14 // bytes, without tags
+	maxTags     = 4
 )
 
 // Network returns where the IP header of a frame starts, in bytes. It is not ok
 // where the link header does not say so, or says that there is none.
 func (t LinkType) Network(frame []byte) (offset int, ok bool) {
+	if t == LinkEthernet && untagged(frame) {
+		return etherHeader, true
+	}
 	offset, err := t.network(frame)
 	return offset, err == nil && offset <= len(frame)
 }
@@ -52,7 +56,7 @@ var errNoHeader = errors.New("unknown link type")
 func (t LinkType) network(frame []byte) (int, error) {
 	switch t {
 	case LinkEthernet:
-		return etherPayload(frame, 12, 14)
+		return etherPayload(frame, etherHeader-2, etherHeader)
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
 	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial:
@@ -76,14 +80,21 @@ func (t LinkType) network(frame []byte) (int, error) {
 
 // network returns where the IP header starts in a frame.
 func (d *Decoder) network(frame []byte) (int, error) {
-	if d.Link == LinkEthernet { // almost always
-		return etherPayload(frame, 12, 14)
-	}
 	off, err := d.Link.network(frame)
 	if err == errNoHeader {
 		return d.detect(frame, len(frame)), nil
 	}
 	return off, err
+}
+
+// untagged reports whether an Ethernet frame is of IP and without a tag, as almost
+// all are.
+func untagged(frame []byte) bool {
+	if len(frame) < etherHeader {
+		return false
+	}
+	kind := binary.BigEndian.Uint16(frame[etherHeader-2:])
+	return kind == etherIPv4 || kind == etherIPv6
 }
 
 // etherPayload returns where the IP header starts: at off, or behind the tags

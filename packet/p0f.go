@@ -11,7 +11,7 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 	if !d.HeadersOnly {
 		n = min(n, len(frame))
 	}
-	off := 14
+	off := etherHeader
 	if d.Link != LinkEthernet { // seldom
 		off = d.offset(frame, n)
 	}
