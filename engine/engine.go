@@ -47,7 +47,7 @@ type Chooser interface {
 type Config struct {
 	DB        *signature.DB // nil: the built-in database
 	Hosts     host.Config   // of all workers together
-	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1; up to 4 read a file each on its own
+	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1; see MaxReaders
 	Rule      Rule
 	Observers []Observer
 	Logger    *slog.Logger // nil: slog.Default()

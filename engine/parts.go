@@ -7,9 +7,10 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// maxReaders is how many workers read a file each on its own: more would spend
-// most of their time on passing over what is the others'.
-const maxReaders = 4
+// MaxReaders is how many workers read a capture file each on its own: more would
+// spend most of their time on passing over what is the others', and get it from
+// one reader.
+const MaxReaders = 4
 
 // runParts feeds the engine from a source. Where there are several workers and
 // it is a capture file, each reads all of it, and takes what is its own: to tell
@@ -37,7 +38,7 @@ func (e *Engine) runParts(ctx context.Context, src capture.Source) error {
 // they are too many, or src is no file that can be read several times.
 func (e *Engine) parts(src capture.Source) []*capture.File {
 	file, ok := src.(*capture.File)
-	if n := len(e.shards); ok && n > 1 && n <= maxReaders {
+	if n := len(e.shards); ok && n > 1 && n <= MaxReaders {
 		if parts, err := file.Again(n); err == nil {
 			return parts
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/packet"
 )
 
 // manyClients is a capture of connections of so many clients: tagged and not,
@@ -144,8 +145,8 @@ func TestParts(t *testing.T) {
 			}
 		})
 	}
-	if e := New(silent(t, Config{Workers: maxReaders + 1})); e.parts(openFile(t, path)) != nil {
-		t.Errorf("%d workers read each on its own", maxReaders+1)
+	if e := New(silent(t, Config{Workers: MaxReaders + 1})); e.parts(openFile(t, path)) != nil {
+		t.Errorf("%d workers read each on its own", MaxReaders+1)
 	}
 }
 
@@ -184,6 +185,33 @@ func TestPartsEnd(t *testing.T) {
 			t.Errorf("closed %t: %d of %d frames counted: it was to end meanwhile", closes, got, frames)
 		}
 	}
+}
+
+// FuzzOwner: a frame's worker is the same before it is decoded and after.
+func FuzzOwner(f *testing.F) {
+	syn, syn6 := labFrame(f).Data, labSYN6(f, 25)
+	for _, frame := range [][]byte{syn, syn6, tagFrame(syn, 0x8100), tagFrame(syn6, 0x88a8, 0x8100), extend(syn6, 0), syn[:30]} {
+		for _, link := range []packet.LinkType{packet.LinkEthernet, packet.LinkRaw, packet.LinkSLL2, packet.LinkPFLOG} {
+			f.Add(frame, uint16(link))
+			f.Add(frame[min(14, len(frame)):], uint16(link))
+		}
+	}
+	e := New(silent(f, Config{Workers: MaxReaders}))
+	f.Fuzz(func(t *testing.T, frame []byte, link uint16) {
+		g := capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkType(link)}
+		got, ok := e.owner(&g)
+		if got < 0 || got >= MaxReaders {
+			t.Fatalf("owner = %d of %d", got, MaxReaders)
+		}
+		var s packet.Segment
+		d := packet.Decoder{Link: g.Link}
+		if err := d.Decode(g.Data, g.WireLen, &s); err != nil || !ok {
+			return
+		}
+		if want := e.fanout.Worker(s.Src, s.Dst, MaxReaders); got != want {
+			t.Errorf("owner = %d, behind the decoder %d", got, want)
+		}
+	})
 }
 
 // ender ends something at the first observation.

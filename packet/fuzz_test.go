@@ -37,6 +37,9 @@ func FuzzDecode(f *testing.F) {
 		if !bytes.Equal(frame, before) {
 			t.Fatal("Decode changed the frame")
 		}
+		if off, ok := d.Link.Network(frame); ok && (off < 0 || off > len(frame)) {
+			t.Fatalf("Network = %d of %d bytes", off, len(frame))
+		}
 		if err != nil {
 			return
 		}

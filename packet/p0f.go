@@ -41,9 +41,8 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 }
 
 // offset returns where the IP header of a frame starts, of which n bytes count,
-// for all link types but Ethernet.
-// The offsets for LinkLoop, LinkPPPSerial and LinkPFLOG are not those of
-// today's headers, and there is none for tags (p0f v3 §1.3).
+// for all link types but Ethernet. Those for LinkLoop, LinkPPPSerial and LinkPFLOG
+// are not of today's headers, and there is none for tags (p0f v3 §1.3).
 func (d *Decoder) offset(frame []byte, n int) int {
 	switch d.Link {
 	case LinkRaw, 12, 14:

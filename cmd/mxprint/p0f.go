@@ -139,16 +139,12 @@ func (s *standIn) open() error {
 	return nil
 }
 
-// fileWorkers is how many share a capture file at the most: each more spends a
-// larger part of its time on passing over what is the others'.
-const fileWorkers = 4
-
 // workers is one, for p0f's order of all that is shown, unless nothing is.
 func (s *standIn) workers(shows bool) int {
 	if s.opt.File == "" || shows {
 		return 1
 	}
-	return min(runtime.GOMAXPROCS(0), fileWorkers)
+	return min(runtime.GOMAXPROCS(0), engine.MaxReaders)
 }
 
 func (s *standIn) database() (*signature.DB, error) {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/p0f"
 )
 
@@ -31,7 +32,7 @@ func TestStandInWorkers(t *testing.T) {
 		{"", false, 1},
 		{"", true, 1},
 		{"mail.pcap", true, 1},
-		{"mail.pcap", false, min(runtime.GOMAXPROCS(0), fileWorkers)},
+		{"mail.pcap", false, min(runtime.GOMAXPROCS(0), engine.MaxReaders)},
 	} {
 		s := standIn{opt: &p0f.Options{File: tt.file}}
 		if got := s.workers(tt.shows); got != tt.want {
