@@ -182,7 +182,7 @@ func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 		return appendHTTP(b, o, k)
 	}
 	// The four fields of a SYN or SYN+ACK (p0f v3 §3.4).
-	b = append(b, l.tails.ofPrint(o, k)...)
+	b = l.tails.appendPrint(b, o, k)
 	return l.raw.Append(b, o.Segment, o.Match.Multiple)
 }
 
@@ -195,25 +195,16 @@ func orUnknown(s string) string {
 	return s
 }
 
-// appendPrint appends what a SYN or SYN+ACK was taken for, and the key of its raw
-// signature.
-func appendPrint(b []byte, o *host.Observation, k *keys) []byte {
-	m := &o.Match
+// appendSystem appends what a SYN or SYN+ACK was taken for.
+func appendSystem(b []byte, o *host.Observation, k *keys) []byte {
 	key, label := k.os, (*signature.Label)(nil)
-	if m.Sig != nil {
-		label = m.Sig.Label
+	if sig := o.Match.Sig; sig != nil {
+		label = sig.Label
 		if label.Userland() || o.Module == host.Probe || o.Module == host.ProbeResponse {
 			key = k.app
 		}
 	}
-	b = appendLabel(append(b, key...), label)
-	b = append(b, k.dist...)
-	if m.Sig != nil && m.Sig.RandomTTL {
-		b = append(b, "<= "...)
-	}
-	b = appendNumber(b, m.Distance)
-	b = appendParams(append(b, k.params...), o)
-	return append(b, k.rawSig...)
+	return appendLabel(append(b, key...), label)
 }
 
 func appendLabel(b []byte, label *signature.Label) []byte {

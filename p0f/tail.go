@@ -6,10 +6,10 @@ import (
 )
 
 // tails remembers how lines end: senders are of a few hundred kinds, behind a few
-// distances and links.
+// links.
 type tails struct {
 	since  int64 // second of packet time, from which prints are
-	prints [256]printTail
+	prints [1024]printTail
 	link   linkTail
 }
 
@@ -17,20 +17,22 @@ type tails struct {
 // lest they hold on to a database that was replaced.
 const printsFor = 60
 
-// printTail is a fingerprint as it was last written.
+// printTail is a fingerprint as it was last written, but for the distance, of
+// which there are dozens to a signature.
 type printTail struct {
-	of   printKey
-	text []byte // "|os=Linux 3.11 and newer|dist=7|params=none|raw_sig="
+	of     printKey
+	before []byte // "|os=Linux 3.11 and newer|dist="
+	behind []byte // "|params=none|raw_sig="
 }
 
 // printKey is what a printTail shows.
 type printKey struct {
-	sig      *signature.TCP
-	distance int
-	dscp     uint8
-	fuzzy    bool
-	probe    bool
-	is       bool // not the zero value
+	sig   *signature.TCP
+	dscp  uint8
+	fuzzy bool
+	far   bool // farther than p0f takes for real
+	probe bool
+	is    bool // not the zero value
 }
 
 // linkTail is a link as it was last written.
@@ -40,9 +42,9 @@ type linkTail struct {
 	text []byte // "|link=Ethernet or modem|raw_mtu=1500"
 }
 
-// ofPrint is the fields of a SYN or SYN+ACK up to its raw signature. The keys are
-// the same in each call.
-func (t *tails) ofPrint(o *host.Observation, k *keys) []byte {
+// appendPrint appends the fields of a SYN or SYN+ACK up to its raw signature. The
+// keys are the same in each call.
+func (t *tails) appendPrint(b []byte, o *host.Observation, k *keys) []byte {
 	if second := o.At / 1e6; second < t.since || second >= t.since+printsFor {
 		t.since = second
 		for i := range t.prints {
@@ -51,19 +53,27 @@ func (t *tails) ofPrint(o *host.Observation, k *keys) []byte {
 	}
 	m := &o.Match
 	key := printKey{
-		sig: m.Sig, distance: m.Distance, dscp: o.Segment.DSCP, fuzzy: m.Fuzzy,
+		sig: m.Sig, dscp: o.Segment.DSCP, fuzzy: m.Fuzzy, far: m.Distance > signature.MaxDistance,
 		probe: o.Module == host.Probe || o.Module == host.ProbeResponse, is: true,
 	}
-	at := uint(m.Distance)
+	at := uint(key.dscp)
 	if m.Sig != nil {
-		at += uint(m.Sig.ID) * 29
+		at += uint(m.Sig.ID) * 2
+	}
+	if m.Fuzzy {
+		at++
 	}
 	p := &t.prints[at%uint(len(t.prints))]
 	if p.of != key {
 		p.of = key
-		p.text = appendPrint(p.text[:0], o, k)
+		p.before = append(appendSystem(p.before[:0], o, k), k.dist...)
+		if m.Sig != nil && m.Sig.RandomTTL {
+			p.before = append(p.before, "<= "...)
+		}
+		p.behind = append(appendParams(append(p.behind[:0], k.params...), o), k.rawSig...)
 	}
-	return p.text
+	b = appendNumber(append(b, p.before...), m.Distance)
+	return append(b, p.behind...)
 }
 
 // ofLink is the fields of a link.
