@@ -8,8 +8,9 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// memoSlots is how many kinds of segments a Matcher remembers: 512 KiB.
-const memoSlots = 8192
+// memoSlots is how many kinds of segments a Matcher remembers: 1 MiB. A busy
+// exchanger sees some thousand, by TTL ever more.
+const memoSlots = 16384
 
 // A Matcher is a DB that remembers what it said of the last kinds of segments.
 // Senders share a few hundred kinds, however far away they are, so most

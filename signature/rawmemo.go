@@ -8,9 +8,9 @@ import (
 )
 
 // rawSlots is how many raw signatures a RawMemo remembers, rawLen how long
-// they may be behind the TTL: 512 KiB, two cache lines each.
+// they may be behind the TTL: 1 MiB, two cache lines each.
 const (
-	rawSlots = 4096
+	rawSlots = 8192
 	rawLen   = 79
 )
 
