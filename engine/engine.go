@@ -59,6 +59,7 @@ type Config struct {
 // shows it. With more, what concerns different clients is independent.
 type Engine struct {
 	rule    Rule
+	db      atomic.Pointer[signature.DB]
 	log     *slog.Logger
 	shards  []*shard
 	fanout  capture.Fanout
@@ -83,6 +84,7 @@ func New(cfg Config) *Engine {
 		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
 		fanout: capture.NewFanout(), tell: newTeller(cfg.Observers, cfg.Logger),
 	}
+	e.db.Store(cfg.DB)
 	workers := min(max(cfg.Workers, 1), maxWorkers)
 	for range workers {
 		s := new(shard)
@@ -187,6 +189,7 @@ func (e *Engine) Frames() uint64 { return e.Stats().Frames }
 // SetDB changes the database while the engine runs. What is known of hosts
 // stays where the new database names it too.
 func (e *Engine) SetDB(db *signature.DB) {
+	e.db.Store(db)
 	for _, s := range e.shards {
 		s.mu.Lock()
 		s.table.SetDB(db)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -269,6 +270,64 @@ func TestSetDB(t *testing.T) {
 		}
 	}
 }
+
+// TestSetDBWhileReading: what is read of a file behind a change of the database
+// is matched by the new one.
+func TestSetDBWhileReading(t *testing.T) {
+	const before, behind = 3 * batchSize, 2 * batchSize
+	r := &systems{}
+	e := New(silent(t, Config{DB: labDB(t), Observers: []Observer{r}}))
+	src := &changing{frame: labFrame(t), left: before + behind, at: behind, change: func() {
+		e.SetDB(parseDB(t, "classes = unix\n[tcp:request]\nlabel = s:unix:Other:\nsig = *:64:0:*:*,*:mss,sok,ts,nop,ws:df,id+:0\n"))
+	}}
+	if err := e.Run(context.Background(), src); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.names) != before+behind {
+		t.Fatalf("%d SYNs, want %d", len(r.names), before+behind)
+	}
+	for i, name := range r.names {
+		if i >= before && name != "Other" {
+			t.Errorf("SYN %d is taken for %s, want Other", i, name)
+		}
+	}
+}
+
+// changing is a source of SYNs of a client each that changes something where at
+// are left.
+type changing struct {
+	frame    *capture.Frame
+	left, at int
+	change   func()
+}
+
+func (c *changing) Read(_ context.Context, fn func(*capture.Frame)) error {
+	for ; c.left > 0; c.left-- {
+		if c.left == c.at {
+			c.change()
+		}
+		fn(fromClient(c.frame, netip.AddrFrom4([4]byte{192, 0, byte(c.left >> 8), byte(c.left)})))
+	}
+	return io.EOF
+}
+
+func (c *changing) Close() error { return nil }
+
+// systems keeps what SYNs were taken for.
+type systems struct{ names []string }
+
+func (s *systems) Observe(o *host.Observation) {
+	if o.Module != host.SYN {
+		return
+	}
+	name := "nothing"
+	if o.Match.Sig != nil {
+		name = o.Match.Sig.Label.Name
+	}
+	s.names = append(s.names, name)
+}
+
+func (s *systems) Flush() (int, error) { return 0, nil }
 
 func BenchmarkFrame(b *testing.B) {
 	e := New(silent(b, Config{}))

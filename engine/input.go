@@ -7,6 +7,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // batchSize is how many frames go to a table together.
@@ -16,10 +17,11 @@ const batchSize = 64
 // to frame, so decoder and filter are kept by type.
 type input struct {
 	engine  *Engine
-	live    bool     // the kernel has filtered, and cuts frames behind their headers
-	part    int      // the only shard whose frames it takes, or all
-	batches []*batch // by shard
-	pipes   []*pipe  // by shard; none for an interface, and for a part of a file
+	live    bool               // the kernel has filtered, and cuts frames behind their headers
+	part    int                // the only shard whose frames it takes, or all
+	batches []*batch           // by shard
+	pipes   []*pipe            // by shard; none for an interface, and for a part of a file
+	matcher *signature.Matcher // where there are pipes
 
 	link   *link // of the last frame
 	links  map[packet.LinkType]*link
@@ -54,6 +56,7 @@ func (in *input) start() {
 	if in.live || in.part != all {
 		return
 	}
+	in.matcher = signature.NewMatcher(in.engine.db.Load())
 	for _, s := range in.engine.shards {
 		in.pipes = append(in.pipes, in.engine.newPipe(s))
 	}
@@ -144,11 +147,29 @@ func (b *batch) keep(payload []byte) []byte {
 func (in *input) send(to int) {
 	b := in.batches[to]
 	if in.pipes != nil {
+		in.match(b)
 		in.batches[to] = in.pipes[to].send(b)
 		return
 	}
 	in.engine.update(in.engine.shards[to], b.all[:b.n], !in.live)
 	b.n, b.data = 0, b.data[:0]
+}
+
+// match matches the SYNs of a batch, beside the shard that enters the one before:
+// it needs nothing of the memory of hosts.
+func (in *input) match(b *batch) {
+	db := in.engine.db.Load()
+	if db != in.matcher.DB() {
+		in.matcher = signature.NewMatcher(db)
+	}
+	for i := range b.all[:b.n] {
+		next := &b.all[i]
+		next.By = nil
+		if next.Decoded && next.Segment.Type == packet.SYN {
+			in.matcher.Match(signature.Request, &next.Segment, 0, &next.Match)
+			next.By = db
+		}
+	}
 }
 
 // flush feeds all that is on its way, and has the observers told.

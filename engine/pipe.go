@@ -1,7 +1,7 @@
 package engine
 
 // A pipe enters the frames of a file into a shard, on a goroutine of its own:
-// one core reads and decodes while another enters. Frames of an interface need
+// one core reads, decodes and matches while another enters. Frames of an interface need
 // none: they come on as many goroutines as there are workers, and their answer
 // is waited for.
 type pipe struct {

@@ -1,6 +1,9 @@
 package host
 
-import "github.com/mxprint/mxprint/packet"
+import (
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
 
 // An Input is one frame that passed the capture filter.
 type Input struct {
@@ -8,6 +11,11 @@ type Input struct {
 	Decoded bool  // the frame holds Segment
 	Segment packet.Segment
 	Payload []byte // what was captured of the segment's data
+
+	// Match is what a SYN matches in the database By. Where that is not the
+	// table's, the table matches it.
+	Match signature.Match
+	By    *signature.DB
 }
 
 // manyHosts is from how many hosts on warm pays: not all are in the cache then.
@@ -41,7 +49,11 @@ func (t *Table) updateAll(batch []Input) {
 		in := &batch[i]
 		t.Frame(in.At)
 		if in.Decoded {
-			t.update(&in.Segment, in.Payload, hashes[i])
+			var m *signature.Match
+			if in.By == t.db {
+				m = &in.Match
+			}
+			t.update(&in.Segment, in.Payload, hashes[i], m)
 		}
 	}
 }

@@ -145,11 +145,12 @@ func (t *Table) Frames() uint64 { return t.frames }
 // Update takes one segment of the frame that Frame counted. payload is what
 // was captured of the segment's data. Neither is kept.
 func (t *Table) Update(s *packet.Segment, payload []byte) {
-	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()))
+	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()), nil)
 }
 
-// update is Update with the hash of the source's address.
-func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
+// update is Update with the hash of the source's address and, where it is known
+// already, what a SYN was matched with.
+func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *signature.Match) {
 	var src found
 	if s.Type == packet.SYN { // seldom from the last server
 		src = found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
@@ -163,7 +164,7 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 		fl = t.flows.find(hash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
 	}
 	if s.Type == packet.SYN {
-		t.syn(fl, hash, s, src, dst)
+		t.syn(fl, hash, s, src, dst, m)
 		return
 	}
 	if fl == none {
@@ -216,8 +217,9 @@ const (
 )
 
 // syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
-// between the same ends, or none; hash is theirs if both are known.
-func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
+// between the same ends, or none; hash is theirs if both are known. m is nil if
+// the SYN is to be matched.
+func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signature.Match) {
 	if fl != none {
 		f := t.flows.at(fl)
 		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[Client]-1 {
@@ -229,7 +231,11 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
 	t.packet, t.from = s, Client
-	client, m := t.end(f.client, Client), &t.match
+	if m == nil {
+		m = &t.match
+		t.matcher.Match(signature.Request, s, 0, m)
+	}
+	client := t.end(f.client, Client)
 	t.fingerprint(f, client, s, m)
 	if t.conns.size > 0 {
 		t.conns.remember(s, m)
@@ -293,17 +299,17 @@ func (t *Table) touchHost(a netip.Addr, at found) uint32 {
 // synAck fingerprints the server of a flow.
 func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
 	f := t.flows.at(fl)
+	if !f.probe && (role == Client || f.answered) {
+		return
+	}
+	server, m := t.end(f.server, Server), &t.match
+	t.matcher.Match(signature.Response, s, f.mss, m)
+	t.fingerprint(f, server, s, m)
 	if f.probe {
-		t.fingerprint(f, t.end(f.server, Server), s, &t.match)
 		t.destroyFlow(fl)
 		return
 	}
-	if role == Client || f.answered {
-		return
-	}
 	f.answered = true
-	server, m := t.end(f.server, Server), &t.match
-	t.fingerprint(f, server, s, m)
 	if m.Sig != nil && m.Sig.Label.Userland() {
 		t.destroyFlow(fl)
 		return
@@ -336,13 +342,13 @@ func (t *Table) extra(h *hostRec) *extraRec {
 	return t.extras.at(h.extra)
 }
 
-// fingerprint matches a SYN or SYN+ACK, reports it, and scores the host.
+// fingerprint reports what a SYN or SYN+ACK was matched with, and scores the
+// host.
 func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
-	module, dir := SYN, signature.Request
+	module := SYN
 	if who.role == Server {
-		module, dir = SYNACK, signature.Response
+		module = SYNACK
 	}
-	t.matcher.Match(dir, s, f.mss, m)
 	if f.probe {
 		module += Probe - SYN
 	}
