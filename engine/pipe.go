@@ -1,9 +1,9 @@
 package engine
 
 // A pipe enters the frames of a file into a shard, on a goroutine of its own:
-// one core reads, decodes and matches while another enters. Frames of an interface need
-// none: they come on as many goroutines as there are workers, and their answer
-// is waited for.
+// one core reads, decodes and matches while another enters. Frames of an
+// interface need none: they come on as many goroutines as there are workers, and
+// their answer is waited for.
 type pipe struct {
 	queue chan *batch
 	spare chan *batch
@@ -11,7 +11,7 @@ type pipe struct {
 	done  chan struct{} // closed when all is entered and handed over
 }
 
-// pipeDepth is how many batches go round, 7 MiB at most. They come back many at
+// pipeDepth is how many batches go round, 8 MiB at most. They come back many at
 // a time: to wake a goroutine on another core takes longer than to enter a
 // batch.
 const pipeDepth = 256

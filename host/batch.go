@@ -19,7 +19,7 @@ type Input struct {
 }
 
 // manyHosts is from how many hosts on warm pays: not all are in the cache then.
-const manyHosts = 16_384
+const manyHosts = 4096
 
 // together is how many frames UpdateAll looks at together.
 const together = 64
