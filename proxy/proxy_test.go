@@ -246,6 +246,8 @@ func reset(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 
 		client = dial(t, addr)
 		server = b.accept(t).(*net.TCPConn)
+		write(t, server, "220 ") // one that is reset before the proxy has it is one that failed
+		wantRead(t, client, "220 ")
 		server.SetLinger(0)
 		server.Close()
 		wantEnd(t, client)
