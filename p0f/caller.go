@@ -1,6 +1,7 @@
 package p0f
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"net"
@@ -26,6 +27,7 @@ type caller struct {
 	// A client that asks one query after the other, while no other client asks
 	// any, finds the server awake.
 	raw   syscall.RawConn // nil: not a socket
+	peek  peeker
 	last  *atomic.Pointer[caller]
 	try   func(fd uintptr) bool // tryRead
 	in    []byte
@@ -40,7 +42,9 @@ func newCaller(nc net.Conn, last *atomic.Pointer[caller]) *caller {
 	c := &caller{Conn: nc, last: last}
 	switch nc := nc.(type) { // and nothing that reads in a way of its own
 	case *net.UnixConn:
-		c.raw, _ = nc.SyscallConn()
+		if c.raw, _ = nc.SyscallConn(); c.raw != nil {
+			c.raw.Control(func(fd uintptr) { c.peek.leave(int(fd)) })
+		}
 	case *net.TCPConn:
 		c.raw, _ = nc.SyscallConn()
 	}
@@ -58,7 +62,7 @@ func (c *caller) Read(b []byte) (int, error) {
 	c.in = nil
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, cmp.Or(c.settle(), err)
 	case c.err != nil:
 		return 0, c.err
 	case c.n == 0 && len(b) > 0:
@@ -72,10 +76,19 @@ func (c *caller) Read(b []byte) (int, error) {
 	return c.n, nil
 }
 
+// settle takes from the socket what was read of it, before another process reads
+// there or the connection is closed.
+func (c *caller) settle() (err error) {
+	if c.raw != nil {
+		c.raw.Control(func(fd uintptr) { err = c.peek.take(int(fd)) })
+	}
+	return err
+}
+
 // tryRead reads, or says that there is nothing and the goroutine shall sleep.
 func (c *caller) tryRead(fd uintptr) bool {
 	for {
-		c.n, c.err = syscall.Read(int(fd), c.in)
+		c.n, c.err = c.peek.read(int(fd), c.in)
 		switch {
 		case c.err == syscall.EINTR:
 		case c.err != syscall.EAGAIN:

@@ -306,6 +306,7 @@ func (v *serving) serve(nc net.Conn, part []byte) {
 		in   = make([]byte, batchSize*QuerySize)
 		have = copy(in, part) // bytes of in that are not answered yet
 	)
+	defer c.settle() // or the client would be told that its connection was reset
 	for {
 		n, err := c.Read(in[have:])
 		have += n
