@@ -183,7 +183,7 @@ func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
 	}
 	// The four fields of a SYN or SYN+ACK (p0f v3 §3.4).
 	b = l.tails.appendPrint(b, o, k)
-	return l.raw.Append(b, o.Segment, o.Match.Multiple)
+	return l.raw.Append(b, o.Segment, &o.Match)
 }
 
 const unknown = "???"

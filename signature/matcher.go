@@ -28,8 +28,8 @@ type Matcher struct {
 // line.
 //
 // A kind is all of a segment that Match looks at but for the TTL, of which it
-// has the span: k0 to k2 are the layout, version is part of k3, so that the
-// zero memo is of no kind.
+// has the span, and the type, which a raw signature shows: k0 to k2 are the
+// layout, version is part of k3, so that the zero memo is of no kind.
 type memo struct {
 	k0, k1, k2, k3, k4, k5 uint64
 
@@ -65,7 +65,7 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	k3 := uint64(s.Layout.Len) | uint64(s.Layout.EOLPad)<<8 | uint64(s.Scale)<<16 | uint64(m.spans[s.TTL])<<24 |
 		uint64(s.IPOptLen)<<32 | uint64(s.Version)<<40 | uint64(s.HeaderLen)<<48
 	k4 := uint64(s.Quirks) | uint64(s.Window)<<32 | uint64(s.MSS)<<48
-	k5 := uint64(peerMSS) | uint64(dir)<<24
+	k5 := uint64(peerMSS) | uint64(dir)<<24 | uint64(s.Type)<<32
 	if s.PayloadLen > 0 {
 		k5 |= 1 << 16
 	}
@@ -89,6 +89,7 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 		}
 	}
 	slot.say(s.TTL, to)
+	to.kind = at | 1
 }
 
 // keep takes over what find has found.

@@ -76,10 +76,12 @@ func (t *TCP) mask(q packet.Quirks, version uint8) packet.Quirks {
 // Match is the outcome of DB.Match. It is a plain value.
 type Match struct {
 	Sig      *TCP // nil: no signature matched
-	Fuzzy    bool // a quirk or the TTL differed within bounds
 	Distance int  // hops from the sender; where Sig is nil, a guess
 	Multiple Multiple
+	Fuzzy    bool  // a quirk or the TTL differed within bounds
 	Flags    Flags // what a box on the way seems to have done
+
+	kind uint64 // of a Matcher: a hash of all it looks at in the segment but the TTL; or 0
 }
 
 // Generic reports whether only a catch-all matched.
