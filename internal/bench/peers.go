@@ -172,7 +172,7 @@ type engineRun struct {
 }
 
 func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
-	counts := make(counter)
+	counts := newCounter(signature.Builtin())
 	var observer engine.Observer = counts
 	if r.log {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -212,7 +212,7 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	}
 	decoder := packet.Decoder{Link: packet.LinkEthernet}
 	matcher := signature.NewMatcher(r.db)
-	counts := make(counter)
+	counts := newCounter(r.db)
 	var s packet.Segment
 	begin := cpuTime()
 	for i := range frames.frames {
@@ -225,12 +225,26 @@ func (r matcherRun) run(_ context.Context, frames *recording) (tally, error) {
 	return counts.tally(cpuTime()-begin, frames)
 }
 
-// counter counts SYNs by their label; those with none have nil. It does so while
-// they are entered, and has no copy made of them: the peers hand theirs back to
-// their caller too.
-type counter map[*signature.Label]int
+// counter counts SYNs by the number of their label in the database; those with
+// none have 0. It does so while they are entered, and has no copy made of them:
+// the peers hand theirs back to their caller too.
+type counter []int
 
-func (c counter) add(m *signature.Match) { c[labelOf(m)]++ }
+func newCounter(db *signature.DB) counter {
+	n := 1
+	for db.Label(n) != nil {
+		n++
+	}
+	return make(counter, n)
+}
+
+func (c counter) add(m *signature.Match) {
+	if m.Sig == nil {
+		c[0]++
+	} else {
+		c[m.Sig.Label.ID]++
+	}
+}
 
 // Wants implements engine.Chooser.
 func (c counter) Wants(o *host.Observation) bool {
@@ -260,18 +274,11 @@ func (r report) Observe(o *host.Observation) {
 	r.Log.Observe(o)
 }
 
-func labelOf(m *signature.Match) *signature.Label {
-	if m.Sig == nil {
-		return nil
-	}
-	return m.Sig.Label
-}
-
 func (c counter) tally(took time.Duration, frames *recording) (tally, error) {
 	t := tally{took: took}
-	for label, n := range c {
+	for id, n := range c {
 		t.syns += n
-		if label != nil {
+		if id != 0 {
 			t.named += n
 		}
 	}
