@@ -12,9 +12,10 @@ import (
 // what those of one packet share: all are copied twice, once from the table and
 // once to another core.
 type tales struct {
-	list    []tale
-	packets []ends // of which they are, in order
-	frame   uint64 // the number of the last of these
+	list  []tale
+	times []int64 // of the packets of which they are, in order
+	ends  []ends  // of those that do not begin with a fingerprint, which has them
+	frame uint64  // the number of the last packet
 
 	// What the modules have to say, in order.
 	fingerprints []fingerprint
@@ -30,11 +31,8 @@ type tale struct {
 	begins bool // is the first of its packet
 }
 
-// ends are of whom and when a packet is.
-type ends struct {
-	at             int64
-	client, server netip.AddrPort
-}
+// ends are of whom a packet is.
+type ends struct{ client, server netip.AddrPort }
 
 // fingerprint is of a SYN or SYN+ACK.
 type fingerprint struct {
@@ -64,8 +62,10 @@ func (t *tales) add(o *host.Observation, frame uint64) {
 	begins := frame != t.frame || len(t.list) == 0
 	if begins {
 		t.frame = frame
-		p := longer(&t.packets)
-		p.at, p.client, p.server = o.At, o.Client, o.Server
+		*longer(&t.times) = o.At
+		if o.Segment == nil {
+			*longer(&t.ends) = ends{o.Client, o.Server}
+		}
 	}
 	*longer(&t.list) = tale{o.Module, o.Role, begins}
 	switch o.Module {
@@ -97,7 +97,7 @@ func longer[T any](list *[]T) *T {
 
 // clear forgets all, but not the room it took.
 func (t *tales) clear() {
-	t.list, t.packets = t.list[:0], t.packets[:0]
+	t.list, t.times, t.ends = t.list[:0], t.times[:0], t.ends[:0]
 	t.fingerprints, t.mtus, t.uptimes, t.rest = t.fingerprints[:0], t.mtus[:0], t.uptimes[:0], t.rest[:0]
 }
 
@@ -107,12 +107,11 @@ type lent struct{ fingerprint, mtu, uptime host.Observation }
 
 // each shows every observation to all observers, in order.
 func (t *tales) each(lent *lent, observers []Observer) {
-	var packets, fingerprints, mtus, uptimes, others int // so many were shown
+	var packets, allEnds, fingerprints, mtus, uptimes, others int // so many were shown
+	var at int64
+	var client, server *netip.AddrPort
 	for i := range t.list {
 		one := &t.list[i]
-		if one.begins {
-			packets++
-		}
 		var o *host.Observation
 		switch one.module {
 		case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
@@ -135,8 +134,20 @@ func (t *tales) each(lent *lent, observers []Observer) {
 			others++
 		}
 		o.Module, o.Role = one.module, one.role
-		of := &t.packets[packets-1]
-		o.At, o.Client, o.Server = of.at, of.client, of.server
+		if one.begins {
+			at = t.times[packets]
+			packets++
+			switch {
+			case o.Segment == nil:
+				client, server = &t.ends[allEnds].client, &t.ends[allEnds].server
+				allEnds++
+			case o.Role == host.Client:
+				client, server = &o.Segment.Src, &o.Segment.Dst
+			default:
+				client, server = &o.Segment.Dst, &o.Segment.Src
+			}
+		}
+		o.At, o.Client, o.Server = at, *client, *server
 		for _, observer := range observers {
 			observer.Observe(o)
 		}

@@ -10,7 +10,7 @@ import (
 type tails struct {
 	since  int64 // second of packet time, from which prints are
 	prints [1024]printTail
-	link   linkTail
+	links  [64]linkTail // by MTU
 }
 
 // printsFor is for how many seconds of packet time fingerprints are remembered,
@@ -78,7 +78,7 @@ func (t *tails) appendPrint(b []byte, o *host.Observation, k *keys) []byte {
 
 // ofLink is the fields of a link.
 func (t *tails) ofLink(o *host.Observation, k *keys) []byte {
-	l := &t.link
+	l := &t.links[uint(o.MTU)%uint(len(t.links))]
 	if l.mtu != o.MTU || l.name != o.Link || len(l.text) == 0 {
 		l.mtu, l.name = o.MTU, o.Link
 		l.text = append(append(l.text[:0], k.link...), orUnknown(o.Link)...)
