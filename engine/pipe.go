@@ -11,10 +11,10 @@ type pipe struct {
 	done  chan struct{} // closed when all is entered and handed over
 }
 
-// pipeDepth is how many batches go round, 8 MiB at most. They come back many at
-// a time: to wake a goroutine on another core takes longer than to enter a
-// batch.
-const pipeDepth = 256
+// pipeDepth is how many batches go round, 2 MiB at most with their payload. They
+// come back many at a time: to wake a goroutine on another core takes longer than
+// to enter a batch.
+const pipeDepth = 64
 
 func (e *Engine) newPipe(s *shard) *pipe {
 	p := &pipe{
@@ -28,7 +28,7 @@ func (e *Engine) newPipe(s *shard) *pipe {
 func (p *pipe) run(e *Engine, s *shard) {
 	defer close(p.done)
 	var used []*batch
-	for b := range p.queue {
+	for b := receive(p.queue); b != nil; b = receive(p.queue) {
 		e.update(s, b.all[:b.n], true)
 		b.n, b.data = 0, b.data[:0]
 		used = append(used, b)
@@ -46,12 +46,12 @@ func (p *pipe) run(e *Engine, s *shard) {
 
 // send queues a batch and returns an empty one.
 func (p *pipe) send(b *batch) *batch {
-	p.queue <- b
+	put(p.queue, b)
 	if len(p.spare) == 0 && p.made < pipeDepth {
 		p.made++
 		return new(batch)
 	}
-	return <-p.spare
+	return receive(p.spare)
 }
 
 // end returns when all that was sent is entered and handed over.

@@ -37,17 +37,18 @@ func (e *Engine) update(s *shard, batch []host.Input, patient bool) {
 	var some *tales
 	s.mu.Lock()
 	s.table.UpdateAll(batch)
-	if s.said != nil && len(s.said.list) >= talesSize {
-		if patient {
-			some, s.said = s.said, e.tell.blank()
-			e.tell.waiting.Add(int64(len(some.list)))
-		} else {
-			e.tell.take(s)
-		}
+	switch {
+	case s.said == nil:
+	case patient && len(s.said.list) >= fileSize:
+		some, s.said = s.said, e.tell.blank()
+		some.file = true
+		e.tell.waiting.Add(int64(len(some.list)))
+	case !patient && len(s.said.list) >= liveSize:
+		e.tell.take(s)
 	}
 	s.mu.Unlock()
 	if some != nil {
-		e.tell.queue <- some
+		put(e.tell.queue, some)
 	}
 	if e.waiting.any() {
 		e.waiting.wakeAll(batch)

@@ -16,6 +16,7 @@ type tales struct {
 	times []int64 // of the packets of which they are, in order
 	ends  []ends  // of those that do not begin with a fingerprint, which has them
 	frame uint64  // the number of the last packet
+	file  bool    // of a file, of which more will come soon
 
 	// What the modules have to say, in order.
 	fingerprints []fingerprint
@@ -97,6 +98,7 @@ func longer[T any](list *[]T) *T {
 
 // clear forgets all, but not the room it took.
 func (t *tales) clear() {
+	t.file = false
 	t.list, t.times, t.ends = t.list[:0], t.times[:0], t.ends[:0]
 	t.fingerprints, t.mtus, t.uptimes, t.rest = t.fingerprints[:0], t.mtus[:0], t.uptimes[:0], t.rest[:0]
 }

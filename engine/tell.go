@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	talesSize  = 384                   // observations handed over together, or some more
-	talesQueue = 64                    // of these may wait
+	fileSize   = 384                   // observations of a file handed over together, or some more
+	liveSize   = 4 * fileSize          // of an interface
+	talesQueue = 16                    // so many lists may wait
 	talesMost  = 1 << 15               // observations that may wait there, and as many in the shards: 12 MiB
 	settle     = 5 * time.Millisecond  // without anything to tell, and what was told is written
 	flushEvery = 50 * time.Millisecond // else
@@ -36,6 +37,7 @@ type teller struct {
 	lent      lent
 
 	// Of the goroutine.
+	more    bool      // of a file will come soon
 	since   time.Time // something is told and not flushed, or zero
 	fetched []*tales
 	warned  struct {
@@ -86,13 +88,16 @@ func (t *teller) blank() *tales {
 	case b := <-t.spare:
 		return b
 	default:
-		return &tales{list: make([]tale, 0, talesSize+2*batchSize)}
+		return &tales{list: make([]tale, 0, fileSize+2*batchSize)}
 	}
 }
 
+// maxKept bounds the lists that are kept for others.
+const maxKept = 2 * liveSize
+
 // recycle keeps lists of the usual size.
 func (t *teller) recycle(some *tales) {
-	if cap(some.list) > 4*talesSize {
+	if cap(some.list) > maxKept {
 		return
 	}
 	some.clear()
@@ -135,10 +140,9 @@ func (t *teller) run(quit, done chan struct{}) {
 	moment := time.NewTimer(settle)
 	defer moment.Stop()
 	for {
-		select {
-		case some := <-t.queue:
+		if some := t.next(); some != nil {
 			t.tell(some)
-		default:
+		} else {
 			if t.since.IsZero() && t.sleep(quit) {
 				t.warn(true)
 				return
@@ -157,6 +161,19 @@ func (t *teller) run(quit, done chan struct{}) {
 			t.flush()
 		}
 		t.warn(false)
+	}
+}
+
+// next returns what is queued, if anything, or soon will be.
+func (t *teller) next() *tales {
+	if t.more {
+		return soon(t.queue)
+	}
+	select {
+	case some := <-t.queue:
+		return some
+	default:
+		return nil
 	}
 }
 
@@ -225,6 +242,7 @@ func (t *teller) fetch() (found bool) {
 func (t *teller) tell(some *tales) {
 	some.each(&t.lent, t.observers)
 	t.waiting.Add(-int64(len(some.list)))
+	t.more = some.file
 	if len(some.list) > 0 && t.since.IsZero() {
 		t.since = time.Now()
 	}

@@ -142,8 +142,8 @@ func TestSlowLog(t *testing.T) {
 	if told+int(lost) != 2*frames || told < talesMost || told > most {
 		t.Errorf("of %d observations %d were told and %d lost; want %d to %d told, and the rest counted", 2*frames, told, lost, talesMost, most)
 	}
-	if n := cap((<-e.tell.spare).list); n > 4*talesSize {
-		t.Errorf("a list of %d is kept, want none above %d", n, 4*talesSize)
+	if n := cap((<-e.tell.spare).list); n > maxKept {
+		t.Errorf("a list of %d is kept, want none above %d", n, maxKept)
 	}
 }
 
