@@ -8,9 +8,13 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// memoSlots is how many kinds of segments a Matcher remembers: 1 MiB. Of SYNs of
-// 2,765 kinds from 25 distances, 5 in 100 then find another in their place.
-const memoSlots = 16384
+// memoSlots is how many kinds of segments a Matcher remembers: 1 MiB. A kind may
+// have one of memoWays places; of SYNs of 2,765 kinds from 25 distances, 1 in
+// 100 find others there.
+const (
+	memoSlots = 16384
+	memoWays  = 2
+)
 
 // A Matcher is a DB that remembers what it said of the last kinds of segments.
 // Senders share a few hundred kinds, however far away they are, so most
@@ -75,21 +79,21 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	// The seed is random, so that nobody can choose segments that all go to one
 	// place.
 	at := fold(k0^m.seed[0], k1^m.seed[1]) ^ fold(k2^m.seed[2], k3^m.seed[3]) ^ fold(k4^m.seed[4], k5^m.seed[5])
-	slot := &m.memo[at>>32%memoSlots]
-	if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) != 0 {
-		// The neighbour keeps what the slot had before.
-		other := &m.memo[at>>32%memoSlots^1]
-		if (other.k0^k0)|(other.k1^k1)|(other.k2^k2)|(other.k3^k3)|(other.k4^k4)|(other.k5^k5) == 0 {
-			slot = other
-		} else {
-			*other = *slot
-			found := m.db.tcp[dir].find(s, peerMSS)
-			slot.keep(&found)
-			slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
+	to.kind = at | 1
+	set := at >> 32 % (memoSlots / memoWays) * memoWays
+	ways := m.memo[set : set+memoWays : set+memoWays]
+	for i := range ways {
+		slot := &ways[i]
+		if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) == 0 {
+			slot.say(s.TTL, to)
+			return
 		}
 	}
+	copy(ways[1:], ways) // the oldest goes
+	slot, found := &ways[0], m.db.tcp[dir].find(s, peerMSS)
+	slot.keep(&found)
+	slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
 	slot.say(s.TTL, to)
-	to.kind = at | 1
 }
 
 // keep takes over what find has found.

@@ -63,6 +63,39 @@ func change(r *rand.Rand, s *packet.Segment) {
 	}
 }
 
+// TestMatcherKeepsBoth: of two kinds that may have the same places neither has
+// to go for the other.
+func TestMatcherKeepsBoth(t *testing.T) {
+	m, s := NewMatcher(Builtin()), linuxSYN()
+	windows := map[uint64]uint16{} // by set
+	for w := range uint16(65535) {
+		s.Window = w
+		var got Match
+		m.Match(Request, &s, 0, &got)
+		set := got.kind >> 32 % (memoSlots / memoWays)
+		other, ok := windows[set]
+		if windows[set] = w; !ok {
+			continue
+		}
+		clear(m.memo)
+		for _, s.Window = range []uint16{w, other, w, other} {
+			m.Match(Request, &s, 0, &got)
+		}
+		kept := 0
+		for i := range m.memo {
+			if m.memo[i] != (memo{}) {
+				kept++
+			}
+		}
+		if kept != 2 {
+			t.Fatalf("of the kinds with windows %d and %d, both of set %d, %d are remembered", w, other, set, kept)
+		}
+		if len(windows) > 500 {
+			return
+		}
+	}
+}
+
 func TestMatcherAllocates(t *testing.T) {
 	m, s, i := NewMatcher(Builtin()), linuxSYN(), 0
 	var got Match

@@ -2,11 +2,12 @@ package signature
 
 import "github.com/mxprint/mxprint/packet"
 
-// rawSlots is how many raw signatures a RawMemo remembers, rawLen how long
-// they may be behind the TTL: 1 MiB, a cache line each.
+// rawSlots is how many raw signatures a RawMemo remembers, rawLen how long they
+// may be behind the TTL: 1 MiB, a cache line each. One may have rawWays places.
 const (
 	rawSlots = 16384
 	rawLen   = 55
+	rawWays  = 2
 )
 
 // A RawMemo appends raw signatures as AppendRaw does, and remembers the last
@@ -29,19 +30,19 @@ func (m *RawMemo) Append(dst []byte, s *packet.Segment, match *Match) []byte {
 	if m.slots == nil {
 		m.slots = make([]rawText, rawSlots)
 	}
-	at := match.kind >> 1 % rawSlots
-	slot, other := &m.slots[at], &m.slots[at^1]
+	set := match.kind >> 1 % (rawSlots / rawWays) * rawWays
+	ways := m.slots[set : set+rawWays : set+rawWays]
 	dst = appendOrigin(dst, s)
-	if slot.kind == match.kind {
-		return append(dst, slot.text[:slot.n]...)
-	}
-	if other.kind == match.kind {
-		return append(dst, other.text[:other.n]...)
+	for i := range ways {
+		if slot := &ways[i]; slot.kind == match.kind {
+			return append(dst, slot.text[:slot.n]...)
+		}
 	}
 	from := len(dst)
 	dst = appendKind(dst, s, match.Multiple)
 	if text := dst[from:]; len(text) <= rawLen {
-		*other = *slot // the neighbour keeps what the slot had before
+		copy(ways[1:], ways) // the oldest goes
+		slot := &ways[0]
 		slot.kind, slot.n = match.kind, uint8(copy(slot.text[:], text))
 	}
 	return dst
