@@ -22,7 +22,7 @@ type rawText struct {
 	text [rawLen]byte
 }
 
-// Append is AppendRaw for a segment and its match.
+// Append is AppendRaw. match is what was said of the segment, as it was said.
 func (m *RawMemo) Append(dst []byte, s *packet.Segment, match *Match) []byte {
 	if match.kind == 0 {
 		return AppendRaw(dst, s, match.Multiple)
