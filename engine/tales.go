@@ -30,6 +30,7 @@ type tale struct {
 	module host.Module
 	role   host.Role
 	begins bool // is the first of its packet
+	back   bool // and that a fingerprint's, to the client
 }
 
 // ends are of whom a packet is.
@@ -60,15 +61,17 @@ type rest struct {
 
 // add takes a copy of an observation, of the frame with that number.
 func (t *tales) add(o *host.Observation, frame uint64) {
-	begins := frame != t.frame || len(t.list) == 0
+	begins, back := frame != t.frame || len(t.list) == 0, false
 	if begins {
 		t.frame = frame
 		*longer(&t.times) = o.At
 		if o.Segment == nil {
 			*longer(&t.ends) = ends{o.Client, o.Server}
+		} else {
+			back = o.Client != o.Segment.Src // not the role: anybody may answer
 		}
 	}
-	*longer(&t.list) = tale{o.Module, o.Role, begins}
+	*longer(&t.list) = tale{o.Module, o.Role, begins, back}
 	switch o.Module {
 	case host.SYN, host.SYNACK, host.Probe, host.ProbeResponse:
 		f := longer(&t.fingerprints)
@@ -143,10 +146,10 @@ func (t *tales) each(lent *lent, observers []Observer) {
 			case o.Segment == nil:
 				client, server = &t.ends[allEnds].client, &t.ends[allEnds].server
 				allEnds++
-			case o.Role == host.Client:
-				client, server = &o.Segment.Src, &o.Segment.Dst
-			default:
+			case one.back:
 				client, server = &o.Segment.Dst, &o.Segment.Src
+			default:
+				client, server = &o.Segment.Src, &o.Segment.Dst
 			}
 		}
 		o.At, o.Client, o.Server = at, *client, *server

@@ -3,8 +3,6 @@ package p0f
 import (
 	"io"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A peeker reads a socket, and leaves what it read there until nothing more has
@@ -21,12 +19,16 @@ type peeker struct {
 	owed  int // bytes that were read, and are still in the socket
 }
 
+// soPeekOff is SO_PEEK_OFF, the same on every processor that Go runs on; package
+// syscall has it for most.
+const soPeekOff = 42
+
 // maxOwed is from how many bytes on they are taken in any case.
 const maxOwed = batchSize * QuerySize
 
 // leave has the peeker leave what it reads, where the kernel can do that.
 func (p *peeker) leave(fd int) {
-	p.peeks = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0) == nil
+	p.peeks = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, soPeekOff, 0) == nil
 }
 
 // read is read(2) of a socket that does not block.
