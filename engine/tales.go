@@ -30,7 +30,7 @@ type tale struct {
 	module host.Module
 	role   host.Role
 	begins bool // is the first of its packet
-	back   bool // and that a fingerprint's, to the client
+	back   bool // and a fingerprint, of a packet to the client
 }
 
 // ends are of whom a packet is.

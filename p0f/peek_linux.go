@@ -41,17 +41,21 @@ func (p *peeker) read(fd int, b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, _, err := syscall.Recvfrom(fd, b, syscall.MSG_PEEK)
-	if n > 0 {
-		p.owed += n
-		return n, nil
-	}
-	if err != syscall.EINTR {
+	for {
+		n, _, err := syscall.Recvfrom(fd, b, syscall.MSG_PEEK)
+		if n > 0 {
+			p.owed += n
+			return n, nil
+		}
+		// That nothing more has come is believed once nothing is owed: kernels
+		// before 4.4 count the offset for each part of the stream anew.
+		if p.owed == 0 || err == syscall.EINTR {
+			return n, err
+		}
 		if err := p.take(fd); err != nil {
 			return 0, err
 		}
 	}
-	return n, err
 }
 
 // take takes from the socket what was read. The error says that it was not
