@@ -54,7 +54,7 @@ $(BIN)/staticcheck: tools/go.mod tools/go.sum
 # Long runs.
 
 diff: deps
-	MXPRINT_DIFF_SEEDS=200 $(GO) test -count=1 -timeout 60m -v -run TestDifferential ./internal/difftest
+	MXPRINT_DIFF_SEEDS=200 $(GO) test -count=1 -timeout 60m -v -run TestDifferential ./internal/test/difftest
 
 FUZZTIME ?= 30s
 fuzz:
@@ -66,12 +66,12 @@ fuzz:
 	done
 
 bench: deps
-	$(GO) run ./internal/bench -write docs/performance.md
+	$(GO) run ./internal/test/bench -write docs/performance.md
 
 bench-peers: deps # other libraries instead of p0f; wants cargo, python3-venv and the network
-	$(GO) run ./internal/bench -only peers -write docs/performance.md
+	$(GO) run ./internal/test/bench -only peers -write docs/performance.md
 
-bpf: deps # after a change of sockops/program.c
+bpf: deps # after a change of internal/sockops/program.c
 	scripts/bpf
 
 lab: # new kernels for testdata/lab; wants qemu-system-x86 and the network

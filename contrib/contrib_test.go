@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 )

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 func read(t *testing.T, path string) string {

@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/amavis"
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/front/amavis"
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // amavisAddr is where amavis asks; docs/amavis.md uses the same port.

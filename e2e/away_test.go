@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // TestRspamdSensorAway: rspamd waits for a stalled sensor as long as its recipe

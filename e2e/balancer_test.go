@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // A balanced is a network with a load balancer in it: two kinds of clients

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // Mail servers that cannot be installed beside each other run in Debian

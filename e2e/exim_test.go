@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // startServe starts `mxprint serve` on the interface of ns, with a query socket

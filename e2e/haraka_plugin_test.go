@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // pluginDir is the plugin of ours in the checkout.

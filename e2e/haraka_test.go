@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // A haraka is a running Haraka with the published p0f plugin, or ours.

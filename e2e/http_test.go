@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 )

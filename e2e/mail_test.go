@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // Envelope of every mail; mail servers of the tests take mails for domain.

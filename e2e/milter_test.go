@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // milterBound is the longest that the recipe of docs/postfix.md lets a mail wait

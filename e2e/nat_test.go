@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // A natHost is a machine behind the router.

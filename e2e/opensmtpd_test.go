@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // An openSMTPD is a running OpenSMTPD of a system of its own.

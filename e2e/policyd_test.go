@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // policyBound is the longest that the recipe lets a mail wait for a policy

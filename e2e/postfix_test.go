@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // A postfix is a running Postfix with a configuration, queue and mailbox of its

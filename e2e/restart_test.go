@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // pluginDeadline is how long our plugin waits for an answer unless p0f.ini says

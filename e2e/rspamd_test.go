@@ -10,7 +10,7 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // rspamdMilter is where rspamd's proxy worker takes milter connections.

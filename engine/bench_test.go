@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 )
 
 // BenchmarkSYN is what a SYN costs among so many hosts, each as likely as any

@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/signature"
 )
 

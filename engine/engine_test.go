@@ -15,7 +15,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )

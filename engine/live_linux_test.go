@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // ports is an observer that keeps the ports of clients.

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/mxprint/mxprint/host"
 	"github.com/mxprint/mxprint/internal/answer"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 

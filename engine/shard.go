@@ -3,7 +3,7 @@ package engine
 import (
 	"sync"
 
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 )
 
 // shard is a part of the memory of hosts: all that concerns its clients. One

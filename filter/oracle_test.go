@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/bpf"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // expressions are compiled for every link type, by this package and by

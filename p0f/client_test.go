@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/ask"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 )
 

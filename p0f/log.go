@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )

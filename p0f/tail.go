@@ -1,7 +1,7 @@
 package p0f
 
 import (
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/signature"
 )
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )

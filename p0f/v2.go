@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -94,7 +94,7 @@ type V2Server struct {
 
 	mu       sync.Mutex
 	servings map[*v2Serving]struct{}
-	ended    front.Stats // of listeners that are served no more
+	ended    serve.Stats // of listeners that are served no more
 }
 
 // Stats returns the counters; they are not read at one instant.
@@ -119,7 +119,7 @@ func (s *V2Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	v := &v2Serving{
 		V2Server: s, ctx: ctx, log: s.Logger, wait: s.Wait, writeTimeout: s.WriteTimeout,
-		ln: front.Listen(ctx, ln, front.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
+		ln: serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
 	}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
@@ -156,7 +156,7 @@ func (s *V2Server) Serve(ctx context.Context, ln net.Listener) error {
 type v2Serving struct {
 	*V2Server
 	ctx          context.Context
-	ln           *front.Listener
+	ln           *serve.Listener
 	log          *slog.Logger
 	wait         time.Duration
 	writeTimeout time.Duration

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/front/fronttest"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/fronttest"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 )
 

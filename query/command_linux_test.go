@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // commander answers commands.

@@ -23,7 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -96,10 +96,10 @@ type Server struct {
 	Logger *slog.Logger
 
 	queries, bad, unavailable, dropped, refused atomic.Uint64
-	badLines, droppedLines, denied              front.Lines
+	badLines, droppedLines, denied              serve.Lines
 
 	mu        sync.Mutex
-	listeners []*front.Listener
+	listeners []*serve.Listener
 }
 
 // Stats is what a Server did since its start.
@@ -139,7 +139,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := front.Listen(ctx, ln, front.Config{MaxConns: s.MaxConns, Logger: s.Logger})
+	l := serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger})
 	s.mu.Lock()
 	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()

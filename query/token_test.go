@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/front/fronttest"
+	"github.com/mxprint/mxprint/internal/test/fronttest"
 )
 
 const goodToken = "correct-horse-battery-staple"

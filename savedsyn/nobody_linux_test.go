@@ -23,9 +23,9 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/internal/lab"
-	"github.com/mxprint/mxprint/internal/synlab"
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/synlab"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/savedsyn"
 )

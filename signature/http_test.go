@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mxprint/mxprint/http1"
+	"github.com/mxprint/mxprint/internal/http1"
 )
 
 // messageOf reads a message in one segment; nil where its header has no end.

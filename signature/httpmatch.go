@@ -3,7 +3,7 @@ package signature
 import (
 	"bytes"
 
-	"github.com/mxprint/mxprint/http1"
+	"github.com/mxprint/mxprint/internal/http1"
 )
 
 // HTTPMatch is the outcome of holding a message against a database. It is a

@@ -12,8 +12,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/mxprint/mxprint/internal/front"
-	"github.com/mxprint/mxprint/proxy"
+	"github.com/mxprint/mxprint/internal/proxy"
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // config is the configuration file of serve. Every key has a default, so that
@@ -110,7 +110,7 @@ func defaultConfig() config {
 		Query: queryConfig{Mode: "0666"}, Milter: defaultHeaderConfig(), Policy: defaultHeaderConfig(),
 		Amavis: amavisConfig{Form: "v2"},
 		Proxy: proxyConfig{
-			Send: "v2", MaxConnections: front.DefaultMaxConns,
+			Send: "v2", MaxConnections: serve.DefaultMaxConns,
 			Idle: proxy.DefaultIdle, Drain: proxy.DefaultDrain,
 		},
 		P0f: p0fConfig{Socket: defaultSocket, Mode: "0666", MaxClients: 10_000, Wait: 10 * time.Millisecond},

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mxprint/mxprint/opensmtpd"
+	"github.com/mxprint/mxprint/internal/front/opensmtpd"
 	"github.com/mxprint/mxprint/query"
 )
 

@@ -14,12 +14,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mxprint/mxprint/amavis"
-	"github.com/mxprint/mxprint/milter"
+	"github.com/mxprint/mxprint/internal/front/amavis"
+	"github.com/mxprint/mxprint/internal/front/milter"
+	"github.com/mxprint/mxprint/internal/front/policyd"
+	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/policyd"
-	"github.com/mxprint/mxprint/proxied"
 	"github.com/mxprint/mxprint/query"
 )
 
@@ -113,7 +113,7 @@ func listen(at, mode string, proxyFrom []string, log *slog.Logger) (net.Listener
 		if err != nil || len(from) == 0 {
 			return ln, err
 		}
-		return proxied.Listen(ln, proxied.Config{From: from, Logger: log}), nil
+		return proxyproto.Listen(ln, proxyproto.Config{From: from, Logger: log}), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(addr), 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the socket: %w", err)

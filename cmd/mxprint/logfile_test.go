@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/host"
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // TestLogReopens: after a rename and SIGUSR1 lines go to a new file, and none

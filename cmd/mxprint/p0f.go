@@ -14,7 +14,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"

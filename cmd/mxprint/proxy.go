@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/proxy"
+	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/proxied"
-	"github.com/mxprint/mxprint/proxy"
 	"github.com/mxprint/mxprint/savedsyn"
 )
 
@@ -184,7 +184,7 @@ func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context
 		}
 		ln := net.Listener(kept)
 		if len(from) > 0 {
-			ln = proxied.Listen(ln, proxied.Config{From: from, Logger: log})
+			ln = proxyproto.Listen(ln, proxyproto.Config{From: from, Logger: log})
 		}
 		log.Info("listening", "front", "proxy", "at", at, "backend", c.Backend, "send", c.Send)
 		tasks = append(tasks, func(ctx context.Context) error { return server.Serve(ctx, ln) })

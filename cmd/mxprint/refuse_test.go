@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // TestRefusedAsP0f gives many command lines to p0f and to the command that

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/query"
 )
@@ -166,7 +166,7 @@ func (s *settings) ask(log *slog.Logger) (*askedSensor, error) {
 type askedSensor struct {
 	*query.Client
 	log   *slog.Logger
-	lines front.Lines
+	lines serve.Lines
 }
 
 // Lookup implements note.Lookuper.

@@ -19,7 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 )
@@ -78,7 +78,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "cut": cut, "poke": poke, "serve": serve, "signal": sendSignal, "fork": fork,
+			"fails": fails, "cut": cut, "poke": poke, "serve": serveAnswers, "signal": sendSignal, "fork": fork,
 			"uid": uid, "until": until, "connect": connect, "says": says,
 		},
 		UpdateScripts:      *update,
@@ -135,7 +135,7 @@ type running struct {
 // readyText is what serve and p0f say when they are ready.
 var readyText = regexp.MustCompile(`msg=ready|Entered main event loop`)
 
-func serve(ts *testscript.TestScript, neg bool, args []string) {
+func serveAnswers(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2)
 	cmd, path := background(ts, args)
 	ts.Check(cmd.Start())

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/mxprint/mxprint/internal/lab"
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // TestSendsyn sends the probes to a listener, with p0f and the command that

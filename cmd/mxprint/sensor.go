@@ -6,10 +6,10 @@ import (
 	"log/slog"
 
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/proxy"
 )
 
 // sensor is where the answers of serve come from: an engine of its own, or the

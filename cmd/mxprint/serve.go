@@ -11,10 +11,10 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/signature"
-	"github.com/mxprint/mxprint/sockops"
 )
 
 var serveCommand = command{

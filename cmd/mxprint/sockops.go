@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mxprint/mxprint/sockops"
+	"github.com/mxprint/mxprint/internal/sockops"
 )
 
 // The values of sensor.source.

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/host"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )

@@ -1,3 +1,5 @@
+// Package front has what the fronts of mail servers share: the text of a header
+// field that breaks no header, and the addresses a mail server writes.
 package front
 
 import (

@@ -1,0 +1,182 @@
+// Package milter tells Postfix and Sendmail who their client is: it is a milter
+// that adds the connection note to each mail as a header.
+//
+// Use it where the mail server speaks the milter protocol; it is the one front
+// that also takes forged headers of the same name out of a mail. Where Postfix
+// shall ask before the message, and for a Postfix without milters, there is
+// package policyd.
+//
+// It implements the filter's side of the milter protocol, versions 2 to 6, as
+// Postfix 3.7 and Sendmail 8.17 speak it, by way of
+// github.com/d--j/go-milter. The look-up runs beside the SMTP conversation: the
+// mail server gets its answers at once, and a note that is not there by the
+// deadline is left out.
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/note"
+)
+
+// ErrHeader says that Server.Header is not the name of a header.
+var ErrHeader = front.ErrHeader
+
+// defaultDeadline of a look-up.
+const defaultDeadline = 50 * time.Millisecond
+
+// Limits of a connection. They are far from what a mail server in order does:
+// when one is passed the connection is closed, and the mail server goes on
+// without us.
+const (
+	firstTime  = 5 * time.Second  // until the first packet, which a mail server sends at once
+	idleTime   = 2 * time.Hour    // between two packets; Sendmail gives a client an hour for a command
+	packetTime = 10 * time.Second // from the first byte of a packet to its last
+	writeTime  = 5 * time.Second  // for the answers to one packet
+	drainTime  = time.Second      // for mails under way when the server ends
+)
+
+// Server adds the note of each mail's client to the mail. Set the fields before
+// Serve. It is safe for concurrent use, may serve several listeners at once,
+// and must not be copied.
+//
+// A mail whose client the sensor has seen gets one header, the first of all;
+// one whose system no signature names says so (os="unknown"). A mail without a
+// note, because the client was not seen, no sensor could be asked or the
+// deadline passed, goes on as it is. Headers of the same name that came with
+// the mail are removed in every case.
+type Server struct {
+	// Lookuper has the answers.
+	Lookuper note.Lookuper
+
+	// Header is the name of the header; empty means X-p0f-Result.
+	Header string
+
+	// Form makes the text of the header; nil means (*note.Note).Header. A text
+	// that is not one line of printable ASCII is refused: the mail goes on
+	// without a header.
+	Form func(*note.Note) string
+
+	// Deadline is how long after the client connected a note may come; 0 means
+	// 50 ms. The end of a mail waits for what is left of it, which is seldom
+	// anything.
+	Deadline time.Duration
+
+	// MaxConns is how many connections are served at once; 0 means 10,000. One
+	// more is closed at once.
+	MaxConns int
+
+	// Logger gets a line a second at most of each kind; nil means none.
+	Logger *slog.Logger
+
+	mu      sync.Mutex
+	serving map[*serving]struct{}
+	ended   serve.Stats // of listeners that are served no more
+
+	mails, noted, missed, forged, broken atomic.Uint64
+	missedLines, brokenLines, textLines  serve.Lines
+}
+
+// Stats is what a Server did since its start.
+type Stats struct {
+	Open        int    // connections open now
+	Connections uint64 // connections served, the open ones included
+	Rejected    uint64 // connections closed at once, over MaxConns
+	Broken      uint64 // connections closed because they did not speak the protocol
+	Mails       uint64 // mails that came to their end
+	Noted       uint64 // of these, mails that got a header
+	Missed      uint64 // of these, mails without a note by the deadline, or without a sensor
+	Forged      uint64 // headers removed
+}
+
+// Stats returns the counters; they are not read at one instant.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	sum := s.ended
+	for v := range s.serving {
+		sum = sum.Add(v.ln.Stats())
+	}
+	s.mu.Unlock()
+	return Stats{
+		Open: sum.Open, Connections: sum.Accepted, Rejected: sum.Rejected,
+		Broken: s.broken.Load(), Mails: s.mails.Load(), Noted: s.noted.Load(),
+		Missed: s.missed.Load(), Forged: s.forged.Load(),
+	}
+}
+
+// Serve answers the mail servers that connect to ln until ctx ends or ln fails.
+// It closes ln and every connection, and returns when all look-ups have ended:
+// nil after the end of ctx, else why ln failed. Sessions under way have a
+// second to finish. A Header that is none is ErrHeader.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	header, err := front.NewHeader(s.Header, s.Form)
+	if err != nil {
+		ln.Close()
+		return fmt.Errorf("milter: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v := &serving{
+		Server: s, ctx: ctx, header: header, log: s.Logger, deadline: s.Deadline,
+		ln: serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
+	}
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
+	}
+	if v.deadline <= 0 {
+		v.deadline = defaultDeadline
+	}
+	s.mu.Lock()
+	if s.serving == nil {
+		s.serving = make(map[*serving]struct{})
+	}
+	s.serving[v] = struct{}{}
+	s.mu.Unlock()
+
+	err = v.run()
+	cancel()
+	v.ln.Drain(drainTime)
+	v.lookups.Wait()
+
+	s.mu.Lock()
+	delete(s.serving, v)
+	s.ended = s.ended.Add(v.ln.Stats())
+	s.mu.Unlock()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("milter: %w", err)
+	}
+	return nil
+}
+
+// serving is one call of Serve, with the defaults filled in.
+type serving struct {
+	*Server
+	ctx      context.Context
+	ln       *serve.Listener
+	header   front.Header
+	log      *slog.Logger
+	deadline time.Duration
+	lookups  sync.WaitGroup
+}
+
+// Accept makes serving the listener that the library serves: it sees checked
+// packets only.
+func (v *serving) Accept() (net.Conn, error) {
+	nc, err := v.ln.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(v, nc), nil
+}
+
+func (v *serving) Close() error   { return v.ln.Close() }
+func (v *serving) Addr() net.Addr { return v.ln.Addr() }

@@ -1,0 +1,394 @@
+// Package host keeps what is known of each address and of each connection
+// under way, and finds out what only a history tells: uptime, a change of
+// system, several systems behind one address.
+//
+// A Table is fed segments in the order of capture and reports Observations;
+// Host answers what is known of an address. It implements sections 5 to 7 of
+// p0f's behaviour (p0f v3), with p0f's order of events: from the same packets
+// and the same database come the same observations.
+//
+// Both tables are bounded, and the cost of a segment does not depend on how
+// many hosts are known. Records hold no pointers. A Table is not safe for
+// concurrent use; package engine guards it.
+package host
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// Config bounds a Table. Zero and negative values mean p0f's defaults, numbers
+// beyond 2^30 mean 2^30.
+type Config struct {
+	MaxConns int           // connections under way; default 1,000
+	MaxHosts int           // addresses; default 10,000
+	ConnAge  time.Duration // a connection is forgotten after; default 30 s
+	HostAge  time.Duration // an address is forgotten after; default 2 h
+	Recent   int           // connections whose SYN is kept for Table.Conn; default none
+
+	// Unproven is how many of MaxHosts may be addresses that were not Proved:
+	// a flood of SYNs pushes out no others. Half of Recent is then for Proved
+	// connections. 0, and a table is p0f's: the oldest goes, whoever it is.
+	Unproven int
+
+	// HTTPBytes bounds what is kept of unfinished HTTP headers, of all
+	// connections together; default 16 MiB. Beyond it the oldest are given up.
+	// A connection takes at most HTTPConnBytes of it.
+	HTTPBytes int
+	// HTTPWhole has responses that come in several segments read as a whole.
+	// p0f loses a field at each boundary (http1.Reader).
+	HTTPWhole bool
+}
+
+func (c *Config) setDefaults() {
+	if c.MaxConns <= 0 {
+		c.MaxConns = 1000
+	}
+	if c.MaxHosts <= 0 {
+		c.MaxHosts = 10000
+	}
+	if c.ConnAge <= 0 {
+		c.ConnAge = 30 * time.Second
+	}
+	if c.HostAge <= 0 {
+		c.HostAge = 2 * time.Hour
+	}
+	const most = 1 << 30 // records are numbered with 32 bits
+	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
+	if c.Unproven > 0 {
+		c.Unproven = max(min(c.Unproven, c.MaxHosts-1), 2) // both ends of a connection
+	}
+	if c.HTTPBytes <= 0 {
+		c.HTTPBytes = 16 << 20
+	}
+}
+
+// Share returns the bounds for one of several tables that together keep to
+// those of c.
+func (c Config) Share(tables int) Config {
+	if tables > 1 {
+		c.setDefaults()
+		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
+		c.Recent, c.Unproven = (c.Recent+tables-1)/tables, (c.Unproven+tables-1)/tables
+		c.HTTPBytes = (c.HTTPBytes + tables - 1) / tables
+	}
+	return c
+}
+
+// Table is the memory of hosts and connections.
+type Table struct {
+	db       *signature.DB
+	matcher  *signature.Matcher
+	cfg      Config
+	observer Observer
+
+	hosts   hosts
+	extras  slab[extraRec] // what only few hosts have
+	flows   flows
+	conns   conns
+	kept    conns    // of those, the proved ones
+	partial partials // HTTP headers under way
+
+	at         int64  // time of the current packet, microseconds
+	now        uint32 // the same, seconds
+	frames     uint64
+	lastExpiry uint32
+	warmth     uint32               // what warm read, so that it is read at all
+	match      signature.Match      // of the current packet
+	packet     *packet.Segment      // that Update takes, for its ends
+	from       Role                 // its sender
+	said       [modules]Observation // lent to the observer, one a module
+	msg        http1.Message
+	raw        []byte // of the message, lent to the observer
+	join       [http1.MaxData]byte
+}
+
+// New returns an empty table. observer is told what the table finds out; it
+// may be nil.
+func New(db *signature.DB, cfg Config, observer Observer) *Table {
+	cfg.setDefaults()
+	fresh, kept := cfg.Recent, 0
+	if cfg.Unproven > 0 {
+		kept = fresh / 2
+		fresh -= kept
+	}
+	t := &Table{
+		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
+		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(fresh), kept: newConns(kept),
+	}
+	t.kept.seed = t.conns.seed // records are copied with the hash they hold
+	return t
+}
+
+// expiryFrames is how often p0f looks for what is too old, in frames.
+const expiryFrames = 50
+
+// Frame counts a frame that passed the capture filter, whether or not it
+// decodes, and forgets what is too old. Call it before Update. at is the time
+// of capture in microseconds since 1970.
+func (t *Table) Frame(at int64) {
+	t.at, t.now = at, uint32(at/1e6)
+	t.frames++
+	if t.frames%expiryFrames == 0 && t.now != t.lastExpiry {
+		t.lastExpiry = t.now
+		t.expire(t.now)
+	}
+}
+
+// Frames returns how many frames were counted.
+func (t *Table) Frames() uint64 { return t.frames }
+
+// Update takes one segment of the frame that Frame counted. payload is what
+// was captured of the segment's data. Neither is kept.
+func (t *Table) Update(s *packet.Segment, payload []byte) {
+	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()), nil)
+}
+
+// update is Update with the hash of the source's address and, where it is known
+// already, what a SYN was matched with.
+func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *signature.Match) {
+	var src found
+	if s.Type == packet.SYN { // seldom from the last server
+		src = found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
+	} else {
+		src = t.hosts.search(s.Src.Addr(), srcHash)
+	}
+	dst := t.hosts.searchServer(s.Dst.Addr())
+	var fl, hash uint32
+	if src.n != none && dst.n != none {
+		hash = t.hosts.flowHash(src.n, s.Src.Port(), dst.n, s.Dst.Port())
+		fl = t.flows.find(hash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
+	}
+	if s.Type == packet.SYN {
+		t.syn(fl, hash, s, src, dst, m)
+		return
+	}
+	if fl == none {
+		return
+	}
+	f, role := t.flows.at(fl), Server
+	if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) {
+		role = Client
+	}
+	t.packet, t.from = s, role
+	switch s.Type {
+	case packet.SYNACK:
+		t.synAck(fl, role, s)
+	case packet.ACK:
+		proved := role == Client && t.completes(f, s)
+		t.ack(fl, role, s, payload)
+		if proved {
+			t.proveHost(dst.n)
+			t.Prove(s.Src, s.Dst)
+		}
+	default: // FIN or RST, with or without ACK
+		if !f.probe {
+			t.ticks(f, role, s)
+		}
+		t.destroyFlow(fl)
+	}
+}
+
+// finding returns an observation for the caller to fill in and tell, or nil if
+// there is no observer. What is not of the module is zero: each module has its
+// own, of which nothing else is ever set.
+func (t *Table) finding(m Module, role Role) *Observation {
+	if t.observer == nil {
+		return nil
+	}
+	o := &t.said[m]
+	o.Module, o.Role, o.At = m, role, t.at
+	if t.from == Client {
+		o.Client, o.Server = t.packet.Src, t.packet.Dst
+	} else {
+		o.Client, o.Server = t.packet.Dst, t.packet.Src
+	}
+	return o
+}
+
+// probeWindow and probeMSS mark the SYNs of p0f's own probing tool.
+const (
+	probeWindow = 1337
+	probeMSS    = 1331
+)
+
+// syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
+// between the same ends, or none; hash is theirs if both are known. m is nil if
+// the SYN is to be matched.
+func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signature.Match) {
+	if fl != none {
+		f := t.flows.at(fl)
+		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[Client]-1 {
+			return // sent again
+		}
+		t.destroyFlow(fl)
+	}
+	fl = t.openFlow(s, hash, src, dst)
+	f := t.flows.at(fl)
+	f.probe = s.Window == probeWindow && s.MSS == probeMSS
+	t.packet, t.from = s, Client
+	if m == nil {
+		m = &t.match
+		t.matcher.Match(signature.Request, s, 0, m)
+	}
+	client := t.end(f.client, Client)
+	t.fingerprint(f, client, s, m)
+	if t.conns.size > 0 {
+		t.conns.remember(s, m)
+	}
+	if f.probe {
+		return
+	}
+	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.destroyFlow(fl)
+		return
+	}
+	t.seen(f, client, s, m)
+}
+
+// found is what a search for an address found: its record or none, and its
+// hash.
+type found struct{ n, hash uint32 }
+
+// openFlow makes room, finds or makes both hosts and adds the flow. hash is that
+// of the two ends where both are known.
+func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 {
+	if t.flows.count > t.cfg.MaxConns {
+		t.pruneFlows()
+	}
+	known := src.n != none && dst.n != none
+	client := t.touchHost(s.Src.Addr(), src)
+	if src.n == none {
+		// The new record may have taken the server's place, or be the server's.
+		dst = t.hosts.searchServer(s.Dst.Addr())
+	}
+	server := t.touchHost(s.Dst.Addr(), dst)
+	if t.hosts.last.n != server {
+		t.hosts.last.addr, t.hosts.last.found = s.Dst.Addr(), found{server, dst.hash}
+	}
+	if !known {
+		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
+	}
+	t.hosts.at(client).opened()
+	t.hosts.at(server).opened()
+	n := t.flows.add(hash)
+	f := t.flows.at(n)
+	f.client, f.server = client, server
+	f.clientPort, f.serverPort = s.Src.Port(), s.Dst.Port()
+	f.created = t.now
+	f.next[Client] = s.Seq + 1
+	return n
+}
+
+// touchHost returns the record of an address, made or made the newest.
+func (t *Table) touchHost(a netip.Addr, at found) uint32 {
+	if at.n != none {
+		t.hosts.touch(at.n, t.now)
+		return at.n
+	}
+	if t.full() {
+		t.pruneHosts()
+	}
+	return t.hosts.add(a, at.hash, t.now)
+}
+
+// synAck fingerprints the server of a flow.
+func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
+	f := t.flows.at(fl)
+	if !f.probe && (role == Client || f.answered) {
+		return
+	}
+	server, m := t.end(f.server, Server), &t.match
+	t.matcher.Match(signature.Response, s, f.mss, m)
+	t.fingerprint(f, server, s, m)
+	if f.probe {
+		t.destroyFlow(fl)
+		return
+	}
+	f.answered = true
+	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.destroyFlow(fl)
+		return
+	}
+	t.seen(f, server, s, m)
+	f.next[Server] = s.Seq + 1
+}
+
+// end is one end of a connection: its host, and what is kept of that in its
+// role.
+type end struct {
+	host *hostRec
+	rec  *roleRec
+	role Role
+}
+
+func (t *Table) end(n uint32, role Role) end {
+	h := t.hosts.at(n)
+	if role == Client {
+		return end{h, &h.client, role}
+	}
+	return end{h, &t.extra(h).server, role}
+}
+
+// extra returns what is kept of few hosts, made when it is first needed.
+func (t *Table) extra(h *hostRec) *extraRec {
+	if h.extra == none {
+		h.extra = t.extras.take()
+	}
+	return t.extras.at(h.extra)
+}
+
+// fingerprint reports what a SYN or SYN+ACK was matched with, and scores the
+// host.
+func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	module := SYN
+	if who.role == Server {
+		module = SYNACK
+	}
+	if f.probe {
+		module += Probe - SYN
+	}
+	if o := t.finding(module, who.role); o != nil {
+		o.Segment, o.Match = s, *m
+		t.observer.Observe(o)
+	}
+	if m.Sig == nil || !m.Sig.RandomTTL {
+		who.host.distance = int16(m.Distance)
+	}
+	if who.role == Client {
+		f.mss = s.MSS
+	}
+	switch {
+	case m.Sig != nil && m.Sig.Label.Userland():
+		t.checkTool(who, m.Sig.Label)
+	case !f.probe:
+		t.scoreTCP(f, who, s, m)
+	}
+}
+
+// seen is what follows the fingerprint of a system: link, uptime, and the
+// segment becomes the one that later ones are held against.
+func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
+	if s.MSS != 0 {
+		t.link(who, s)
+	}
+	t.checkUptime(f, who, s, m.Sig)
+	t.keepLast(&who.rec.last, s, m)
+}
+
+// link names the link by its MTU (p0f v3 §4).
+func (t *Table) link(who end, s *packet.Segment) {
+	mtu := s.MTU()
+	id := t.db.LinkID(mtu)
+	if id != 0 {
+		who.host.link = uint16(id)
+	}
+	if o := t.finding(MTU, who.role); o != nil {
+		o.MTU, o.Link = mtu, t.db.LinkName(id)
+		t.observer.Observe(o)
+	}
+}
