@@ -9,7 +9,7 @@
 // which also tells connections from hosts, where this protocol knows hosts
 // only.
 //
-// It implements "p0f v3 §9" (the query socket) and the formats of §10; a
+// It implements p0f-v3.md §9 (the query socket) and the formats of p0f-v3.md §10; a
 // deliberate difference from p0f carries a comment that starts with
 // "Deviation:".
 package p0f

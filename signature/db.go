@@ -6,7 +6,7 @@
 // nothing. Builtin is the database that ships with mxprint.
 //
 // The language is that of p0f 3 (p0f v3 §2), the rules of matching are those
-// of §3 and §4. The package knows one segment at a time: what a host did
+// of p0f-v3.md §3, §4. The package knows one segment at a time: what a host did
 // before is package host's.
 package signature
 

@@ -29,7 +29,7 @@ func manyHeaders(n int) string { return strings.TrimSuffix(strings.Repeat("A,", 
 // badDatabases are the fatal forms of p0f v3 §2.1 to §2.6. Their error texts
 // are in testdata/bad.golden.
 var badDatabases = []struct{ name, text string }{
-	// Lines (§2.1).
+	// Lines (p0f-v3.md §2.1).
 	{"no statement", "hello\n"},
 	{"blanks before no statement", "\n \t hello\n"},
 	{"name without value", "classes\n"},
@@ -47,7 +47,7 @@ var badDatabases = []struct{ name, text string }{
 	{"control character", "classes = c\x00\n"},
 	{"text is cut in the message", "[tcp:request, and so on and so on until nobody wants to read it]\n"},
 
-	// Sections and the order of statements (§2.2).
+	// Sections and the order of statements (p0f-v3.md §2.2).
 	{"unknown section", "[udp]\n"},
 	{"section in capitals", "[MTU]\n"},
 	{"section without direction", "[tcp]\n"},
@@ -69,7 +69,7 @@ var badDatabases = []struct{ name, text string }{
 	{"sys twice", userHead + "sys = A\nsys = B\n"},
 	{"sys after sig", userHead + "sys = A\n" + anySig + "sys = B\n"},
 
-	// Values (§2.3).
+	// Values (p0f-v3.md §2.3).
 	{"classes, comma at the end", "classes = a,\n"},
 	{"classes, comma alone", "classes = ,\n"},
 	{"classes, blank before a comma", "classes = a ,b\n"},
@@ -104,7 +104,7 @@ var badDatabases = []struct{ name, text string }{
 	{"ua_os, two commas", "[http:request]\nua_os = A,,B\n"},
 	{"ua_os, plus sign", "[http:request]\nua_os = A+B\n"},
 
-	// sig of TCP (§2.4), from left to right.
+	// sig of TCP (p0f-v3.md §2.4), from left to right.
 	{"empty", tcpHead + "sig =\n"},
 	{"IP version 5", tcpHead + "sig = 5:64:0:*:*,*:mss::0\n"},
 	{"IP version 46", tcpHead + "sig = 46:64:0:*:*,*:mss::0\n"},
@@ -159,7 +159,7 @@ var badDatabases = []struct{ name, text string }{
 	{"payload 1", tcpHead + "sig = *:64:0:*:*,*:mss::1\n"},
 	{"something behind the payload", tcpHead + "sig = *:64:0:*:*,*:mss::0:\n"},
 
-	// sig of HTTP (§2.5).
+	// sig of HTTP (p0f-v3.md §2.5).
 	{"HTTP version 2", httpHead + "sig = 2:Host::\n"},
 	{"HTTP, nothing but a version", httpHead + "sig = *\n"},
 	{"HTTP header empty", httpHead + "sig = *:Host,,Via::\n"},
@@ -175,7 +175,7 @@ var badDatabases = []struct{ name, text string }{
 	{"HTTP, absent headers are the end", httpHead + "sig = *:Host:Via\n"},
 	{"HTTP software with a colon", httpHead + "sig = *:Host::a:b\n"},
 
-	// Already covered (§2.6); TestCovered has the rules.
+	// Already covered (p0f-v3.md §2.6); TestCovered has the rules.
 	{"covered", tcpHead + "sig = 4:64:0:*:*,*:mss::0\nsig = 4:64:0:*:*,*:mss::0\n"},
 	{"HTTP, covered", httpHead + "sig = 1:Host::\nsig = 1:Host,Via::\n"},
 

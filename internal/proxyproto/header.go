@@ -21,11 +21,11 @@ var ErrHeader = errors.New("not a PROXY header")
 
 // TypeNote is the type of the TLV in which mxprint proxy hands the note of a
 // client on, as the JSON of package note. It is among those that the
-// specification leaves to applications (§2.2.8).
+// specification leaves to applications (PROXY protocol §2.2.8).
 const TypeNote = 0xE5
 
 const (
-	// maxV1 is how long a header of version 1 may be (§2.1), and maxV2 how long
+	// maxV1 is how long a header of version 1 may be (PROXY protocol §2.1), and maxV2 how long
 	// we let one of version 2 be, of the 64 KiB that it could have.
 	maxV1 = 107
 	maxV2 = 4096

@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 )
 
-// v2 is a header of version 2 by hand (§2.2).
+// v2 is a header of version 2 by hand (PROXY protocol §2.2).
 func v2(command, family byte, block ...byte) string {
 	b := []byte("\r\n\r\n\x00\r\nQUIT\n")
 	b = append(b, command, family)

@@ -90,7 +90,7 @@ func expectedPackets(t *testing.T, seed uint64, p Profile) int {
 // TestCoverage is the gate of p0f v3 §12.3: 60 seeds of the stock profile must
 // contain everything that TCP can give, and 30 of each custom profile too. In
 // each, every TCP label of the database must be matched somewhere (class 1 of
-// §12.2).
+// p0f-v3.md §12.2).
 func TestCoverage(t *testing.T) {
 	p0f := Program{p0fPath(t)}
 	dir := t.TempDir()
