@@ -18,7 +18,7 @@ build:
 
 # Manual pages and the completion of shells, from what the program says of itself.
 man: build
-	$(GO) run ./internal/manpage -program $(BIN)/mxprint -o dist/man -date $$(git log -1 --format=%cs 2>/dev/null || date +%F)
+	$(GO) run ./internal/test/manpage -program $(BIN)/mxprint -o dist/man -date $$(git log -1 --format=%cs 2>/dev/null || date +%F)
 	mkdir -p dist/completion
 	for shell in bash zsh fish; do $(BIN)/mxprint completion $$shell >dist/completion/$$shell || exit 1; done
 

@@ -35,14 +35,12 @@ var mayImport = map[string][]string{
 	"internal/front":      {"note"},
 	"internal/host":       {"packet", "internal/http1", "signature"},
 	"internal/http1":      {},
-	"internal/manpage":    {"internal/usage"},
 	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
 	"internal/proxyproto": {"internal/serve"},
 	"internal/sandbox":    {},
 	"internal/serve":      {},
 	"internal/sockops":    {"packet", "capture"},
 	"internal/usage":      {},
-	"internal/osversion":  {},
 	"signature/builtin":   {},
 
 	// Tests alone.

@@ -39,7 +39,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, decodeCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand,
-		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, scoreCommand, completionCommand(), versionCommand,
+		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, completionCommand(), versionCommand,
 	}
 }
 

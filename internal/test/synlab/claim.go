@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mxprint/mxprint/internal/osversion"
+	"github.com/mxprint/mxprint/internal/test/osversion"
 )
 
 // Claims reports whether the name of a Linux, with its flavor, allows for a

@@ -16,11 +16,11 @@ func pages(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/mxprint").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program, "../../../cmd/mxprint").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	man := filepath.Join(dir, "man")
-	if err := run([]string{"-program", program, "-docs", "../../docs", "-o", man, "-date", "2026-01-31"}); err != nil {
+	if err := run([]string{"-program", program, "-docs", "../../../docs", "-o", man, "-date", "2026-01-31"}); err != nil {
 		t.Fatal(err)
 	}
 	return man

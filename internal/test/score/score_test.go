@@ -64,9 +64,9 @@ func TestScore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var out, errs bytes.Buffer
-	if status := run([]string{"mxprint", "score", "-f", database, file}, &stdio{nil, &out, &errs}); status != 0 {
-		t.Fatalf("status %d: %s", status, errs.String())
+	var out bytes.Buffer
+	if err := run([]string{"-f", database, file}, &out); err != nil {
+		t.Fatal(err)
 	}
 	var got scores
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {

@@ -1,6 +1,6 @@
-// Package osversion holds what the flavor of a label says of versions ("4.20 and
-// newer") against the versions that a sender is known to have. mxprint score
-// and the lab measure signatures with it; it is not for the answers of a
+// Package osversion compares what the flavor of a label says of versions ("4.20
+// and newer") with the versions that a sender is known to have. The score
+// command and the lab measure signatures with it; it is not for the answers of a
 // sensor, as no version that it reads comes from a packet. All of it is safe
 // for concurrent use.
 package osversion

@@ -1,55 +1,70 @@
+// Command score measures signatures with labelled SYNs: it reads SYNs whose
+// senders are known, one JSON object a line, builds the packet of each, has it
+// decoded and named, and prints as JSON how often that was right: for all and
+// for each family, by distinct SYN and by the number of times it was seen; once
+// over all rows, once over those whose label does not contradict its own packet
+// ("label_conflict" 0). docs/score.md says what counts as right.
+//
+//	go run ./internal/test/score labelled.jsonl
+//	go run ./internal/test/score -f my.fp labelled.jsonl | jq .all_rows.all.distinct
+//
+// It is a tool for developers and does not ship. It is in this module because
+// it shares the reading of versions with the kernel lab's tests.
 package main
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/mxprint/mxprint/internal/osversion"
+	"github.com/mxprint/mxprint/internal/test/osversion"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
 
-var scoreCommand = command{
-	name:    "score",
-	summary: "measure signatures with labelled SYNs",
-	usage: `Usage: mxprint score [-f FP] [-with FP] FILE.jsonl
+const help = `Usage: score [-f FP] [-with FP] FILE.jsonl
 
-Reads SYNs whose senders are known, one JSON object a line, builds the packet
-of each, has it decoded and named, and prints as JSON how often that was right:
-for all and for each family, by distinct SYN and by the number of times it was
-seen; once over all rows, once over those whose label does not contradict its
-own packet ("label_conflict" 0).
+  -f FP     signatures to use (default: the built-in ones)
+  -with FP  signatures to use before those; may be given again
+`
 
-` + databaseUsage + `
-What counts as right is written down in docs/score.md.
-
-Examples:
-  mxprint score labelled.jsonl
-  mxprint score -f my.fp labelled.jsonl | jq .all_rows.all.distinct
-`,
-	run: runScore,
+func main() {
+	err := run(os.Args[1:], os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(help)
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "score:", err)
+		os.Exit(1)
+	}
 }
 
-func runScore(_ context.Context, args []string, std *stdio) error {
-	fs := newFlags("score")
-	database := databaseFlags(fs)
+func run(args []string, out io.Writer) error {
+	var files []string // of signatures
+	fs := flag.NewFlagSet("score", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Func("with", "", func(path string) error { files = append(files, path); return nil })
+	database := fs.String("f", "", "")
 	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("score: %w", err)
+		return err
 	}
 	if fs.NArg() != 1 {
-		return errors.New("score: name one file; mxprint score -h shows examples")
+		return errors.New("name one file; score -h shows the options")
 	}
-	db, err := database.load()
-	if err != nil {
-		return err
+	db := signature.Builtin()
+	if *database != "" || len(files) > 0 {
+		var err error
+		if db, err = signature.Load(append(files, *database)...); err != nil {
+			return err
+		}
 	}
 	f, err := os.Open(fs.Arg(0))
 	if err != nil {
@@ -58,14 +73,14 @@ func runScore(_ context.Context, args []string, std *stdio) error {
 	defer f.Close()
 	result, err := scoreRows(f, fs.Arg(0), db)
 	if err != nil {
-		return fmt.Errorf("score: %w", err)
+		return err
 	}
-	out := json.NewEncoder(std.out)
-	out.SetIndent("", "  ")
-	return out.Encode(result)
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(result)
 }
 
-// scores is what mxprint score prints.
+// scores is what score prints.
 type scores struct {
 	AllRows    rowScores `json:"all_rows"`
 	NoConflict rowScores `json:"no_label_conflict"`

@@ -10,7 +10,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// labelledRow is one observation of a file for mxprint score. Members that
+// labelledRow is one observation of a file. Members that
 // the file has beside these do not count.
 type labelledRow struct {
 	OSFamily      string `json:"os_family"`
