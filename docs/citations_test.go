@@ -26,7 +26,7 @@ func TestCitations(t *testing.T) {
 	found := 0
 	for _, path := range strings.Fields(string(out)) {
 		text := read(t, "../"+path)
-		if !strings.Contains(text, "§") {
+		if !strings.Contains(text, "§") || path == "docs/citations_test.go" {
 			continue
 		}
 		for _, c := range citations(text) {
