@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"capture":   {"packet", "filter"},
 	"savedsyn":  {"packet", "signature", "note", "internal/answer"}, // a note in one call is what it is for
 	"engine":    {"packet", "filter", "capture", "signature", "internal/host", "note", "internal/answer"},
-	"p0f":       {"note", "internal/host", "signature", "packet", "internal/http1", "internal/ask", "internal/serve"},
+	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
 
 	"internal/answer":     {"signature", "note"},
@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/http1":      {},
 	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
 	"internal/proxyproto": {"internal/serve"},
+	"internal/report":     {"note", "packet", "signature", "internal/host", "internal/answer"},
 	"internal/sandbox":    {},
 	"internal/serve":      {},
 	"internal/sockops":    {"packet", "capture"},

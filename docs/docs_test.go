@@ -27,7 +27,7 @@ func read(t *testing.T, path string) string {
 func TestNames(t *testing.T) {
 	for _, tt := range []struct{ source, tag, document string }{
 		{"../cmd/mxprint/config.go", "toml", "configuration.md"},
-		{"../cmd/mxprint/json.go", "json", "json.md"},
+		{"../internal/report/json.go", "json", "json.md"},
 		{"../note/json.go", "json", "json.md"},
 	} {
 		t.Run(filepath.Base(filepath.Dir(tt.source))+" "+tt.tag, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/test/lab"
-	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -87,7 +87,7 @@ func TestDevFull(t *testing.T) {
 	}
 	defer full.Close()
 	var said bytes.Buffer
-	e := New(Config{DB: labDB(t), Observers: []Observer{p0f.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	e := New(Config{DB: labDB(t), Observers: []Observer{report.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))})
 	runFile(t, e, labCapture)
 	if st := e.Stats(); st.Frames != 4 || st.Unwritten != 8 {
 		t.Errorf("%+v, want 4 frames and 8 lines unwritten", st)

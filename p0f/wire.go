@@ -9,8 +9,8 @@
 // which also tells connections from hosts, where this protocol knows hosts
 // only.
 //
-// It implements p0f-v3.md §9 (the query socket) and the formats of p0f-v3.md §10; a
-// deliberate difference from p0f carries a comment that starts with
+// It implements p0f-v3.md §9 (the query socket) and reads the options of p0f-v3.md
+// §10.1; a deliberate difference from p0f carries a comment that starts with
 // "Deviation:".
 package p0f
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
@@ -160,7 +161,7 @@ func TestJSONCountsLost(t *testing.T) {
 		lab.Skip(t, "needs /dev/full: "+err.Error())
 	}
 	defer full.Close()
-	l := newJSONLog(full)
+	l := report.NewJSON(full)
 	for range 3 {
 		l.Observe(&host.Observation{Module: host.MTU, MTU: 1500})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
@@ -223,7 +224,7 @@ const mailPort = `(tcp )?((src|dst) )?port (25|465|587|2525|smtp|submission|subm
 func (s *standIn) outputs() ([]engine.Observer, error) {
 	var observers []engine.Observer
 	if !s.opt.Daemon && !isNull(s.std.out) {
-		observers = append(observers, p0f.NewReport(s.std.out))
+		observers = append(observers, report.NewBlocks(s.std.out))
 	}
 	if s.opt.Log == "" {
 		return observers, nil
@@ -234,7 +235,7 @@ func (s *standIn) outputs() ([]engine.Observer, error) {
 	}
 	s.logFile = f
 	s.say("[+] Log file '%s' opened for writing.", s.opt.Log)
-	return append(observers, p0f.NewLog(f)), nil
+	return append(observers, report.NewLog(f)), nil
 }
 
 // run captures until the file or ctx ends, and answers queries meanwhile.

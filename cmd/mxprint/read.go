@@ -12,7 +12,7 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/internal/report"
 )
 
 var readCommand = command{
@@ -65,9 +65,9 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	defer stop()
 	out := &output{w: std.out, stop: stop}
 	if *asJSON {
-		observers = append(observers, newJSONLog(out))
+		observers = append(observers, report.NewJSON(out))
 	} else {
-		lines := p0f.NewLog(out)
+		lines := report.NewLog(out)
 		lines.Doubts = true
 		observers = append(observers, lines)
 	}

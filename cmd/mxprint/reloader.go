@@ -53,7 +53,7 @@ func (r *reloader) reload() (int, error) {
 	}
 	if r.sensor.engine != nil {
 		r.sensor.engine.SetDB(db)
-		r.sensor.unknown.drop(db)
+		r.sensor.unknown.Drop(db)
 	}
 	r.log.Info("signatures reloaded", "signatures", db.Count())
 	if certificate != nil {
@@ -85,7 +85,7 @@ func (r *reloader) command(_ context.Context, name string) (lines []byte, done s
 		return nil, "", errors.New("this one asks another sensor, which has the signatures")
 	}
 	if name == "unknown" {
-		return r.sensor.unknown.text(), "that is all", nil
+		return r.sensor.unknown.Text(), "that is all", nil
 	}
 	n, err := r.reload()
 	switch {

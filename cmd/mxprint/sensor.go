@@ -8,8 +8,8 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/p0f"
 )
 
 // sensor is where the answers of serve come from: an engine of its own, or the
@@ -18,7 +18,7 @@ type sensor struct {
 	who    note.Lookuper
 	engine *engine.Engine // nil where another sensor is asked
 	// unknown are the SYNs that nothing matches; nil likewise.
-	unknown *unknowns
+	unknown *report.Unknowns
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 
@@ -50,7 +50,7 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		in.close()
 		return nil, err
 	}
-	in.unknown = newUnknowns()
+	in.unknown = report.NewUnknowns()
 	observers = append(observers, in.unknown)
 	in.engine = engine.New(engine.Config{
 		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Logger: log,
@@ -114,8 +114,8 @@ func (s *settings) observers(in *sensor) ([]engine.Observer, error) {
 		path string
 		make func(io.Writer) engine.Observer
 	}{
-		{s.Log.P0f, func(w io.Writer) engine.Observer { return p0f.NewLog(w) }},
-		{s.Log.JSON, func(w io.Writer) engine.Observer { return newJSONLog(w) }},
+		{s.Log.P0f, func(w io.Writer) engine.Observer { return report.NewLog(w) }},
+		{s.Log.JSON, func(w io.Writer) engine.Observer { return report.NewJSON(w) }},
 	} {
 		if l.path == "" {
 			continue

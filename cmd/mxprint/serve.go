@@ -190,8 +190,8 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	over.check = over.asks(append([]string{"check", "-write"}, args...)...)
 	tasks = append(tasks, serveSocket, over.watch, r.watch(over.hup))
 	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
-		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.keep(ctx, path, s.db, log) })
-		over.save = func() { in.unknown.save(path, log) }
+		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.Keep(ctx, path, s.db, log) })
+		over.save = func() { in.unknown.Save(path, log) }
 	}
 	if len(s.Proxy.Listen) > 0 {
 		over.cannot = "the connections of [proxy] would be cut"

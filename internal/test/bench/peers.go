@@ -15,7 +15,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -180,7 +180,7 @@ func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 			return tally{}, err
 		}
 		defer null.Close()
-		observer = report{p0f.NewLog(null), counts}
+		observer = counted{report.NewLog(null), counts}
 	}
 	e := engine.New(engine.Config{Observers: []engine.Observer{observer}})
 	if r.file == "" {
@@ -260,14 +260,14 @@ func (c counter) Observe(*host.Observation) {}
 // Flush implements engine.Observer.
 func (c counter) Flush() (int, error) { return 0, nil }
 
-// report is a log that counts too.
-type report struct {
-	*p0f.Log
+// counted is a log that counts too.
+type counted struct {
+	*report.Log
 	counts counter
 }
 
 // Observe implements engine.Observer.
-func (r report) Observe(o *host.Observation) {
+func (r counted) Observe(o *host.Observation) {
 	if o.Segment != nil {
 		r.counts.add(&o.Match)
 	}

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func syn(window uint16, at int64) *host.Observation {
 // TestUnknownsAreBounded: of too many different SYNs the rarest give way, and
 // the file says so.
 func TestUnknownsAreBounded(t *testing.T) {
-	u := newUnknowns()
+	u := NewUnknowns()
 	for range 3 {
 		u.Observe(syn(11, 1))
 	}
@@ -35,7 +35,7 @@ func TestUnknownsAreBounded(t *testing.T) {
 	for w := range 5 * maxUnknown {
 		u.Observe(syn(uint16(20001+w), int64(5+w)))
 	}
-	text := string(u.text())
+	text := string(u.Text())
 	if got := strings.Count(text, "\nsig "); got != maxUnknown || len(u.byDraft) != maxUnknown {
 		t.Errorf("%d signatures, %d in the map, want %d", got, len(u.byDraft), maxUnknown)
 	}
@@ -55,7 +55,7 @@ func TestUnknownsAreBounded(t *testing.T) {
 
 // TestUnknownsAllocateNothing: what is known to be unknown costs no allocation.
 func TestUnknownsAllocateNothing(t *testing.T) {
-	u := newUnknowns()
+	u := NewUnknowns()
 	o := syn(11, 1)
 	u.Observe(o)
 	if n := testing.AllocsPerRun(100, func() { u.Observe(o) }); n != 0 {
@@ -66,29 +66,29 @@ func TestUnknownsAllocateNothing(t *testing.T) {
 // TestUnknownsRead: a new process goes on with the file of the old one, edited
 // or not; what the signatures match by now is dropped.
 func TestUnknownsRead(t *testing.T) {
-	u := newUnknowns()
+	u := NewUnknowns()
 	u.Observe(syn(11, 1))
 	u.Observe(syn(13, 2))
 	u.Observe(syn(13, 4))
-	first := u.text()
-	v := newUnknowns()
+	first := u.Text()
+	v := NewUnknowns()
 	edited := "nonsense\n; seen 99999999999999999 times, first x\n; seen 5 times, first x, last y, for example z\nsig = *:\n" +
 		"; seen 5 times, first 1970-01-01T00:00:02Z, last 1970-01-01T00:00:02Z, for example z\nsig = *:64:nonsense\n" +
 		strings.Replace(string(first), "s:other:Unknown:", "s:unix:Linux:mine", 1)
 	if err := v.read(strings.NewReader(edited)); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.text(); !bytes.Equal(got, first) {
+	if got := v.Text(); !bytes.Equal(got, first) {
 		t.Errorf("read again it is\n%s\nwant\n%s", got, first)
 	}
 	db, err := signature.Parse(strings.NewReader("classes = c\n[tcp:request]\nlabel = s:c:N:\nsig = *:64:0:*:13,0:mss::0\n"), "x.fp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.drop(db); len(v.byDraft) != 1 || strings.Contains(string(v.text()), "13,0") {
-		t.Errorf("what a signature matches is still unknown:\n%s", v.text())
+	if v.Drop(db); len(v.byDraft) != 1 || strings.Contains(string(v.Text()), "13,0") {
+		t.Errorf("what a signature matches is still unknown:\n%s", v.Text())
 	}
-	if err := newUnknowns().read(strings.NewReader(strings.Repeat("x", 2*maxUnknowns))); err == nil {
+	if err := NewUnknowns().read(strings.NewReader(strings.Repeat("x", 2*maxUnknowns))); err == nil {
 		t.Error("a line without end is read")
 	}
 }
@@ -96,7 +96,7 @@ func TestUnknownsRead(t *testing.T) {
 // TestUnknownsReadLate: what is seen while the file is read counts beside what
 // the file says.
 func TestUnknownsReadLate(t *testing.T) {
-	u, v, all := newUnknowns(), newUnknowns(), newUnknowns()
+	u, v, all := NewUnknowns(), NewUnknowns(), NewUnknowns()
 	for _, at := range []int64{1, 2, 3} {
 		u.Observe(syn(11, at))
 		all.Observe(syn(11, at))
@@ -105,10 +105,10 @@ func TestUnknownsReadLate(t *testing.T) {
 		v.Observe(syn(11, at))
 		all.Observe(syn(11, at))
 	}
-	if err := v.read(bytes.NewReader(u.text())); err != nil {
+	if err := v.read(bytes.NewReader(u.Text())); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := v.text(), all.text(); !bytes.Equal(got, want) {
+	if got, want := v.Text(), all.Text(); !bytes.Equal(got, want) {
 		t.Errorf("it is\n%s\nwant\n%s", got, want)
 	}
 }
@@ -119,18 +119,18 @@ func TestUnknownsSave(t *testing.T) {
 	var log bytes.Buffer
 	dir := t.TempDir()
 	path := filepath.Join(dir, "unknown.fp")
-	u := newUnknowns()
-	u.save(path, slog.New(slog.NewTextHandler(&log, nil)))
+	u := NewUnknowns()
+	u.Save(path, slog.New(slog.NewTextHandler(&log, nil)))
 	if _, err := os.Stat(path); err == nil {
 		t.Error("nothing new was written")
 	}
 	u.Observe(syn(11, time.Now().Unix()))
-	u.save(filepath.Join(dir, "none", "x"), slog.New(slog.NewTextHandler(&log, nil)))
+	u.Save(filepath.Join(dir, "none", "x"), slog.New(slog.NewTextHandler(&log, nil)))
 	if !strings.Contains(log.String(), `level=ERROR msg="unknown SYNs cannot be written"`) {
 		t.Errorf("log %q", log.String())
 	}
-	u.save(path, slog.New(slog.DiscardHandler))
-	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, u.text()) {
+	u.Save(path, slog.New(slog.DiscardHandler))
+	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, u.Text()) {
 		t.Errorf("the file is %q, %v", text, err)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
@@ -141,22 +141,22 @@ func TestUnknownsSave(t *testing.T) {
 // FuzzUnknowns: whatever the file holds, reading it is bounded, and what is
 // written then is read again as it is.
 func FuzzUnknowns(f *testing.F) {
-	u := newUnknowns()
+	u := NewUnknowns()
 	u.Observe(syn(11, 1))
 	u.Observe(syn(13, 2))
-	f.Add(string(u.text()))
+	f.Add(string(u.Text()))
 	f.Add("[tcp:response]\n; seen 07 times, first 2026-11-25T19:00:00+01:00, last 0001-01-01T00:00:00Z, for example x\nsig=*:64:0:*:*,*:mss::0")
 	f.Fuzz(func(t *testing.T, text string) {
-		u := newUnknowns()
+		u := NewUnknowns()
 		u.read(strings.NewReader(text))
 		if len(u.byDraft) > maxUnknown || len(u.byDraft) != len(u.rarest) {
 			t.Fatalf("%d entries, %d in the heap", len(u.byDraft), len(u.rarest))
 		}
-		u.drop(signature.Builtin())
-		want := u.text()
-		v := newUnknowns()
-		if err := v.read(bytes.NewReader(want)); err != nil || !bytes.Equal(v.text(), want) {
-			t.Errorf("read again it is\n%s\nwant\n%s", v.text(), want)
+		u.Drop(signature.Builtin())
+		want := u.Text()
+		v := NewUnknowns()
+		if err := v.read(bytes.NewReader(want)); err != nil || !bytes.Equal(v.Text(), want) {
+			t.Errorf("read again it is\n%s\nwant\n%s", v.Text(), want)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package p0f
+package report
 
 import (
 	"bytes"
@@ -110,34 +110,6 @@ func appendDoubts(b []byte, o *host.Observation) []byte {
 	}
 	return b
 }
-
-// Report writes observations as the blocks that p0f prints on its standard
-// output (p0f v3 §10.4). It implements host.Observer, and is not safe for
-// concurrent use.
-type Report struct{ log Log }
-
-// NewReport returns a Report that writes to w.
-func NewReport(w io.Writer) *Report { return &Report{Log{w: w, end: "`----\n\n"}} }
-
-// Observe adds one block.
-func (r *Report) Observe(o *host.Observation) {
-	b := appendEnd(append(r.log.buf, ".-[ "...), o.Client)
-	b = appendEnd(append(b, " -> "...), o.Server)
-	b = append(append(append(b, " ("...), o.Module.String()...), ") ]-\n|\n| "...)
-	if o.Role == host.Client {
-		b = appendEnd(append(b, "client   = "...), o.Client)
-	} else {
-		b = appendEnd(append(b, "server   = "...), o.Server)
-	}
-	b = r.log.appendFields(b, o, &reportKeys)
-	r.log.buf = append(append(b, "\n|\n"...), r.log.end...)
-	if len(r.log.buf) >= writeAt {
-		r.log.write()
-	}
-}
-
-// Flush writes what was gathered; see Log.Flush.
-func (r *Report) Flush() (lost int, err error) { return r.log.Flush() }
 
 // keys are what stands before each value, the end of the field before included.
 type keys struct {

@@ -1,4 +1,4 @@
-package p0f
+package report
 
 import (
 	"github.com/mxprint/mxprint/internal/host"

@@ -1,4 +1,4 @@
-package p0f
+package report
 
 import (
 	"bytes"
@@ -181,7 +181,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range logCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			r := NewReport(&out)
+			r := NewBlocks(&out)
 			o := complete(tt.make(t, db))
 			r.Observe(o)
 			if _, err := r.Flush(); err != nil {
@@ -204,7 +204,7 @@ func TestReport(t *testing.T) {
 // TestReportExample is the block of p0f v3 §10.4 to the letter.
 func TestReportExample(t *testing.T) {
 	var out bytes.Buffer
-	r := NewReport(&out)
+	r := NewBlocks(&out)
 	r.Observe(complete(logCases()[1].make(t, parseLogDB(t))))
 	if _, err := r.Flush(); err != nil {
 		t.Fatal(err)
@@ -333,7 +333,7 @@ func TestObserveAllocatesNothing(t *testing.T) {
 	for _, tt := range logCases() {
 		all = append(all, complete(tt.make(t, db)))
 	}
-	for name, o := range map[string]host.Observer{"Log": utcLog(io.Discard), "Report": NewReport(io.Discard)} {
+	for name, o := range map[string]host.Observer{"Log": utcLog(io.Discard), "Report": NewBlocks(io.Discard)} {
 		step := func() {
 			for i, obs := range all {
 				obs.At += int64(i) * 300_000 // also new seconds
@@ -431,7 +431,7 @@ func TestLogCountsLost(t *testing.T) {
 			host.Observer
 			Flush() (int, error)
 		} {
-			return NewReport(w)
+			return NewBlocks(w)
 		},
 	} {
 		var one bytes.Buffer

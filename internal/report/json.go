@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -13,8 +13,9 @@ import (
 	"github.com/mxprint/mxprint/signature"
 )
 
-// jsonLog writes one JSON object an observation; docs/json.md describes them.
-type jsonLog struct {
+// JSON writes one JSON object an observation; docs/json.md describes them. A
+// JSON is not safe for concurrent use.
+type JSON struct {
 	w   io.Writer
 	buf bytes.Buffer
 	enc *json.Encoder
@@ -23,8 +24,9 @@ type jsonLog struct {
 	err  error
 }
 
-func newJSONLog(w io.Writer) *jsonLog {
-	l := &jsonLog{w: w}
+// NewJSON returns a JSON that writes to w.
+func NewJSON(w io.Writer) *JSON {
+	l := &JSON{w: w}
 	l.enc = json.NewEncoder(&l.buf)
 	l.enc.SetEscapeHTML(false)
 	return l
@@ -70,7 +72,7 @@ type jsonSystem struct {
 }
 
 // Observe adds one line.
-func (l *jsonLog) Observe(o *host.Observation) {
+func (l *JSON) Observe(o *host.Observation) {
 	j := jsonObservation{
 		Time:   time.UnixMicro(o.At).UTC().Format("2006-01-02T15:04:05.000000Z"),
 		Module: o.Module.String(),
@@ -150,7 +152,7 @@ func (j *jsonObservation) http(o *host.Observation) {
 	j.Dishonest, j.Anonymous, j.RawSig = o.HTTP.Dishonest, o.HTTP.Anonymous, string(o.HTTP.RawSig)
 }
 
-func (l *jsonLog) write() {
+func (l *JSON) write() {
 	if l.buf.Len() == 0 {
 		return
 	}
@@ -165,7 +167,7 @@ func (l *jsonLog) write() {
 
 // Flush writes what was gathered. It returns how many lines could not be
 // written since the last Flush, and the first reason.
-func (l *jsonLog) Flush() (lost int, err error) {
+func (l *JSON) Flush() (lost int, err error) {
 	l.write()
 	lost, err = l.lost, l.err
 	l.lost, l.err = 0, nil

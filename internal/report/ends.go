@@ -1,4 +1,4 @@
-package p0f
+package report
 
 import (
 	"encoding/binary"

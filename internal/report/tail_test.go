@@ -1,4 +1,4 @@
-package p0f
+package report
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func TestTails(t *testing.T) {
 	links := []string{"", "Ethernet or modem", "DSL"}
 	for name, observer := range map[string]func(io.Writer) engine.Observer{
 		"log":    func(w io.Writer) engine.Observer { return NewLog(w) },
-		"report": func(w io.Writer) engine.Observer { return NewReport(w) },
+		"report": func(w io.Writer) engine.Observer { return NewBlocks(w) },
 	} {
 		var got, want bytes.Buffer
 		used := observer(&got)

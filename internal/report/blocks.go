@@ -1,0 +1,35 @@
+package report
+
+import (
+	"io"
+
+	"github.com/mxprint/mxprint/internal/host"
+)
+
+// Blocks writes observations as the blocks that p0f prints on its standard
+// output (p0f v3 §10.4). It implements host.Observer, and is not safe for
+// concurrent use.
+type Blocks struct{ log Log }
+
+// NewBlocks returns Blocks that writes to w.
+func NewBlocks(w io.Writer) *Blocks { return &Blocks{Log{w: w, end: "`----\n\n"}} }
+
+// Observe adds one block.
+func (r *Blocks) Observe(o *host.Observation) {
+	b := appendEnd(append(r.log.buf, ".-[ "...), o.Client)
+	b = appendEnd(append(b, " -> "...), o.Server)
+	b = append(append(append(b, " ("...), o.Module.String()...), ") ]-\n|\n| "...)
+	if o.Role == host.Client {
+		b = appendEnd(append(b, "client   = "...), o.Client)
+	} else {
+		b = appendEnd(append(b, "server   = "...), o.Server)
+	}
+	b = r.log.appendFields(b, o, &reportKeys)
+	r.log.buf = append(append(b, "\n|\n"...), r.log.end...)
+	if len(r.log.buf) >= writeAt {
+		r.log.write()
+	}
+}
+
+// Flush writes what was gathered; see Log.Flush.
+func (r *Blocks) Flush() (lost int, err error) { return r.log.Flush() }
