@@ -14,7 +14,7 @@ const MAX_LINE = 64 * 1024
 // at the next question.
 const STALE = 5000
 
-// An outage is spoken of once in so many milliseconds.
+// An outage is logged at most once in this many milliseconds.
 const QUIET = 60000
 
 // Client asks over one connection, which it makes when there is something to

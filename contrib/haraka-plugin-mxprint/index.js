@@ -156,7 +156,7 @@ function quotable (s) {
   return s.slice(0, 100).replaceAll('"', "'").replaceAll('\\', '/').replace(/[^ -~]/g, '?')
 }
 
-// add_p0f_header removes every header of that name, whoever wrote it, and adds
+// add_p0f_header removes every header of that name, forged or not, and adds
 // ours. A header without an answer of ours would be the sender's own word.
 exports.add_p0f_header = function (next, connection) {
   const name = this.cfg.add_header

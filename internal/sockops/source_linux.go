@@ -100,7 +100,7 @@ func (s *Source) open() error {
 		return err
 	}
 	if err := s.armListeners(spec); err != nil {
-		s.cfg.Log.Warn("mail servers that run already are not watched until they are started anew",
+		s.cfg.Log.Warn("mail servers that run already are not watched until they are restarted",
 			"reason", privilege("looking for listeners", err, unix.CAP_PERFMON))
 	}
 	return nil

@@ -119,7 +119,7 @@ describe('client', () => {
     await Promise.all(['a', 'b', 'c'].map((line) => wantAnswer(client, line)))
   })
 
-  it('fails at once where nobody listens, says so once, and finds a server that comes', async () => {
+  it('fails at once where no server listens, says so once, and finds a server that comes', async () => {
     const client = newClient()
     for (let i = 0; i < 3; i++) {
       const got = await ask(client, 'x')
@@ -134,7 +134,7 @@ describe('client', () => {
     assert.strictEqual(client.messages[1], 'answers again')
   })
 
-  it('gives up at the deadline, and late answers go to nobody', async () => {
+  it('gives up at the deadline, and late answers are dropped', async () => {
     const held = []
     let hold = true
     await serve((socket, line) => {
