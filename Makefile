@@ -89,4 +89,4 @@ $(E2E:%=e2e-%): e2e-%: deps
 	$(GO) test -count=1 -v -run '(?i)$*' ./e2e
 
 clean:
-	rm -rf $(BIN) dist .cache
+	rm -rf $(BIN) dist

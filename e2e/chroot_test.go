@@ -3,111 +3,37 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-)
-
-// Mail servers that cannot be installed beside each other run in Debian
-// systems of their own, of the release whose versions the documentation names.
-// They are made when a test first needs one, which takes about a minute, and
-// kept in .cache/chroot.
-const chrootSuite = "bookworm"
-
-// chrootTime bounds the making of one system, and chrootTries how often it is
-// begun: the network fails now and then.
-const (
-	chrootTime  = 5 * time.Minute
-	chrootTries = 3
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // A chroot is a Debian system in a directory. Tests share it and so leave it as
 // it is: what a daemon writes goes to directories of the test, which stand in
-// the place of directories of the system; see command.
+// for directories of the system; see command.
 type chroot struct {
 	t    testing.TB
 	root string
 }
 
-// newChroot returns the system of that name with the packages in it.
-func newChroot(t testing.TB, name string, packages ...string) *chroot {
+// newChroot returns the system of that name, and makes it where there is none.
+func newChroot(t testing.TB, name string) *chroot {
 	t.Helper()
 	lab.NeedRoot(t)
-	c := &chroot{t: t, root: repoPath(t, ".cache", "chroot", name)}
-	if err := os.MkdirAll(filepath.Dir(c.root), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// One process makes it, others wait.
-	lock, err := os.OpenFile(c.root+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	lab.NeedProgram(t, "debootstrap")
+	root, err := parts.Debian(context.Background(), t.Logf, name)
 	if err != nil {
-		t.Fatal(err)
+		lab.Skip(t, "needs a Debian system from the network: "+err.Error())
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	made := c.root + ".made" // what it was made of; written last
-	recipe := []byte(chrootSuite + " " + strings.Join(packages, ",") + "\n")
-	if have, err := os.ReadFile(made); err == nil && bytes.Equal(have, recipe) {
-		return c
-	}
-	c.make(packages)
-	if err := os.WriteFile(made, recipe, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// make makes the system anew.
-func (c *chroot) make(packages []string) {
-	c.t.Helper()
-	debootstrap := lab.NeedProgram(c.t, "debootstrap")
-	ctx, cancel := context.WithTimeout(context.Background(), chrootTime)
-	defer cancel()
-	start := time.Now()
-	for try := 1; ; try++ {
-		for _, path := range []string{c.root + ".made", c.root} {
-			if err := os.RemoveAll(path); err != nil {
-				c.t.Fatal(err)
-			}
-		}
-		// It mounts file systems below the directory. In a mount namespace they
-		// are gone with it, however it ends.
-		cmd := exec.CommandContext(ctx, lab.NeedProgram(c.t, "unshare"), "--mount", "--fork", "--kill-child",
-			debootstrap, "--variant=minbase", "--include="+strings.Join(packages, ","), chrootSuite, c.root)
-		cmd.WaitDelay = time.Second
-		out, err := cmd.CombinedOutput()
-		if err == nil {
-			break
-		}
-		reason := fmt.Sprintf("debootstrap: %v\n%s", err, out[max(0, len(out)-2000):])
-		if try == chrootTries || ctx.Err() != nil {
-			lab.Skip(c.t, "needs a Debian system from the network: "+reason)
-		}
-		c.t.Logf("trying again: %s", reason)
-		time.Sleep(5 * time.Second)
-	}
-	c.t.Logf("debootstrap: %s in %v", strings.Join(packages, " "), time.Since(start).Round(time.Second))
-	// The packages are installed; their archives only take room.
-	if err := os.RemoveAll(filepath.Join(c.root, "var/cache/apt/archives")); err != nil {
-		c.t.Fatal(err)
-	}
-	// Refused at once, as in every namespace of a lab.
-	writeFiles(c.t, filepath.Join(c.root, "etc"), map[string]string{
-		"resolv.conf": "nameserver 127.0.0.1\n",
-		"hosts":       "127.0.0.1 localhost\n::1 localhost\n",
-	})
+	return &chroot{t: t, root: root}
 }
 
 // chrootScript binds directories and files, given as pairs of arguments, and
@@ -152,7 +78,7 @@ func (c *chroot) owner(name string) *user.User {
 }
 
 func TestChrootCommand(t *testing.T) {
-	c := newChroot(t, "exim", "exim4-daemon-heavy")
+	c := newChroot(t, "exim")
 	ns := lab.NewNetNS(t)
 	dir := tempDir(t)
 	writeFiles(t, dir, map[string]string{"hello": "from the test\n"})

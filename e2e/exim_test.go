@@ -102,7 +102,7 @@ maildir:
 // docs/exim.md asking at query.sock in dir.
 func startExim(t testing.TB, ns *lab.NetNS, dir string, times patience) *exim {
 	t.Helper()
-	c := newChroot(t, "exim", "exim4-daemon-heavy")
+	c := newChroot(t, "exim")
 	owner := c.owner("Debian-exim")
 	e := &exim{mails: filepath.Join(dir, "mails")}
 	for _, d := range []string{"mails", "log", "spool"} {
@@ -154,7 +154,7 @@ func TestEximDebian(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := tempDir(t)
 	startServe(t, pair.Server, dir)
-	c := newChroot(t, "exim", "exim4-daemon-heavy")
+	c := newChroot(t, "exim")
 	owner := c.owner("Debian-exim")
 	for _, d := range []string{"spool", "spool/db", "spool/input", "spool/msglog", "log", "lib"} {
 		makeDir(t, filepath.Join(dir, d), owner)

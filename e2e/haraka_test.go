@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // A haraka is a running Haraka with the published p0f plugin, or ours.
@@ -99,15 +100,14 @@ func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma
 	return h
 }
 
-// harakaProgram is the Haraka that scripts/deps has installed at the versions
-// of the lock file.
+// harakaProgram is the Haraka of the tests, at the versions of a lock file.
 func harakaProgram(t testing.TB) string {
 	t.Helper()
-	program := repoPath(t, ".cache", "haraka", "node_modules", "Haraka", "bin", "haraka")
-	if _, err := os.Stat(program); err != nil {
-		lab.Skip(t, "needs Haraka in .cache/haraka (make deps installs it)")
+	dir, err := parts.Haraka(context.Background(), t.Logf)
+	if err != nil {
+		lab.Skip(t, "needs Haraka from npm: "+err.Error())
 	}
-	return program
+	return filepath.Join(dir, "node_modules", "Haraka", "bin", "haraka")
 }
 
 // startRedis starts a Redis on port 6379 of the namespace's loopback.

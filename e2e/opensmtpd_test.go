@@ -32,7 +32,7 @@ match from any for domain "` + domain + `" action "local"
 // options.
 func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string, options string) *openSMTPD {
 	t.Helper()
-	c := newChroot(t, "opensmtpd", "opensmtpd")
+	c := newChroot(t, "opensmtpd")
 	sensorProgram(t) // builds it
 	copyProgram(t, filepath.Join(binDir, "mxprint"), filepath.Join(dir, "mxprint"))
 	o := &openSMTPD{mails: filepath.Join(dir, "mails")}

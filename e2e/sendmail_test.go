@@ -57,7 +57,7 @@ cat >"$file"
 // milter of docs/sendmail.md.
 func startSendmail(t testing.TB, ns *lab.NetNS, times patience) *sendmail {
 	t.Helper()
-	c := newChroot(t, "sendmail", "sendmail-bin", "sendmail-cf", "m4")
+	c := newChroot(t, "sendmail")
 	dir := tempDir(t)
 	s := &sendmail{mails: filepath.Join(dir, "mails")}
 	for _, d := range []string{"mails", "queue"} {

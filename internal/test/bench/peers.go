@@ -16,14 +16,14 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
+	testparts "github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
 
 const (
-	peersDir   = "internal/test/bench/peers" // our programs that call the other libraries
-	peersCache = ".cache/peers"              // where they are built
-	fewSYNs    = 10_000                      // the first ones of the capture, for what is slow
+	peersDir = "internal/test/bench/peers" // our programs that call the other libraries
+	fewSYNs  = 10_000                      // the first ones of the capture, for what is slow
 )
 
 // peers compares the engine with other libraries: what each takes to decode
@@ -302,10 +302,11 @@ func (b *bench) cargo(ctx context.Context, name string, args ...string) (string,
 	if _, err := exec.LookPath("cargo"); err != nil {
 		return "", errors.New("huginn-net-tcp was not measured: cargo is not installed (package cargo or rustup.rs, 1.85 or newer)")
 	}
-	target, err := filepath.Abs(filepath.Join(peersCache, "huginn"))
+	cache, err := testparts.Dir()
 	if err != nil {
 		return "", err
 	}
+	target := filepath.Join(cache, "peers", "huginn") // cargo locks it
 	args = append([]string{"build", "--quiet", "--release", "--target-dir", target}, args...)
 	cmd := exec.CommandContext(ctx, "cargo", args...)
 	cmd.Dir = filepath.Join(peersDir, "huginn")
@@ -318,7 +319,11 @@ func (b *bench) cargo(ctx context.Context, name string, args ...string) (string,
 
 // venv installs pyp0f apart from everything, and returns the Python that has it.
 func (b *bench) venv(ctx context.Context) (string, error) {
-	dir := filepath.Join(peersCache, "pyp0f")
+	cache, err := testparts.Dir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "peers", "pyp0f")
 	python := filepath.Join(dir, "bin", "python3")
 	for _, args := range [][]string{
 		{"python3", "-m", "venv", dir},
