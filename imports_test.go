@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 
 	"internal/answer":     {"signature", "note"},
 	"internal/ask":        {"note"},
+	"internal/config":     {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/front":      {"note"},
 	"internal/host":       {"packet", "internal/http1", "signature"},
 	"internal/http1":      {},

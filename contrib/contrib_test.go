@@ -261,9 +261,9 @@ func TestConfiguration(t *testing.T) {
 		t.Fatalf("check names no socket:\n%s", want)
 	}
 	checkSocket(t, socket[1])
-	keys := regexp.MustCompile("`toml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(read(t, "../cmd/mxprint/config.go")+read(t, "../cmd/mxprint/fronts.go"), -1)
+	keys := regexp.MustCompile("`toml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(read(t, "../internal/config/config.go")+read(t, "../internal/config/sensor.go")+read(t, "../internal/config/fronts.go"), -1)
 	if len(keys) < 10 {
-		t.Fatalf("%d keys in config.go, want more", len(keys))
+		t.Fatalf("%d keys in internal/config, want more", len(keys))
 	}
 	for _, m := range keys {
 		if !regexp.MustCompile(`(?m)^(` + m[1] + ` = |\[` + m[1] + `\])`).MatchString(written) {

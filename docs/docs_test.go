@@ -22,16 +22,30 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
+// readAll returns the texts of all files of a pattern.
+func readAll(t *testing.T, pattern string) string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no file %s: %v", pattern, err)
+	}
+	all := ""
+	for _, path := range paths {
+		all += read(t, path)
+	}
+	return all
+}
+
 // TestNames wants every key of the configuration and every member of the JSON
 // objects in its document, in backquotes.
 func TestNames(t *testing.T) {
 	for _, tt := range []struct{ source, tag, document string }{
-		{"../cmd/mxprint/config.go", "toml", "configuration.md"},
+		{"../internal/config/*.go", "toml", "configuration.md"},
 		{"../internal/report/json.go", "json", "json.md"},
 		{"../note/json.go", "json", "json.md"},
 	} {
 		t.Run(filepath.Base(filepath.Dir(tt.source))+" "+tt.tag, func(t *testing.T) {
-			tags := regexp.MustCompile(tt.tag+`:"([a-z_0-9]+)`).FindAllStringSubmatch(read(t, tt.source), -1)
+			tags := regexp.MustCompile(tt.tag+`:"([a-z_0-9]+)`).FindAllStringSubmatch(readAll(t, tt.source), -1)
 			if len(tags) < 10 {
 				t.Fatalf("%d %s tags in %s, want more", len(tags), tt.tag, tt.source)
 			}

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/sandbox"
 )
 
@@ -45,77 +44,30 @@ func unjoin(err error) []error {
 // what SIGHUP and SIGUSR1 ask for, and to execute the program anew.
 func (s *settings) confinement(over *handover) sandbox.Rules {
 	r := sandbox.Rules{
-		Read:    append([]string{s.path, s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
+		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON},
 		Replace: []string{s.Signatures.Unknown},
-		Listen:  s.unixSockets(),
+		Listen:  s.UnixSockets(),
 	}
 	switch {
-	case s.Sensor.Source == sourceSockops:
+	case s.Sensor.Source == config.SourceSockops:
 		r.SockOps, r.Tree = true, []string{"/sys/kernel/btf", "/sys/devices/system/cpu", s.Sensor.Cgroup}
-	case s.Sensor.Source == sourceCapture && s.Sensor.Ask == "":
+	case s.Sensor.Source == config.SourceCapture && s.Sensor.Ask == "":
 		r.Capture = true
 	}
 	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile,
 		s.Sensor.AskCert, s.Sensor.AskCA, s.Sensor.AskTokenFile)
 	if over.cannot == "" {
 		r.Execute = []string{over.program}
-		r.LowPorts = s.lowPorts()
+		r.LowPorts = s.LowPorts()
 	}
-	if isName(s.Proxy.Backend) || isName(strings.TrimPrefix(s.Sensor.Ask, "tls:")) {
+	if s.LooksUpNames() {
 		r.Read = append(r.Read, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 	}
-	if _, byTLS := s.Sensor.tlsAddr(); byTLS && s.Sensor.AskCert == "" && s.Sensor.AskCA == "" {
+	if _, byTLS := s.Sensor.AskTLS(); byTLS && s.Sensor.AskCert == "" && s.Sensor.AskCA == "" {
 		r.Tree = append(r.Tree, "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 	}
 	return r
-}
-
-// listens is where all fronts listen that are not p0f's own.
-func (c *config) listens() []string {
-	var all []string
-	for _, list := range [][]string{c.socketV2(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen} {
-		all = append(all, list...)
-	}
-	return all
-}
-
-// unixSockets are the paths of all sockets.
-func (c *config) unixSockets() []string {
-	paths := []string{c.P0f.Socket}
-	for _, at := range c.listens() {
-		if network, path, err := endpoint(at); err == nil && network == "unix" {
-			paths = append(paths, path)
-		}
-	}
-	return paths
-}
-
-// lowPorts reports whether a front listens on a port that takes a privilege,
-// which the program executed anew needs again.
-func (c *config) lowPorts() bool {
-	for _, at := range c.listens() {
-		network, addr, err := endpoint(at)
-		if err != nil || network != "tcp" {
-			continue
-		}
-		_, port, _ := net.SplitHostPort(addr)
-		if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1024 {
-			return true
-		}
-	}
-	return false
-}
-
-// isName reports whether an endpoint has to be looked up.
-func isName(at string) bool {
-	network, addr, err := endpoint(at)
-	if at == "" || err != nil || network != "tcp" {
-		return false
-	}
-	host, _, _ := net.SplitHostPort(addr)
-	_, err = netip.ParseAddr(host)
-	return host != "" && err != nil
 }
 
 // tryWrites makes in each place what serve would make there, so that SIGUSR2 is
@@ -127,19 +79,19 @@ func (s *settings) tryWrites() error {
 		}
 		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 		if err != nil {
-			return s.at(l.key, err)
+			return s.At(l.key, err)
 		}
 		f.Close()
 	}
 	if path := s.Signatures.Unknown; path != "" {
 		f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 		if err != nil {
-			return s.at("signatures.unknown", err)
+			return s.At("signatures.unknown", err)
 		}
 		f.Close()
 		os.Remove(f.Name())
 	}
-	for _, path := range s.unixSockets() {
+	for _, path := range s.UnixSockets() {
 		if err := trySocket(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/front/opensmtpd"
 	"github.com/mxprint/mxprint/query"
 )
-
-// defaultQuerySocket is where the documentation has serve listen for text
-// queries.
-const defaultQuerySocket = "/run/mxprint/query.sock"
 
 var filterCommand = command{
 	name:    "filter-opensmtpd",
@@ -25,7 +22,7 @@ which needs listen in [query]. Headers of the same name that a mail brings are
 removed. Without an answer in time mails go on without a header.
 
   -s SOCKET       the query socket, a path or HOST:PORT (default
-                  ` + defaultQuerySocket + `)
+                  ` + config.DefaultQuerySocket + `)
   -header NAME    the name of the header (default X-p0f-Result)
   -form FORM      its text: haraka, or v2 as p0f 2 and amavis write it
                   (default haraka)
@@ -41,7 +38,7 @@ Examples, for smtpd.conf:
 
 func runFilter(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("filter-opensmtpd")
-	socket := fs.String("s", defaultQuerySocket, "")
+	socket := fs.String("s", config.DefaultQuerySocket, "")
 	header := fs.String("header", "", "")
 	form := fs.String("form", "haraka", "")
 	deadline := fs.Duration("deadline", 50*time.Millisecond, "")
@@ -51,7 +48,7 @@ func runFilter(ctx context.Context, args []string, std *stdio) error {
 	switch {
 	case fs.NArg() > 0:
 		return fmt.Errorf("filter-opensmtpd: unexpected argument %q", fs.Arg(0))
-	case headerForms[*form] == nil:
+	case config.HeaderForms[*form] == nil:
 		return fmt.Errorf(`filter-opensmtpd: the form %q is neither "haraka" nor "v2"`, *form)
 	case *deadline <= 0:
 		return errors.New("filter-opensmtpd: the deadline is not above zero")
@@ -59,7 +56,7 @@ func runFilter(ctx context.Context, args []string, std *stdio) error {
 	client := query.NewClient(*socket)
 	defer client.Close()
 	f := &opensmtpd.Filter{
-		Lookuper: client, Header: *header, Form: headerForms[*form],
+		Lookuper: client, Header: *header, Form: config.HeaderForms[*form],
 		Deadline: *deadline, Logger: newLogger(std.err),
 	}
 	return f.Run(ctx, std.in, std.out)

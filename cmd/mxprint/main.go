@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // command is one subcommand.
@@ -75,7 +76,9 @@ func run(args []string, std *stdio) int {
 			return 0
 		}
 		if err != errSilent {
-			fmt.Fprintf(std.err, "mxprint: %v\n", err)
+			for line := range strings.Lines(err.Error() + "\n") { // of a configuration all faults, a line each
+				fmt.Fprintf(std.err, "mxprint: %s", line)
+			}
 		}
 		return 1
 	}

@@ -7,8 +7,8 @@ import (
 	"net"
 	"os"
 	"strings"
-	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/p0f"
@@ -45,8 +45,8 @@ Examples:
 
 func runProxy(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("proxy")
-	c := defaultConfig()
-	c.Sensor.Source = sourceProxy
+	c := config.Default()
+	c.Sensor.Source = config.SourceProxy
 	listen := fs.String("listen", ":25", "")
 	fs.StringVar(&c.Proxy.Backend, "backend", "", "")
 	fs.StringVar(&c.Proxy.Send, "send", c.Proxy.Send, "")
@@ -62,14 +62,14 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 	if *ask != "" {
 		c.Query.Listen = []string{*ask}
 	}
-	if key, msg := c.fault(); key != "" {
-		_, name, _ := strings.Cut(key, ".")
-		if key == "query.listen" {
+	for _, f := range c.Check() {
+		_, name, _ := strings.Cut(f.Key, ".")
+		if f.Key == "query.listen" {
 			name = "query"
 		}
-		return fmt.Errorf("proxy: -%s: %s", name, msg)
+		return fmt.Errorf("proxy: -%s: %s", name, f.Msg)
 	}
-	s := &settings{config: c, remote: &remote{}}
+	s := &settings{Config: c, remote: &remote{}}
 	var err error
 	if s.db, err = s.database().load(); err != nil {
 		return err
@@ -89,7 +89,11 @@ func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger
 		return err
 	}
 	if socket != "" {
-		ln, err := p0f.Listen(socket, s.socketMode())
+		mode, err := config.Mode(s.P0f.Mode)
+		if err != nil {
+			return err
+		}
+		ln, err := p0f.Listen(socket, mode)
 		if err != nil {
 			return err
 		}
@@ -104,28 +108,6 @@ func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger
 	defer stop()
 	log.Info("ready", "signatures", s.db.Count())
 	return together(ctx, append(append(tasks, in.tasks...), proxies...)...)
-}
-
-var sends = map[string]proxy.Send{"v2": proxy.V2, "v1": proxy.V1, "xclient": proxy.XClient, "none": proxy.Nothing}
-
-func (c *config) proxyFaults() []fault {
-	p := &c.Proxy
-	_, known := sends[p.Send]
-	_, _, badBackend := endpoint(p.Backend)
-	faults := []fault{
-		{c.Sensor.Source == sourceProxy && len(p.Listen) == 0, "sensor.source", "there are no connections: [proxy] has no listen"},
-		{!known, "proxy.send", `want "v2", "v1", "xclient" or "none"`},
-		{p.SendNote && p.Send != "v2", "proxy.send_note", `only send = "v2" has room for it`},
-		{p.MaxConnections < 1 || p.MaxConnections > 1_000_000, "proxy.max_connections", "want 1 to 1000000"},
-		{p.Idle < time.Minute || p.Idle > 24*time.Hour, "proxy.idle", `want a duration from "1m" to "24h"`},
-		{p.Drain < 0 || p.Drain > time.Hour, "proxy.drain", `want a duration from "0s" to "1h"`},
-		{len(p.Listen) > 0 && badBackend != nil, "proxy.backend", "want HOST:PORT of the mail server, or the path of a unix socket"},
-	}
-	for _, at := range p.Listen {
-		network, _, err := endpoint(at)
-		faults = append(faults, fault{err != nil || network != "tcp", "proxy.listen", fmt.Sprintf("%q is not ADDRESS:PORT", at)})
-	}
-	return append(faults, networkFaults("proxy.proxy_from", p.ProxyFrom)...)
 }
 
 // openProxy adds the source of the SYNs of [proxy].
@@ -143,7 +125,7 @@ func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context
 	if len(c.Listen) == 0 {
 		return nil, nil
 	}
-	_, backend, err := endpoint(c.Backend)
+	_, backend, err := config.Endpoint(c.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +134,7 @@ func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context
 		name = ""
 	}
 	server := &proxy.Server{
-		Backend: backend, Send: sends[c.Send], Source: in.syns, Name: name, MaxConns: c.MaxConnections,
+		Backend: backend, Send: config.Sends[c.Send], Source: in.syns, Name: name, MaxConns: c.MaxConnections,
 		Idle: c.Idle, Drain: c.Drain, Logger: log,
 	}
 	if c.Drain == 0 {
@@ -165,13 +147,13 @@ func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context
 		server.Notes = in.who
 	}
 	raiseFiles(uint64(2*c.MaxConnections*len(c.Listen)), log)
-	from, err := networks(c.ProxyFrom)
+	from, err := config.Networks(c.ProxyFrom)
 	if err != nil {
 		return nil, err
 	}
 	var tasks []func(context.Context) error
 	for _, at := range c.Listen {
-		_, addr, err := endpoint(at)
+		_, addr, err := config.Endpoint(at)
 		if err != nil {
 			return nil, err
 		}

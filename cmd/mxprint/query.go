@@ -11,13 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
 )
-
-// defaultSocket is where serve listens and query asks.
-const defaultSocket = "/run/mxprint/p0f.sock"
 
 var queryCommand = command{
 	name:    "query",
@@ -29,9 +27,9 @@ asks mxprint about that very connection: [query] listen has to be set for serve.
 The exit status is 0 when the sensor answered, whatever it knows, and 1 when it
 did not.
 
-  -s SOCKET  p0f's query socket (default ` + defaultSocket + `);
+  -s SOCKET  p0f's query socket (default ` + config.DefaultSocket + `);
              with a port the query socket, a path or HOST:PORT (default
-             ` + defaultQuerySocket + `)
+             ` + config.DefaultQuerySocket + `)
   -json      print one JSON object (docs/json.md)
   -p0f       print what p0f-client prints, line for line
 
@@ -106,10 +104,10 @@ func parseQuery(client, server string) (q note.Query, err error) {
 // lookuper is the client for a query: p0f's socket knows addresses alone.
 func lookuper(socket string, q note.Query) (note.Lookuper, func() error) {
 	if q.Client.Port() == 0 {
-		c := p0f.NewClient(cmp.Or(socket, defaultSocket))
+		c := p0f.NewClient(cmp.Or(socket, config.DefaultSocket))
 		return c, c.Close
 	}
-	c := query.NewClient(cmp.Or(socket, defaultQuerySocket))
+	c := query.NewClient(cmp.Or(socket, config.DefaultQuerySocket))
 	return c, c.Close
 }
 

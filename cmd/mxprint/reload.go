@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/query"
 )
 
@@ -23,7 +24,7 @@ of the configuration need a restart.
 It asks through the query socket, so [query] listen has to name a unix socket.
 Root may ask, and the user the sensor runs as.
 
-  -s SOCKET  the query socket (default ` + defaultQuerySocket + `)
+  -s SOCKET  the query socket (default ` + config.DefaultQuerySocket + `)
 
 Examples:
   mxprint reload
@@ -54,7 +55,7 @@ const commandTime = time.Minute
 func askSensor(ctx context.Context, socket, command string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
-	socket = cmp.Or(socket, defaultQuerySocket)
+	socket = cmp.Or(socket, config.DefaultQuerySocket)
 	text, err := query.Command(ctx, socket, command)
 	if err != nil && !errors.Is(err, query.ErrRefused) {
 		err = fmt.Errorf("%w; it takes a running mxprint serve with %q in [query] listen", err, socket)

@@ -14,8 +14,8 @@ import (
 )
 
 // database is what [signatures] names.
-func (c *config) database() *database {
-	return &database{file: c.Signatures.File, with: c.Signatures.Extend}
+func (s *settings) database() *database {
+	return &database{file: s.Signatures.File, with: s.Signatures.Extend}
 }
 
 var errCertificate = errors.New("the signatures are new, the old certificate stays")

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/query"
@@ -28,50 +29,16 @@ type remote struct {
 	askToken string
 }
 
-// tlsAddr is the address of a sensor that is asked by TLS.
-func (c *sensorConfig) tlsAddr() (string, bool) { return strings.CutPrefix(c.Ask, "tls:") }
-
-func (c *sensorConfig) askFaults() []fault {
-	addr, byTLS := c.tlsAddr()
-	network, _, err := endpoint(addr)
-	faults := []fault{
-		{c.Ask != "" && (err != nil || byTLS && network != "tcp"), "sensor.ask", "want the path of a query socket, HOST:PORT, or tls:HOST:PORT"},
-		{byTLS && c.AskTokenFile == "", "sensor.ask_token_file", "name the file with the token that the sensor wants"},
-		{c.AskCert != "" && c.AskCA != "", "sensor.ask_ca", "ask_cert is given too: give one of them"},
-		{c.AskCert != "" && c.AskName != "", "sensor.ask_name", "ask_cert is given too, whose names do not count"},
-	}
-	for _, k := range []struct{ key, value string }{
-		{"ask_cert", c.AskCert}, {"ask_ca", c.AskCA}, {"ask_name", c.AskName}, {"ask_token_file", c.AskTokenFile},
-	} {
-		faults = append(faults, fault{!byTLS && k.value != "", "sensor." + k.key, "it is for ask = \"tls:HOST:PORT\""})
-	}
-	return faults
-}
-
-func (c *queryConfig) faults() []fault {
-	faults := append(endpointFaults("query", c.Listen, c.Mode), networkFaults("query.proxy_from", c.ProxyFrom)...)
-	for _, at := range c.TLSListen {
-		network, _, err := endpoint(at)
-		faults = append(faults, fault{err != nil || network != "tcp", "query.tls_listen", fmt.Sprintf("%q is not ADDRESS:PORT", at)})
-	}
-	for _, k := range []struct{ key, value string }{
-		{"tls_cert", c.TLSCert}, {"tls_key", c.TLSKey}, {"token_file", c.TokenFile},
-	} {
-		faults = append(faults, fault{len(c.TLSListen) > 0 && k.value == "", "query." + k.key, "name the file; tls_listen needs it"})
-	}
-	return faults
-}
-
 // loadRemote reads the files.
 func (s *settings) loadRemote() error {
 	s.remote = &remote{}
 	if len(s.Query.TLSListen) > 0 {
 		if err := s.loadCertificate(); err != nil {
-			return s.at("query.tls_cert", err)
+			return s.At("query.tls_cert", err)
 		}
 		var err error
 		if s.remote.token, err = readToken(s.Query.TokenFile); err != nil {
-			return s.at("query.token_file", err)
+			return s.At("query.token_file", err)
 		}
 		cert := &s.remote.cert
 		s.remote.server = &tls.Config{
@@ -79,7 +46,7 @@ func (s *settings) loadRemote() error {
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert.Load(), nil },
 		}
 	}
-	if _, byTLS := s.Sensor.tlsAddr(); byTLS {
+	if _, byTLS := s.Sensor.AskTLS(); byTLS {
 		return s.loadAsk()
 	}
 	return nil
@@ -99,7 +66,7 @@ func (s *settings) loadCertificate() error {
 // loadAsk reads how to ask a sensor by TLS.
 func (s *settings) loadAsk() (err error) {
 	if s.remote.askToken, err = readToken(s.Sensor.AskTokenFile); err != nil {
-		return s.at("sensor.ask_token_file", err)
+		return s.At("sensor.ask_token_file", err)
 	}
 	s.remote.client = &tls.Config{MinVersion: tls.VersionTLS13, ServerName: s.Sensor.AskName}
 	switch {
@@ -109,16 +76,16 @@ func (s *settings) loadAsk() (err error) {
 			s.remote.client, err = query.Pin(text)
 		}
 		if err != nil {
-			return s.at("sensor.ask_cert", err)
+			return s.At("sensor.ask_cert", err)
 		}
 	case s.Sensor.AskCA != "":
 		text, err := os.ReadFile(s.Sensor.AskCA)
 		if err != nil {
-			return s.at("sensor.ask_ca", err)
+			return s.At("sensor.ask_ca", err)
 		}
 		s.remote.client.RootCAs = x509.NewCertPool()
 		if !s.remote.client.RootCAs.AppendCertsFromPEM(text) {
-			return s.at("sensor.ask_ca", errors.New("no certificate in PEM in "+s.Sensor.AskCA))
+			return s.At("sensor.ask_ca", errors.New("no certificate in PEM in "+s.Sensor.AskCA))
 		}
 	}
 	return nil
@@ -149,8 +116,8 @@ func readToken(path string) (string, error) {
 
 // ask is a client of the sensor that the configuration names.
 func (s *settings) ask(log *slog.Logger) (*askedSensor, error) {
-	at, byTLS := s.Sensor.tlsAddr()
-	_, addr, err := endpoint(at)
+	at, byTLS := s.Sensor.AskTLS()
+	_, addr, err := config.Endpoint(at)
 	if err != nil {
 		return nil, err
 	}

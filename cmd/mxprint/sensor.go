@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
@@ -57,16 +58,16 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
-			Unproven:  s.unproven(),
+			Unproven:  s.Unverified(),
 			HTTPWhole: true,
 		},
 	})
 	in.who = in.engine
 	open := s.openRings
 	switch s.Sensor.Source {
-	case sourceSockops:
+	case config.SourceSockops:
 		open = s.openSockops
-	case sourceProxy:
+	case config.SourceProxy:
 		open = s.openProxy
 	}
 	if err := open(in, log); err != nil {
@@ -92,19 +93,6 @@ func (s *settings) openRings(in *sensor, log *slog.Logger) error {
 		}
 	}
 	return nil
-}
-
-// unproven is how many hosts may be unproven: half, unless the configuration
-// says how many. Where the kernel hands over connections, all are proven: zero
-// keeps them in one list.
-func (s *settings) unproven() int {
-	if s.Sensor.Source == sourceSockops {
-		return 0
-	}
-	if s.Limits.Unproven > 0 {
-		return s.Limits.Unproven
-	}
-	return max(s.Limits.Hosts/2, 1)
 }
 
 // observers opens the files that observations go to.

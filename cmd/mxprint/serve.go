@@ -11,6 +11,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
@@ -26,7 +27,7 @@ Captures on the interfaces of the configuration, or has the kernel hand over
 what mail servers here receive (source = "sockops"), and answers queries on p0f's
 socket. Without -config, or with an empty file, every key has its default:
 all interfaces, connections to ports 25, 465 and 587, the built-in signatures,
-the socket ` + defaultSocket + `. docs/configuration.md lists the keys.
+the socket ` + config.DefaultSocket + `. docs/configuration.md lists the keys.
 
 SIGHUP, or "mxprint reload", reads signatures and certificate anew; if they are
 wrong, the old ones stay.
@@ -68,7 +69,7 @@ Examples:
 
 // settings is a configuration with what its files hold.
 type settings struct {
-	config
+	*config.Config
 	db     *signature.DB
 	rule   engine.Rule
 	remote *remote
@@ -83,14 +84,18 @@ func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("%s: unexpected argument %q; the configuration is named by -config", name, fs.Arg(0))
 	}
-	c, err := loadConfig(*path)
-	if err != nil {
-		return nil, err
+	c := config.Default()
+	if *path != "" {
+		var err error
+		if c, err = config.Load(*path); err != nil {
+			return nil, err
+		}
 	}
-	s := &settings{config: c}
+	s := &settings{Config: c}
 	if err := s.loadRemote(); err != nil {
 		return nil, err
 	}
+	var err error
 	if s.db, err = s.database().load(); err != nil {
 		return nil, err
 	}
@@ -99,13 +104,13 @@ func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
 
 // loadSource reads the filter, and looks for what the sensor is to look at.
 func (s *settings) loadSource() (err error) {
-	if s.Sensor.Source == sourceSockops {
+	if s.Sensor.Source == config.SourceSockops {
 		if s.Sensor.Cgroup, err = sockops.FindCgroup(s.Sensor.Cgroup); err != nil {
-			return s.at("sensor.cgroup", err)
+			return s.At("sensor.cgroup", err)
 		}
 		return nil
 	}
-	if s.Sensor.Source == sourceProxy {
+	if s.Sensor.Source == config.SourceProxy {
 		return nil // all that is accepted counts
 	}
 	expr, key := s.Sensor.Filter, "sensor.filter"
@@ -113,7 +118,7 @@ func (s *settings) loadSource() (err error) {
 		expr, key = "", "sensor.filter_program"
 	}
 	if s.rule, err = makeRule(expr, s.Sensor.FilterProgram); err != nil {
-		return s.at(key, err)
+		return s.At(key, err)
 	}
 	if s.Sensor.Ask != "" {
 		return nil // nothing is captured here
@@ -121,10 +126,10 @@ func (s *settings) loadSource() (err error) {
 	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
 		if err != nil {
-			return s.at("sensor.interfaces", err)
+			return s.At("sensor.interfaces", err)
 		}
 		if _, err := s.rule.Kernel(link); err != nil {
-			return s.at(key, err)
+			return s.At(key, err)
 		}
 	}
 	return nil
@@ -142,7 +147,7 @@ func runCheck(_ context.Context, args []string, std *stdio) error {
 			return err
 		}
 	}
-	fmt.Fprint(std.out, s.describe(s.db.Count()))
+	fmt.Fprint(std.out, s.Describe(s.db.Count()))
 	return nil
 }
 
@@ -159,7 +164,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	}
 	if s.Sensor.User != "" { // now: what was opened by then would stay behind
 		if _, _, err := findAccount(s.Sensor.User); err != nil {
-			return s.at("sensor.user", err)
+			return s.At("sensor.user", err)
 		}
 	}
 	in, err := s.sensor(log)
@@ -203,7 +208,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 		}
 	}
 	s.confine(over, log)
-	log.Info("ready", s.Sensor.where(), "socket", s.P0f.Socket, "signatures", s.db.Count())
+	log.Info("ready", s.Where(), "socket", s.P0f.Socket, "signatures", s.db.Count())
 	if err := over.manager.ready(); err != nil {
 		log.Warn("the service manager does not hear", "reason", err)
 	}
@@ -221,7 +226,11 @@ func (s *settings) socket(who note.Lookuper, log *slog.Logger, over *handover, b
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the socket: %w", err)
 	}
-	ln, err := p0f.ListenInherited(s.P0f.Socket, s.socketMode(), before.sockets)
+	mode, err := config.Mode(s.P0f.Mode)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := p0f.ListenInherited(s.P0f.Socket, mode, before.sockets)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -33,7 +34,7 @@ test     tells what each SYN and SYN+ACK of captures matches, how well, and by
          there is none.
 unknown  prints the SYNs and SYN+ACKs that nothing matches as signatures, with
          counts: of captures, or what a running sensor has seen (default
-         ` + defaultQuerySocket + `; root and the sensor's user may
+         ` + config.DefaultQuerySocket + `; root and the sensor's user may
          ask). It keeps 1000 different ones; the rarest give way.
 
 ` + databaseUsage + `  -filter R   take only what this pcap-filter expression takes

@@ -1,0 +1,233 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFaults has the exact text of each fault of a file, after its name.
+func TestFaults(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown", "# hosts is meant\n[limits]\nhost = 3", `:3: limits.host: unknown key; did you mean hosts?`},
+		{"table", "\n[limit]\nhosts = 3", `:2: limit: unknown key; did you mean limits?`},
+		{"top", `colour = "blue"`, `:1: colour: unknown key`},
+		{"text", `[limits]
+hosts = "many"`, `:2: limits.hosts: want a whole number, not a text`},
+		{"fraction", "[p0f]\nmax_clients = 5.5", `:2: p0f.max_clients: want a whole number, not a fraction`},
+		{"list", `[sensor]
+interfaces = "any"`, `:2: sensor.interfaces: want a list, not a text`},
+		{"inlist", `[sensor]
+interfaces = ["any", 5]`, `:2: sensor.interfaces: want a text, not a whole number`},
+		{"bool", "sensor.promiscuous = 1", `:1: sensor.promiscuous: want true or false, not a whole number`},
+		{"notable", "limits = 5", `:1: limits: want a table, not a whole number`},
+		{"zero", `[p0f]
+wait = "0s"
+[limits]
+hosts = 0`, `:4: limits.hosts: want 1 to 50000000`},
+		{"huge", "[limits]\nconnections = 10000001", `:2: limits.connections: want 1 to 10000000`},
+		{"recent", "[limits]\nrecent_connections = -1", `:2: limits.recent_connections: want 1 to 50000000`},
+		{"age", `[limits]
+host_age = "2 h"`, `:2: limits.host_age: want a duration such as "30s", not "2 h"`},
+		{"nanoseconds", "[limits]\nhost_age = 3600", `:2: limits.host_age: want a duration such as "30s", not a whole number`},
+		{"connage", `[limits]
+connection_age = "2h"`, `:2: limits.connection_age: want a duration from "1s" to "1h"`},
+		{"mode", `[p0f]
+mode = "abc"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
+		{"modes", `[p0f]
+mode = "1777"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
+		{"clients", "[p0f]\nmax_clients = 0", `:2: p0f.max_clients: want 1 to 1000000`},
+		{"wait", `[p0f]
+wait = "2s"`, `:2: p0f.wait: want a duration from "0s" to "1s"`},
+		{"none", "[sensor]\ninterfaces = []", `:2: sensor.interfaces: name at least one, or "any"`},
+		{"both", `[sensor]
+filter = "port 25"
+filter_program = "none.bpf"`, `:3: sensor.filter_program: filter is given too: give one of them`},
+		{"twice", "[limits]\nhosts = 5\nhosts = 6", `:3: limits.hosts: Key 'limits.hosts' has already been defined`},
+		{"syntax", "[limits]\nhosts = = 5", `:2: limits.hosts: expected value but found '=' instead`},
+		{"asktls", `[sensor]
+ask = "tls:sensor.example:2526"`, `: sensor.ask_token_file: name the file with the token that the sensor wants`},
+		{"asksock", `[sensor]
+ask = "tls:/run/x"
+ask_token_file = "token"`, `:2: sensor.ask: want the path of a query socket, HOST:PORT, or tls:HOST:PORT`},
+		{"askca", `[sensor]
+ask = "sensor.example:2526"
+ask_ca = "ca.pem"`, `:3: sensor.ask_ca: it is for ask = "tls:HOST:PORT"`},
+		{"askboth", `[sensor]
+ask = "tls:sensor.example:2526"
+ask_token_file = "token"
+ask_cert = "ca.pem"
+ask_ca = "ca.pem"`, `:5: sensor.ask_ca: ask_cert is given too: give one of them`},
+		{"askname", `[sensor]
+ask = "tls:sensor.example:2526"
+ask_token_file = "token"
+ask_cert = "ca.pem"
+ask_name = "sensor.example"`, `:5: sensor.ask_name: ask_cert is given too, whose names do not count`},
+		{"tlssock", `[query]
+tls_listen = ["/run/x"]
+tls_cert = "x"
+tls_key = "x"
+token_file = "x"`, `:2: query.tls_listen: "/run/x" is not ADDRESS:PORT`},
+		{"tlscert", `[query]
+tls_listen = ["127.0.0.1:2526"]`, ": query.tls_cert: name the file; tls_listen needs it\n" +
+			": query.tls_key: name the file; tls_listen needs it\n" +
+			": query.token_file: name the file; tls_listen needs it"},
+		{"proxyfrom", `[query]
+proxy_from = ["192.0.2.1"]`, `:2: query.proxy_from: "192.0.2.1" is no network such as 192.0.2.0/24`},
+		{"proxymilter", `[milter]
+proxy_from = ["nobody"]`, `:2: milter.proxy_from: "nobody" is no network such as 192.0.2.0/24`},
+		{"noproxy", `[sensor]
+source = "proxy"`, `:2: sensor.source: there are no connections: [proxy] has no listen`},
+		{"backend", `[proxy]
+listen = [":25"]`, `: proxy.backend: want HOST:PORT of the mail server, or the path of a unix socket`},
+		{"proxylisten", `[proxy]
+listen = ["25"]
+backend = "127.0.0.1:10025"`, `:2: proxy.listen: "25" is not ADDRESS:PORT`},
+		{"send", `[proxy]
+listen = [":25"]
+backend = "127.0.0.1:10025"
+send = "smtp"`, `:4: proxy.send: want "v2", "v1", "xclient" or "none"`},
+		{"sendnote", `[proxy]
+listen = [":25"]
+backend = "127.0.0.1:10025"
+send = "v1"
+send_note = true`, `:5: proxy.send_note: only send = "v2" has room for it`},
+		{"idle", `[proxy]
+idle = "10s"`, `:2: proxy.idle: want a duration from "1m" to "24h"`},
+		{"drain", `[proxy]
+drain = "2h"`, `:2: proxy.drain: want a duration from "0s" to "1h"`},
+		{"maxproxy", "[proxy]\nmax_connections = 0", `:2: proxy.max_connections: want 1 to 1000000`},
+		{"source", `[sensor]
+source = "ebpf"`, `:2: sensor.source: want "capture", "sockops" or "proxy"`},
+		{"ports", `[sensor]
+source = "sockops"
+ports = [25, 70000]`, `:3: sensor.ports: want 1 to 64 ports, each from 1 to 65535`},
+		{"noports", `[sensor]
+source = "sockops"
+ports = []`, `:3: sensor.ports: want 1 to 64 ports, each from 1 to 65535`},
+		{"capports", "[sensor]\nports = [2525]", `:2: sensor.ports: it is for source = "sockops"`},
+		{"capcgroup", `[sensor]
+cgroup = "/sys/fs/cgroup"`, `:2: sensor.cgroup: it is for source = "sockops"`},
+		{"sockask", `[sensor]
+source = "sockops"
+ask = "/run/mxprint/query.sock"`, `:3: sensor.ask: source = "sockops" is given too: give one of them`},
+		{"sockif", `[sensor]
+source = "sockops"
+interfaces = ["lo"]`, `:3: sensor.interfaces: it has no meaning with source = "sockops"; ports say what to take`},
+		{"sockfilter", `[sensor]
+source = "sockops"
+filter = "port 25"`, `:3: sensor.filter: it has no meaning with source = "sockops"; ports say what to take`},
+		{"sockprogram", `[sensor]
+source = "sockops"
+filter_program = "x"`, `:3: sensor.filter_program: it has no meaning with source = "sockops"; ports say what to take`},
+		{"octal", "[p0f]\nmode = 0666", `:2: p0f.mode: want it in quotes, such as "0660"`},
+		{"interface", "[sensor]\ninterface = \"eth0\"", `:2: sensor.interface: unknown key; did you mean interfaces?`},
+		{"header", "[milter]\nheader = \"X p0f\"", `:2: milter.header: not a header: ' ' in the name "X p0f"`},
+		{"all of them", `[limit]
+hosts = 1
+[limits]
+hosts = "many"
+[p0f]
+max_clients = 0
+wait = "2s"
+colour = "blue"
+[query]
+tls_listen = [":2526"]`, `:1: limit: unknown key; did you mean limits?
+:4: limits.hosts: want a whole number, not a text
+:6: p0f.max_clients: want 1 to 1000000
+:7: p0f.wait: want a duration from "0s" to "1s"
+:8: p0f.colour: unknown key
+: query.tls_cert: name the file; tls_listen needs it
+: query.tls_key: name the file; tls_listen needs it
+: query.token_file: name the file; tls_listen needs it`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("FILE", tt.text)
+			if err == nil {
+				t.Fatal("no fault")
+			}
+			if got := strings.ReplaceAll(err.Error(), "FILE", ""); got != tt.want {
+				t.Errorf("\n%s\n%s\nwant\n%s", tt.text, got, tt.want)
+			}
+		})
+	}
+}
+
+// TestDefaults: an empty file means the defaults, and these have no fault.
+func TestDefaults(t *testing.T) {
+	c, err := Parse("FILE", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.path = "FILE"
+	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
+		t.Error(diff)
+	}
+	if faults := Default().Check(); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
+// TestParse puts every kind of value where it belongs.
+func TestParse(t *testing.T) {
+	c, err := Parse("FILE", `
+[sensor]
+promiscuous = true
+interfaces = ["eth0", "eth1"]
+workers = 2
+[limits]
+host_age = "1h30m"
+[milter]
+listen = ["/run/x", "inet:127.0.0.1:7825"]
+deadline = "1s"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.path, want.text = c.path, c.text
+	want.Sensor.Promiscuous, want.Sensor.Interfaces, want.Sensor.Workers = true, []string{"eth0", "eth1"}, 2
+	want.Limits.HostAge = 90 * time.Minute
+	want.Milter.Listen, want.Milter.Deadline = []string{"/run/x", "inet:127.0.0.1:7825"}, time.Second
+	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	for _, tt := range []struct {
+		text, network, addr string
+		bad                 bool
+	}{
+		{"/run/x", "unix", "/run/x", false},
+		{"unix:/run/x", "unix", "/run/x", false},
+		{"127.0.0.1:25", "tcp", "127.0.0.1:25", false},
+		{"inet:[::1]:25", "tcp", "[::1]:25", false},
+		{":0", "tcp", ":0", false},
+		{"mx.example:smtp", "", "", true},
+		{"127.0.0.1:65536", "", "", true},
+		{"25", "", "", true},
+		{"", "", "", true},
+		{"unix:run/x", "", "", true},
+	} {
+		network, addr, err := Endpoint(tt.text)
+		if (err != nil) != tt.bad || !tt.bad && (network != tt.network || addr != tt.addr) {
+			t.Errorf("Endpoint(%q) = %q, %q, %v", tt.text, network, addr, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"", "[limits]\nhosts = 5", "sensor = 1", "[sensor]\nports = [25, []]", "[[sensor]]", "[p0f]\nwait = 1979-05-27", "a.b.c = {d = 1}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("FILE", text)
+		if err == nil && len(c.Check()) > 0 {
+			t.Errorf("taken with faults: %v", c.Check())
+		}
+	})
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// Describe says what the configuration makes of the program, in lines for
+// people; signatures is their number.
+func (c *Config) Describe(signatures int) string {
+	var b strings.Builder
+	line := func(what, value string) { fmt.Fprintf(&b, "%-10s %s\n", what, value) }
+	s := &c.Sensor
+	switch {
+	case s.Ask != "":
+		line("asks", s.Ask)
+	case s.Source == SourceSockops:
+		line("ports", s.portsText())
+		line("cgroup", s.Cgroup)
+	case s.Source == SourceProxy:
+		line("SYNs", "of [proxy]")
+	default:
+		line("interfaces", strings.Join(s.Interfaces, ", "))
+		if s.FilterProgram != "" {
+			line("filter", "program "+s.FilterProgram)
+		} else {
+			line("filter", s.Filter)
+		}
+	}
+	if s.Ask == "" {
+		line("signatures", strconv.Itoa(signatures))
+	}
+	line("p0f socket", c.P0f.Socket)
+	for _, f := range []struct {
+		name   string
+		listen []string
+	}{
+		{"p0f v2", c.P0f.V2Sockets()}, {"query", c.Query.Listen}, {"query TLS", c.Query.TLSListen}, {"milter", c.Milter.Listen},
+		{"policy", c.Policy.Listen}, {"amavis", c.Amavis.Listen},
+	} {
+		if len(f.listen) > 0 {
+			line(f.name, strings.Join(f.listen, ", "))
+		}
+	}
+	if len(c.Proxy.Listen) > 0 {
+		line("proxy", fmt.Sprintf("%s to %s (%s)", strings.Join(c.Proxy.Listen, ", "), c.Proxy.Backend, c.Proxy.Send))
+	}
+	return b.String()
+}
+
+// Where is what the sensor looks at, for the log.
+func (c *Config) Where() slog.Attr {
+	s := &c.Sensor
+	switch {
+	case s.Ask != "":
+		return slog.String("asks", s.Ask)
+	case s.Source == SourceSockops:
+		return slog.Any("ports", s.Ports)
+	case s.Source == SourceProxy:
+		return slog.String("source", s.Source)
+	}
+	return slog.Any("interfaces", s.Interfaces)
+}
+
+// portsText is Ports as text.
+func (s *Sensor) portsText() string {
+	return strings.Join(strings.Fields(strings.Trim(fmt.Sprint(s.Ports), "[]")), ", ")
+}

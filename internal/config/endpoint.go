@@ -1,0 +1,126 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Endpoint reads where to listen or whom to ask: a path, HOST:PORT, or either
+// after "unix:" or "inet:", as mail servers write it.
+func Endpoint(s string) (network, addr string, err error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		s = path
+	}
+	if strings.HasPrefix(s, "/") {
+		return "unix", s, nil
+	}
+	s = strings.TrimPrefix(s, "inet:")
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return "tcp", s, err
+}
+
+// Mode reads permission bits.
+func Mode(s string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(s, 8, 32)
+	if err == nil && mode > 0o777 {
+		err = strconv.ErrRange
+	}
+	return fs.FileMode(mode), err
+}
+
+// Networks reads a list of networks.
+func Networks(list []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, network := range list {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return nil, err
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
+}
+
+// endpoints wants places to listen at, and a mode for the sockets among them.
+func (k *checker) endpoints(table string, listen []string, mode string) {
+	k.mode(mode, table+".mode")
+	for _, at := range listen {
+		_, _, err := Endpoint(at)
+		k.that(err == nil, table+".listen", fmt.Sprintf("%q is neither a path nor HOST:PORT", at))
+	}
+}
+
+// addresses wants addresses with a port.
+func (k *checker) addresses(key string, listen []string) {
+	for _, at := range listen {
+		network, _, err := Endpoint(at)
+		k.that(err == nil && network == "tcp", key, fmt.Sprintf("%q is not ADDRESS:PORT", at))
+	}
+}
+
+func (k *checker) networks(key string, list []string) {
+	for _, network := range list {
+		_, err := netip.ParsePrefix(network)
+		k.that(err == nil, key, fmt.Sprintf("%q is no network such as 192.0.2.0/24", network))
+	}
+}
+
+// Listens is where all fronts listen but p0f's own socket and the proxy.
+func (c *Config) Listens() []string {
+	var all []string
+	for _, list := range [][]string{c.P0f.V2Sockets(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// UnixSockets are the paths of all sockets.
+func (c *Config) UnixSockets() []string {
+	paths := []string{c.P0f.Socket}
+	for _, at := range c.Listens() {
+		if network, path, err := Endpoint(at); err == nil && network == "unix" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// LowPorts reports whether a front listens on a port that takes a privilege,
+// which the program needs again when it is re-executed.
+func (c *Config) LowPorts() bool {
+	for _, at := range c.Listens() {
+		network, addr, err := Endpoint(at)
+		if err != nil || network != "tcp" {
+			continue
+		}
+		_, port, _ := net.SplitHostPort(addr)
+		if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1024 {
+			return true
+		}
+	}
+	return false
+}
+
+// LooksUpNames reports whether an endpoint is given by a name, so that the
+// resolver's files are needed.
+func (c *Config) LooksUpNames() bool {
+	ask, _ := c.Sensor.AskTLS()
+	return isName(c.Proxy.Backend) || isName(ask)
+}
+
+func isName(at string) bool {
+	network, addr, err := Endpoint(at)
+	if at == "" || err != nil || network != "tcp" {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	_, err = netip.ParseAddr(host)
+	return host != "" && err != nil
+}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// fill puts the values of c's text into c. The TOML library would stop at the
+// first value of a wrong type: all of them are wanted, in our words. An error
+// is one of the syntax, after which nothing can be read.
+func fill(c *Config) (Faults, error) {
+	var tree map[string]any
+	_, err := toml.Decode(c.text, &tree)
+	var pe toml.ParseError
+	switch {
+	case errors.As(err, &pe):
+		msg := strings.TrimSuffix(pe.Message, ".")
+		if strings.Contains(msg, "cannot have leading zeroes") {
+			msg = "want it in quotes, such as \"0660\""
+		}
+		return nil, &Fault{File: c.path, Line: pe.Position.Line, Key: pe.LastKey, Msg: msg}
+	case err != nil:
+		return nil, &Fault{File: c.path, Msg: strings.TrimPrefix(err.Error(), "toml: ")}
+	}
+	f := filler{config: c}
+	f.table(reflect.ValueOf(c).Elem(), tree, "")
+	return f.faults, nil
+}
+
+type filler struct {
+	config *Config
+	faults Faults
+}
+
+func (f *filler) wrong(key, format string, args ...any) {
+	f.faults = append(f.faults, f.config.Fault(key, fmt.Sprintf(format, args...)))
+}
+
+// table fills a struct by the names in its tags.
+func (f *filler) table(to reflect.Value, values map[string]any, prefix string) {
+	fields := make(map[string]reflect.Value)
+	var names []string
+	for i := range to.NumField() {
+		if name := to.Type().Field(i).Tag.Get("toml"); name != "" {
+			fields[name] = to.Field(i)
+			names = append(names, name)
+		}
+	}
+	for name, value := range values {
+		field, ok := fields[name]
+		switch {
+		case ok:
+			f.value(field, value, prefix+name)
+		case nearest(name, names) != "":
+			f.wrong(prefix+name, "unknown key; did you mean %s?", nearest(name, names))
+		default:
+			f.wrong(prefix+name, "unknown key")
+		}
+	}
+}
+
+// value fills a field, if the value fits.
+func (f *filler) value(to reflect.Value, value any, key string) {
+	if _, ok := to.Interface().(time.Duration); ok {
+		f.duration(to, value, key)
+		return
+	}
+	v := reflect.ValueOf(value)
+	switch to.Kind() {
+	case reflect.Struct:
+		if table, ok := value.(map[string]any); ok {
+			f.table(to, table, key+".")
+			return
+		}
+	case reflect.Slice:
+		if list, ok := value.([]any); ok {
+			filled := reflect.MakeSlice(to.Type(), len(list), len(list))
+			for i := range list {
+				f.value(filled.Index(i), list[i], key)
+			}
+			to.Set(filled)
+			return
+		}
+	case reflect.Int:
+		if n, ok := value.(int64); ok {
+			to.SetInt(n)
+			return
+		}
+	default:
+		if v.Type() == to.Type() {
+			to.Set(v)
+			return
+		}
+	}
+	f.wrong(key, "want %s, not %s", kindName(to.Type()), kindName(v.Type()))
+}
+
+func (f *filler) duration(to reflect.Value, value any, key string) {
+	text, ok := value.(string)
+	if !ok {
+		f.wrong(key, `want a duration such as "30s", not %s`, kindName(reflect.TypeOf(value)))
+		return
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		f.wrong(key, `want a duration such as "30s", not %q`, text)
+		return
+	}
+	to.SetInt(int64(d))
+}
+
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a fraction"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Map:
+		return "a table"
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return "a date"
+	}
+	return "a table"
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mxprint/mxprint/internal/sockops"
+)
+
+// The values of sensor.source.
+const (
+	SourceCapture = "capture"
+	SourceSockops = "sockops"
+	SourceProxy   = "proxy"
+)
+
+// Sensor is [sensor]: where SYNs come from, or which other sensor is asked.
+type Sensor struct {
+	Ask           string   `toml:"ask"`
+	AskCert       string   `toml:"ask_cert"`
+	AskCA         string   `toml:"ask_ca"`
+	AskName       string   `toml:"ask_name"`
+	AskTokenFile  string   `toml:"ask_token_file"`
+	Source        string   `toml:"source"`
+	Interfaces    []string `toml:"interfaces"`
+	Filter        string   `toml:"filter"`
+	FilterProgram string   `toml:"filter_program"`
+	Promiscuous   bool     `toml:"promiscuous"`
+	HTTP          bool     `toml:"http"`
+	Workers       int      `toml:"workers"`
+	Ports         []int    `toml:"ports"`
+	Cgroup        string   `toml:"cgroup"`
+	User          string   `toml:"user"`
+	Sandbox       bool     `toml:"sandbox"`
+}
+
+func defaultSensor() Sensor {
+	s := Sensor{
+		Source: SourceCapture, Interfaces: []string{"any"},
+		Filter: "dst port 25 or dst port 465 or dst port 587", Workers: 1, Sandbox: true,
+	}
+	for _, p := range sockops.DefaultPorts() {
+		s.Ports = append(s.Ports, int(p))
+	}
+	return s
+}
+
+// AskTLS is the address of a sensor that is asked by TLS; without TLS it is
+// Ask and false.
+func (s *Sensor) AskTLS() (string, bool) { return strings.CutPrefix(s.Ask, "tls:") }
+
+func (s *Sensor) check(k *checker) {
+	k.that(len(s.Interfaces) > 0, "sensor.interfaces", `name at least one, or "any"`)
+	k.that(s.Filter == "" || s.FilterProgram == "" || s.Filter == defaultSensor().Filter,
+		"sensor.filter_program", "filter is given too: give one of them")
+	k.between(s.Workers, 1, 64, "sensor.workers")
+	s.checkSource(k)
+	s.checkAsk(k)
+}
+
+// checkSource wants keys that fit the source.
+func (s *Sensor) checkSource(k *checker) {
+	usual := defaultSensor()
+	const other, ports = `it is for source = "sockops"`, `it has no meaning with source = "sockops"; ports say what to take`
+	k.that(slices.Contains([]string{SourceCapture, SourceSockops, SourceProxy}, s.Source), "sensor.source", `want "capture", "sockops" or "proxy"`)
+	k.that(len(s.Ports) > 0 && len(s.Ports) <= sockops.MaxPorts && !slices.ContainsFunc(s.Ports, func(p int) bool { return p < 1 || p > 65535 }),
+		"sensor.ports", fmt.Sprintf("want 1 to %d ports, each from 1 to 65535", sockops.MaxPorts))
+	if s.Source == SourceSockops {
+		k.that(s.Ask == "", "sensor.ask", `source = "sockops" is given too: give one of them`)
+		k.that(slices.Equal(s.Interfaces, usual.Interfaces), "sensor.interfaces", ports)
+		k.that(s.Filter == usual.Filter, "sensor.filter", ports)
+		k.that(s.FilterProgram == "", "sensor.filter_program", ports)
+		return
+	}
+	k.that(slices.Equal(s.Ports, usual.Ports), "sensor.ports", other)
+	k.that(s.Cgroup == "", "sensor.cgroup", other)
+}
+
+func (s *Sensor) checkAsk(k *checker) {
+	addr, byTLS := s.AskTLS()
+	network, _, err := Endpoint(addr)
+	k.that(s.Ask == "" || err == nil && (!byTLS || network == "tcp"), "sensor.ask", "want the path of a query socket, HOST:PORT, or tls:HOST:PORT")
+	k.that(!byTLS || s.AskTokenFile != "", "sensor.ask_token_file", "name the file with the token that the sensor wants")
+	k.that(s.AskCert == "" || s.AskCA == "", "sensor.ask_ca", "ask_cert is given too: give one of them")
+	k.that(s.AskCert == "" || s.AskName == "", "sensor.ask_name", "ask_cert is given too, whose names do not count")
+	for _, f := range []struct{ key, value string }{
+		{"ask_cert", s.AskCert}, {"ask_ca", s.AskCA}, {"ask_name", s.AskName}, {"ask_token_file", s.AskTokenFile},
+	} {
+		k.that(byTLS || f.value == "", "sensor."+f.key, `it is for ask = "tls:HOST:PORT"`)
+	}
+}
+
+// Unverified is how many hosts may be unverified: half, unless the
+// configuration says how many. Where the kernel hands over connections all are
+// verified: zero keeps them in one list.
+func (c *Config) Unverified() int {
+	if c.Sensor.Source == SourceSockops {
+		return 0
+	}
+	if c.Limits.Unproven > 0 {
+		return c.Limits.Unproven
+	}
+	return max(c.Limits.Hosts/2, 1)
+}
