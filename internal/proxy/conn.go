@@ -3,11 +3,12 @@ package proxy
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,27 +17,35 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// stream is a connection whose directions end apart, and which the kernel can
-// copy from and to.
+// stream is a connection whose directions end apart.
 type stream interface {
 	net.Conn
 	syscall.Conn
 	CloseWrite() error
 }
 
-// conn is one connection that is handed on.
+// conn is one connection that is proxied.
 type conn struct {
 	v               *serving
 	owner           net.Conn // client, or what wraps it; to be closed
 	client, backend stream
 	header          proxyproto.Header
+	first           first
+
+	// While it is carried:
+	active atomic.Int64 // when bytes came last; nanoseconds since 1970
+	unread atomic.Int64 // since when the client is to read; 0: it has read all
+	open   atomic.Int32 // directions
+	mu     sync.Mutex   // of what follows
+	ended  bool
+	watch  *time.Timer // calls inspect
+	spare  func() bool // takes the connection out of those that are to be cut
 }
 
-// serve hands a connection on. It returns when that is set up.
+// serve sets a connection up, and returns when its bytes are carried.
 func (v *serving) serve(nc net.Conn) {
 	c := &conn{v: v, owner: nc}
 	var balanced bool
-	var err error
 	c.client, balanced = c.unwrap(nc)
 	if c.client == nil {
 		nc.Close()
@@ -45,31 +54,22 @@ func (v *serving) serve(nc net.Conn) {
 	if !balanced {
 		c.saved()
 	}
-	var first []byte
-	if v.Send != XClient {
-		if first, err = v.header(c); err != nil {
-			c.notTaken(err)
-			return
-		}
-		if v.carrier.connect(c, first) {
-			return
-		}
-	}
-	if c.backend, err = v.dial(); err != nil {
-		c.unreachable(err)
+	c.first.begin(v.Server, c.header.Client, c.header.Server)
+	header, err := v.header(c)
+	if err != nil {
+		c.notTaken(err)
 		return
 	}
-	if v.Send == XClient {
-		err = v.xclient(c)
-	} else if len(first) > 0 {
-		_, err = c.backend.Write(first) // there is room in a new socket
+	if c.backend, err = v.dial(); err != nil {
+		c.fail(&v.away, "the mail server cannot be reached", err)
+		return
 	}
-	if err != nil {
+	if err := c.introduce(header); err != nil {
 		c.backend.Close()
 		c.notTaken(err)
 		return
 	}
-	v.carrier.carry(c)
+	c.carry()
 }
 
 // unwrap finds the connection of the kernel, and what a load balancer says of
@@ -125,27 +125,41 @@ func (v *serving) dial() (stream, error) {
 	if strings.Contains(v.Backend, "/") {
 		network = "unix"
 	}
-	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1} // Idle sees to it
-	nc, err := d.DialContext(context.WithoutCancel(v.ctx), network, v.Backend)
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1} // Idle ends what is dead
+	nc, err := d.DialContext(v.cutting, network, v.Backend)
 	if err != nil {
 		return nil, err
 	}
 	return nc.(stream), nil // what the two networks have
 }
 
-// unreachable ends a connection that there is no mail server for.
-func (c *conn) unreachable(err error) {
-	c.fail(&c.v.away, "the mail server cannot be reached", err)
+// introduce names the client to the mail server.
+func (c *conn) introduce(header []byte) error {
+	if c.v.Send == XClient {
+		stop := context.AfterFunc(c.v.cutting, func() { c.backend.Close() })
+		defer stop()
+		return c.v.xclient(c)
+	}
+	if len(header) == 0 {
+		return nil
+	}
+	_, err := c.backend.Write(header) // there is room in a new socket
+	return err
 }
 
-// notTaken ends a connection that the mail server cannot be told of.
+// notTaken ends a connection whose client the mail server does not accept.
 func (c *conn) notTaken(err error) {
 	c.fail(&c.v.refused, "the mail server does not take a client", err)
 }
 
-// fail logs why a connection is not handed on, answers the client that it come
-// again, and closes it.
+// fail logs why a connection is not proxied, answers 421 so that the client
+// comes back, and closes it.
 func (c *conn) fail(lines *serve.Lines, what string, err error) {
+	if c.v.cutting.Err() != nil {
+		c.v.turnAway(c.client) // it is the proxy that ends, not the mail server
+		c.owner.Close()
+		return
+	}
 	c.v.failed.Add(1)
 	if ok, more := lines.Allow(time.Now()); ok {
 		c.v.log.Warn(what+"; its client was answered 421", "backend", c.v.Backend,
@@ -155,8 +169,8 @@ func (c *conn) fail(lines *serve.Lines, what string, err error) {
 	c.owner.Close()
 }
 
-// turnAway answers a client that is not handed on. Who expects TLS at once gets
-// no text.
+// turnAway answers a client that is not proxied. One that expects TLS at once
+// gets no text.
 func (v *serving) turnAway(nc net.Conn) {
 	const submissions = 465
 	if endOf(nc.LocalAddr()).Port() == submissions {
@@ -166,25 +180,29 @@ func (v *serving) turnAway(nc net.Conn) {
 	nc.Write([]byte("421 " + v.name + " Service not available, try again later\r\n"))
 }
 
-// header is what tells the mail server of the client.
+// header is the PROXY header about the client; nil where none is sent.
 func (v *serving) header(c *conn) ([]byte, error) {
-	if v.Send == Nothing {
-		return nil, nil
-	}
 	version := 2
-	if v.Send == V1 {
+	switch v.Send {
+	case XClient, Nothing:
+		return nil, nil
+	case V1:
 		version = 1
 	}
 	h := c.header
 	if v.Notes != nil && version == 2 && !h.Local() {
 		h.Note = v.noteOf(&h)
 	}
-	return h.Append(make([]byte, 0, 128), version)
+	raw, err := h.Append(make([]byte, 0, 128), version)
+	if err != nil {
+		return nil, fmt.Errorf("PROXY header: %w", err)
+	}
+	return raw, nil
 }
 
 // noteOf is the note of a client as JSON; nil without one.
 func (v *serving) noteOf(h *proxyproto.Header) []byte {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), noteTimeout)
+	ctx, cancel := context.WithTimeout(v.cutting, noteTimeout)
 	defer cancel()
 	n, err := v.Notes.Lookup(ctx, note.Query{Client: h.Client, Server: h.Server, Wait: noteTimeout / 2})
 	if err != nil || !n.Known() {
@@ -195,38 +213,4 @@ func (v *serving) noteOf(h *proxyproto.Header) []byte {
 		return nil
 	}
 	return text
-}
-
-// carrier carries the bytes of connections, and closes them at their end. Its
-// methods are safe for concurrent use, and do not wait for the network.
-type carrier interface {
-	// connect connects to the mail server, says the first bytes, and carries, if
-	// it can do so by itself.
-	connect(c *conn, first []byte) bool
-
-	// carry carries between the client and the mail server.
-	carry(*conn)
-
-	cut()   // ends all, also those that come later
-	close() // to be called after the last connection
-}
-
-// sayIdle logs that the connection is closed as nothing has passed.
-func (c *conn) sayIdle() {
-	if ok, more := c.v.idled.Allow(time.Now()); ok {
-		c.v.log.Info("closed a connection on which nothing passed", "client", c.header.Client, "for", c.v.idle, "suppressed", more)
-	}
-}
-
-// sayCut logs why a connection is cut, where that is this machine's fault, and
-// not the end of a connection.
-func (c *conn) sayCut(err error) {
-	for _, ours := range []error{fs.ErrPermission, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC} {
-		if !errors.Is(err, ours) {
-			continue
-		}
-		if ok, more := c.v.spliceFault.Allow(time.Now()); ok {
-			c.v.log.Error("a connection was cut", "client", c.header.Client, "reason", err, "suppressed", more)
-		}
-	}
 }

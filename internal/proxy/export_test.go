@@ -1,7 +1,9 @@
 package proxy
 
-// Pumps has the server carry as on systems without epoll.
-func (s *Server) Pumps() *Server {
-	s.pumps = true
+import "time"
+
+// Stalled sets how long a client may leave a reply unread.
+func (s *Server) Stalled(d time.Duration) *Server {
+	s.stalled = d
 	return s
 }

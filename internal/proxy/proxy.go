@@ -1,17 +1,18 @@
-// Package proxy is a transparent front for mail servers that can neither be
-// listened to nor be told of their clients otherwise: it accepts SMTP
-// connections, keeps the SYN that the kernel saved of each, and hands the bytes
-// on, both ways, unchanged.
+// Package proxy is a transparent front for mail servers: it accepts SMTP
+// connections, takes the SYN that the kernel saved of each, and copies the bytes
+// in both directions, unchanged.
 //
 // The mail server learns the real client from the PROXY protocol, or Postfix
-// from XCLIENT; the SYNs go by a Source to an engine, which answers the fronts
-// (milter, query socket) about that very client. Nothing else is added, and no
-// mail is kept: on Linux the bytes do not even pass through the process, and a
-// connection has no goroutine of its own.
+// from XCLIENT; the SYNs go through a Source to an engine, which answers the
+// fronts (milter, query socket) about that very client. No mail is stored, and
+// no byte is added. An Observer may see what a session begins with.
 //
 // Use it where no capture is possible, as in a container without privileges.
-// A mail server in Go needs it not: there is package savedsyn. Without saved
-// SYNs, as on other systems than Linux, it hands on all the same.
+// A mail server in Go does not need it: there is package savedsyn. Without saved
+// SYNs, as on other systems than Linux, connections are proxied all the same.
+//
+// A connection has two descriptors, two goroutines, and no buffer while it is
+// idle. Nothing is opened for it later: at no limit is it cut.
 //
 // PROXY protocol: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt.
 // XCLIENT: https://www.postfix.org/XCLIENT_README.html.
@@ -30,14 +31,14 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// Send is how the mail server is told of the client.
+// Send is how the mail server learns the client.
 type Send uint8
 
 const (
 	V2      Send = iota // PROXY protocol, version 2
 	V1                  // PROXY protocol, version 1: a line of text
 	XClient             // XCLIENT, which Postfix has to allow
-	Nothing             // not at all: the mail server sees the proxy
+	Nothing             // it does not: the mail server sees the proxy
 )
 
 // Defaults of Server.
@@ -50,18 +51,18 @@ const (
 	noteTimeout    = 50 * time.Millisecond
 )
 
-// Server hands SMTP connections on. Set the fields before Serve. Its methods
+// Server proxies SMTP connections. Set the fields before Serve. Its methods
 // are safe for concurrent use; a Server may serve several listeners at once,
 // and must not be copied.
 type Server struct {
 	// Backend is the mail server: HOST:PORT, or the path of a unix socket.
 	Backend string
 
-	// Send is how it is told of the client.
+	// Send is how it learns the client.
 	Send Send
 
 	// Source gets the SYN of each connection, unless it came through another
-	// load balancer (package proxied), whose SYN that would be. Nil: nobody.
+	// load balancer (package proxyproto), whose SYN that would be. It may be nil.
 	Source *Source
 
 	// Missed is called for a connection whose SYN the kernel has not kept, as
@@ -69,20 +70,24 @@ type Server struct {
 	Missed func(client, server netip.AddrPort)
 
 	// Notes is asked for the note of each client, for the mail server that can
-	// read it in the header of version 2 (proxied.TypeNote). Nil: no note is
+	// read it in the header of version 2 (proxyproto.TypeNote). Nil: no note is
 	// sent, which Postfix and others would skip.
 	Notes note.Lookuper
+
+	// Observe returns the observer of a new connection, or nil. It may be nil.
+	Observe func(client, server netip.AddrPort) Observer
 
 	// Name is how the proxy calls itself where it has to answer by itself; empty
 	// means "localhost".
 	Name string
 
-	// MaxConns is how many connections of each listener are handed on at once;
+	// MaxConns is how many connections of each listener are proxied at once;
 	// 0 means 10,000. One more is answered 421.
 	MaxConns int
 
-	// Idle ends a connection on which nothing has passed for so long; 0 means
-	// DefaultIdle.
+	// Idle closes a connection on which nothing has passed for that time; 0 means
+	// DefaultIdle. A client that does not read what the mail server sends is
+	// closed after one to two minutes.
 	Idle time.Duration
 
 	// Drain is how long connections may go on when the server ends; 0 means
@@ -92,10 +97,10 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	pumps bool // as on other systems; for tests
+	stalled time.Duration // for tests; 0 means a minute
 
-	missed, failed                    atomic.Uint64
-	away, refused, idled, spliceFault serve.Lines
+	missed, failed                       atomic.Uint64
+	away, refused, idled, unread, faults serve.Lines
 }
 
 // Stats is what a Server did since its start.
@@ -110,15 +115,14 @@ func (s *Server) Stats() Stats { return Stats{Missed: s.missed.Load(), Failed: s
 // serving is a Server with its defaults filled in, on one listener.
 type serving struct {
 	*Server
-	ctx     context.Context
 	log     *slog.Logger
 	name    string
 	idle    time.Duration
-	direct  netip.AddrPort // Backend, where that is an address of TCP
-	carrier carrier
+	stalled time.Duration
+	cutting context.Context // its end ends every connection
 }
 
-// Serve hands the connections of ln on until ctx ends or ln fails. It closes
+// Serve proxies the connections of ln until ctx ends or ln fails. It closes
 // ln at once then, and the connections when they have ended, or when the time
 // of Drain is over; it returns when all are closed: nil after the end of ctx,
 // else why ln failed. SYNs are those of the listeners of package savedsyn, which
@@ -126,7 +130,9 @@ type serving struct {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v := &serving{Server: s, ctx: ctx, log: s.Logger, name: s.Name, idle: s.Idle}
+	cutting, cut := context.WithCancel(context.Background())
+	defer cut()
+	v := &serving{Server: s, log: s.Logger, name: s.Name, idle: s.Idle, cutting: cutting}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
@@ -136,11 +142,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if v.idle <= 0 {
 		v.idle = DefaultIdle
 	}
-	if ap, err := netip.ParseAddrPort(s.Backend); err == nil && ap.Addr().Zone() == "" {
-		v.direct = ap
+	v.stalled = s.stalled
+	if v.stalled <= 0 {
+		v.stalled = unreadTime
 	}
-	v.carrier = newCarrier(v)
-	defer v.carrier.close()
 	l := serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger, Full: v.turnAway})
 	for {
 		nc, err := l.Accept()
@@ -149,7 +154,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			continue
 		}
 		cancel()
-		v.drain(l)
+		v.drain(l, cut)
 		if errors.Is(err, net.ErrClosed) {
 			err = nil
 		}
@@ -157,16 +162,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 }
 
-// drain waits for the end of the connections.
-func (v *serving) drain(l *serve.Listener) {
+// drain waits for the end of the connections, and cuts them when it has waited
+// long enough.
+func (v *serving) drain(l *serve.Listener, cut func()) {
 	grace := v.Drain
 	if grace == 0 {
 		grace = DefaultDrain
 	}
+	grace = max(grace, 0)
 	if open := l.Stats().Open; open > 0 {
-		v.log.Info("no more connections are taken; those that are open may go on", "open", open, "for", max(grace, 0))
+		v.log.Info("no more connections are accepted; open ones may go on", "open", open, "for", grace)
 	}
-	cut := time.AfterFunc(max(grace, 0), v.carrier.cut)
-	defer cut.Stop()
-	l.Wait(max(grace, 0))
+	timer := time.AfterFunc(grace, cut)
+	defer timer.Stop()
+	l.Wait(grace)
 }

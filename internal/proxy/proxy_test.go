@@ -110,23 +110,14 @@ func wantEnd(t *testing.T, nc net.Conn) {
 	}
 }
 
-// each runs a test with what carries on this system, and with what does on
-// those without epoll.
-func each(t *testing.T, test func(t *testing.T, as func(*proxy.Server) *proxy.Server)) {
-	t.Run("as here", func(t *testing.T) { test(t, func(s *proxy.Server) *proxy.Server { return s }) })
-	t.Run("pumps", func(t *testing.T) { test(t, (*proxy.Server).Pumps) })
-}
-
 // Bytes go both ways unchanged, at the same time and more than any buffer has,
 // and each direction ends for itself.
-func TestCarries(t *testing.T) { each(t, carries) }
-
-func carries(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestCarries(t *testing.T) {
 	for _, tt := range []struct{ network, addr string }{{"tcp", "127.0.0.1:0"}, {"unix", filepath.Join(t.TempDir(), "smtp.sock")}} {
 		t.Run(tt.network, func(t *testing.T) {
 			fronttest.Leaks(t)
 			b := newBackend(t, tt.network, tt.addr)
-			addr, _, _ := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing}))
+			addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing})
 			client := dial(t, addr)
 			server := b.accept(t)
 			const size = 8 << 20
@@ -165,12 +156,10 @@ func carries(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 	}
 }
 
-func TestHalfClose(t *testing.T) { each(t, halfClose) }
-
-func halfClose(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestHalfClose(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, _ := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing}))
+	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing})
 	client := dial(t, addr)
 	server := b.accept(t).(*net.TCPConn)
 	write(t, client, "last words")
@@ -194,12 +183,10 @@ func halfClose(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 
 // What the mail server does not read is left with the client, and comes when it
 // is read; the other direction goes on meanwhile.
-func TestBackpressure(t *testing.T) { each(t, backpressure) }
-
-func backpressure(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestBackpressure(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, _ := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing}))
+	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing})
 	client := dial(t, addr)
 	server := b.accept(t).(*net.TCPConn)
 	sent, text := sha256.New(), make([]byte, 1<<20)
@@ -231,12 +218,10 @@ func backpressure(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 }
 
 // A connection that one end resets ends at the other.
-func TestReset(t *testing.T) { each(t, reset) }
-
-func reset(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestReset(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, _ := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing}))
+	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing})
 	for range 2 {
 		client := dial(t, addr)
 		server := b.accept(t).(*net.TCPConn)
@@ -386,12 +371,10 @@ func TestTooMany(t *testing.T) {
 }
 
 // At the end of the server, connections go on to their own end.
-func TestDrain(t *testing.T) { each(t, drain) }
-
-func drain(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestDrain(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, stop, log := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Drain: time.Hour}))
+	addr, stop, log := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Drain: time.Hour})
 	client := dial(t, addr)
 	server := b.accept(t)
 	ended := make(chan error, 1)
@@ -423,12 +406,10 @@ func drain(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 }
 
 // When the time is over, connections are cut.
-func TestDrainCuts(t *testing.T) { each(t, drainCuts) }
-
-func drainCuts(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestDrainCuts(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, stop, _ := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Drain: -1}))
+	addr, stop, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Drain: -1})
 	client := dial(t, addr)
 	server := b.accept(t)
 	if err := stop(); err != nil {
@@ -438,17 +419,15 @@ func drainCuts(t *testing.T, as func(*proxy.Server) *proxy.Server) {
 	wantEnd(t, server)
 }
 
-func TestIdle(t *testing.T) { each(t, idle) }
-
-func idle(t *testing.T, as func(*proxy.Server) *proxy.Server) {
+func TestIdle(t *testing.T) {
 	fronttest.Leaks(t)
 	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, log := start(t, as(&proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Idle: 50 * time.Millisecond}))
+	addr, _, log := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Idle: 50 * time.Millisecond})
 	client := dial(t, addr)
 	server := b.accept(t)
 	wantEnd(t, client)
 	wantEnd(t, server)
-	if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "nothing passed") {
+	if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "no bytes passed") {
 		t.Errorf("log %q, want one line", lines)
 	}
 }

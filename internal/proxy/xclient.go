@@ -51,7 +51,9 @@ func (v *serving) xclient(c *conn) error {
 		return err
 	}
 	c.client.SetWriteDeadline(time.Now().Add(xclientTimeout))
-	if _, err := io.WriteString(c.client, lines(greeting)); err != nil {
+	text := lines(greeting)
+	c.first.observe([]byte(text), false)
+	if _, err := io.WriteString(c.client, text); err != nil {
 		return fmt.Errorf("greeting the client: %w", err)
 	}
 	return c.client.SetWriteDeadline(time.Time{})

@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// maxFirst is how many bytes of each direction an Observer gets at the most: a
+// session up to DATA, or up to the ClientHello after STARTTLS, is far shorter.
+const maxFirst = 16 << 10
+
+// Observer sees what a connection begins with, in both directions.
+type Observer interface {
+	// Observe gets bytes of one direction as they came, before they are sent on:
+	// a reply is seen before what the client answers to it. It gets all from the
+	// first byte until it returns false, or has got 16 KiB of that direction; it
+	// is for the observer to return false at DATA or STARTTLS, or where it has
+	// what it wants. The calls for one connection come one at a time. It must not
+	// block, nor keep or change b.
+	Observe(fromClient bool, b []byte) (more bool)
+}
+
+// first shows the first bytes of a connection to its Observer. The zero value
+// has none.
+type first struct {
+	mu       sync.Mutex
+	observer Observer // nil: nothing more is wanted
+	left     [2]int   // bytes of the server, of the client
+}
+
+// begin asks for the observer of a connection.
+func (f *first) begin(s *Server, client, server netip.AddrPort) {
+	if s.Observe != nil {
+		f.observer, f.left = s.Observe(client, server), [2]int{maxFirst, maxFirst}
+	}
+}
+
+// observe shows bytes to the observer, if it wants any.
+func (f *first) observe(b []byte, fromClient bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.observer == nil {
+		return
+	}
+	left := &f.left[0]
+	if fromClient {
+		left = &f.left[1]
+	}
+	b = b[:min(len(b), *left)]
+	if *left -= len(b); len(b) > 0 && !f.observer.Observe(fromClient, b) || f.left == [2]int{} {
+		f.observer = nil
+	}
+}
