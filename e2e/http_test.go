@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestHTTP(t *testing.T) {
 				n, _ = client.Lookup(context.Background(), note.Query{Client: netip.AddrPortFrom(want.addr, 0)})
 				return n.HTTPName != ""
 			})
-			if got := (note.Note{HTTPName: n.HTTPName, HTTPFlavor: n.HTTPFlavor, Language: n.Language, BadSW: n.BadSW}); got != want.note {
+			if got := (note.Note{HTTPName: n.HTTPName, HTTPFlavor: n.HTTPFlavor, Language: n.Language, BadSW: n.BadSW}); !reflect.DeepEqual(got, want.note) {
 				t.Errorf("%v: %+v, want %+v", want.addr, got, want.note)
 			}
 		}

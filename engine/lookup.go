@@ -22,6 +22,7 @@ var ErrNoSensor = errors.New("engine: capture has failed")
 // address. It waits for a connection as for an address not seen yet. Of a
 // connection that was Missed it knows nothing: that is ErrNoSYN.
 func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	q = q.Unmapped()
 	if !e.recent {
 		q.Client = netip.AddrPortFrom(q.Client.Addr(), 0)
 	}
@@ -42,7 +43,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 // answer tells a client that was not seen from one that could not be.
 func (e *Engine) answer(n note.Note) (note.Note, error) {
 	if failed := e.failure(); failed != nil && !n.Known() {
-		return note.Note{Distance: note.DistanceUnknown}, fmt.Errorf("%w: %w", ErrNoSensor, failed)
+		return note.Note{}, fmt.Errorf("%w: %w", ErrNoSensor, failed)
 	}
 	if n.State == note.Unavailable {
 		return n, ErrNoSYN
@@ -54,7 +55,7 @@ func (e *Engine) answer(n note.Note) (note.Note, error) {
 // what was asked: the connection, or the address where no port was given.
 func (e *Engine) known(q note.Query) (n note.Note, own bool) {
 	h, ok := e.host(q.Client.Addr())
-	n = note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}
+	n = note.Note{State: note.NotSeen}
 	if ok {
 		n = hostNote(&h)
 	}
@@ -68,7 +69,7 @@ func (e *Engine) known(q note.Query) (n note.Note, own bool) {
 	}
 	switch {
 	case found && c.Missed:
-		n = note.Note{Distance: note.DistanceUnknown}
+		n = note.Note{}
 	case found:
 		connNote(&n, &c)
 	}
@@ -111,8 +112,8 @@ func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
 // connNote replaces what the connection's own SYN says better.
 func connNote(n *note.Note, c *host.Conn) {
 	n.State, n.ByConnection = note.Unknown, true
-	n.OSName, n.OSFlavor, n.Quality, n.Others, n.Rewrite = "", "", 0, "", 0
-	n.RawSig, n.Distance, n.LinkType = c.RawSig, c.Distance, c.Link
+	n.OSName, n.OSFlavor, n.Quality, n.Others, n.Rewrite = "", "", 0, nil, 0
+	n.RawSig, n.Distance, n.LinkType = c.RawSig, note.Hops(c.Distance), c.Link
 	if c.OS != nil {
 		answer.SetOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
 	}
@@ -127,8 +128,8 @@ func hostNote(h *host.Host) note.Note {
 		FirstSeen: seconds(h.FirstSeen), LastSeen: seconds(h.LastSeen),
 		LastNAT: seconds(h.LastNAT), LastChange: seconds(h.LastChange),
 		TotalConn: h.TotalConn,
-		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays, Clock: note.Clock(h.Clock),
-		Distance: h.Distance,
+		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays, Clock: answer.Clock(h.Clock),
+		Distance: note.Hops(h.Distance),
 	}
 	if h.OS != nil {
 		answer.SetOS(&n, h.OS, h.Fuzzy, h.Generic, h.Flags)
@@ -139,8 +140,18 @@ func hostNote(h *host.Host) note.Note {
 	if h.Language.Named() {
 		n.Language = h.Language.String()
 	}
-	n.BadSW = note.Honesty(h.BadSW)
+	n.BadSW = honesty(h.BadSW)
 	return n
+}
+
+func honesty(b host.BadSW) note.Honesty {
+	switch b {
+	case host.OSMismatch:
+		return note.OSMismatch
+	case host.Dishonest:
+		return note.Dishonest
+	}
+	return note.Honest
 }
 
 func seconds(s uint32) time.Time {

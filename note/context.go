@@ -14,8 +14,6 @@ func NewContext(ctx context.Context, n Note) context.Context {
 // FromContext returns the note that a context carries. Without one it is a
 // note that claims nothing: Unavailable.
 func FromContext(ctx context.Context) Note {
-	if n, ok := ctx.Value(contextKey{}).(Note); ok {
-		return n
-	}
-	return Note{Distance: DistanceUnknown}
+	n, _ := ctx.Value(contextKey{}).(Note)
+	return n
 }

@@ -85,17 +85,3 @@ func ExampleLookuper() {
 	// Output:
 	// X-p0f-Result: os="Linux 6.16 and newer (or tuned)" link_type="loopback" distance=0 total_conn=2 shared_ip=N
 }
-
-func ExampleParseV2() {
-	n, client, server, err := note.ParseV2("24.18.227.2:39435 - FreeBSD 8.x (1) (up: 1390 hrs)\n" +
-		"-> 208.75.177.101:25 (distance 17, link: ethernet/modem)")
-	if err != nil {
-		log.Fatal(err)
-	}
-	hours, _ := n.UptimeHours()
-	fmt.Println(n.Genre(), "|", n.Detail(), "|", hours, "|", n.Distance, "|", n.LinkType)
-	fmt.Println(n.V2Line(client, server))
-	// Output:
-	// FreeBSD | 8.x (1) | 1390 | 17 | ethernet/modem
-	// 24.18.227.2:39435 - FreeBSD 8.x (1) (up: 1390 hrs) -> 208.75.177.101:25 (distance 17, link: ethernet/modem)
-}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -49,10 +48,10 @@ func (n Note) MarshalJSON() ([]byte, error) {
 	}
 	if n.State == Matched {
 		w.Quality = n.Quality.String()
-		w.OSOr, w.Rewritten = list(n.Others), list(n.Rewrite.String())
+		w.OSOr, w.Rewritten = n.Others, n.Rewrite.names()
 	}
-	if n.Distance != DistanceUnknown {
-		w.Distance = &n.Distance
+	if hops, ok := n.Distance.Hops(); ok {
+		w.Distance = &hops
 	}
 	if n.UpModDays != 0 {
 		w.UptimeMin, w.UpReliable = &n.UptimeMin, n.Clock.Reliable()
@@ -79,10 +78,10 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		LastNAT: orZero(w.LastNAT), LastChange: orZero(w.LastChg),
 		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,
 		HTTPName: w.HTTPName, HTTPFlavor: w.HTTPFlavor, Language: w.Language,
-		Distance: DistanceUnknown, Others: strings.Join(w.OSOr, ","),
+		Others: w.OSOr,
 	}
 	if w.Distance != nil {
-		n.Distance = *w.Distance
+		n.Distance = Hops(*w.Distance)
 	}
 	for i, name := range rewriteNames {
 		if slices.Contains(w.Rewritten, name) {
@@ -96,14 +95,6 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		}
 	}
 	return nil
-}
-
-// list takes apart what commas join.
-func list(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, ",")
 }
 
 // String returns the quality in words: exact, fuzzy, generic or generic fuzzy.

@@ -10,6 +10,7 @@ package note
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,10 +28,10 @@ type Lookuper interface {
 // Query names the connection that is asked about.
 type Query struct {
 	// Client is the peer of the mail server. Without a port the answer is the
-	// one kept for the address. An IPv4-mapped IPv6 address is a different
-	// host from the IPv4 address: unmap it where the address comes in.
+	// one kept for the address. An IPv4-mapped IPv6 address, as a socket for
+	// both protocols has it, is taken for the IPv4 address.
 	Client netip.AddrPort
-	// Server is the mail server's own end, where it is known.
+	// Server is the mail server's own end, if known.
 	Server netip.AddrPort
 	// Wait is how long an address not seen yet may wait for its first SYN: a
 	// mail server asks within microseconds of the handshake, and may be ahead
@@ -38,8 +39,8 @@ type Query struct {
 	Wait time.Duration
 }
 
-// State tells the four answers apart. The zero value is Unavailable, so that a
-// Note nobody filled in claims nothing.
+// State is one of the four answers. The zero value is Unavailable: the zero
+// Note claims nothing.
 type State uint8
 
 const (
@@ -81,15 +82,17 @@ const (
 var rewriteNames = [...]string{"ttl", "options", "mss"}
 
 // String returns the names of what was changed, joined by commas:
-// "ttl,options"; it is empty where nothing was.
-func (r Rewrite) String() string {
+// "ttl,options"; it is empty if nothing was.
+func (r Rewrite) String() string { return strings.Join(r.names(), ",") }
+
+func (r Rewrite) names() []string {
 	var names []string
 	for i, name := range rewriteNames {
 		if r&(1<<i) != 0 {
 			names = append(names, name)
 		}
 	}
-	return strings.Join(names, ",")
+	return names
 }
 
 // Clock says what the timestamps count from which UptimeMin is computed.
@@ -110,6 +113,17 @@ func (c Clock) Reliable() *bool {
 	return &boot
 }
 
+// Unmapped returns the query with IPv4-mapped IPv6 addresses as the IPv4
+// addresses they stand for. A Lookuper calls it first.
+func (q Query) Unmapped() Query {
+	q.Client, q.Server = unmapped(q.Client), unmapped(q.Server)
+	return q
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
 // Honesty is p0f's bad_sw: whether the HTTP software tells the truth.
 type Honesty uint8
 
@@ -119,8 +133,36 @@ const (
 	Dishonest                 // the software is not what it says
 )
 
-// DistanceUnknown is the Distance of a client whose distance is not known.
-const DistanceUnknown = -1
+// Distance is how many hops away a client is. The zero value is not known.
+type Distance uint16
+
+// maxHops is the largest distance that a TTL can show.
+const maxHops = 255
+
+// Hops returns the distance of n hops. It is not known where n is negative or
+// above 255.
+func Hops(n int) Distance {
+	if n < 0 || n > maxHops {
+		return 0
+	}
+	return Distance(n + 1)
+}
+
+// Hops returns the number of hops, 0 to 255, and whether it is known.
+func (d Distance) Hops() (n int, known bool) {
+	if d == 0 || d > maxHops+1 {
+		return 0, false
+	}
+	return int(d) - 1, true
+}
+
+// String returns the number of hops, or "unknown".
+func (d Distance) String() string {
+	if hops, known := d.Hops(); known {
+		return strconv.Itoa(hops)
+	}
+	return "unknown"
+}
 
 // Note is what is known about one client. The field comments give the word of
 // p0f's query protocol.
@@ -131,9 +173,10 @@ type Note struct {
 	OSFlavor string  // os_flavor: "3.11 and newer"; may be empty
 	Quality  Quality // os_match_q
 
-	// Others are the systems that send the same SYN, joined by commas:
-	// "Android,ChromeOS". Nothing in the packet tells them from OSName.
-	Others  string
+	// Others are the other systems that send the same SYN: "Android",
+	// "ChromeOS". Nothing in the packet distinguishes them from OSName. Do not
+	// change the list: notes of one database share it.
+	Others  []string
 	Rewrite Rewrite // what boxes on the way seem to have changed in the SYN
 
 	HTTPName   string // http_name: last application seen by HTTP
@@ -151,12 +194,12 @@ type Note struct {
 	LastNAT    time.Time // last_nat: last sign of address sharing; zero = never
 	LastChange time.Time // last_chg: last sign of another system; zero = never
 
-	Distance int     // distance: hops, or DistanceUnknown
-	BadSW    Honesty // bad_sw
+	Distance Distance // distance: hops
+	BadSW    Honesty  // bad_sw
 
 	// ByConnection says that State, OSName, OSFlavor, Quality, Others,
-	// Rewrite, LinkType and Distance come from the SYN of the very connection that was asked about,
-	// and not from whatever the address sent last.
+	// Rewrite, LinkType and Distance come from the SYN of the very connection
+	// that was asked about, and not from whatever the address sent last.
 	ByConnection bool
 	RawSig       string // of that SYN, in p0f's notation; empty otherwise
 }

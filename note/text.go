@@ -45,8 +45,8 @@ func (n *Note) Header() string {
 	b = append(b, `" link_type="`...)
 	b = appendText(b, n.LinkType)
 	b = append(b, '"')
-	if n.Distance != DistanceUnknown {
-		b = strconv.AppendInt(append(b, " distance="...), int64(n.Distance), 10)
+	if hops, ok := n.Distance.Hops(); ok {
+		b = strconv.AppendInt(append(b, " distance="...), int64(hops), 10)
 	}
 	b = strconv.AppendUint(append(b, " total_conn="...), uint64(n.TotalConn), 10)
 	if n.Shared() {
@@ -63,8 +63,8 @@ func (n *Note) appendDoubt(b []byte) []byte {
 	if n.State != Matched {
 		return b
 	}
-	if n.Others != "" {
-		b = append(appendText(append(b, ` or="`...), n.Others), '"')
+	if len(n.Others) > 0 {
+		b = append(appendText(append(b, ` or="`...), strings.Join(n.Others, ",")), '"')
 	}
 	if n.Rewrite != 0 {
 		b = append(append(append(b, ` rewritten="`...), n.Rewrite.String()...), '"')

@@ -77,7 +77,9 @@ func (c *Client) client() *ask.Client {
 	return &c.ask
 }
 
-func appendQuestion(dst []byte, q note.Query) []byte { return AppendQuery(dst, q.Client.Addr()) }
+func appendQuestion(dst []byte, q note.Query) []byte {
+	return AppendQuery(dst, q.Client.Addr().Unmap())
+}
 
 // readAnswer reads one response. A refusal is an answer like others.
 func readAnswer(r *bufio.Reader) (ask.Answer, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func FuzzDecodeResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, r []byte) {
 		n, err := DecodeResponse(r)
 		if err != nil {
-			if n != (note.Note{}) {
+			if !reflect.DeepEqual(n, note.Note{}) {
 				t.Fatalf("note %v with the error %v", n, err)
 			}
 			return
@@ -57,7 +58,7 @@ func FuzzDecodeResponse(f *testing.F) {
 			*s = (*s)[:min(len(*s), textSize-1)]
 		}
 		again, err := DecodeResponse(AppendResponse(nil, n))
-		if err != nil || again != cut {
+		if err != nil || !reflect.DeepEqual(again, cut) {
 			t.Fatalf("second round: %+v, %v, want %+v", again, err, cut)
 		}
 	})
@@ -100,7 +101,7 @@ func FuzzServerBytes(f *testing.F) {
 			if (qerr == nil) != (err == nil) {
 				t.Fatalf("query %d: %v, answered with %v, %v", i, qerr, n, err)
 			}
-			if qerr == nil && n != noteOf(addr) {
+			if qerr == nil && !reflect.DeepEqual(n, noteOf(addr)) {
 				t.Fatalf("query %d about %v answered with %v", i, addr, n)
 			}
 		}

@@ -170,7 +170,7 @@ func TestHandoverUnderLoad(t *testing.T) {
 						t.Errorf("reading: %v", err)
 						return
 					}
-					if n, err := DecodeResponse(r[:]); err != nil || n != noteOf(a) {
+					if n, err := DecodeResponse(r[:]); err != nil || !reflect.DeepEqual(n, noteOf(a)) {
 						t.Errorf("about %v: %+v, %v", a, n, err)
 						return
 					}

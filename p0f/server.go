@@ -360,8 +360,11 @@ func (v *serving) answer(c *caller, queries []byte) bool {
 		if len(out) > 0 && wait > 0 {
 			wait = max(time.Until(end), 0)
 		}
+		// Deviation: to p0f an IPv4-mapped IPv6 address is a host of its own,
+		// which it has never seen. A mail server that listens on one socket
+		// for both protocols asks with such addresses; it means the IPv4 host.
 		n, err := v.Lookuper.Lookup(v.ctx, note.Query{
-			Client: netip.AddrPortFrom(addr, 0),
+			Client: netip.AddrPortFrom(addr.Unmap(), 0),
 			Wait:   wait,
 		})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ import (
 func noteOf(addr netip.Addr) note.Note {
 	h := fnv.New32a()
 	h.Write(addr.AsSlice())
-	n := note.Note{State: note.Matched, OSName: "Linux", OSFlavor: "of " + addr.String(), TotalConn: h.Sum32()}
+	n := note.Note{State: note.Matched, OSName: "Linux", OSFlavor: "of " + addr.String(), TotalConn: h.Sum32(), Distance: note.Hops(0)}
 	n.OSFlavor = n.OSFlavor[:min(len(n.OSFlavor), textSize-1)]
 	return n
 }
@@ -236,10 +237,20 @@ func receive(t testing.TB, r io.Reader) (note.Note, error) {
 	return DecodeResponse(b[:])
 }
 
+// TestDeviationMappedAddress: on the wire, too, ::ffff:198.18.0.1 is 198.18.0.1.
+func TestDeviationMappedAddress(t *testing.T) {
+	path, _ := start(t, &Server{Lookuper: newSightings("198.18.0.1"), Wait: -1})
+	nc := dial(t, path)
+	if _, err := nc.Write(AppendQuery(nil, netip.MustParseAddr("::ffff:198.18.0.1"))); err != nil {
+		t.Fatal(err)
+	}
+	wantNote(t, nc, netip.MustParseAddr("198.18.0.1"))
+}
+
 // wantNote reads the response to a good query about addr.
 func wantNote(t testing.TB, r io.Reader, addr netip.Addr) {
 	t.Helper()
-	if n, err := receive(t, r); err != nil || n != noteOf(addr) {
+	if n, err := receive(t, r); err != nil || !reflect.DeepEqual(n, noteOf(addr)) {
 		t.Fatalf("about %v: %+v, %v, want %+v", addr, n, err, noteOf(addr))
 	}
 }
@@ -476,7 +487,7 @@ func TestFailedLookupIsNoMatch(t *testing.T) {
 	path, _ := start(t, s)
 	nc := dial(t, path)
 	send(t, nc, query("198.18.0.1"))
-	if n, err := receive(t, nc); err != nil || n != notSeen {
+	if n, err := receive(t, nc); err != nil || !reflect.DeepEqual(n, notSeen) {
 		t.Errorf("answer %+v, %v, want no match", n, err)
 	}
 	if got := s.Stats(); got.Unavailable != 1 || got.Queries != 1 {

@@ -272,12 +272,12 @@ func appendV2Reply(dst []byte, id uint32, n *note.Note) []byte {
 	}
 	dst = appendV2Status(dst, id, v2OK)
 	r := dst[len(dst)-v2ReplySize:]
-	putV2Text(r[v2OffGenre:v2OffDetail], n.Genre())
-	putV2Text(r[v2OffDetail:v2OffDistance], n.Detail())
+	putV2Text(r[v2OffGenre:v2OffDetail], n.OSName)
+	putV2Text(r[v2OffDetail:v2OffDistance], n.OSFlavor)
 	putV2Text(r[v2OffLink:v2OffTOS], n.LinkType)
 	distance := -1
-	if n.Distance >= 0 {
-		distance = min(n.Distance, math.MaxInt8)
+	if hops, ok := n.Distance.Hops(); ok {
+		distance = min(hops, math.MaxInt8)
 	}
 	r[v2OffDistance] = byte(int8(distance))
 	if n.Shared() {

@@ -94,7 +94,7 @@ func v2Known(n note.Note) *fronttest.Lookuper {
 
 var v2FreeBSD = note.Note{
 	State: note.Matched, OSName: "FreeBSD", OSFlavor: "8.x (1)", LinkType: "ethernet/modem",
-	Distance: 17, UptimeMin: 1390*60 + 59, UpModDays: 497,
+	Distance: note.Hops(17), UptimeMin: 1390*60 + 59, UpModDays: 497,
 }
 
 // startV2 serves a socket and returns its path.
@@ -126,19 +126,19 @@ func TestV2Notes(t *testing.T) {
 		want v2Reply
 	}{
 		{"matched", v2FreeBSD, v2Reply{Genre: "FreeBSD", Detail: "8.x (1)", Link: "ethernet/modem", Distance: 17, Real: 1, Uptime: 1390}},
-		{"shared", note.Note{State: note.Matched, OSName: "A", LastNAT: time.Unix(1, 0)}, v2Reply{Genre: "A", NAT: 1, Real: 1, Uptime: -1}},
-		{"a random clock, as p0f counts it", note.Note{State: note.Matched, OSName: "A", UptimeMin: 120, UpModDays: 49, Clock: note.ClockRandom},
+		{"shared", note.Note{Distance: note.Hops(0), State: note.Matched, OSName: "A", LastNAT: time.Unix(1, 0)}, v2Reply{Genre: "A", NAT: 1, Real: 1, Uptime: -1}},
+		{"a random clock, as p0f counts it", note.Note{Distance: note.Hops(0), State: note.Matched, OSName: "A", UptimeMin: 120, UpModDays: 49, Clock: note.ClockRandom},
 			v2Reply{Genre: "A", Real: 1, Uptime: 2}},
-		{"unknown", note.Note{State: note.Unknown, LinkType: "DSL", Distance: 200}, v2Reply{Link: "DSL", Distance: 127, Uptime: -1}},
-		{"distance not known", note.Note{State: note.Unknown, Distance: note.DistanceUnknown}, v2Reply{Distance: -1, Uptime: -1}},
-		{"up since less than an hour", note.Note{State: note.Unknown, UptimeMin: 59, UpModDays: 49}, v2Reply{Uptime: 0}},
-		{"longest uptime", note.Note{State: note.Unknown, UptimeMin: 1<<32 - 1, UpModDays: 49710}, v2Reply{Uptime: (1<<32 - 1) / 60}},
+		{"unknown", note.Note{State: note.Unknown, LinkType: "DSL", Distance: note.Hops(200)}, v2Reply{Link: "DSL", Distance: 127, Uptime: -1}},
+		{"distance not known", note.Note{State: note.Unknown}, v2Reply{Distance: -1, Uptime: -1}},
+		{"up since less than an hour", note.Note{Distance: note.Hops(0), State: note.Unknown, UptimeMin: 59, UpModDays: 49}, v2Reply{Uptime: 0}},
+		{"longest uptime", note.Note{Distance: note.Hops(0), State: note.Unknown, UptimeMin: 1<<32 - 1, UpModDays: 49710}, v2Reply{Uptime: (1<<32 - 1) / 60}},
 		{"long texts", note.Note{
-			State: note.Matched, OSName: strings.Repeat("n", 99), OSFlavor: strings.Repeat("f", 99), LinkType: strings.Repeat("l", 99),
+			Distance: note.Hops(0), State: note.Matched, OSName: strings.Repeat("n", 99), OSFlavor: strings.Repeat("f", 99), LinkType: strings.Repeat("l", 99),
 		}, v2Reply{Genre: strings.Repeat("n", 19), Detail: strings.Repeat("f", 39), Link: strings.Repeat("l", 29), Real: 1, Uptime: -1}},
-		{"any bytes", note.Note{State: note.Matched, OSName: "A\r\nBcc: b", OSFlavor: "\x00\xff", LinkType: "\""},
+		{"any bytes", note.Note{Distance: note.Hops(0), State: note.Matched, OSName: "A\r\nBcc: b", OSFlavor: "\x00\xff", LinkType: "\""},
 			v2Reply{Genre: "A??Bcc: b", Detail: "??", Link: "'", Real: 1, Uptime: -1}},
-		{"not seen", note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}, v2Reply{Type: 2}},
+		{"not seen", note.Note{State: note.NotSeen}, v2Reply{Type: 2}},
 		{"unavailable", note.Note{}, v2Reply{Type: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestV2OfQpsmtpd(t *testing.T) {
 	perl := lab.NeedProgram(t, "perl")
 	leaks(t)
 	who := v2Known(v2FreeBSD)
-	who.Notes[netip.MustParseAddrPort("198.18.0.1:65535")] = note.Note{State: note.Unknown, Distance: note.DistanceUnknown}
+	who.Notes[netip.MustParseAddrPort("198.18.0.1:65535")] = note.Note{State: note.Unknown}
 	path := startV2(t, &V2Server{Lookuper: who})
 	var hours [4]byte
 	binary.NativeEndian.PutUint32(hours[:], 1390)
@@ -472,7 +472,7 @@ func FuzzV2(f *testing.F) {
 				t.Fatalf("query %x is about %+v, which is asked with %x", q, query, again)
 			}
 		}
-		n := note.Note{State: note.Matched, OSName: name, OSFlavor: flavor, LinkType: link, Distance: distance, UptimeMin: uptime, UpModDays: 1}
+		n := note.Note{State: note.Matched, OSName: name, OSFlavor: flavor, LinkType: link, Distance: note.Hops(distance), UptimeMin: uptime, UpModDays: 1}
 		got := readV2(t, bytes.NewReader(appendV2Reply(nil, id, &n)))
 		if got.ID != id || got.Type != v2OK || got.Distance < -1 || got.Uptime < 0 {
 			t.Fatalf("%+v is answered with %+v", n, got)

@@ -139,7 +139,7 @@ func AppendResponse(dst []byte, n note.Note) []byte {
 	order.PutUint32(r[offLastNAT:], wireTime(n.LastNAT))
 	order.PutUint32(r[offLastChg:], wireTime(n.LastChange))
 	order.PutUint16(r[offDistance:], wireDistance(n.Distance))
-	r[offBadSW] = byte(n.BadSW)
+	r[offBadSW] = wireHonesty(n.BadSW)
 	r[offMatchQ] = byte(n.Quality)
 	putText(r[offOSName:], n.OSName)
 	putText(r[offOSFlavor:], n.OSFlavor)
@@ -175,7 +175,7 @@ func DecodeResponse(r []byte) (note.Note, error) {
 	switch s := order.Uint32(r[offStatus:]); s {
 	case statusOK:
 	case statusNoMatch:
-		return note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}, nil
+		return note.Note{State: note.NotSeen}, nil
 	case statusBadQuery:
 		return note.Note{}, ErrBadQuery
 	default:
@@ -198,7 +198,7 @@ func DecodeResponse(r []byte) (note.Note, error) {
 		LastNAT:    noteTime(order.Uint32(r[offLastNAT:])),
 		LastChange: noteTime(order.Uint32(r[offLastChg:])),
 		Distance:   noteDistance(order.Uint16(r[offDistance:])),
-		BadSW:      note.Honesty(r[offBadSW]),
+		BadSW:      noteHonesty(r[offBadSW]),
 	}
 	if n.OSName != "" {
 		n.State = note.Matched
@@ -221,20 +221,46 @@ func noteTime(sec uint32) time.Time {
 	return time.Unix(int64(sec), 0)
 }
 
-func wireDistance(d int) uint16 {
-	if d < 0 || d > wireDistanceUnknown {
-		return wireDistanceUnknown
+func wireDistance(d note.Distance) uint16 {
+	if hops, ok := d.Hops(); ok {
+		return uint16(hops)
 	}
-	return uint16(d)
+	return wireDistanceUnknown
 }
 
 // noteDistance takes the documented -1 for unknown as well, and with it every
-// number that is none of hops.
-func noteDistance(d uint16) int {
+// number that is not one of hops.
+func noteDistance(d uint16) note.Distance {
 	if d >= wireDistanceUnknown {
-		return note.DistanceUnknown
+		return 0
 	}
-	return int(d)
+	return note.Hops(int(d))
+}
+
+// The values of bad_sw, p0f v3 §9.2.
+const (
+	wireOSMismatch = 1
+	wireDishonest  = 2
+)
+
+func wireHonesty(h note.Honesty) byte {
+	switch h {
+	case note.OSMismatch:
+		return wireOSMismatch
+	case note.Dishonest:
+		return wireDishonest
+	}
+	return 0
+}
+
+func noteHonesty(b byte) note.Honesty {
+	switch b {
+	case wireOSMismatch:
+		return note.OSMismatch
+	case wireDishonest:
+		return note.Dishonest
+	}
+	return note.Honest
 }
 
 // putText writes s into the 32 bytes at the start of dst, which are zero.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ var full = note.Note{
 	UpModDays:  198,
 	LastNAT:    time.Unix(1_700_000_003, 0),
 	LastChange: time.Unix(1_700_000_004, 0),
-	Distance:   12,
+	Distance:   note.Hops(12),
 	BadSW:      note.Dishonest,
 }
 
@@ -149,8 +150,8 @@ func TestResponseStates(t *testing.T) {
 		want       note.Note
 	}{
 		{"matched", full, statusOK, full},
-		{"unknown", note.Note{State: note.Unknown, TotalConn: 1, Distance: 3}, statusOK,
-			note.Note{State: note.Unknown, TotalConn: 1, Distance: 3}},
+		{"unknown", note.Note{State: note.Unknown, TotalConn: 1, Distance: note.Hops(3)}, statusOK,
+			note.Note{State: note.Unknown, TotalConn: 1, Distance: note.Hops(3)}},
 		{"not seen", note.Note{State: note.NotSeen, TotalConn: 7, OSName: "x"}, statusNoMatch, notSeen},
 		{"unavailable", note.Note{TotalConn: 7, OSName: "x"}, statusNoMatch, notSeen},
 		{"no such state", note.Note{State: 200, TotalConn: 7}, statusNoMatch, notSeen},
@@ -205,19 +206,19 @@ func TestDeviationTextEndsInNUL(t *testing.T) {
 }
 
 func TestResponseNumbers(t *testing.T) {
-	for _, tt := range []struct{ distance, want int }{
-		{0, 0}, {1, 1}, {254, 254}, {note.DistanceUnknown, note.DistanceUnknown},
-		{255, note.DistanceUnknown}, {math.MaxInt, note.DistanceUnknown}, {math.MinInt, note.DistanceUnknown},
+	for _, tt := range []struct{ distance, want note.Distance }{
+		{note.Hops(0), note.Hops(0)}, {note.Hops(1), note.Hops(1)}, {note.Hops(254), note.Hops(254)}, {0, 0},
+		{note.Hops(255), 0}, {note.Hops(math.MaxInt), 0}, {note.Hops(math.MinInt), 0}, {math.MaxUint16, 0},
 	} {
 		r := AppendResponse(nil, note.Note{State: note.Unknown, Distance: tt.distance})
-		if w := binary.NativeEndian.Uint16(r[36:]); tt.want == note.DistanceUnknown && w != 255 {
+		if w := binary.NativeEndian.Uint16(r[36:]); tt.want == 0 && w != 255 {
 			t.Errorf("distance %d is %d on the wire, want 255 as p0f", tt.distance, w)
 		}
 		if n, err := DecodeResponse(r); err != nil || n.Distance != tt.want {
 			t.Errorf("distance %d came back as %d, %v, want %d", tt.distance, n.Distance, err, tt.want)
 		}
 		binary.NativeEndian.PutUint16(r[36:], 0xffff)
-		if n, err := DecodeResponse(r); err != nil || n.Distance != note.DistanceUnknown {
+		if n, err := DecodeResponse(r); err != nil || n.Distance != 0 {
 			t.Errorf("the documented -1 came back as %d, %v", n.Distance, err)
 		}
 	}
@@ -260,7 +261,7 @@ func TestDecodeResponseBad(t *testing.T) {
 		if !errors.Is(err, tt.want) || err.Error() != tt.text {
 			t.Errorf("%s: DecodeResponse: %v, want %s", tt.name, err, tt.text)
 		}
-		if n != (note.Note{}) {
+		if !reflect.DeepEqual(n, note.Note{}) {
 			t.Errorf("%s: note %v with the error, want the zero Note", tt.name, n)
 		}
 	}
@@ -295,4 +296,4 @@ func BenchmarkAppendResponse(b *testing.B) {
 }
 
 // notSeen is what a client reads from "no match".
-var notSeen = note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}
+var notSeen = note.Note{State: note.NotSeen}

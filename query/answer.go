@@ -9,6 +9,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/mxprint/mxprint/internal/ask"
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -37,7 +38,7 @@ func appendAnswer(dst []byte, f form, n *note.Note) []byte {
 	case !n.Known():
 		dst = append(dst, n.State.String()...)
 	case f == formV2:
-		dst = append(dst, n.V2Text()...)
+		dst = append(dst, front.V2Text(n)...)
 	default:
 		dst = append(dst, n.Header()...)
 	}
@@ -53,7 +54,7 @@ func appendAnswer(dst []byte, f form, n *note.Note) []byte {
 // appendJSON appends the note as an object of ASCII.
 func appendJSON(dst []byte, n *note.Note) []byte {
 	if !n.Known() {
-		n = &note.Note{State: n.State, Distance: note.DistanceUnknown}
+		n = &note.Note{State: n.State}
 	}
 	b, err := json.Marshal(n)
 	if err != nil {
@@ -101,7 +102,7 @@ func readAnswer(r *bufio.Reader) (ask.Answer, error) {
 	case note.Unavailable:
 		return ask.Answer{Err: ErrUnavailable}, nil
 	case note.NotSeen:
-		n = note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}
+		n = note.Note{State: note.NotSeen}
 	}
 	return ask.Answer{Note: n}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -16,14 +17,14 @@ import (
 
 var full = note.Note{
 	State: note.Matched, OSName: "Linux", OSFlavor: "5.19 and newer", Quality: note.Fuzzy,
-	LinkType: "Ethernet or modem", Distance: 9, TotalConn: 2, UptimeMin: 61, UpModDays: 497,
+	LinkType: "Ethernet or modem", Distance: note.Hops(9), TotalConn: 2, UptimeMin: 61, UpModDays: 497,
 	FirstSeen: time.Unix(1700000000, 0).UTC(), LastSeen: time.Unix(1700000100, 0).UTC(),
 	ByConnection: true, RawSig: "4:55+9:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0",
 }
 
 var (
-	notSeen = note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}
-	unnamed = note.Note{State: note.Unknown, Distance: 3, TotalConn: 1, RawSig: "4:61+3:0:1460:mss*9,7:mss::0"}
+	notSeen = note.Note{State: note.NotSeen}
+	unnamed = note.Note{State: note.Unknown, Distance: note.Hops(3), TotalConn: 1, RawSig: "4:61+3:0:1460:mss*9,7:mss::0"}
 )
 
 // TestAppendAnswer: the table of docs/query.md.
@@ -36,14 +37,14 @@ func TestAppendAnswer(t *testing.T) {
 	}{
 		{"text", formText, full, `os="Linux 5.19 and newer" link_type="Ethernet or modem" distance=9 total_conn=2 shared_ip=N`},
 		{"text, no name", formText, unnamed, `os="unknown" link_type="" distance=3 total_conn=1 shared_ip=N`},
-		{"text, in doubt", formText, note.Note{State: note.Matched, OSName: "Linux", Quality: note.Generic, Others: "Android", Rewrite: note.RewriteTTL, TotalConn: 1},
+		{"text, in doubt", formText, note.Note{State: note.Matched, OSName: "Linux", Quality: note.Generic, Distance: note.Hops(0), Others: []string{"Android"}, Rewrite: note.RewriteTTL, TotalConn: 1},
 			`os="Linux" link_type="" distance=0 total_conn=1 shared_ip=N or="Android" rewritten="ttl"`},
 		{"text, not seen", formText, notSeen, "not seen"},
 		{"text, nobody to ask", formText, note.Note{}, "unavailable"},
 		{"v2", formV2, full, "Linux 5.19 and newer (up: 1 hrs), (distance 9, link: Ethernet or modem)"},
 		{"v2, a random clock", formV2, note.Note{State: note.Matched, OSName: "Linux", UptimeMin: 64315, UpModDays: 49, Clock: note.ClockRandom},
 			"Linux, (distance 0, link: unknown)"},
-		{"json, in doubt", formJSON, note.Note{State: note.Matched, OSName: "Linux", Others: "Android,ChromeOS", Rewrite: note.RewriteOptions, UpModDays: 49, Clock: note.ClockRandom, Distance: note.DistanceUnknown},
+		{"json, in doubt", formJSON, note.Note{State: note.Matched, OSName: "Linux", Others: []string{"Android", "ChromeOS"}, Rewrite: note.RewriteOptions, UpModDays: 49, Clock: note.ClockRandom},
 			`{"state":"matched","os_name":"Linux","quality":"exact","os_match_q":0,"os_or":["Android","ChromeOS"],"rewritten":["options"],"total_conn":0,"uptime_min":0,"up_mod_days":49,"uptime_reliable":false,"bad_sw":0}`},
 		{"v2, no name", formV2, unnamed, "UNKNOWN [4:61+3:0:1460:mss*9,7:mss::0], (distance 3, link: unknown)"},
 		{"v2, not seen", formV2, notSeen, "not seen"},
@@ -75,7 +76,7 @@ func TestJSONAnswer(t *testing.T) {
 			}
 		}
 		a, err := readAnswer(bufio.NewReader(bytes.NewReader(line)))
-		if err != nil || a.Err != nil || a.Note != n {
+		if err != nil || a.Err != nil || !reflect.DeepEqual(a.Note, n) {
 			t.Errorf("%q reads as %+v, %v, %v, want %+v", line, a.Note, a.Err, err, n)
 		}
 	}
@@ -104,7 +105,7 @@ func TestReadAnswer(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, err := readAnswer(bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(tt.line)), maxAnswer))
-			if a.Note != (note.Note{}) || !errors.Is(err, tt.err) || !errors.Is(a.Err, tt.refusal) {
+			if !reflect.DeepEqual(a.Note, note.Note{}) || !errors.Is(err, tt.err) || !errors.Is(a.Err, tt.refusal) {
 				t.Errorf("readAnswer(%.40q) = %+v, %v, want %v, %v", tt.line, a, err, tt.refusal, tt.err)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"syscall"
 	"testing"
@@ -33,7 +34,7 @@ func wantLookup(t testing.TB, c *Client, who string) {
 	n, err := c.Lookup(context.Background(), about(who))
 	want := noteOf(end(who))
 	want.FirstSeen, want.LastSeen = time.Time{}, time.Time{}
-	if err != nil || n != want {
+	if err != nil || !reflect.DeepEqual(n, want) {
 		t.Fatalf("Lookup(%s) = %+v, %v, want %+v", who, n, err, want)
 	}
 }
@@ -63,19 +64,19 @@ func TestClient(t *testing.T) {
 func TestClientStates(t *testing.T) {
 	leaks(t)
 	path, _ := start(t, &Server{Lookuper: fixed{notSeen}})
-	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); err != nil || n != notSeen {
+	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); err != nil || !reflect.DeepEqual(n, notSeen) {
 		t.Errorf("not seen: %+v, %v", n, err)
 	}
 	path, _ = start(t, &Server{Lookuper: fixed{unnamed}})
-	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); err != nil || n != unnamed {
+	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); err != nil || !reflect.DeepEqual(n, unnamed) {
 		t.Errorf("unknown: %+v, %v", n, err)
 	}
 	path, _ = start(t, &Server{Lookuper: failing{}})
-	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); n != (note.Note{}) || !errors.Is(err, ErrUnavailable) {
+	if n, err := client(t, path).Lookup(context.Background(), about("198.18.0.1:1")); !reflect.DeepEqual(n, note.Note{}) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("unavailable: %+v, %v", n, err)
 	}
 	gone := filepath.Join(t.TempDir(), "s")
-	if n, err := client(t, gone).Lookup(context.Background(), about("198.18.0.1:1")); n != (note.Note{}) || !errors.Is(err, syscall.ENOENT) {
+	if n, err := client(t, gone).Lookup(context.Background(), about("198.18.0.1:1")); !reflect.DeepEqual(n, note.Note{}) || !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("no daemon: %+v, %v", n, err)
 	}
 }

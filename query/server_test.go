@@ -20,6 +20,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -241,7 +242,7 @@ func TestAsk(t *testing.T) {
 		v2 := noteOf(end("198.18.0.1:1"))
 		p.want(t, "198.18.0.1 1\n", textOf("198.18.0.1:1"))
 		p.want(t, "text 198.18.0.1:1\r\n", textOf("198.18.0.1:1"))
-		p.want(t, "v2 [::ffff:198.18.0.1]:1\n", v2.V2Text())
+		p.want(t, "v2 [::ffff:198.18.0.1]:1\n", front.V2Text(&v2))
 		p.want(t, "2001:db8::1\n", textOf("[2001:db8::1]:0"))
 		p.want(t, "json 198.18.0.1 1\n", strings.TrimSpace(string(appendAnswer(nil, formJSON, &v2))))
 		p.want(t, "hello\n", `error: not an address: "hello"`)

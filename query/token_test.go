@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func TestTokenByTLS(t *testing.T) {
 			defer c.Close()
 			n, err := c.Lookup(t.Context(), about("198.18.0.1:1"))
 			if tt.fails == nil {
-				if err != nil || n != noteOf(end("198.18.0.1:1")) {
+				if err != nil || !reflect.DeepEqual(n, noteOf(end("198.18.0.1:1"))) {
 					t.Errorf("Lookup = %+v, %v", n, err)
 				}
 				return

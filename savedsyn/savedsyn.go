@@ -146,9 +146,9 @@ type Conn struct {
 // note.Unknown where no signature matches or the SYN cannot be read.
 func (c *Conn) Fingerprint() note.Note {
 	if c.err != nil {
-		return note.Note{Distance: note.DistanceUnknown}
+		return note.Note{}
 	}
-	n := note.Note{State: note.Unknown, ByConnection: true, TotalConn: 1, Distance: note.DistanceUnknown}
+	n := note.Note{State: note.Unknown, ByConnection: true, TotalConn: 1}
 	if s, err := Decode(c.syn); err == nil {
 		n = Name(c.db, &s)
 	}
@@ -176,10 +176,10 @@ func Fingerprint(c net.Conn) note.Note {
 		case interface{ NetConn() net.Conn }:
 			c = w.NetConn()
 		default:
-			return note.Note{Distance: note.DistanceUnknown}
+			return note.Note{}
 		}
 	}
-	return note.Note{Distance: note.DistanceUnknown}
+	return note.Note{}
 }
 
 // ConnContext puts the note about the client into a context, for

@@ -115,7 +115,7 @@ func Name(db *signature.DB, s *packet.Segment) note.Note {
 	var raw [128]byte
 	n := note.Note{
 		State: note.Unknown, ByConnection: true, TotalConn: 1,
-		Distance: m.Distance,
+		Distance: note.Hops(m.Distance),
 		RawSig:   string(signature.AppendRaw(raw[:0], s, m.Multiple)),
 	}
 	if m.Sig != nil {

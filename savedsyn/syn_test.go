@@ -135,7 +135,7 @@ func TestDecodeExtensionHeaders(t *testing.T) {
 	b[5] += byte(len(options))
 	b[6] = 60 // destination options
 	c := &Conn{syn: b}
-	if n := c.Fingerprint(); n.State != note.Matched || n.OSName != "Linux" || n.Distance != 0 || !n.ByConnection {
+	if n := c.Fingerprint(); n.State != note.Matched || n.OSName != "Linux" || n.Distance != note.Hops(0) || !n.ByConnection {
 		t.Errorf("note %+v, want Linux", n)
 	}
 }

@@ -51,7 +51,7 @@ type Label struct {
 	Flavor  string // "3.11 and newer"; may be empty
 
 	Or     []Candidate // other systems that send the same packets
-	Others string      // their names, each once, joined by commas
+	Others []string    // their names, each once
 
 	name  int32   // index of Name in the name table
 	class int32   // index of Class, -1 for userland

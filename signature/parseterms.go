@@ -434,10 +434,7 @@ func (p *parser) candidate(s, v string) {
 	}
 	c := Candidate{Name: v[:n], Flavor: v[n+1:]}
 	if c.Name != label.Name && !slices.ContainsFunc(label.Or, func(o Candidate) bool { return o.Name == c.Name }) {
-		if label.Others != "" {
-			label.Others += ","
-		}
-		label.Others += c.Name
+		label.Others = append(label.Others, c.Name)
 	}
 	label.Or = append(label.Or, c)
 }

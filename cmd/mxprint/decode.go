@@ -108,7 +108,7 @@ func (d *decoder) lines(r io.Reader) error {
 
 // decode names one, or says what is wrong with it.
 func (d *decoder) decode(place, text string) {
-	o := decoded{Note: note.Note{Distance: note.DistanceUnknown}}
+	var o decoded
 	s, err := parseSYN(text)
 	switch {
 	case err == nil:

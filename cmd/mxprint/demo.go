@@ -255,14 +255,15 @@ func (d *demo) show(title string, n *note.Note, own bool) {
 	facts := []string{n.State.String()}
 	if n.State == note.Matched {
 		facts = []string{n.Title(), n.Quality.String()}
-		if n.Others != "" {
-			facts[0] += " (or " + strings.ReplaceAll(n.Others, ",", ", ") + ")"
+		if len(n.Others) > 0 {
+			facts[0] += " (or " + strings.Join(n.Others, ", ") + ")"
 		}
 	}
-	if n.Distance == 1 {
+	hops, known := n.Distance.Hops()
+	if hops == 1 {
 		facts = append(facts, "1 hop")
-	} else if n.Distance != note.DistanceUnknown {
-		facts = append(facts, fmt.Sprintf("%d hops", n.Distance))
+	} else if known {
+		facts = append(facts, fmt.Sprintf("%d hops", hops))
 	}
 	if n.LinkType != "" {
 		facts = append(facts, n.LinkType)
@@ -279,7 +280,7 @@ func (d *demo) show(title string, n *note.Note, own bool) {
 	d.mails++
 	if n.State == note.Matched {
 		d.named++
-		if d.header == "" || n.Distance > 0 {
+		if d.header == "" || hops > 0 {
 			d.header = n.Header()
 		}
 	}

@@ -122,15 +122,15 @@ func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	}
 	if n.State == note.Matched {
 		line("system", "%s (%s)", n.Title(), n.Quality)
-		if n.Others != "" {
-			line("or", "%s", strings.ReplaceAll(n.Others, ",", ", "))
+		if len(n.Others) > 0 {
+			line("or", "%s", strings.Join(n.Others, ", "))
 		}
 		if n.Rewrite != 0 {
 			line("rewritten", "%s, by a box on the way", strings.ReplaceAll(n.Rewrite.String(), ",", ", "))
 		}
 	}
-	if n.Distance != note.DistanceUnknown {
-		line("distance", "%d", n.Distance)
+	if hops, ok := n.Distance.Hops(); ok {
+		line("distance", "%d", hops)
 	}
 	if n.LinkType != "" {
 		line("link", "%s", n.LinkType)

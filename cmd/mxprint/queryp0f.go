@@ -33,8 +33,8 @@ func printClient(w io.Writer, n *note.Note) {
 	software := n.HTTPName + " " + n.HTTPFlavor + map[note.Honesty]string{
 		note.Honest: " (ID seems legit)", note.OSMismatch: " (ID OS mismatch)", note.Dishonest: " (ID is fake)",
 	}[n.BadSW]
-	distance := n.Distance
-	if distance == note.DistanceUnknown {
+	distance, ok := n.Distance.Hops()
+	if !ok {
 		distance = 255 // as p0f's socket says it
 	}
 	line("First seen", date(n.FirstSeen))

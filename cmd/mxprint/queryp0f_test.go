@@ -23,7 +23,7 @@ func TestPrintClient(t *testing.T) {
 	all := note.Note{
 		State: note.Matched, OSName: "Windows", OSFlavor: "7 or 8", Quality: note.Generic | note.Fuzzy,
 		HTTPName: "MSIE", HTTPFlavor: "8 or newer", BadSW: note.OSMismatch, LinkType: "DSL", Language: "German",
-		FirstSeen: at("2026-11-23 09:25:17"), LastSeen: at("2026-11-23 09:25:18"), TotalConn: 4000000000, Distance: 12,
+		FirstSeen: at("2026-11-23 09:25:17"), LastSeen: at("2026-11-23 09:25:18"), TotalConn: 4000000000, Distance: note.Hops(12),
 		LastNAT: at("2026-11-23 09:25:19"), LastChange: at("2026-11-23 09:25:20"), UptimeMin: 3*24*60 + 60 + 6, UpModDays: 198,
 	}
 	fake := all
@@ -35,7 +35,7 @@ func TestPrintClient(t *testing.T) {
 	}{
 		{"of the specification", note.Note{
 			State: note.Matched, OSName: "Linux", OSFlavor: "3.11 and newer", HTTPName: "Firefox", HTTPFlavor: "10.x or newer",
-			LinkType: "Ethernet or modem", Language: "English", TotalConn: 1,
+			LinkType: "Ethernet or modem", Language: "English", TotalConn: 1, Distance: note.Hops(0),
 			FirstSeen: at("2026-11-23 09:25:17"), LastSeen: at("2026-11-23 09:25:17"),
 		}, `First seen    = 2026/11/23 09:25:17
 Last update   = 2026/11/23 09:25:17
@@ -48,7 +48,7 @@ Distance      = 0
 `},
 		{"of a user", note.Note{
 			State: note.Matched, OSName: "Linux", OSFlavor: "2.2.x-3.x (no timestamps)", Quality: note.Generic,
-			LinkType: "Ethernet or modem", Language: "Portuguese", TotalConn: 2, Distance: 10,
+			LinkType: "Ethernet or modem", Language: "Portuguese", TotalConn: 2, Distance: note.Hops(10),
 			FirstSeen: at("2017-03-30 08:57:09"), LastSeen: at("2017-03-30 08:57:09"), LastChange: at("2017-03-30 08:57:10"),
 		}, `First seen    = 2017/03/30 08:57:09
 Last update   = 2017/03/30 08:57:09
@@ -73,7 +73,7 @@ Sys change    = 2026/11/23 09:25:20
 Uptime        = 3 days 1 hrs 6 min (modulo 198 days)
 `},
 		{"next to nothing", note.Note{
-			State: note.Unknown, Distance: note.DistanceUnknown, UpModDays: 198, TotalConn: 1,
+			State: note.Unknown, UpModDays: 198, TotalConn: 1,
 			FirstSeen: at("2026-11-23 09:25:17"), LastSeen: at("2026-11-23 09:25:17"),
 		}, `First seen    = 2026/11/23 09:25:17
 Last update   = 2026/11/23 09:25:17
@@ -84,7 +84,7 @@ Network link  = ???
 Language      = ???
 Distance      = 255
 `},
-		{"not seen", note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}, "No matching host in p0f cache. That's all we know.\n"},
+		{"not seen", note.Note{State: note.NotSeen}, "No matching host in p0f cache. That's all we know.\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder

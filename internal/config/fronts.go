@@ -49,7 +49,7 @@ func defaultHeader() Header {
 // HeaderForms are the texts that a header can have.
 var HeaderForms = map[string]func(*note.Note) string{
 	"haraka": (*note.Note).Header,
-	"v2":     (*note.Note).V2Text,
+	"v2":     front.V2Text,
 }
 
 func (h *Header) check(k *checker, table string) {

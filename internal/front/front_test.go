@@ -31,7 +31,7 @@ func TestHeaderNames(t *testing.T) {
 }
 
 func TestHeaderText(t *testing.T) {
-	linux := note.Note{State: note.Matched, OSName: "Linux", Distance: 3, TotalConn: 7}
+	linux := note.Note{State: note.Matched, OSName: "Linux", Distance: note.Hops(3), TotalConn: 7}
 	for _, tt := range []struct {
 		name string
 		n    note.Note
@@ -40,13 +40,13 @@ func TestHeaderText(t *testing.T) {
 		err  bool
 	}{
 		{"default form", linux, nil, `os="Linux" link_type="" distance=3 total_conn=7 shared_ip=N`, false},
-		{"v2 form", linux, (*note.Note).V2Text, `Linux, (distance 3, link: unknown)`, false},
-		{"unknown", note.Note{State: note.Unknown, Distance: note.DistanceUnknown, TotalConn: 1}, nil,
+		{"v2 form", linux, front.V2Text, `Linux, (distance 3, link: unknown)`, false},
+		{"unknown", note.Note{State: note.Unknown, TotalConn: 1}, nil,
 			`os="unknown" link_type="" total_conn=1 shared_ip=N`, false},
 		{"not seen", note.Note{State: note.NotSeen}, nil, "", false},
 		{"unavailable", note.Note{}, nil, "", false},
 		{"label of any bytes", note.Note{State: note.Matched, OSName: "A\r\nBcc: x\x00\xff\"\\"}, nil,
-			`os="A??Bcc: x??'/" link_type="" distance=0 total_conn=0 shared_ip=N`, false},
+			`os="A??Bcc: x??'/" link_type="" total_conn=0 shared_ip=N`, false},
 		{"line break", linux, func(*note.Note) string { return "a\r\nBcc: b" }, "", true},
 		{"NUL", linux, func(*note.Note) string { return "a\x00b" }, "", true},
 		{"not ASCII", linux, func(*note.Note) string { return "Größe" }, "", true},

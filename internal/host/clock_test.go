@@ -2,6 +2,7 @@ package host
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/mxprint/mxprint/packet"
@@ -77,7 +78,7 @@ func TestFlags(t *testing.T) {
 		table.Update(tt.syn, nil)
 		h, _ := table.Host(tt.syn.Src.Addr())
 		c, ok := table.Conn(tt.syn.Src, netip.AddrPort{})
-		if !ok || h.Flags != tt.want || c.Flags != tt.want || c.Fuzzy || c.OS == nil || c.OS.Others != "B,C" {
+		if !ok || h.Flags != tt.want || c.Flags != tt.want || c.Fuzzy || c.OS == nil || !slices.Equal(c.OS.Others, []string{"B", "C"}) {
 			t.Errorf("%d: flags %d of the address, connection %+v, want %d", i, h.Flags, c, tt.want)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -87,7 +86,7 @@ func (l *JSON) Observe(o *host.Observation) {
 		j.Link, j.MTU = o.Link, o.MTU
 	case host.Uptime:
 		j.Uptime, j.ModDays, j.Frequency = &o.UptimeMin, o.ModDays, o.Frequency
-		j.Reliable = note.Clock(o.Clock).Reliable()
+		j.Reliable = answer.Clock(o.Clock).Reliable()
 	case host.HostChange, host.IPSharing:
 		hits := o.Hits
 		j.Hits = &hits
@@ -121,11 +120,9 @@ func (j *jsonObservation) fingerprint(o *host.Observation) {
 	j.name(m.Sig.Label, o.Module == host.Probe || o.Module == host.ProbeResponse)
 	j.Quality = answer.Quality(m.Fuzzy, m.Generic()).String()
 	j.DistMax = m.Sig.RandomTTL
-	if m.Sig.Label.Others != "" {
-		j.Or = strings.Split(m.Sig.Label.Others, ",")
-	}
+	j.Or = m.Sig.Label.Others
 	if m.Flags != 0 {
-		j.Rewrite = strings.Split(note.Rewrite(m.Flags).String(), ",")
+		j.Rewrite = strings.Split(answer.Rewrite(m.Flags).String(), ",")
 	}
 }
 

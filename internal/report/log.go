@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -102,11 +103,11 @@ func appendDoubts(b []byte, o *host.Observation) []byte {
 	if o.Segment == nil || o.Match.Sig == nil {
 		return b
 	}
-	if others := o.Match.Sig.Label.Others; others != "" {
-		b = append(append(b, "|or="...), others...)
+	if others := o.Match.Sig.Label.Others; len(others) > 0 {
+		b = append(append(b, "|or="...), strings.Join(others, ",")...)
 	}
 	if o.Match.Flags != 0 {
-		b = append(append(b, "|rewritten="...), note.Rewrite(o.Match.Flags).String()...)
+		b = append(append(b, "|rewritten="...), answer.Rewrite(o.Match.Flags).String()...)
 	}
 	return b
 }

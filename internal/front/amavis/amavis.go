@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
@@ -62,7 +63,7 @@ type Server struct {
 	//
 	//	Linux 6.16 and newer; dist: 8; link: DSL; params: none; raw_sig: 4:56+8:…
 	//
-	// instead of the one with p0f 2, which is (*note.Note).V2Text, and the only
+	// instead of the one with p0f 2, which is front.V2Text, and the only
 	// one that amavis's published rules match.
 	V3 bool
 
@@ -251,7 +252,7 @@ func (v *serving) work() {
 			v.unavailable.Add(1)
 			n = note.Note{}
 		}
-		text := n.V2Text()
+		text := front.V2Text(&n)
 		if v.V3 {
 			text = v3Text(&n)
 		}

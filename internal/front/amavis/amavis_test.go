@@ -21,7 +21,7 @@ import (
 
 // linux is what the tests know about 198.18.0.1:39435 and 2001:db8::1.
 var linux = note.Note{
-	State: note.Matched, OSName: "Linux", OSFlavor: "6.16 and newer", Distance: 7, LinkType: "DSL",
+	State: note.Matched, OSName: "Linux", OSFlavor: "6.16 and newer", Distance: note.Hops(7), LinkType: "DSL",
 	ByConnection: true, RawSig: "4:57+7:0:1452:mss*44,10:mss,sok,ts,nop,ws:df,id+:0",
 }
 
@@ -34,7 +34,7 @@ func known() *fronttest.Lookuper {
 	return &fronttest.Lookuper{Notes: map[netip.AddrPort]note.Note{
 		netip.MustParseAddrPort("198.18.0.1:39435"):    linux,
 		netip.MustParseAddrPort("[2001:db8::1]:39435"): linux,
-		netip.MustParseAddrPort("198.18.0.1:0"):        {State: note.Unknown, Distance: 3},
+		netip.MustParseAddrPort("198.18.0.1:0"):        {State: note.Unknown, Distance: note.Hops(3)},
 	}}
 }
 

@@ -102,8 +102,8 @@ func v3Text(n *note.Note) string {
 	} else {
 		b.WriteString(note.Clean(n.Title()))
 	}
-	if n.Distance != note.DistanceUnknown {
-		fmt.Fprintf(&b, "; dist: %d", n.Distance)
+	if hops, ok := n.Distance.Hops(); ok {
+		fmt.Fprintf(&b, "; dist: %d", hops)
 	}
 	if n.LinkType != "" {
 		b.WriteString("; link: " + note.Clean(n.LinkType))

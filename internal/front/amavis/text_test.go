@@ -135,19 +135,19 @@ func TestV3Text(t *testing.T) {
 		{"unavailable", note.Note{}, ""},
 		{"not seen", note.Note{State: note.NotSeen}, ""},
 		{"matched", note.Note{
-			State: note.Matched, OSName: "Linux", OSFlavor: "3.11 and newer", Distance: 8, LinkType: "DSL",
+			State: note.Matched, OSName: "Linux", OSFlavor: "3.11 and newer", Distance: note.Hops(8), LinkType: "DSL",
 			ByConnection: true, RawSig: "4:56+8:0:1452:mss*20,7:mss,sok,ts,nop,ws:df,id+:0",
 		}, "Linux 3.11 and newer; dist: 8; link: DSL; params: none; raw_sig: 4:56+8:0:1452:mss*20,7:mss,sok,ts,nop,ws:df,id+:0"},
 		{"without a flavor, of the host", note.Note{State: note.Matched, OSName: "Nintendo", Quality: note.Generic | note.Fuzzy},
-			"Nintendo; dist: 0; params: generic fuzzy"},
-		{"fuzzy", note.Note{State: note.Matched, OSName: "A", Quality: note.Fuzzy, Distance: note.DistanceUnknown}, "A; params: fuzzy"},
-		{"generic", note.Note{State: note.Matched, OSName: "A", Quality: note.Generic, Distance: 1}, "A; dist: 1; params: generic"},
-		{"unknown", note.Note{State: note.Unknown, Distance: 9, RawSig: "s"}, "???; dist: 9; params: none; raw_sig: s"},
+			"Nintendo; params: generic fuzzy"},
+		{"fuzzy", note.Note{State: note.Matched, OSName: "A", Quality: note.Fuzzy}, "A; params: fuzzy"},
+		{"generic", note.Note{State: note.Matched, OSName: "A", Quality: note.Generic, Distance: note.Hops(1)}, "A; dist: 1; params: generic"},
+		{"unknown", note.Note{State: note.Unknown, Distance: note.Hops(9), RawSig: "s"}, "???; dist: 9; params: none; raw_sig: s"},
 		{"a random clock", note.Note{State: note.Matched, OSName: "A", UptimeMin: 3*24*60 + 4*60 + 5, UpModDays: 49, Clock: note.ClockRandom},
-			"A; dist: 0; params: none"},
+			"A; params: none"},
 		{"uptime", note.Note{State: note.Matched, OSName: "A", UptimeMin: 3*24*60 + 4*60 + 5, UpModDays: 49},
-			"A; dist: 0; params: none; uptime: 3 days 4 hrs 5 min (modulo 49 days)"},
-		{"any bytes", note.Note{State: note.Matched, OSName: "A\r\n", LinkType: "\x00\""}, "A??; dist: 0; link: ?'; params: none"},
+			"A; params: none; uptime: 3 days 4 hrs 5 min (modulo 49 days)"},
+		{"any bytes", note.Note{State: note.Matched, OSName: "A\r\n", LinkType: "\x00\""}, "A??; link: ?'; params: none"},
 	} {
 		if got := v3Text(&tt.n); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)

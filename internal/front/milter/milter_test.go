@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 )
@@ -252,7 +253,7 @@ func TestForged(t *testing.T) {
 func TestMailsOfOneConnection(t *testing.T) {
 	fronttest.Leaks(t)
 	who := seen()
-	s := &Server{Lookuper: who, Header: "X-OS", Form: (*note.Note).V2Text}
+	s := &Server{Lookuper: who, Header: "X-OS", Form: front.V2Text}
 	path, _ := run(t, s)
 	m := dial(t, path)
 	m.begin(postfixOffer)

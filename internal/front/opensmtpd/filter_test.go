@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -29,11 +30,11 @@ type byPort struct{}
 
 func (byPort) Lookup(_ context.Context, q note.Query) (note.Note, error) {
 	if q.Client.Port() == 9 {
-		return note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}, nil
+		return note.Note{State: note.NotSeen}, nil
 	}
 	return note.Note{
 		State: note.Matched, OSName: "Linux", OSFlavor: fmt.Sprint("of ", q.Client), LinkType: "Ethernet",
-		Distance: 1, TotalConn: 1, ByConnection: true,
+		Distance: note.Hops(1), TotalConn: 1, ByConnection: true,
 	}, nil
 }
 
@@ -355,7 +356,7 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestHeaderName(t *testing.T) {
-	form := func(n *note.Note) string { return n.V2Text() }
+	form := func(n *note.Note) string { return front.V2Text(n) }
 	in := hello + connect("s1", "198.18.0.1:1") + mail("s1", "X-P0F-OS: forged", "X-p0f-Result: another's")
 	want := registers + answer("s1", "X-P0F-OS: Linux of 198.18.0.1:1, (distance 1, link: Ethernet)", "X-p0f-Result: another's")
 	if got := dialogue(t, &Filter{Lookuper: byPort{}, Header: "X-P0F-OS", Form: form}, in); got != want {

@@ -27,8 +27,8 @@ const (
 // seen has seen both clients.
 func seen() *fronttest.Lookuper {
 	return &fronttest.Lookuper{Notes: map[netip.AddrPort]note.Note{
-		netip.MustParseAddrPort(client4): {State: note.Matched, OSName: "Linux", OSFlavor: "5.x", LinkType: "Ethernet", Distance: 4, TotalConn: 4},
-		netip.MustParseAddrPort(client6): {State: note.Unknown, Distance: note.DistanceUnknown, TotalConn: 6},
+		netip.MustParseAddrPort(client4): {State: note.Matched, OSName: "Linux", OSFlavor: "5.x", LinkType: "Ethernet", Distance: note.Hops(4), TotalConn: 4},
+		netip.MustParseAddrPort(client6): {State: note.Unknown, TotalConn: 6},
 	}}
 }
 

@@ -103,7 +103,7 @@ func newWorld(r *source, p Profile, db *database) *world {
 		w.hosts[0].v4 = pick(r, netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("255.255.255.255"),
 			netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("127.0.0.1"))
 		w.hosts[0].v6 = pick(r, netip.MustParseAddr("::"), netip.MustParseAddr("ff02::1"),
-			netip.MustParseAddr("::ffff:198.18.0.2"), netip.MustParseAddr("fe80:0:1:0:0:abcd::"))
+			netip.MustParseAddr("64:ff9b::198.18.0.2"), netip.MustParseAddr("fe80:0:1:0:0:abcd::"))
 	}
 	return w
 }

@@ -164,7 +164,7 @@ func (l *Lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 	if n, ok := l.Notes[q.Client]; ok {
 		return n, nil
 	}
-	return note.Note{State: note.NotSeen, Distance: note.DistanceUnknown}, nil
+	return note.Note{State: note.NotSeen}, nil
 }
 
 // Queries are the questions so far.

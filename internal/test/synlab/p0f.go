@@ -15,10 +15,10 @@ import (
 
 // An Observation is one line of p0f's log: what it says of one SYN or SYN+ACK.
 type Observation struct {
-	Module string // "syn", "syn+ack" or "sendsyn probe"
-	Others string // other systems that our label names, joined by commas
-	Name   string // operating system or program, with its flavor; "???" when unknown
-	Params string // "none", or of generic, fuzzy, random_ttl, excess_dist
+	Module string   // "syn", "syn+ack" or "sendsyn probe"
+	Others []string // other systems that our label names
+	Name   string   // operating system or program, with its flavor; "???" when unknown
+	Params string   // "none", or of generic, fuzzy, random_ttl, excess_dist
 	RawSig string
 }
 

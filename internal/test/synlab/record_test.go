@@ -129,7 +129,7 @@ func (l Label) claimed(o Observation) (bool, error) {
 	if l.Family == "Linux" {
 		return Claims(o.Name, l.Kernel)
 	}
-	return o.Name == l.Family || slices.Contains(strings.Split(o.Others, ","), l.Family), nil
+	return o.Name == l.Family || slices.Contains(o.Others, l.Family), nil
 }
 
 // check wants a SYN and a SYN+ACK of each IP version, all named as the label
