@@ -18,29 +18,10 @@ import (
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/signature"
 )
-
-// Observer is told what the engine finds out, one call at a time, in the order
-// of the packets of a connection. It runs beside the capture: a slow one holds
-// up a file, and costs observations of an interface (Stats.Lost).
-type Observer interface {
-	host.Observer
-	// Flush is called when nothing was told for a moment, and at least every
-	// 100 ms while something is: write out now what should not wait. It returns
-	// how many observations could not be written since the last call, and why.
-	Flush() (lost int, err error)
-}
-
-// Chooser is an Observer that can do without some observations: where every
-// observer is one, those that none wants cost next to nothing. It may be told
-// of others all the same.
-type Chooser interface {
-	Observer
-	// Wants is called while frames are entered, by several goroutines at once.
-	Wants(*host.Observation) bool
-}
 
 // Config is what an Engine needs. The zero value works: it uses the built-in
 // database, p0f's bounds, and all TCP.
@@ -49,8 +30,13 @@ type Config struct {
 	Hosts     host.Config   // of all workers together
 	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1; see MaxReaders
 	Rule      Rule
-	Observers []Observer
-	Logger    *slog.Logger // nil: slog.Default()
+	Observers []event.Observer
+
+	// Wants reports whether any Observer needs an observation; nil stands for
+	// all. It saves the copying of the others. It is called while frames are
+	// entered, by several goroutines at once, with no RawSig of a fingerprint.
+	Wants  func(*event.Observation) bool
+	Logger *slog.Logger // nil: slog.Default()
 }
 
 // Engine runs the pipeline. Make one with New.
@@ -82,15 +68,16 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
-		fanout: capture.NewFanout(), tell: newTeller(cfg.Observers, cfg.Logger),
+		fanout: capture.NewFanout(), tell: newTeller(&cfg),
 	}
 	e.db.Store(cfg.DB)
 	workers := min(max(cfg.Workers, 1), maxWorkers)
 	for range workers {
 		s := new(shard)
+		s.room.L = &s.mu
 		var observer host.Observer
 		if e.tell != nil {
-			s.said, s.most, s.tell, observer = e.tell.blank(), talesMost/workers, e.tell, s
+			s.most, s.tell, observer = liveSeen/workers, e.tell, s
 		}
 		s.table = host.New(cfg.DB, cfg.Hosts.Share(workers), observer)
 		e.shards = append(e.shards, s)
@@ -160,9 +147,9 @@ type Stats struct {
 	Frames uint64 // that passed the filter
 	Hosts  int    // addresses known
 	Conns  int    // connections under way
-	Lost   uint64 // observations of an interface that slow observers were not told
+	Lost   uint64 // observations of an interface that slow observers did not get
 
-	// Unwritten are observations that observers were told and could not write,
+	// Unwritten are observations that observers got and could not write,
 	// for a full disk perhaps. What two could not write counts twice.
 	Unwritten uint64
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
@@ -24,7 +25,7 @@ import (
 // when the file is at its end.
 func TestRun(t *testing.T) {
 	first, second := &recorder{}, &recorder{}
-	e := New(silent(t, Config{Observers: []Observer{first, second}}))
+	e := New(silent(t, Config{Observers: []event.Observer{first, second}}))
 	runFile(t, e, labCapture)
 	want := join([]string{
 		"syn 198.18.0.1:41688", "mtu 198.18.0.1:41688", "syn+ack 198.18.0.1:41688", "mtu 198.18.0.1:41688",
@@ -56,7 +57,7 @@ func TestRunEnds(t *testing.T) {
 	})
 	t.Run("with damage", func(t *testing.T) {
 		r := &recorder{}
-		e := New(silent(t, Config{Observers: []Observer{r}}))
+		e := New(silent(t, Config{Observers: []event.Observer{r}}))
 		path := writeFile(t, header, records[0], records[1][:30])
 		var damage *capture.DamageError
 		if err := e.Run(context.Background(), openFile(t, path)); !errors.As(err, &damage) || damage.Frames != 1 {
@@ -100,7 +101,7 @@ func TestRunEnds(t *testing.T) {
 func TestFlushError(t *testing.T) {
 	var log bytes.Buffer
 	r := &recorder{flushErr: errors.New("disk full")}
-	e := New(Config{Observers: []Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	e := New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	runFile(t, e, labCapture)
 	if got := log.String(); !strings.Contains(got, `level=ERROR msg="observations could not be written" reason="disk full" lost=8`) {
 		t.Errorf("log = %q", got)
@@ -168,7 +169,7 @@ func TestMixedLinks(t *testing.T) {
 }
 
 func TestFrameAllocatesNothing(t *testing.T) {
-	e := New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []Observer{quiet{}}}))
+	e := New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}}))
 	e.tell.start()
 	defer e.tell.stop()
 	in := newInput(e, nil)
@@ -195,8 +196,8 @@ func TestFrameAllocatesNothing(t *testing.T) {
 // quiet takes observations and says nothing.
 type quiet struct{}
 
-func (quiet) Observe(*host.Observation) {}
-func (quiet) Flush() (int, error)       { return 0, nil }
+func (quiet) Observe(*event.Observation) {}
+func (quiet) Flush() (int, error)        { return 0, nil }
 
 // TestConcurrent has two captures, look-ups and changes of the database run
 // at one time; the race detector judges.
@@ -210,7 +211,7 @@ func TestConcurrent(t *testing.T) {
 	}
 	path := writeFile(t, many...)
 	r := &recorder{}
-	e := New(silent(t, Config{Observers: []Observer{r}, Hosts: host.Config{Recent: 10}}))
+	e := New(silent(t, Config{Observers: []event.Observer{r}, Hosts: host.Config{Recent: 10}}))
 	empty := parseDB(t, "")
 	var captures, askers sync.WaitGroup
 	for range 2 {
@@ -276,7 +277,7 @@ func TestSetDB(t *testing.T) {
 func TestSetDBWhileReading(t *testing.T) {
 	const before, behind = 3 * batchSize, 2 * batchSize
 	r := &systems{}
-	e := New(silent(t, Config{DB: labDB(t), Observers: []Observer{r}}))
+	e := New(silent(t, Config{DB: labDB(t), Observers: []event.Observer{r}}))
 	src := &changing{frame: labFrame(t), left: before + behind, at: behind, change: func() {
 		e.SetDB(parseDB(t, "classes = unix\n[tcp:request]\nlabel = s:unix:Other:\nsig = *:64:0:*:*,*:mss,sok,ts,nop,ws:df,id+:0\n"))
 	}}
@@ -316,13 +317,13 @@ func (c *changing) Close() error { return nil }
 // systems keeps what SYNs were taken for.
 type systems struct{ names []string }
 
-func (s *systems) Observe(o *host.Observation) {
-	if o.Module != host.SYN {
+func (s *systems) Observe(o *event.Observation) {
+	if o.Module != event.SYN {
 		return
 	}
 	name := "nothing"
-	if o.Match.Sig != nil {
-		name = o.Match.Sig.Label.Name
+	if o.System.Matched {
+		name = o.System.Name
 	}
 	s.names = append(s.names, name)
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -150,7 +150,7 @@ type recorder struct {
 	unwritten int // since the last flush
 }
 
-func (r *recorder) Observe(o *host.Observation) {
+func (r *recorder) Observe(o *event.Observation) {
 	r.unwritten++
 	r.said = append(r.said, o.Module.String()+" "+o.Client.String())
 }

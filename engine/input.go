@@ -179,11 +179,6 @@ func (in *input) flush() {
 			in.send(i)
 		}
 	}
-	if in.pipes == nil {
-		for _, s := range in.engine.shards {
-			in.engine.handOver(s)
-		}
-	}
 }
 
 // use finds or makes the decoder and filter of a link type.

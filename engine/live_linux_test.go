@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
@@ -24,8 +24,8 @@ type ports struct {
 	seen []uint16
 }
 
-func (p *ports) Observe(o *host.Observation) {
-	if o.Segment == nil {
+func (p *ports) Observe(o *event.Observation) {
+	if !o.Module.Fingerprint() {
 		return
 	}
 	p.mu.Lock()
@@ -83,7 +83,7 @@ func TestLiveTags(t *testing.T) {
 	for _, rule := range []Rule{{Expr: "dst port 25"}, {Expr: "dst port 25", P0f: true}, {Expr: "vlan 42 and dst port 25"}} {
 		t.Run(fmt.Sprintf("%+v", rule), func(t *testing.T) {
 			seen := new(ports)
-			e := New(silent(t, Config{Rule: rule, Observers: []Observer{seen}}))
+			e := New(silent(t, Config{Rule: rule, Observers: []event.Observer{seen}}))
 			stop := runRing(t, pair.Server, rule, e)
 			defer stop()
 			send(t, pair.Client, func(send func([]byte)) {

@@ -128,7 +128,7 @@ func hostNote(h *host.Host) note.Note {
 		FirstSeen: seconds(h.FirstSeen), LastSeen: seconds(h.LastSeen),
 		LastNAT: seconds(h.LastNAT), LastChange: seconds(h.LastChange),
 		TotalConn: h.TotalConn,
-		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays, Clock: answer.Clock(h.Clock),
+		UptimeMin: h.UptimeMin, UpModDays: h.UpModDays, Clock: h.Clock,
 		Distance: note.Hops(h.Distance),
 	}
 	if h.OS != nil {
@@ -140,18 +140,8 @@ func hostNote(h *host.Host) note.Note {
 	if h.Language.Named() {
 		n.Language = h.Language.String()
 	}
-	n.BadSW = honesty(h.BadSW)
+	n.BadSW = h.BadSW
 	return n
-}
-
-func honesty(b host.BadSW) note.Honesty {
-	switch b {
-	case host.OSMismatch:
-		return note.OSMismatch
-	case host.Dishonest:
-		return note.Dishonest
-	}
-	return note.Honest
 }
 
 func seconds(s uint32) time.Time {

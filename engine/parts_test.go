@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -88,7 +89,7 @@ func TestParts(t *testing.T) {
 	path, _ := manyClients(t, clients)
 	run := func(t *testing.T, path string, rule Rule, workers int, hide bool) (*Engine, []string) {
 		r := &recorder{}
-		e := New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []Observer{r}}))
+		e := New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []event.Observer{r}}))
 		var src capture.Source = openFile(t, path)
 		if hide {
 			src = plain{src}
@@ -177,7 +178,7 @@ func TestPartsEnd(t *testing.T) {
 		if !closes {
 			end, want = cancel, nil
 		}
-		e := New(silent(t, Config{Workers: 3, Observers: []Observer{&ender{end: end}}}))
+		e := New(silent(t, Config{Workers: 3, Observers: []event.Observer{&ender{end: end}}}))
 		if err := e.Run(ctx, f); !errors.Is(err, want) {
 			t.Errorf("closed %t: Run = %v, want %v", closes, err, want)
 		}
@@ -220,5 +221,5 @@ type ender struct {
 	once sync.Once
 }
 
-func (e *ender) Observe(*host.Observation) { e.once.Do(e.end) }
-func (e *ender) Flush() (int, error)       { return 0, nil }
+func (e *ender) Observe(*event.Observation) { e.once.Do(e.end) }
+func (e *ender) Flush() (int, error)        { return 0, nil }

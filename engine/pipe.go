@@ -37,9 +37,6 @@ func (p *pipe) run(e *Engine, s *shard) {
 				p.spare <- b
 			}
 			used = used[:0]
-			if empty {
-				e.handOver(s)
-			}
 		}
 	}
 }

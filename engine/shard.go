@@ -3,7 +3,9 @@ package engine
 import (
 	"sync"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // shard is a part of the memory of hosts: all that concerns its clients. One
@@ -12,57 +14,51 @@ import (
 type shard struct {
 	mu    sync.Mutex
 	table *host.Table
-	said  *tales // observations not handed over yet; nil without observers
-	most  int    // of them
+	seen  []seen    // observations that were not fetched yet
+	room  sync.Cond // they were
+	most  int       // of them; 0 without observers
 	tell  *teller
 
 	_ [64]byte // no two locks in one cache line
 }
 
 // Observe makes a shard the observer of its own table. It runs under its lock.
-func (s *shard) Observe(o *host.Observation) {
-	switch {
-	case !s.tell.wants(o):
-	case len(s.said.list) < s.most:
-		s.said.add(o, s.table.Frames())
-	default:
-		s.tell.lost.Add(1)
+func (s *shard) Observe(o *event.Observation) {
+	if s.tell.wants != nil && !s.tell.wants(o) {
+		return
 	}
+	n := len(s.seen)
+	switch {
+	case n == s.most:
+		s.tell.lost.Add(1)
+		return
+	case n == cap(s.seen):
+		s.seen = append(s.seen, seen{})
+	default:
+		s.seen = s.seen[:n+1]
+	}
+	to := &s.seen[n]
+	if to.Observation = *o; o.Module.Fingerprint() {
+		to.raw = signature.AppendRaw(to.raw[:0], &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS))
+	} else {
+		to.raw = append(to.raw[:0], o.RawSig...)
+	}
+	to.RawSig = to.raw
 }
 
-// update feeds a batch of frames, and hands over what the table has said once
-// it is much. With patience it waits where the observers are slow, as for a
-// file; without, as for an interface, the shard keeps it, up to a bound.
-func (e *Engine) update(s *shard, batch []host.Input, patient bool) {
-	var some *tales
+// update feeds a batch of frames. Of a file it waits where the observers are
+// slow; of an interface observations are kept up to a bound, and then lost.
+func (e *Engine) update(s *shard, batch []host.Input, file bool) {
 	s.mu.Lock()
 	s.table.UpdateAll(batch)
-	switch {
-	case s.said == nil:
-	case patient && len(s.said.list) >= fileSize:
-		some, s.said = s.said, e.tell.blank()
-		some.file = true
-		e.tell.waiting.Add(int64(len(some.list)))
-	case !patient && len(s.said.list) >= liveSize:
-		e.tell.take(s)
+	if n := len(s.seen); n >= manySeen || n > 0 && e.tell.idle.Swap(false) {
+		e.tell.fetchNow()
+	}
+	for file && len(s.seen) >= fileSeen {
+		s.room.Wait()
 	}
 	s.mu.Unlock()
-	if some != nil {
-		put(e.tell.queue, some)
-	}
 	if e.waiting.any() {
 		e.waiting.wakeAll(batch)
 	}
-}
-
-// handOver hands over what the table has said so far, if nobody would fetch it.
-func (e *Engine) handOver(s *shard) {
-	if e.tell == nil || !e.tell.asleep.Load() {
-		return
-	}
-	s.mu.Lock()
-	if len(s.said.list) > 0 && e.tell.asleep.CompareAndSwap(true, false) {
-		e.tell.take(s)
-	}
-	s.mu.Unlock()
 }

@@ -6,41 +6,34 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 )
 
 const (
-	fileSize   = 384                   // observations of a file handed over together, or some more
-	liveSize   = 4 * fileSize          // of an interface
-	talesQueue = 16                    // so many lists may wait
-	talesMost  = 1 << 15               // observations that may wait there, and as many in the shards: 12 MiB
-	settle     = 5 * time.Millisecond  // without anything to tell, and what was told is written
-	flushEvery = 50 * time.Millisecond // else
+	manySeen   = 512                   // observations of a shard that are fetched at once
+	fileSeen   = 2 * manySeen          // that a shard holds before the reading of a file waits
+	liveSeen   = 1 << 15               // that all shards hold of interfaces, 16 MiB; more are lost
+	settle     = 5 * time.Millisecond  // without observations, and the observers flush
+	flushEvery = 50 * time.Millisecond // with some
 	complain   = 10 * time.Second      // between two warnings
 )
 
 // teller calls the observers, on a goroutine of its own, so that neither the
-// formatting of a log nor a slow disk holds up the capture. Shards hand over
-// what they say in lists, and wake it when it sleeps; small lists it fetches
-// itself.
+// formatting of a log nor a slow disk holds up the capture. It fetches what the
+// shards have seen.
 type teller struct {
-	observers []Observer
-	choosers  []Chooser // the same, where each of them is one
+	observers []event.Observer
+	wants     func(*event.Observation) bool // nil: all
 	log       *slog.Logger
 	shards    []*shard
-	queue     chan *tales
-	spare     chan *tales
-	asleep    atomic.Bool   // until it is handed something
-	waiting   atomic.Int64  // observations handed over and not told
-	lost      atomic.Uint64 // observations nobody was told of
+	idle      atomic.Bool   // waits for wake, however long
+	wake      chan struct{} // one signal: fetch now
+	lost      atomic.Uint64 // observations that no observer was called with
 	unwritten atomic.Uint64 // observations that could not be written
-	lent      lent
 
 	// Of the goroutine.
-	more    bool      // of a file will come soon
-	since   time.Time // something is told and not flushed, or zero
-	fetched []*tales
-	warned  struct {
+	spare  []seen
+	warned struct {
 		slow, failed time.Time // when
 		lost         uint64    // of which
 		unwritten    uint64
@@ -50,64 +43,24 @@ type teller struct {
 	mu      sync.Mutex
 	sources int           // that run
 	quit    chan struct{} // closed when the last of them has ended
-	done    chan struct{} // closed when all is told
+	done    chan struct{} // closed when the observers were called with all
 }
 
-func newTeller(observers []Observer, log *slog.Logger) *teller {
-	if len(observers) == 0 {
+// seen is an observation that no observer has been called with, and the room
+// for its raw signature.
+type seen struct {
+	event.Observation
+	raw []byte
+}
+
+func newTeller(cfg *Config) *teller {
+	if len(cfg.Observers) == 0 {
 		return nil
 	}
-	t := &teller{
-		observers: observers, log: log,
-		queue: make(chan *tales, talesQueue), spare: make(chan *tales, talesQueue+1),
-	}
-	for _, o := range observers {
-		c, ok := o.(Chooser)
-		if !ok {
-			t.choosers = nil
-			break
-		}
-		t.choosers = append(t.choosers, c)
-	}
-	return t
+	return &teller{observers: cfg.Observers, wants: cfg.Wants, log: cfg.Logger, wake: make(chan struct{}, 1)}
 }
 
-// wants reports whether anyone wants to be told.
-func (t *teller) wants(o *host.Observation) bool {
-	for _, c := range t.choosers {
-		if c.Wants(o) {
-			return true
-		}
-	}
-	return t.choosers == nil
-}
-
-// blank returns an empty list.
-func (t *teller) blank() *tales {
-	select {
-	case b := <-t.spare:
-		return b
-	default:
-		return &tales{list: make([]tale, 0, fileSize+2*batchSize)}
-	}
-}
-
-// maxKept bounds the lists that are kept for others.
-const maxKept = 2 * liveSize
-
-// recycle keeps lists of the usual size.
-func (t *teller) recycle(some *tales) {
-	if cap(some.list) > maxKept {
-		return
-	}
-	some.clear()
-	select {
-	case t.spare <- some:
-	default:
-	}
-}
-
-// start begins to tell; each call needs one of stop.
+// start begins to call the observers; each call needs one of stop.
 func (t *teller) start() {
 	if t == nil {
 		return
@@ -120,7 +73,8 @@ func (t *teller) start() {
 	}
 }
 
-// stop returns when all that was queued is told, if no source is left.
+// stop returns when the observers were called with all that was seen, if no
+// source is left.
 func (t *teller) stop() {
 	if t == nil {
 		return
@@ -133,120 +87,75 @@ func (t *teller) stop() {
 	}
 }
 
-// run tells what is handed over. It flushes when nothing has come for a
-// moment: a flood would else be written in little pieces.
+// fetchNow wakes the goroutine.
+func (t *teller) fetchNow() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run fetches what was seen every moment, and flushes when nothing has come for
+// one: a flood would else be written in little pieces.
 func (t *teller) run(quit, done chan struct{}) {
 	defer close(done)
 	moment := time.NewTimer(settle)
 	defer moment.Stop()
-	for {
-		if some := t.next(); some != nil {
-			t.tell(some)
-		} else {
-			if t.since.IsZero() && t.sleep(quit) {
-				t.warn(true)
-				return
-			}
+	var since time.Time // something was observed and not flushed, or zero
+	for ended := false; ; {
+		found := t.fetch()
+		if found && since.IsZero() {
+			since = time.Now()
+		}
+		if !since.IsZero() && (!found || time.Since(since) >= flushEvery) {
+			t.flush()
+			since = time.Time{}
+		}
+		t.warn(ended && !found)
+		switch {
+		case ended && !found:
+			return
+		case ended:
+		case found || !since.IsZero():
+			t.idle.Store(false)
 			moment.Reset(settle)
 			select {
-			case some := <-t.queue:
-				t.tell(some)
+			case <-t.wake:
 			case <-moment.C:
-				t.settled()
 			case <-quit:
-				t.settled()
+				ended = true
+			}
+		case !t.idle.Swap(true): // fetch what a shard did not signal before
+		default:
+			select {
+			case <-t.wake:
+			case <-quit:
+				ended = true
 			}
 		}
-		if !t.since.IsZero() && time.Since(t.since) >= flushEvery {
-			t.flush()
-		}
-		t.warn(false)
 	}
 }
 
-// next returns what is queued, if anything, or soon will be.
-func (t *teller) next() *tales {
-	if t.more {
-		return soon(t.queue)
-	}
-	select {
-	case some := <-t.queue:
-		return some
-	default:
-		return nil
-	}
-}
-
-// settled is for when nothing more is handed over.
-func (t *teller) settled() {
-	if !t.fetch() {
-		t.flush()
-	}
-}
-
-// sleep waits until there is something to tell, and tells it. It reports
-// whether there will be nothing more.
-func (t *teller) sleep(quit chan struct{}) (ended bool) {
-	t.asleep.Store(true)
-	defer t.asleep.Store(false)
-	if t.fetch() { // said before anybody saw that this sleeps
-		return false
-	}
-	select {
-	case some := <-t.queue:
-		t.tell(some)
-		return false
-	case <-quit:
-	}
-	return !t.fetch()
-}
-
-// take queues what a shard has said, if there is room. The shard is locked, so
-// that what it says next comes later.
-func (t *teller) take(s *shard) {
-	n := int64(len(s.said.list))
-	if t.waiting.Add(n) > talesMost {
-		t.waiting.Add(-n)
-		return
-	}
-	select {
-	case t.queue <- s.said:
-		s.said = t.blank()
-	default:
-		t.waiting.Add(-n)
-	}
-}
-
-// fetch tells what the shards have not handed over, and before it what they
-// have. It reports whether there was anything.
+// fetch calls the observers with all that the shards have seen, and reports
+// whether there was anything.
 func (t *teller) fetch() (found bool) {
 	for _, s := range t.shards {
-		all, next := t.fetched[:0], t.blank()
 		s.mu.Lock()
-		for len(t.queue) > 0 {
-			all = append(all, <-t.queue)
-		}
-		t.waiting.Add(int64(len(s.said.list)))
-		all, s.said = append(all, s.said), next
+		list := s.seen
+		s.seen = t.spare[:0]
+		s.room.Broadcast()
 		s.mu.Unlock()
-		for _, some := range all {
-			found = found || len(some.list) > 0
-			t.tell(some)
+		found = found || len(list) > 0
+		for i := range list {
+			for _, o := range t.observers {
+				o.Observe(&list[i].Observation)
+			}
 		}
-		t.fetched = all
+		if t.spare = list; cap(list) > 4*manySeen { // of a flood
+			t.spare = nil
+		}
 	}
 	return found
-}
-
-// tell has the observers told, and keeps the list for others.
-func (t *teller) tell(some *tales) {
-	some.each(&t.lent, t.observers)
-	t.waiting.Add(-int64(len(some.list)))
-	t.more = some.file
-	if len(some.list) > 0 && t.since.IsZero() {
-		t.since = time.Now()
-	}
-	t.recycle(some)
 }
 
 // flush has the observers write.
@@ -258,11 +167,10 @@ func (t *teller) flush() {
 			t.warned.reason = err
 		}
 	}
-	t.since = time.Time{}
 }
 
-// warn says what was lost. A full disk fails at every flush, and is worth a line
-// every complain, and one at the end.
+// warn reports what was lost. A full disk fails at every flush, and is worth a
+// line every complain, and one at the end.
 func (t *teller) warn(end bool) {
 	w := &t.warned
 	if lost := t.lost.Load(); lost != w.lost && (end || time.Since(w.slow) >= complain) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -13,34 +14,23 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/packet"
 )
 
-// choosy wants the observations of one module.
-type choosy struct {
-	recorder
-	module host.Module
-}
-
-func (c *choosy) Wants(o *host.Observation) bool { return o.Module == c.module }
-
-// TestChoosers: what no observer wants is told to nobody, unless one of them
-// does not choose.
-func TestChoosers(t *testing.T) {
-	syns, answers, all := &choosy{module: host.SYN}, &choosy{module: host.SYNACK}, &recorder{}
-	runFile(t, New(silent(t, Config{Observers: []Observer{syns, answers}})), labCapture)
+// TestWants: observations that Config.Wants refuses reach no observer.
+func TestWants(t *testing.T) {
+	r := &recorder{}
+	runFile(t, New(silent(t, Config{
+		Observers: []event.Observer{r},
+		Wants:     func(o *event.Observation) bool { return o.Module == event.SYN || o.Module == event.SYNACK },
+	})), labCapture)
 	want := "syn 198.18.0.1:41688\nsyn+ack 198.18.0.1:41688\nsyn [2001:db8::1]:51546\nsyn+ack [2001:db8::1]:51546\nflush"
-	for _, c := range []*choosy{syns, answers} {
-		if got := join(c.said); got != want {
-			t.Errorf("two that choose were told\n%s\nwant\n%s", got, want)
-		}
-	}
-	runFile(t, New(silent(t, Config{Observers: []Observer{all, &choosy{module: host.SYN}}})), labCapture)
-	if len(all.said) != 9 {
-		t.Errorf("one that does not choose was told\n%s\nwant all", join(all.said))
+	if got := join(r.said); got != want {
+		t.Errorf("the observer got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -50,7 +40,7 @@ func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // its clock stands still
 		var log bytes.Buffer
 		r := &recorder{flushErr: errors.New("disk full")}
-		e := New(Config{Observers: []Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		e := New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		fail := func(end bool) {
 			r.unwritten = 3
 			e.tell.flush()
@@ -87,7 +77,7 @@ func TestDevFull(t *testing.T) {
 	}
 	defer full.Close()
 	var said bytes.Buffer
-	e := New(Config{DB: labDB(t), Observers: []Observer{report.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	e := New(Config{DB: labDB(t), Observers: []event.Observer{report.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))})
 	runFile(t, e, labCapture)
 	if st := e.Stats(); st.Frames != 4 || st.Unwritten != 8 {
 		t.Errorf("%+v, want 4 frames and 8 lines unwritten", st)
@@ -103,7 +93,7 @@ type slow struct {
 	gate chan struct{}
 }
 
-func (s *slow) Observe(o *host.Observation) {
+func (s *slow) Observe(o *event.Observation) {
 	<-s.gate
 	s.recorder.Observe(o)
 }
@@ -112,14 +102,13 @@ func (s *slow) Observe(o *host.Observation) {
 // a bound; the rest is lost and counted, and what is told is in order.
 func TestSlowLog(t *testing.T) {
 	s := &slow{gate: make(chan struct{})}
-	e := New(silent(t, Config{Observers: []Observer{s}, Hosts: host.Config{MaxHosts: 1000}}))
+	e := New(silent(t, Config{Observers: []event.Observer{s}, Hosts: host.Config{MaxHosts: 1000}}))
 	e.tell.start()
-	const frames = 2 * talesMost
+	const frames = 2 * liveSeen
 	batch := make([]host.Input, 1)
 	for i := range frames {
 		batch[0] = synInput(i)
 		e.update(e.shards[0], batch, false)
-		e.handOver(e.shards[0])
 	}
 	lost := e.Stats().Lost
 	close(s.gate)
@@ -138,12 +127,12 @@ func TestSlowLog(t *testing.T) {
 			t.Fatalf("%s was not sent", line)
 		}
 	}
-	const most = 2*talesMost + 2 // a SYN is two
-	if told+int(lost) != 2*frames || told < talesMost || told > most {
-		t.Errorf("of %d observations %d were told and %d lost; want %d to %d told, and the rest counted", 2*frames, told, lost, talesMost, most)
+	const most = 2*liveSeen + 2 // a SYN is two
+	if told+int(lost) != 2*frames || told < liveSeen || told > most {
+		t.Errorf("of %d observations %d were told and %d lost; want %d to %d told, and the rest counted", 2*frames, told, lost, liveSeen, most)
 	}
-	if n := cap((<-e.tell.spare).list); n > maxKept {
-		t.Errorf("a list of %d is kept, want none above %d", n, maxKept)
+	if n := cap(e.tell.spare); n > 4*manySeen {
+		t.Errorf("a list of %d is kept, want none above %d", n, 4*manySeen)
 	}
 }
 
@@ -151,13 +140,12 @@ func TestSlowLog(t *testing.T) {
 func TestWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
-		e := New(silent(t, Config{Observers: []Observer{r}, Workers: 2}))
+		e := New(silent(t, Config{Observers: []event.Observer{r}, Workers: 2}))
 		e.tell.start()
 		batch := make([]host.Input, 1)
 		for i := range 100 {
 			batch[0] = synInput(i)
 			e.update(e.shards[i%2], batch, false)
-			e.handOver(e.shards[i%2])
 			if i%10 == 0 {
 				time.Sleep(settle / 2 * time.Duration(i%3)) // it dozes, and sleeps
 			}
@@ -175,6 +163,29 @@ func TestWoken(t *testing.T) {
 		}
 		e.tell.stop()
 	})
+}
+
+// TestObservationsAllocateNothing: no allocation for an observation, from the
+// table to the observers.
+func TestObservationsAllocateNothing(t *testing.T) {
+	e := New(silent(t, Config{Observers: []event.Observer{report.NewLog(io.Discard)}, Hosts: host.Config{MaxHosts: 1000}}))
+	batch := make([]host.Input, batchSize)
+	n := 0
+	step := func() {
+		for i := range batch {
+			batch[i] = synInput(n % 100_000)
+			batch[i].Segment.Seq = uint32(n)
+			n++
+		}
+		e.update(e.shards[0], batch, false)
+		e.tell.fetch()
+	}
+	for range 100 {
+		step() // until lists and tables have their size
+	}
+	if got := testing.AllocsPerRun(500, step); got != 0 {
+		t.Errorf("%d SYNs make %v allocations, want 0", batchSize, got)
+	}
 }
 
 // synInput is the SYN of the n-th client.

@@ -59,7 +59,7 @@ func (db *DB) Explain(dir Direction, s *packet.Segment, peerMSS uint16, n int) [
 // where it matches exactly, only in those called Fuzzy where it matches so.
 func (t *TCP) Explain(s *packet.Segment, peerMSS uint16) Near {
 	n := Near{Sig: t}
-	sn := seen{Segment: s, mult: windowMultiple(s, peerMSS), peerMSS: int(peerMSS)}
+	sn := seen{Segment: s, mult: MultipleOf(s, peerMSS), peerMSS: int(peerMSS)}
 	fields := t.written()
 	number := func(n int) string { return strconv.Itoa(n) }
 	t.explainTTL(&n, s)

@@ -64,7 +64,7 @@ func TestExplainAgrees(t *testing.T) {
 				sig := &db.tcp[dir].sigs[i]
 				want := differs
 				if f := formOf(sig, &s); f != nil {
-					want, _ = sig.compare(&seen{&s, windowMultiple(&s, 0), 0}, entry{erased: f.erased, ts: f.ts})
+					want, _ = sig.compare(&seen{&s, MultipleOf(&s, 0), 0}, entry{erased: f.erased, ts: f.ts})
 				}
 				got, near := exact, sig.Explain(&s, 0)
 				for _, d := range near.Differences {
@@ -78,7 +78,7 @@ func TestExplainAgrees(t *testing.T) {
 					}
 				}
 				if count[want]++; got != want || (near.weight == 0) != (want == exact) {
-					t.Fatalf("Explain(%s) of %s = %+v, want verdict %d", AppendRaw(nil, &s, windowMultiple(&s, 0)), sig.Text, near.Differences, want)
+					t.Fatalf("Explain(%s) of %s = %+v, want verdict %d", AppendRaw(nil, &s, MultipleOf(&s, 0)), sig.Text, near.Differences, want)
 				}
 			}
 		}
@@ -162,7 +162,7 @@ func TestDrafts(t *testing.T) {
 	drafts := make(map[string]bool)
 	byTTL := make(map[int][]string)
 	for i := range all {
-		text := string(AppendDraft(nil, &all[i], windowMultiple(&all[i], 0)))
+		text := string(AppendDraft(nil, &all[i], MultipleOf(&all[i], 0)))
 		if drafts[text] {
 			continue
 		}

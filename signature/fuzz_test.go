@@ -153,7 +153,7 @@ func FuzzMatch(f *testing.F) {
 
 // walk is p0f v3 §3.3 word for word: all signatures in file order, no index.
 func walk(sigs []TCP, s *packet.Segment, peerMSS uint16) Match {
-	mult := windowMultiple(s, peerMSS)
+	mult := MultipleOf(s, peerMSS)
 	var generic, fuzzyMatch *TCP
 	for i := range sigs {
 		sig := &sigs[i]

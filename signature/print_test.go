@@ -53,7 +53,7 @@ func TestRawIsASignature(t *testing.T) {
 	} {
 		s := linuxSYN()
 		edit(&s)
-		mult := windowMultiple(&s, 0)
+		mult := MultipleOf(&s, 0)
 		raw := string(AppendRaw(nil, &s, mult))
 		db := parse(t, tcpHead+"sig = "+raw+"\n")
 		m := db.Match(Request, &s, 0)

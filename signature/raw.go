@@ -133,7 +133,7 @@ func rawWindow(s *packet.Segment, t *TCP) bool {
 			continue
 		}
 		s.Window = uint16(window)
-		if windowMultiple(s, 0) == (Multiple{t.Kind, t.Window}) {
+		if MultipleOf(s, 0) == (Multiple{t.Kind, t.Window}) {
 			return true
 		}
 	}

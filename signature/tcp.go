@@ -212,7 +212,7 @@ const dropped = -1
 // find is match without the distance, which is all that TTLs between which no
 // signature tells a difference do not share.
 func (t *tcpTable) find(s *packet.Segment, peerMSS uint16) Match {
-	m := Match{Multiple: windowMultiple(s, peerMSS)}
+	m := Match{Multiple: MultipleOf(s, peerMSS)}
 	var found, generic, nearly candidate
 	if g := t.byLayout[s.Layout]; g != nil {
 		seg := seen{Segment: s, mult: m.Multiple, peerMSS: int(peerMSS)}

@@ -9,9 +9,10 @@ type Multiple struct {
 	N    int        // 1..32767
 }
 
-// windowMultiple finds the unit a window is a multiple of, trying p0f's
-// divisors in p0f's order (p0f v3 §3.2).
-func windowMultiple(s *packet.Segment, peerMSS uint16) Multiple {
+// MultipleOf finds the unit that the window of a segment is a multiple of, in
+// p0f's order of units (p0f v3 §3.2). peerMSS is the MSS of the SYN that a SYN+ACK
+// answers, 0 for a SYN. It is the Multiple of the segment's Match.
+func MultipleOf(s *packet.Segment, peerMSS uint16) Multiple {
 	return multipleOf(int(s.Window), int(s.MSS), s.TS1 != 0, int(s.HeaderLen), s.Version == 6, int(peerMSS))
 }
 

@@ -62,8 +62,8 @@ func TestWindowMultiple(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := packet.Segment{Window: tt.in.window, MSS: tt.in.mss, TS1: tt.in.ts1, HeaderLen: tt.in.headers, Version: tt.in.version}
-			if got := windowMultiple(&s, tt.in.peer); got != tt.want {
-				t.Errorf("windowMultiple(%+v) = %+v, want %+v", tt.in, got, tt.want)
+			if got := MultipleOf(&s, tt.in.peer); got != tt.want {
+				t.Errorf("MultipleOf(%+v) = %+v, want %+v", tt.in, got, tt.want)
 			}
 		})
 	}

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"strings"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -106,15 +105,8 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 	kinds := make(map[string]*kind)
 	var order []*kind
 	more := 0
-	offered := make(map[netip.AddrPort]uint16) // the MSS of the SYN, for its answer
-	err := c.each(ctx, x.db, paths, std, func(_ io.Writer, o *host.Observation) {
-		raw := string(signature.AppendRaw(nil, o.Segment, o.Match.Multiple))
-		var peer uint16
-		if o.Segment.Type == packet.SYNACK {
-			peer = offered[o.Client]
-		} else if len(offered) < 100*maxKinds {
-			offered[o.Client] = o.Segment.MSS
-		}
+	err := c.each(ctx, x.db, paths, std, func(_ io.Writer, o *event.Observation) {
+		raw := string(o.RawSig)
 		key := fmt.Sprint(raw, o.Segment.Type, o.Segment.AccECN())
 		k := kinds[key]
 		switch {
@@ -122,7 +114,7 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 			more++
 			return
 		case k == nil:
-			k = &kind{raw: raw, segment: *o.Segment, peerMSS: peer, ends: ends(o)}
+			k = &kind{raw: raw, segment: o.Segment, peerMSS: o.PeerMSS, ends: ends(o)}
 			kinds[key] = k
 			order = append(order, k)
 		}

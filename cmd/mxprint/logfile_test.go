@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
@@ -163,7 +163,7 @@ func TestJSONCountsLost(t *testing.T) {
 	defer full.Close()
 	l := report.NewJSON(full)
 	for range 3 {
-		l.Observe(&host.Observation{Module: host.MTU, MTU: 1500})
+		l.Observe(&event.Observation{Module: event.MTU, MTU: 1500})
 	}
 	if lost, err := l.Flush(); lost != 3 || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Flush = %d, %v, want 3, %v", lost, err, syscall.ENOSPC)

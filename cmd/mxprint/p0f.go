@@ -14,6 +14,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/p0f"
@@ -221,8 +222,8 @@ var mailOnly = regexp.MustCompile(`^ *(` + mailPort + `)( or (` + mailPort + `))
 
 const mailPort = `(tcp )?((src|dst) )?port (25|465|587|2525|smtp|submission|submissions)`
 
-func (s *standIn) outputs() ([]engine.Observer, error) {
-	var observers []engine.Observer
+func (s *standIn) outputs() ([]event.Observer, error) {
+	var observers []event.Observer
 	if !s.opt.Daemon && !isNull(s.std.out) {
 		observers = append(observers, report.NewBlocks(s.std.out))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
@@ -45,7 +46,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 		asJSON    = fs.Bool("json", false, "")
 		rule      = fs.String("filter", "", "")
 		compiled  = fs.String("F", "", "")
-		observers []engine.Observer
+		observers []event.Observer
 	)
 	if err := fs.Parse(args); err != nil {
 		return fmt.Errorf("read: %w", err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
@@ -52,9 +53,13 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		return nil, err
 	}
 	in.unknown = report.NewUnknowns()
+	var wants func(*event.Observation) bool
+	if len(observers) == 0 {
+		wants = report.Unmatched
+	}
 	observers = append(observers, in.unknown)
 	in.engine = engine.New(engine.Config{
-		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Logger: log,
+		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
@@ -96,14 +101,14 @@ func (s *settings) openRings(in *sensor, log *slog.Logger) error {
 }
 
 // observers opens the files that observations go to.
-func (s *settings) observers(in *sensor) ([]engine.Observer, error) {
-	var observers []engine.Observer
+func (s *settings) observers(in *sensor) ([]event.Observer, error) {
+	var observers []event.Observer
 	for _, l := range []struct {
 		path string
-		make func(io.Writer) engine.Observer
+		make func(io.Writer) event.Observer
 	}{
-		{s.Log.P0f, func(w io.Writer) engine.Observer { return report.NewLog(w) }},
-		{s.Log.JSON, func(w io.Writer) engine.Observer { return report.NewJSON(w) }},
+		{s.Log.P0f, func(w io.Writer) event.Observer { return report.NewLog(w) }},
+		{s.Log.JSON, func(w io.Writer) event.Observer { return report.NewJSON(w) }},
 	} {
 		if l.path == "" {
 			continue

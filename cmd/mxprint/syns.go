@@ -10,16 +10,16 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
 
 // observer is a function that is told the SYNs and SYN+ACKs.
-type observer func(*host.Observation)
+type observer func(*event.Observation)
 
-func (f observer) Observe(o *host.Observation) {
-	if o.Segment != nil {
+func (f observer) Observe(o *event.Observation) {
+	if o.Module.Fingerprint() {
 		f(o)
 	}
 }
@@ -40,7 +40,7 @@ func captureFlags(fs *flag.FlagSet) captures {
 
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
 // are none.
-func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *host.Observation)) error {
+func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
 	rule, err := makeRule(*c.rule, "")
 	if err != nil {
 		return err
@@ -50,8 +50,8 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	out := &output{w: std.out, stop: stop}
 	n := 0
 	for _, path := range paths {
-		counting := observer(func(o *host.Observation) { n++; tell(out, o) })
-		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []engine.Observer{counting}, Logger: newLogger(std.err)})
+		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
+		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []event.Observer{counting}, Logger: newLogger(std.err)})
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}
@@ -79,9 +79,10 @@ func testSignatures(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	var quality [signature.Exact + 1]int
-	err = c.each(ctx, db, fs.Args(), std, func(out io.Writer, o *host.Observation) {
-		quality[o.Match.Quality()]++
-		fmt.Fprintf(out, "%-7s %s  %s\n", kindOf(o), ends(o), verdict(o))
+	err = c.each(ctx, db, fs.Args(), std, func(out io.Writer, o *event.Observation) {
+		m := match(db, o)
+		quality[m.Quality()]++
+		fmt.Fprintf(out, "%-7s %s  %s\n", kindOf(o), ends(o), verdict(o, &m))
 	})
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func testSignatures(ctx context.Context, args []string, std *stdio) error {
 	return nil
 }
 
-func kindOf(o *host.Observation) string {
+func kindOf(o *event.Observation) string {
 	if o.Segment.Type == packet.SYNACK {
 		return "SYN+ACK"
 	}
@@ -103,17 +104,25 @@ func kindOf(o *host.Observation) string {
 }
 
 // ends are sender and receiver.
-func ends(o *host.Observation) string {
+func ends(o *event.Observation) string {
 	from, to := o.Segment.Src, o.Segment.Dst
 	unmapped := func(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 	return unmapped(from).String() + " > " + unmapped(to).String()
 }
 
+// match is what matches the packet of an observation, with the line.
+func match(db *signature.DB, o *event.Observation) signature.Match {
+	dir := signature.Request
+	if o.Segment.Type == packet.SYNACK {
+		dir = signature.Response
+	}
+	return db.Match(dir, &o.Segment, o.PeerMSS)
+}
+
 // verdict is what a packet matches, or its raw signature.
-func verdict(o *host.Observation) string {
-	m := &o.Match
+func verdict(o *event.Observation, m *signature.Match) string {
 	if m.Sig == nil {
-		return "nothing: " + string(signature.AppendRaw(nil, o.Segment, m.Multiple))
+		return "nothing: " + string(o.RawSig)
 	}
 	return title(m) + "; " + place(m.Sig)
 }

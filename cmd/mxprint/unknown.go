@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/report"
 )
 
@@ -36,7 +36,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	u := report.NewUnknowns()
-	if err := c.each(ctx, db, fs.Args(), std, func(_ io.Writer, o *host.Observation) { u.Observe(o) }); err != nil {
+	if err := c.each(ctx, db, fs.Args(), std, func(_ io.Writer, o *event.Observation) { u.Observe(o) }); err != nil {
 		return err
 	}
 	_, err = io.Copy(std.out, bytes.NewReader(u.Text()))

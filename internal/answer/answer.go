@@ -1,8 +1,9 @@
-// Package answer puts what a signature says of a sender into the words of a
-// note, for all that answer from a SYN.
+// Package answer says in the words of a note, and of an observation, what a
+// signature says of a sender.
 package answer
 
 import (
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -52,4 +53,26 @@ func Quality(fuzzy, generic bool) note.Quality {
 		q |= note.Generic
 	}
 	return q
+}
+
+// System is the system or program that a match names.
+func System(m *signature.Match) event.System {
+	if m.Sig == nil {
+		return event.System{}
+	}
+	s := Labeled(m.Sig.Label)
+	s.Quality = Quality(m.Fuzzy, s.Quality != 0)
+	s.RandomTTL, s.Rewrite = m.Sig.RandomTTL, Rewrite(m.Flags)
+	return s
+}
+
+// Labeled is the system or program that a label names; nil names none.
+func Labeled(l *signature.Label) event.System {
+	if l == nil {
+		return event.System{}
+	}
+	return event.System{
+		Matched: true, App: l.Userland(), Name: l.Name, Flavor: l.Flavor, Others: l.Others,
+		Quality: Quality(false, l.Generic),
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -20,19 +22,19 @@ func TestUptimeClock(t *testing.T) {
 	for _, tt := range []struct {
 		name, db string
 		second   uint16 // window of a second SYN that is measured, 0: an ACK is
-		want     signature.Clock
+		want     note.Clock
 	}{
-		{"not stated", head + sig, 0, signature.ClockUnstated},
-		{"since boot", head + "uptime = boot\n" + sig, 0, signature.ClockBoot},
-		{"random", head + "uptime = random\n" + sig, 0, signature.ClockRandom},
-		{"nobody's", "", 0, signature.ClockRandom},
-		{"since boot, two SYNs", head + "uptime = boot\n" + sig + next, 5840, signature.ClockBoot},
-		{"of two systems", head + "uptime = boot\n" + sig + next, 5841, signature.ClockRandom},
+		{"not stated", head + sig, 0, note.ClockUnknown},
+		{"since boot", head + "uptime = boot\n" + sig, 0, note.ClockBoot},
+		{"random", head + "uptime = random\n" + sig, 0, note.ClockRandom},
+		{"nobody's", "", 0, note.ClockRandom},
+		{"since boot, two SYNs", head + "uptime = boot\n" + sig + next, 5840, note.ClockBoot},
+		{"of two systems", head + "uptime = boot\n" + sig + next, 5841, note.ClockRandom},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var said []signature.Clock
-			table := New(mustParse(t, tt.db), Config{}, observe(func(o *Observation) {
-				if o.Module == Uptime {
+			var said []note.Clock
+			table := New(mustParse(t, tt.db), Config{}, observe(func(o *event.Observation) {
+				if o.Module == event.Uptime {
 					said = append(said, o.Clock)
 				}
 			}))
@@ -55,9 +57,9 @@ func TestUptimeClock(t *testing.T) {
 }
 
 // observe is a function as an Observer.
-type observe func(*Observation)
+type observe func(*event.Observation)
 
-func (f observe) Observe(o *Observation) { f(o) }
+func (f observe) Observe(o *event.Observation) { f(o) }
 
 // TestFlags: what a box on the way did is kept of an address and of each of
 // its connections.

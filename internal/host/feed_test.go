@@ -1,12 +1,15 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -81,37 +84,36 @@ func mustParse(t testing.TB, text string) *signature.DB {
 	return db
 }
 
+// title is the system's name with its flavor.
+func title(s *event.System) string {
+	if !s.Matched {
+		return "???"
+	}
+	return strings.TrimSpace(s.Name + " " + s.Flavor)
+}
+
 // Observe keeps an observation as a line: module, subject, and what is said.
-func (f *feed) Observe(o *Observation) {
+func (f *feed) Observe(o *event.Observation) {
 	subject := "cli"
-	if o.Role == Server {
+	if o.Role == event.Server {
 		subject = "srv"
 	}
 	what := ""
 	switch o.Module {
-	case MTU:
+	case event.MTU:
 		what = fmt.Sprintf("%d %s", o.MTU, o.Link)
-	case Uptime:
+	case event.Uptime:
 		what = fmt.Sprintf("%d min of %d days, %.2f Hz", o.UptimeMin, o.ModDays, o.Frequency)
-	case HostChange, IPSharing:
-		for i, name := range ReasonNames {
-			if o.Reasons&(1<<i) != 0 {
-				what += name + " "
-			}
+	case event.HostChange, event.IPSharing:
+		for name := range o.Reasons.All {
+			what += name + " "
 		}
 		what += strings.Trim(strings.ReplaceAll(fmt.Sprint(o.Hits), " ", ","), "[]")
-	case HTTPRequest, HTTPResponse:
-		what = "???"
-		if o.HTTP.Label != nil {
-			what = o.HTTP.Label.Title()
-		}
-		what += fmt.Sprintf(" %s %s", o.HTTP.Language, o.HTTP.RawSig)
+	case event.HTTPRequest, event.HTTPResponse:
+		what = fmt.Sprintf("%s %s %s", title(&o.System), cmp.Or(o.HTTP.Language, "none"), o.RawSig)
 	default:
-		what = "???"
-		if o.Match.Sig != nil {
-			what = o.Match.Sig.Label.Title()
-		}
-		if o.Match.Fuzzy {
+		what = title(&o.System)
+		if o.System.Quality&note.Fuzzy != 0 {
 			what += "~"
 		}
 	}

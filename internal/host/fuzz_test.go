@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -55,14 +56,14 @@ type times struct {
 	table *Table
 }
 
-func (x *times) Observe(o *Observation) {
-	if o.At != x.table.at || !o.Client.IsValid() || !o.Server.IsValid() || int(o.Module) >= len(moduleNames) {
+func (x *times) Observe(o *event.Observation) {
+	if o.At != x.table.at || !o.Client.IsValid() || !o.Server.IsValid() || int(o.Module) >= event.Modules {
 		x.t.Fatalf("observation %+v at %d", o, x.table.at)
 	}
-	if fingerprint := o.Module <= ProbeResponse; fingerprint != (o.Segment != nil) {
+	if fingerprint := o.Module.Fingerprint(); fingerprint != (o.Segment.Version != 0) {
 		x.t.Fatalf("%s with segment %v", o.Module, o.Segment)
 	}
-	if change := o.Module == HostChange || o.Module == IPSharing; change != (o.Hits != [4]int{}) || change && o.Reasons == 0 {
+	if change := o.Module == event.HostChange || o.Module == event.IPSharing; change != (o.Hits != [4]int{}) || change && o.Reasons == 0 {
 		x.t.Fatalf("%s with reasons %v, hits %v", o.Module, o.Reasons, o.Hits)
 	}
 }

@@ -3,7 +3,9 @@ package host
 import (
 	"net/netip"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -18,7 +20,7 @@ type Host struct {
 
 	App      *signature.Label // by HTTP, the last one; nil: no signature ever matched
 	Language http1.Language   // the last one with a name
-	BadSW    BadSW            // whether the HTTP software tells the truth
+	BadSW    note.Honesty     // whether the HTTP software tells the truth
 
 	FirstSeen  uint32
 	LastSeen   uint32 // its most recent new connection, in either role
@@ -27,7 +29,7 @@ type Host struct {
 	LastChange uint32
 	UptimeMin  uint32
 	UpModDays  uint32 // 0: uptime unknown
-	Clock      signature.Clock
+	Clock      note.Clock
 	Distance   int // hops, or -1 if unknown
 }
 
@@ -68,7 +70,7 @@ func (t *Table) Len() (hosts, conns int) { return t.hosts.count(), t.flows.count
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
 	t.db, t.matcher = db, signature.NewMatcher(db)
-	t.said = [modules]Observation{} // nothing of the old one stays
+	t.said = [event.Modules]event.Observation{} // nothing of the old one stays
 	for list := range uint32(len(t.hosts.counts)) {
 		for n := t.hosts.age.oldest(list); n != none; n = t.hosts.age.newer(n) {
 			h := t.hosts.at(n)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -46,7 +48,7 @@ type hostRec struct {
 	list      uint8 // unproven or proven
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
-	clock     signature.Clock // of the stack whose uptime upMin is
+	clock     note.Clock      // of the stack whose uptime upMin is
 	_         [11]byte
 
 	client  roleRec
@@ -54,7 +56,7 @@ type hostRec struct {
 	lastChg uint32
 	upMin   uint32
 	upMod   uint16 // days; 0 = uptime unknown
-	reasons Reasons
+	reasons event.Reasons
 	_       [4]byte
 }
 

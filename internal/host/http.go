@@ -1,6 +1,7 @@
 package host
 
 import (
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/http1"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -18,15 +19,15 @@ const (
 // to tell: a protocol whose server speaks first, a client that does not begin
 // with GET or HEAD, a complete response. A connection that is no HTTP leaves
 // here with its first data, and has cost nothing.
-func (t *Table) http(fl uint32, role Role, s *packet.Segment, payload []byte) (over bool) {
+func (t *Table) http(fl uint32, role event.Role, s *packet.Segment, payload []byte) (over bool) {
 	f := t.flows.at(fl)
 	switch {
-	case f.http == httpDead || role == Server && f.http == httpAsks:
+	case f.http == httpDead || role == event.Server && f.http == httpAsks:
 		return true
-	case role == Client && f.http == httpAnswers:
+	case role == event.Client && f.http == httpAnswers:
 		return false
 	}
-	r := http1.Reader{Response: role == Server, Whole: t.cfg.HTTPWhole}
+	r := http1.Reader{Response: role == event.Server, Whole: t.cfg.HTTPWhole}
 	data := payload
 	if f.partial != none {
 		r, data = t.partial.with(f.partial, payload, &t.join)
@@ -45,7 +46,7 @@ func (t *Table) http(fl uint32, role Role, s *packet.Segment, payload []byte) (o
 		t.msg = http1.Message{}
 		t.dropPartial(f)
 		f.http = httpAnswers
-		return role == Server
+		return role == event.Server
 	case http1.Stuck:
 		t.dropPartial(f)
 		f.http = httpDead

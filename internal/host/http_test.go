@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -91,7 +92,7 @@ func TestHTTPExchange(t *testing.T) {
 		t.Errorf("%d flows, want 0", f.conns())
 	}
 	h := f.host(clientAddr)
-	if h.App == nil || h.App.Title() != "Firefox 10" || h.Language.String() != "German" || h.BadSW != Honest {
+	if h.App == nil || h.App.Title() != "Firefox 10" || h.Language.String() != "German" || h.BadSW != note.Honest {
 		t.Errorf("client: %+v", h)
 	}
 	if h = f.host(serverAddr); h.App == nil || h.App.Title() != "Apache 2.x" || h.Language != 0 {
@@ -161,15 +162,15 @@ func TestBadSW(t *testing.T) {
 	f := webFeed(t, Config{})
 	for i, tt := range []struct {
 		request string
-		want    BadSW
+		want    note.Honesty
 	}{
-		{get("firefox", "User-Agent: Firefox/ Windows"), OSMismatch},
-		{get("firefox", "User-Agent: Firefox/"), OSMismatch},
-		{get("firefox", "User-Agent: Firefox/ Linux"), Honest},
-		{get("firefox", "User-Agent: Linux"), Dishonest},
-		{get("firefox", "User-Agent: Firefox/ Windows"), Dishonest},
-		{get("x", "User-Agent: Linux"), Dishonest},
-		{get("firefox", "User-Agent: Firefox/ Linux"), Honest},
+		{get("firefox", "User-Agent: Firefox/ Windows"), note.OSMismatch},
+		{get("firefox", "User-Agent: Firefox/"), note.OSMismatch},
+		{get("firefox", "User-Agent: Firefox/ Linux"), note.Honest},
+		{get("firefox", "User-Agent: Linux"), note.Dishonest},
+		{get("firefox", "User-Agent: Firefox/ Windows"), note.Dishonest},
+		{get("x", "User-Agent: Linux"), note.Dishonest},
+		{get("firefox", "User-Agent: Firefox/ Linux"), note.Honest},
 	} {
 		ask, _ := f.sides(1025 + i)
 		ask(tt.request)

@@ -1,7 +1,10 @@
 package host
 
 import (
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -13,19 +16,9 @@ type httpHost struct {
 	request      uint16 // the label of the last request that named a system, or 0
 	app          uint16 // the label of the last program
 	language     http1.Language
-	badSW        BadSW
+	badSW        note.Honesty
 	answered     bool // there was a response
 }
-
-// BadSW says whether the HTTP software of a host tells the truth, in p0f's
-// numbers.
-type BadSW uint8
-
-const (
-	Honest     BadSW = iota // or nothing known
-	OSMismatch              // the User-Agent names another system than the SYN
-	Dishonest               // the software is not what it says
-)
 
 // relabel gives labels the numbers of another database; scoring starts anew.
 func (h *httpHost) relabel(labels []uint16) {
@@ -35,35 +28,34 @@ func (h *httpHost) relabel(labels []uint16) {
 
 // seenHTTP reports the message in t.msg, scores the host, and enters what it
 // says (p0f v3 §8.4).
-func (t *Table) seenHTTP(f *flowRec, role Role) {
-	who, module := t.end(f.client, Client), HTTPRequest
-	if role == Server {
-		who, module = t.end(f.server, Server), HTTPResponse
+func (t *Table) seenHTTP(f *flowRec, role event.Role) {
+	who, module := t.end(f.client, event.Client), event.HTTPRequest
+	if role == event.Server {
+		who, module = t.end(f.server, event.Server), event.HTTPResponse
 	}
 	m := t.db.MatchHTTP(&t.msg)
-	said := HTTP{
-		Label: m.Label(), Dishonest: m.Dishonest, Anonymous: t.msg.Software == nil,
-		Language: http1.LanguageOf(t.msg.Language),
-	}
+	label, language := m.Label(), http1.LanguageOf(t.msg.Language)
 	if o := t.finding(module, role); o != nil {
 		t.raw = signature.AppendRawHTTP(t.raw[:0], &t.msg, &m)
-		said.RawSig = t.raw
-		o.HTTP = said
+		o.RawSig, o.System = t.raw, answer.Labeled(label)
+		o.HTTP = event.HTTP{Dishonest: m.Dishonest, Anonymous: t.msg.Software == nil}
+		if language != 0 {
+			o.HTTP.Language = language.String()
+		}
 		t.observer.Observe(o)
 	}
 	date := http1.Seconds(t.msg.Date)
 	t.scoreHTTP(who, f.serverPort, &m, date)
 
 	e := &t.extra(who.host).http
-	if said.Language.Named() {
-		e.language = said.Language
+	if language.Named() {
+		e.language = language
 	}
-	label := said.Label
 	id := uint16(0)
 	if label != nil {
 		id = uint16(label.ID)
 	}
-	if role == Server {
+	if role == event.Server {
 		e.answered, e.response, e.port, e.date, e.dateAt = true, id, f.serverPort, date, t.now
 	}
 	switch {
@@ -71,10 +63,10 @@ func (t *Table) seenHTTP(f *flowRec, role Role) {
 	case label.Userland():
 		e.app = id
 		if m.Dishonest {
-			e.badSW = Dishonest
+			e.badSW = note.Dishonest
 		}
 	default:
-		if role == Client {
+		if role == event.Client {
 			e.request = id
 		}
 		h := who.host
@@ -94,7 +86,7 @@ func (t *Table) scoreHTTP(who end, port uint16, m *signature.HTTPMatch, date uin
 	}
 	e, role := &t.extra(who.host).http, who.role
 	before, old := e.request != 0, e.request
-	if role == Server {
+	if role == event.Server {
 		before, old = e.answered && e.port == port, e.response
 	}
 	var last *signature.Label
@@ -104,25 +96,25 @@ func (t *Table) scoreHTTP(who end, port uint16, m *signature.HTTPMatch, date uin
 	var sum scored
 	switch {
 	case label == nil:
-		if role == Server && last != nil {
-			sum.add(4, XKnown)
+		if role == event.Server && last != nil {
+			sum.add(4, event.ReasonXKnown)
 		}
 	case !label.Userland():
 		t.httpSystem(&sum, who.host, before, last, label)
-	case role == Client:
+	case role == event.Client:
 		t.checkClaim(&sum, who.host, m)
 	case last == nil:
 	case !last.SameName(label):
-		sum.add(8, SrvSigLB)
+		sum.add(8, event.ReasonSrvSigLB)
 	case last.ID != label.ID:
-		sum.add(2, SrvSigLB)
+		sum.add(2, event.ReasonSrvSigLB)
 	}
 	if t.msg.Via {
-		sum.add(8, Via)
+		sum.add(8, event.ReasonVia)
 	}
-	if role == Server && before && date != 0 && e.date != 0 {
+	if role == event.Server && before && date != 0 && e.date != 0 {
 		if d := int64(int32(date - e.date)); d < -10 || d > int64(t.now-e.dateAt)+10 {
-			sum.add(4, Date)
+			sum.add(4, event.ReasonDate)
 		}
 	}
 	t.addScore(who, sum.reasons, sum.score)
@@ -132,16 +124,16 @@ func (t *Table) scoreHTTP(who end, port uint16, m *signature.HTTPMatch, date uin
 func (t *Table) httpSystem(sum *scored, h *hostRec, before bool, last, label *signature.Label) {
 	switch {
 	case last != nil && !last.SameName(label):
-		sum.add(8, OSDiff)
+		sum.add(8, event.ReasonOSDiff)
 		sum.major = true
 	case last != nil && !last.SameHTTPLabel(label):
-		sum.add(2, OSDiff)
+		sum.add(2, event.ReasonOSDiff)
 	case last == nil && before:
-		sum.add(4, XKnown)
+		sum.add(4, event.ReasonXKnown)
 	}
 	known := t.db.Label(int(h.label))
 	if !sum.major && (known == nil || !known.SameName(label)) {
-		sum.add(4, OSDiff)
+		sum.add(4, event.ReasonOSDiff)
 	}
 }
 
@@ -157,11 +149,11 @@ func (t *Table) checkClaim(sum *scored, h *hostRec, m *signature.HTTPMatch) {
 	}
 	e := &t.extra(h).http
 	if os := t.db.Label(int(h.label)); os != nil && claim.Names(os) {
-		e.badSW = Honest
+		e.badSW = note.Honest
 		return
 	}
-	sum.add(4, UAVsOS)
-	if e.badSW == Honest {
-		e.badSW = OSMismatch
+	sum.add(4, event.ReasonUAVsOS)
+	if e.badSW == note.Honest {
+		e.badSW = note.OSMismatch
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -121,7 +122,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 // quiet takes observations and says nothing.
 type quiet struct{}
 
-func (quiet) Observe(*Observation) {}
+func (quiet) Observe(*event.Observation) {}
 
 func BenchmarkUpdate(b *testing.B) {
 	for name, addresses := range map[string]int{"1000 hosts": 1000, "500000 hosts": 500_000} {

@@ -3,6 +3,7 @@ package host
 import (
 	"net/netip"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -34,7 +35,7 @@ func (t *Table) Prove(client, server netip.AddrPort) {
 // completes reports whether a client's segment is the first to acknowledge the
 // number that the server chose: spoofed SYNs are never followed by one.
 func (t *Table) completes(f *flowRec, s *packet.Segment) bool {
-	if t.cfg.Unproven == 0 || f.proved || !f.answered || s.Seq != f.next[Client] || s.Ack != f.next[Server] {
+	if t.cfg.Unproven == 0 || f.proved || !f.answered || s.Seq != f.next[event.Client] || s.Ack != f.next[event.Server] {
 		return false
 	}
 	f.proved = true

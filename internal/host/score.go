@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -86,11 +87,11 @@ const driftQuirks = packet.ECN | packet.DF | packet.IDNonZero | packet.IDZero
 // scored is the sum of what speaks for a change, and why.
 type scored struct {
 	score   int
-	reasons Reasons
+	reasons event.Reasons
 	major   bool // another system: smaller signs say nothing more
 }
 
-func (s *scored) add(score int, why Reasons) {
+func (s *scored) add(score int, why event.Reasons) {
 	s.score += score
 	s.reasons |= why
 }
@@ -122,7 +123,7 @@ func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature
 func (t *Table) isSame(flow *flowRec, who end, s *packet.Segment, m *signature.Match) bool {
 	h, r := who.host, &who.rec.last
 	return r.valid && r.sig == uint32(m.Sig.ID) && r.fuzzy == m.Fuzzy && h.label == uint16(m.Sig.Label.ID) &&
-		r.ttl == s.TTL && r.mss == s.MSS && (who.role == Server || !h.wentBack(flow))
+		r.ttl == s.TTL && r.mss == s.MSS && (who.role == event.Server || !h.wentBack(flow))
 }
 
 // wentBack reports whether the port of a client is below its last one, which
@@ -140,64 +141,64 @@ func (t *Table) scoreOther(flow *flowRec, who end, s *packet.Segment, m *signatu
 	case who.rec.last.valid:
 		t.compare(&sum, flow, who, s, m, otherOS)
 	case otherOS:
-		sum.add(8, OSDiff)
+		sum.add(8, event.ReasonOSDiff)
 	}
 	t.addScore(who, sum.reasons, sum.score)
 }
 
 // compare is part B of the scoring: there is an earlier segment r of the role.
 func (t *Table) compare(sum *scored, flow *flowRec, who end, s *packet.Segment, m *signature.Match, otherOS bool) {
-	h, r, syn := who.host, &who.rec.last, who.role == Client
+	h, r, syn := who.host, &who.rec.last, who.role == event.Client
 	old := t.db.TCP(int(r.sig))
 	if m.Sig == nil || old == nil {
 		unmatchedDiff(sum, r, s, syn)
 		if syn && m.Sig != old {
-			sum.add(1, XKnown)
+			sum.add(1, event.ReasonXKnown)
 		}
 	} else {
 		matchedDiff(sum, old, r, m, syn)
 	}
 	if !sum.major && otherOS {
-		sum.add(8, OSDiff)
+		sum.add(8, event.ReasonOSDiff)
 		sum.major = true
 	}
 	if d := int(s.TTL) - int(r.ttl); !sum.major && d != 0 && !random(old) && !random(m.Sig) &&
 		(m.Distance <= 9 || d > 1) {
 		if m.Distance > 5 && d >= -2 && d <= 2 {
-			sum.add(1, TTL)
+			sum.add(1, event.ReasonTTL)
 		} else {
-			sum.add(4, TTL)
+			sum.add(4, event.ReasonTTL)
 		}
 	}
 	if syn && h.wentBack(flow) {
-		sum.add(1, Port)
+		sum.add(1, event.ReasonPort)
 	}
 	if s.MSS != r.mss {
-		sum.add(1, MTUDiff)
+		sum.add(1, event.ReasonMTU)
 	}
 	t.clockDiff(sum, r, s)
 }
 
 func unmatchedDiff(sum *scored, r *lastSeg, s *packet.Segment, syn bool) {
 	if (s.Quirks^r.quirks)&^driftQuirks != 0 {
-		sum.add(2, SigDiff)
+		sum.add(2, event.ReasonSigDiff)
 	} else if syn && layoutHash(&s.Layout) != r.layout {
-		sum.add(1, SigDiff)
+		sum.add(1, event.ReasonSigDiff)
 	}
 }
 
 func matchedDiff(sum *scored, old *signature.TCP, r *lastSeg, m *signature.Match, syn bool) {
 	switch {
 	case !old.Label.SameName(m.Sig.Label):
-		sum.add(8, OSDiff)
+		sum.add(8, event.ReasonOSDiff)
 		sum.major = true
 	case !syn:
 	case old.Label.ID != m.Sig.Label.ID:
-		sum.add(2, OSDiff)
+		sum.add(2, event.ReasonOSDiff)
 	case old.Line != m.Sig.Line:
-		sum.add(1, OSDiff)
+		sum.add(1, event.ReasonOSDiff)
 	case r.fuzzy != m.Fuzzy:
-		sum.add(1, FuzzyFit)
+		sum.add(1, event.ReasonFuzzy)
 	}
 }
 
@@ -214,7 +215,7 @@ func (t *Table) clockDiff(sum *scored, r *lastSeg, s *packet.Segment) {
 	most := uint32(max(d, 100) * 1500 / 1000)
 	ticks := s.TS1 - r.ts1
 	if ticks > most && (d >= 100 || ^ticks > most) {
-		sum.add(4, Tstamp)
+		sum.add(4, event.ReasonTstamp)
 	} else {
 		sum.score /= 2
 	}
@@ -229,13 +230,13 @@ func (t *Table) checkTool(who end, program *signature.Label) {
 	case program.Runs(os):
 		t.addScore(who, 0, 0)
 	default:
-		t.addScore(who, AppVsOS, 4)
+		t.addScore(who, event.ReasonAppVsOS, 4)
 	}
 }
 
 // addScore enters a score and reports what follows from it (p0f v3 §7.1). The
 // reasons of both roles share one set, which lasts until a report of sharing.
-func (t *Table) addScore(who end, why Reasons, score int) {
+func (t *Table) addScore(who end, why event.Reasons, score int) {
 	h, b := who.host, &who.rec.board
 	b.add(score)
 	h.reasons |= why
@@ -250,16 +251,16 @@ func (t *Table) addScore(who end, why Reasons, score int) {
 		h.lastNAT = t.now
 		why, h.reasons = h.reasons, 0
 		*b = board{}
-		t.suspect(IPSharing, who.role, why, hits)
+		t.suspect(event.IPSharing, who.role, why, hits)
 		return
 	}
 	if score > 1 {
 		h.lastChg = t.now
-		t.suspect(HostChange, who.role, why, hits)
+		t.suspect(event.HostChange, who.role, why, hits)
 	}
 }
 
-func (t *Table) suspect(module Module, role Role, why Reasons, hits [4]int) {
+func (t *Table) suspect(module event.Module, role event.Role, why event.Reasons, hits [4]int) {
 	if o := t.finding(module, role); o != nil {
 		o.Reasons, o.Hits = why, hits
 		t.observer.Observe(o)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -42,10 +43,10 @@ func TestThresholds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFeed(t, Config{})
 			f.send(syn(1025))
-			who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
+			who := f.end(f.hosts.number(syn(1).Src.Addr()), event.Client)
 			for _, score := range tt.scores {
 				f.said = nil
-				f.addScore(who, TTL, score)
+				f.addScore(who, event.ReasonTTL, score)
 			}
 			want := []string{tt.want}
 			if tt.want == "" {
@@ -63,19 +64,19 @@ func repeat(score, n int) []int { return slices.Repeat([]int{score}, n) }
 func TestReasonsLast(t *testing.T) {
 	f := newFeed(t, Config{})
 	f.send(syn(1025))
-	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), event.Client)
 	f.said = nil
-	f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), Server), Port, 1)
-	f.addScore(who, MTUDiff, 6)
-	f.addScore(who, TTL, 6)
-	f.addScore(who, OSDiff, 6)
-	f.addScore(who, OSDiff, 6)
+	f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), event.Server), event.ReasonPort, 1)
+	f.addScore(who, event.ReasonMTU, 6)
+	f.addScore(who, event.ReasonTTL, 6)
+	f.addScore(who, event.ReasonOSDiff, 6)
+	f.addScore(who, event.ReasonOSDiff, 6)
 	f.expect("in order", f.said, "host change cli mtu 1,1,1,1", "host change cli ttl 2,2,2,2",
 		"ip sharing cli os_diff ttl port mtu 3,3,3,3", "host change cli os_diff 1,1,1,1")
 	// The server's board was not reset.
 	f.said = nil
 	for range 8 {
-		f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), Server), Port, 1)
+		f.addScore(f.end(f.hosts.number(syn(1).Src.Addr()), event.Server), event.ReasonPort, 1)
 	}
 	f.expect("the server's ninth", f.said, "ip sharing srv os_diff port 0,0,0,9")
 }
@@ -87,11 +88,11 @@ func TestSharingTimes(t *testing.T) {
 	if h := f.host(clientAddr); h.LastNAT != 0 || h.LastChange != 0 {
 		t.Errorf("at first NAT %d, change %d, want never", h.LastNAT, h.LastChange)
 	}
-	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), event.Client)
 	for _, score := range []int{6, 1, 6, 6} {
 		f.ms += 1000
 		f.tick(1)
-		f.addScore(who, TTL, score)
+		f.addScore(who, event.ReasonTTL, score)
 	}
 	now := uint32(f.ms / 1000)
 	if h := f.host(clientAddr); h.LastChange != now-1 || h.LastNAT != now {
@@ -178,13 +179,11 @@ func TestScoreTCP(t *testing.T) {
 
 // clientBoard is what stands on the client's board, with the reasons.
 func clientBoard(f *feed) string {
-	who := f.end(f.hosts.number(syn(1).Src.Addr()), Client)
+	who := f.end(f.hosts.number(syn(1).Src.Addr()), event.Client)
 	h := who.host
 	s := ""
-	for i, name := range ReasonNames {
-		if h.reasons&(1<<i) != 0 {
-			s += name + " "
-		}
+	for name := range h.reasons.All {
+		s += name + " "
 	}
 	var hits [4]int
 	for i, bits := range h.client.board {

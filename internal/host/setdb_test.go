@@ -36,15 +36,3 @@ func TestSetDB(t *testing.T) {
 	f.expect("SYN+ACK", f.send(synAck(syn(4), window(winLinux3), ttl(50))), saysServer, saysMTUSrv)
 	checkTable(t, f.Table)
 }
-
-func TestModuleNames(t *testing.T) {
-	want := []string{"syn", "syn+ack", "sendsyn probe", "sendsyn response", "mtu", "uptime", "host change", "ip sharing"}
-	for i, name := range want {
-		if got := Module(i).String(); got != name {
-			t.Errorf("Module(%d) = %q, want %q", i, got, name)
-		}
-	}
-	if len(ReasonNames) != 13 || UAVsOS != 1<<12 {
-		t.Errorf("%d names of reasons, the last of bit %#x; want 13 and 0x1000", len(ReasonNames), UAVsOS)
-	}
-}

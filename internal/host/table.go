@@ -16,6 +16,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/http1"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
@@ -97,11 +99,11 @@ type Table struct {
 	now        uint32 // the same, seconds
 	frames     uint64
 	lastExpiry uint32
-	warmth     uint32               // what warm read, so that it is read at all
-	match      signature.Match      // of the current packet
-	packet     *packet.Segment      // that Update takes, for its ends
-	from       Role                 // its sender
-	said       [modules]Observation // lent to the observer, one a module
+	warmth     uint32                           // what warm read, so that it is read at all
+	match      signature.Match                  // of the current packet
+	packet     *packet.Segment                  // that Update takes, for its ends
+	from       event.Role                       // its sender
+	said       [event.Modules]event.Observation // lent to the observer, one a module
 	msg        http1.Message
 	raw        []byte // of the message, lent to the observer
 	join       [http1.MaxData]byte
@@ -170,16 +172,16 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *sig
 	if fl == none {
 		return
 	}
-	f, role := t.flows.at(fl), Server
+	f, role := t.flows.at(fl), event.Server
 	if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) {
-		role = Client
+		role = event.Client
 	}
 	t.packet, t.from = s, role
 	switch s.Type {
 	case packet.SYNACK:
 		t.synAck(fl, role, s)
 	case packet.ACK:
-		proved := role == Client && t.completes(f, s)
+		proved := role == event.Client && t.completes(f, s)
 		t.ack(fl, role, s, payload)
 		if proved {
 			t.proveHost(dst.n)
@@ -196,13 +198,13 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *sig
 // finding returns an observation for the caller to fill in and tell, or nil if
 // there is no observer. What is not of the module is zero: each module has its
 // own, of which nothing else is ever set.
-func (t *Table) finding(m Module, role Role) *Observation {
+func (t *Table) finding(m event.Module, role event.Role) *event.Observation {
 	if t.observer == nil {
 		return nil
 	}
 	o := &t.said[m]
 	o.Module, o.Role, o.At = m, role, t.at
-	if t.from == Client {
+	if t.from == event.Client {
 		o.Client, o.Server = t.packet.Src, t.packet.Dst
 	} else {
 		o.Client, o.Server = t.packet.Dst, t.packet.Src
@@ -222,7 +224,7 @@ const (
 func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signature.Match) {
 	if fl != none {
 		f := t.flows.at(fl)
-		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[Client]-1 {
+		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[event.Client]-1 {
 			return // sent again
 		}
 		t.destroyFlow(fl)
@@ -230,12 +232,12 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signa
 	fl = t.openFlow(s, hash, src, dst)
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
-	t.packet, t.from = s, Client
+	t.packet, t.from = s, event.Client
 	if m == nil {
 		m = &t.match
 		t.matcher.Match(signature.Request, s, 0, m)
 	}
-	client := t.end(f.client, Client)
+	client := t.end(f.client, event.Client)
 	t.fingerprint(f, client, s, m)
 	if t.conns.size > 0 {
 		t.conns.remember(s, m)
@@ -280,7 +282,7 @@ func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 
 	f.client, f.server = client, server
 	f.clientPort, f.serverPort = s.Src.Port(), s.Dst.Port()
 	f.created = t.now
-	f.next[Client] = s.Seq + 1
+	f.next[event.Client] = s.Seq + 1
 	return n
 }
 
@@ -297,12 +299,12 @@ func (t *Table) touchHost(a netip.Addr, at found) uint32 {
 }
 
 // synAck fingerprints the server of a flow.
-func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
+func (t *Table) synAck(fl uint32, role event.Role, s *packet.Segment) {
 	f := t.flows.at(fl)
-	if !f.probe && (role == Client || f.answered) {
+	if !f.probe && (role == event.Client || f.answered) {
 		return
 	}
-	server, m := t.end(f.server, Server), &t.match
+	server, m := t.end(f.server, event.Server), &t.match
 	t.matcher.Match(signature.Response, s, f.mss, m)
 	t.fingerprint(f, server, s, m)
 	if f.probe {
@@ -315,7 +317,7 @@ func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
 		return
 	}
 	t.seen(f, server, s, m)
-	f.next[Server] = s.Seq + 1
+	f.next[event.Server] = s.Seq + 1
 }
 
 // end is one end of a connection: its host, and what is kept of that in its
@@ -323,12 +325,12 @@ func (t *Table) synAck(fl uint32, role Role, s *packet.Segment) {
 type end struct {
 	host *hostRec
 	rec  *roleRec
-	role Role
+	role event.Role
 }
 
-func (t *Table) end(n uint32, role Role) end {
+func (t *Table) end(n uint32, role event.Role) end {
 	h := t.hosts.at(n)
-	if role == Client {
+	if role == event.Client {
 		return end{h, &h.client, role}
 	}
 	return end{h, &t.extra(h).server, role}
@@ -345,21 +347,26 @@ func (t *Table) extra(h *hostRec) *extraRec {
 // fingerprint reports what a SYN or SYN+ACK was matched with, and scores the
 // host.
 func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
-	module := SYN
-	if who.role == Server {
-		module = SYNACK
+	module := event.SYN
+	if who.role == event.Server {
+		module = event.SYNACK
 	}
 	if f.probe {
-		module += Probe - SYN
+		module += event.Probe - event.SYN
 	}
 	if o := t.finding(module, who.role); o != nil {
-		o.Segment, o.Match = s, *m
+		o.Segment, o.Distance, o.PeerMSS = *s, m.Distance, 0
+		if who.role == event.Server {
+			o.PeerMSS = f.mss
+		}
+		o.System = answer.System(m)
+		o.System.App = o.System.App || f.probe && o.System.Matched
 		t.observer.Observe(o)
 	}
 	if m.Sig == nil || !m.Sig.RandomTTL {
 		who.host.distance = int16(m.Distance)
 	}
-	if who.role == Client {
+	if who.role == event.Client {
 		f.mss = s.MSS
 	}
 	switch {
@@ -387,7 +394,7 @@ func (t *Table) link(who end, s *packet.Segment) {
 	if id != 0 {
 		who.host.link = uint16(id)
 	}
-	if o := t.finding(MTU, who.role); o != nil {
+	if o := t.finding(event.MTU, who.role); o != nil {
 		o.MTU, o.Link = mtu, t.db.LinkName(id)
 		t.observer.Observe(o)
 	}

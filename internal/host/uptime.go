@@ -1,6 +1,9 @@
 package host
 
 import (
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/answer"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -17,9 +20,9 @@ const (
 )
 
 // ticks is checkUptime for a segment that is neither SYN nor SYN+ACK.
-func (t *Table) ticks(flow *flowRec, role Role, s *packet.Segment) {
+func (t *Table) ticks(flow *flowRec, role event.Role, s *packet.Segment) {
 	n := flow.client
-	if role == Server {
+	if role == event.Server {
 		if n = flow.server; t.hosts.at(n).extra == none {
 			return
 		}
@@ -58,9 +61,9 @@ func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *sign
 	h.upMod = uint16(0xffffffff / (rate * 86400))
 	h.clock = clockOf(t.db.TCP(int(last.sig)))
 	if (s.Type == packet.SYN || s.Type == packet.SYNACK) && clockOf(sig) != h.clock {
-		h.clock = signature.ClockRandom // the clocks of two stacks, compared
+		h.clock = note.ClockRandom // the clocks of two stacks, compared
 	}
-	if o := t.finding(Uptime, who.role); o != nil {
+	if o := t.finding(event.Uptime, who.role); o != nil {
 		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
 		t.observer.Observe(o)
 	}
@@ -69,11 +72,11 @@ func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *sign
 // clockOf says what the timestamps of a segment count that a signature
 // matched. Nobody vouches for a stack that none knows, and most of today's
 // begin at random.
-func clockOf(sig *signature.TCP) signature.Clock {
+func clockOf(sig *signature.TCP) note.Clock {
 	if sig == nil {
-		return signature.ClockRandom
+		return note.ClockRandom
 	}
-	return sig.Clock
+	return answer.Clock(sig.Clock)
 }
 
 // roundHertz returns the frequency a clock was most likely made for.

@@ -3,6 +3,7 @@ package host
 import (
 	"testing"
 
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -67,7 +68,7 @@ func TestUptime(t *testing.T) {
 			now := uint32(start + tt.ticks)
 			f.ms += tt.ms
 			said := f.send(data(first, 0, 0, stamp(now)))
-			if got := f.flows.at(f.flows.age.at(0).older).uptime[Client]; got != tt.rate {
+			if got := f.flows.at(f.flows.age.at(0).older).uptime[event.Client]; got != tt.rate {
 				t.Errorf("state = %d, want %d", got, tt.rate)
 			}
 			h := f.host(clientAddr)

@@ -3,11 +3,11 @@ package report
 import (
 	"io"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 )
 
 // Blocks writes observations as the blocks that p0f prints on its standard
-// output (p0f v3 §10.4). It implements host.Observer, and is not safe for
+// output (p0f v3 §10.4). It implements event.Observer, and is not safe for
 // concurrent use.
 type Blocks struct{ log Log }
 
@@ -15,16 +15,16 @@ type Blocks struct{ log Log }
 func NewBlocks(w io.Writer) *Blocks { return &Blocks{Log{w: w, end: "`----\n\n"}} }
 
 // Observe adds one block.
-func (r *Blocks) Observe(o *host.Observation) {
+func (r *Blocks) Observe(o *event.Observation) {
 	b := appendEnd(append(r.log.buf, ".-[ "...), o.Client)
 	b = appendEnd(append(b, " -> "...), o.Server)
 	b = append(append(append(b, " ("...), o.Module.String()...), ") ]-\n|\n| "...)
-	if o.Role == host.Client {
+	if o.Role == event.Client {
 		b = appendEnd(append(b, "client   = "...), o.Client)
 	} else {
 		b = appendEnd(append(b, "server   = "...), o.Server)
 	}
-	b = r.log.appendFields(b, o, &reportKeys)
+	b = appendFields(b, o, &reportKeys)
 	r.log.buf = append(append(b, "\n|\n"...), r.log.end...)
 	if len(r.log.buf) >= writeAt {
 		r.log.write()

@@ -2,18 +2,19 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
-	"strings"
+	"net/netip"
+	"strconv"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/answer"
-	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/note"
 )
 
 // Log writes observations as lines of p0f's log (p0f v3 §10.5). It implements
-// host.Observer. Lines are gathered and written at Flush, or when many have
+// event.Observer. Lines are gathered and written at Flush, or when many have
 // come together. A Log is not safe for concurrent use.
 type Log struct {
 	// Doubts has what p0f has no words for stand behind its fields: other
@@ -24,12 +25,9 @@ type Log struct {
 	w     io.Writer
 	zone  *time.Location
 	buf   []byte
-	heads [host.HTTPResponse + 1]head // by module
-	ends  ends
-	tails tails
-	raw   signature.RawMemo
-	end   string // of a line
-	lost  int    // lines since the last Flush, because of
+	heads [event.Modules]head // by module
+	end   string              // of a line
+	lost  int                 // lines since the last Flush, because of
 	err   error
 }
 
@@ -48,7 +46,7 @@ func NewLog(w io.Writer) *Log {
 }
 
 // Observe adds one line.
-func (l *Log) Observe(o *host.Observation) {
+func (l *Log) Observe(o *event.Observation) {
 	h := &l.heads[o.Module]
 	if second := o.At / 1e6; second != h.second || len(h.text) == 0 {
 		h.second = second
@@ -56,13 +54,14 @@ func (l *Log) Observe(o *host.Observation) {
 		h.text = append(h.text, o.Module.String()...)
 	}
 	b := append(l.buf, h.text...)
-	b = l.ends.append(b, &o.Client, &o.Server)
-	if o.Role == host.Client {
+	b = appendEnd(append(b, "|cli="...), o.Client)
+	b = appendEnd(append(b, "|srv="...), o.Server)
+	if o.Role == event.Client {
 		b = append(b, "|subj=cli"...)
 	} else {
 		b = append(b, "|subj=srv"...)
 	}
-	b = l.appendFields(b, o, &logKeys)
+	b = appendFields(b, o, &logKeys)
 	if l.Doubts {
 		b = appendDoubts(b, o)
 	}
@@ -96,18 +95,23 @@ func (l *Log) write() {
 }
 
 // appendDoubts appends what p0f's log does not say.
-func appendDoubts(b []byte, o *host.Observation) []byte {
-	if o.Module == host.Uptime && o.Clock == signature.ClockRandom {
+func appendDoubts(b []byte, o *event.Observation) []byte {
+	switch {
+	case o.Module == event.Uptime && o.Clock == note.ClockRandom:
 		return append(b, "|reliable=no"...)
-	}
-	if o.Segment == nil || o.Match.Sig == nil {
+	case !o.Module.Fingerprint():
 		return b
 	}
-	if others := o.Match.Sig.Label.Others; len(others) > 0 {
-		b = append(append(b, "|or="...), strings.Join(others, ",")...)
+	for i, other := range o.System.Others {
+		if i == 0 {
+			b = append(b, "|or="...)
+		} else {
+			b = append(b, ',')
+		}
+		b = append(b, other...)
 	}
-	if o.Match.Flags != 0 {
-		b = append(append(b, "|rewritten="...), answer.Rewrite(o.Match.Flags).String()...)
+	if o.System.Rewrite != 0 {
+		b = append(append(b, "|rewritten="...), o.System.Rewrite.String()...)
 	}
 	return b
 }
@@ -133,74 +137,83 @@ func newKeys(before string, width int, behind string) keys {
 }
 
 // appendFields appends what an observation says, in p0f's words and order.
-func (l *Log) appendFields(b []byte, o *host.Observation, k *keys) []byte {
+func appendFields(b []byte, o *event.Observation, k *keys) []byte {
 	switch o.Module {
-	case host.MTU:
-		return append(b, l.tails.ofLink(o, k)...)
-	case host.Uptime:
+	case event.MTU:
+		b = append(append(b, k.link...), cmp.Or(o.Link, unknown)...)
+		return strconv.AppendInt(append(b, k.rawMTU...), int64(o.MTU), 10)
+	case event.Uptime:
 		b = appendUptime(append(b, k.uptime...), o)
-		b = appendHundredths(append(b, k.rawFreq...), o.Frequency)
+		b = strconv.AppendFloat(append(b, k.rawFreq...), o.Frequency, 'f', 2, 64)
 		return append(b, " Hz"...)
-	case host.HostChange, host.IPSharing:
+	case event.HostChange, event.IPSharing:
 		b = appendReasons(append(b, k.reason...), o.Reasons)
 		b = append(b, k.rawHits...)
 		for i, n := range o.Hits {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendNumber(b, n)
+			b = strconv.AppendInt(b, int64(n), 10)
 		}
 		return b
-	case host.HTTPRequest, host.HTTPResponse:
-		return appendHTTP(b, o, k)
+	case event.HTTPRequest, event.HTTPResponse:
+		b = appendSystem(b, o, k)
+		b = append(append(b, k.lang...), cmp.Or(o.HTTP.Language, "none")...)
+		b = appendHTTPParams(append(b, k.params...), o)
+	default: // a SYN or SYN+ACK (p0f v3 §3.4)
+		b = append(appendSystem(b, o, k), k.dist...)
+		if o.System.RandomTTL {
+			b = append(b, "<= "...)
+		}
+		b = strconv.AppendInt(b, int64(o.Distance), 10)
+		b = appendParams(append(b, k.params...), o)
 	}
-	// The four fields of a SYN or SYN+ACK (p0f v3 §3.4).
-	b = l.tails.appendPrint(b, o, k)
-	return l.raw.Append(b, o.Segment, &o.Match)
+	return append(append(b, k.rawSig...), o.RawSig...)
 }
 
 const unknown = "???"
 
-func orUnknown(s string) string {
-	if s == "" {
-		return unknown
+// appendSystem appends the system or program that matched. What nothing matches
+// counts as a system by its SYN, and as a program by its HTTP.
+func appendSystem(b []byte, o *event.Observation, k *keys) []byte {
+	s := &o.System
+	key := k.os
+	if s.App || !s.Matched && !o.Module.Fingerprint() {
+		key = k.app
 	}
-	return s
-}
-
-// appendSystem appends what a SYN or SYN+ACK was taken for.
-func appendSystem(b []byte, o *host.Observation, k *keys) []byte {
-	key, label := k.os, (*signature.Label)(nil)
-	if sig := o.Match.Sig; sig != nil {
-		label = sig.Label
-		if label.Userland() || o.Module == host.Probe || o.Module == host.ProbeResponse {
-			key = k.app
-		}
-	}
-	return appendLabel(append(b, key...), label)
-}
-
-func appendLabel(b []byte, label *signature.Label) []byte {
-	if label == nil {
-		return append(b, unknown...)
-	}
-	b = append(b, label.Name...)
-	if label.Flavor != "" {
-		b = append(append(b, ' '), label.Flavor...)
+	b = append(append(b, key...), cmp.Or(s.Name, unknown)...)
+	if s.Flavor != "" {
+		b = append(append(b, ' '), s.Flavor...)
 	}
 	return b
 }
 
-// appendHTTP appends the four fields of a request or response (p0f v3 §8.4).
-func appendHTTP(b []byte, o *host.Observation, k *keys) []byte {
-	label := o.HTTP.Label
-	key := k.app
-	if label != nil && !label.Userland() {
-		key = k.os
+// maxDistance is the largest distance that p0f takes for real.
+const maxDistance = 35
+
+func appendParams(b []byte, o *event.Observation) []byte {
+	start := len(b)
+	if o.System.Quality&note.Generic != 0 {
+		b = append(b, "generic "...)
 	}
-	b = appendLabel(append(b, key...), label)
-	b = append(append(b, k.lang...), o.HTTP.Language.String()...)
-	b = append(b, k.params...)
+	if o.System.Quality&note.Fuzzy != 0 {
+		b = append(b, "fuzzy "...)
+	}
+	if o.System.RandomTTL {
+		b = append(b, "random_ttl "...)
+	}
+	if o.Distance > maxDistance {
+		b = append(b, "excess_dist "...)
+	}
+	if dscp := o.Segment.DSCP; dscp != 0 {
+		const digits = "0123456789abcdef"
+		b = append(append(b, "tos:0x"...), digits[dscp>>4], digits[dscp&15], ' ')
+	}
+	return endWords(b, start)
+}
+
+// appendHTTPParams is appendParams for a request or response (p0f v3 §8.4).
+func appendHTTPParams(b []byte, o *event.Observation) []byte {
 	start := len(b)
 	if o.HTTP.Dishonest {
 		b = append(b, "dishonest "...)
@@ -208,37 +221,13 @@ func appendHTTP(b []byte, o *host.Observation, k *keys) []byte {
 	if o.HTTP.Anonymous {
 		b = append(b, "anonymous "...)
 	}
-	if label != nil && label.Generic {
+	if o.System.Quality&note.Generic != 0 {
 		b = append(b, "generic "...)
-	}
-	b = endWords(b, start)
-	return append(append(b, k.rawSig...), o.HTTP.RawSig...)
-}
-
-func appendParams(b []byte, o *host.Observation) []byte {
-	m := &o.Match
-	start := len(b)
-	if m.Generic() {
-		b = append(b, "generic "...)
-	}
-	if m.Fuzzy {
-		b = append(b, "fuzzy "...)
-	}
-	if m.Sig != nil && m.Sig.RandomTTL {
-		b = append(b, "random_ttl "...)
-	}
-	if m.Distance > signature.MaxDistance {
-		b = append(b, "excess_dist "...)
-	}
-	if dscp := o.Segment.DSCP; dscp != 0 {
-		digits := hexPairs[dscp]
-		b = append(b, "tos:0x"...)
-		b = append(b, byte(digits), byte(digits>>8), ' ')
 	}
 	return endWords(b, start)
 }
 
-// endWords ends the words that begin at start, each with a blank behind it.
+// endWords ends the words that begin at start, each with a blank after it.
 func endWords(b []byte, start int) []byte {
 	if len(b) == start {
 		return append(b, "none"...)
@@ -246,25 +235,37 @@ func endWords(b []byte, start int) []byte {
 	return b[:len(b)-1]
 }
 
-func appendUptime(b []byte, o *host.Observation) []byte {
-	b = appendNumber(b, int(o.UptimeMin/60/24))
-	b = append(b, " days "...)
-	b = appendNumber(b, int(o.UptimeMin/60%24))
-	b = append(b, " hrs "...)
-	b = appendNumber(b, int(o.UptimeMin%60))
-	b = append(b, " min (modulo "...)
-	b = appendNumber(b, int(o.ModDays))
-	return append(b, " days)"...)
+func appendUptime(b []byte, o *event.Observation) []byte {
+	number := func(b []byte, n uint32) []byte { return strconv.AppendUint(b, uint64(n), 10) }
+	b = append(number(b, o.UptimeMin/60/24), " days "...)
+	b = append(number(b, o.UptimeMin/60%24), " hrs "...)
+	b = append(number(b, o.UptimeMin%60), " min (modulo "...)
+	return append(number(b, o.ModDays), " days)"...)
 }
 
-func appendReasons(b []byte, r host.Reasons) []byte {
+func appendReasons(b []byte, r event.Reasons) []byte {
 	if r == 0 {
 		return append(b, unknown...)
 	}
-	for i, name := range host.ReasonNames {
-		if r&(1<<i) != 0 {
-			b = append(append(b, name...), ' ')
-		}
+	for name := range r.All {
+		b = append(append(b, name...), ' ')
 	}
 	return b[:len(b)-1]
+}
+
+// appendEnd appends an end of a connection as p0f writes it: IPv6 addresses in
+// eight groups, never shortened.
+func appendEnd(b []byte, end netip.AddrPort) []byte {
+	if a := end.Addr(); a.Is4() {
+		b = a.AppendTo(b)
+	} else {
+		ip := a.As16()
+		for i := 0; i < len(ip); i += 2 {
+			if i > 0 {
+				b = append(b, ':')
+			}
+			b = strconv.AppendUint(b, uint64(ip[i])<<8|uint64(ip[i+1]), 16)
+		}
+	}
+	return strconv.AppendUint(append(b, '/'), uint64(end.Port()), 10)
 }

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -39,7 +40,7 @@ sig   = *:64:0:*:mss*10,7:mss,nop,ws:df:0
 // logCase is an observation, its log line without time, and its block.
 type logCase struct {
 	name string
-	make func(*testing.T, *signature.DB) host.Observation
+	make func(testing.TB, *signature.DB) event.Observation
 	line string // after "mod="
 	rows []string
 }
@@ -53,23 +54,26 @@ func layoutOf(pad int, kinds ...byte) packet.Layout {
 var linuxLayout = layoutOf(0, packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS)
 
 // seg makes an observation of a SYN or SYN+ACK by matching it.
-func seg(module host.Module, s packet.Segment) func(*testing.T, *signature.DB) host.Observation {
-	return func(t *testing.T, db *signature.DB) host.Observation {
-		o := host.Observation{Module: module, Segment: &s}
+func seg(module event.Module, s packet.Segment) func(testing.TB, *signature.DB) event.Observation {
+	return func(t testing.TB, db *signature.DB) event.Observation {
+		o := event.Observation{Module: module}
 		dir := signature.Request
-		if s.Type = packet.SYN; module == host.SYNACK || module == host.ProbeResponse {
-			s.Type, dir, o.Role = packet.SYNACK, signature.Response, host.Server
+		if s.Type = packet.SYN; module == event.SYNACK || module == event.ProbeResponse {
+			s.Type, dir, o.Role = packet.SYNACK, signature.Response, event.Server
 		}
 		if s.Version == 0 {
 			s.Version = 4
 		}
-		o.Match = db.Match(dir, &s, 0)
+		m := db.Match(dir, &s, 0)
+		o.Segment, o.Distance, o.System = s, m.Distance, answer.System(&m)
+		o.System.App = o.System.App || o.System.Matched && module != event.SYN && module != event.SYNACK // as of a probe
+		o.RawSig = signature.AppendRaw(nil, &s, m.Multiple)
 		return o
 	}
 }
 
-func plain(o host.Observation) func(*testing.T, *signature.DB) host.Observation {
-	return func(*testing.T, *signature.DB) host.Observation { return o }
+func plain(o event.Observation) func(testing.TB, *signature.DB) event.Observation {
+	return func(testing.TB, *signature.DB) event.Observation { return o }
 }
 
 func logCases() []logCase {
@@ -77,55 +81,55 @@ func logCases() []logCase {
 	with := func(edit func(*packet.Segment)) packet.Segment { s := linux; edit(&s); return s }
 	answer := with(func(s *packet.Segment) { s.Window, s.Quirks = 14600, packet.DF })
 	return []logCase{
-		{"syn", seg(host.SYN, linux),
+		{"syn", seg(event.SYN, linux),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=Linux 3.11 and newer|dist=0|params=none|raw_sig=4:64+0:0:1460:mss*20,7:mss,sok,ts,nop,ws:df,id+:0",
 			[]string{"os       = Linux 3.11 and newer", "dist     = 0", "params   = none", "raw_sig  = 4:64+0:0:1460:mss*20,7:mss,sok,ts,nop,ws:df,id+:0"}},
-		{"syn+ack", seg(host.SYNACK, answer),
+		{"syn+ack", seg(event.SYNACK, answer),
 			"syn+ack|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=srv|os=Linux 3.x|dist=0|params=none|raw_sig=4:64+0:0:1460:mss*10,7:mss,sok,ts,nop,ws:df:0",
 			[]string{"os       = Linux 3.x", "dist     = 0", "params   = none", "raw_sig  = 4:64+0:0:1460:mss*10,7:mss,sok,ts,nop,ws:df:0"}},
-		{"unknown", seg(host.SYN, packet.Segment{TTL: 50, Layout: layoutOf(0, 30)}),
+		{"unknown", seg(event.SYN, packet.Segment{TTL: 50, Layout: layoutOf(0, 30)}),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=???|dist=14|params=none|raw_sig=4:50+14:0:0:0,0:?30::0",
 			[]string{"os       = ???", "dist     = 14", "params   = none", "raw_sig  = 4:50+14:0:0:0,0:?30::0"}},
-		{"random TTL", seg(host.SYN, packet.Segment{TTL: 50, MSS: 1460, Window: 1024, Layout: layoutOf(0, 2)}),
+		{"random TTL", seg(event.SYN, packet.Segment{TTL: 50, MSS: 1460, Window: 1024, Layout: layoutOf(0, 2)}),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|app=NMap SYN scan|dist=<= 14|params=random_ttl|raw_sig=4:50+14:0:1460:1024,0:mss::0",
 			[]string{"app      = NMap SYN scan", "dist     = <= 14", "params   = random_ttl", "raw_sig  = 4:50+14:0:1460:1024,0:mss::0"}},
-		{"all params", seg(host.SYN, with(func(s *packet.Segment) { s.Window, s.DSCP, s.TTL = 77, 0x2e, 65; s.Quirks |= packet.ECN })),
+		{"all params", seg(event.SYN, with(func(s *packet.Segment) { s.Window, s.DSCP, s.TTL = 77, 0x2e, 65; s.Quirks |= packet.ECN })),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=Linux|dist=63|params=generic fuzzy excess_dist tos:0x2e|raw_sig=4:65+?:0:1460:77,7:mss,sok,ts,nop,ws:df,id+,ecn:0",
 			[]string{"os       = Linux", "dist     = 63", "params   = generic fuzzy excess_dist tos:0x2e", "raw_sig  = 4:65+?:0:1460:77,7:mss,sok,ts,nop,ws:df,id+,ecn:0"}},
-		{"random TTL far away", seg(host.SYN, packet.Segment{TTL: 4, MSS: 1460, Window: 1024, DSCP: 1, Layout: layoutOf(0, 2)}),
+		{"random TTL far away", seg(event.SYN, packet.Segment{TTL: 4, MSS: 1460, Window: 1024, DSCP: 1, Layout: layoutOf(0, 2)}),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|app=NMap SYN scan|dist=<= 60|params=random_ttl excess_dist tos:0x01|raw_sig=4:4+28:0:1460:1024,0:mss::0",
 			[]string{"app      = NMap SYN scan", "dist     = <= 60", "params   = random_ttl excess_dist tos:0x01", "raw_sig  = 4:4+28:0:1460:1024,0:mss::0"}},
-		{"probe", seg(host.Probe, packet.Segment{TTL: 192, MSS: 1331, Window: 1337, Layout: layoutOf(18, 2, 1, 0)}),
+		{"probe", seg(event.Probe, packet.Segment{TTL: 192, MSS: 1331, Window: 1337, Layout: layoutOf(18, 2, 1, 0)}),
 			"sendsyn probe|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|app=p0f sendsyn utility|dist=0|params=none|raw_sig=4:192+?:0:1331:1337,0:mss,nop,eol+18::0",
 			[]string{"app      = p0f sendsyn utility", "dist     = 0", "params   = none", "raw_sig  = 4:192+?:0:1331:1337,0:mss,nop,eol+18::0"}},
-		{"unknown probe", seg(host.Probe, packet.Segment{TTL: 192, MSS: 1331, Window: 1337, Layout: layoutOf(0, 9)}),
+		{"unknown probe", seg(event.Probe, packet.Segment{TTL: 192, MSS: 1331, Window: 1337, Layout: layoutOf(0, 9)}),
 			"sendsyn probe|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=???|dist=63|params=excess_dist|raw_sig=4:192+?:0:1331:1337,0:?9::0",
 			[]string{"os       = ???", "dist     = 63", "params   = excess_dist", "raw_sig  = 4:192+?:0:1331:1337,0:?9::0"}},
-		{"answer to a probe", seg(host.ProbeResponse, packet.Segment{TTL: 64, MSS: 1460, Window: 14600, Scale: 7, Quirks: packet.DF, Layout: layoutOf(0, 2, 1, 3)}),
+		{"answer to a probe", seg(event.ProbeResponse, packet.Segment{TTL: 64, MSS: 1460, Window: 14600, Scale: 7, Quirks: packet.DF, Layout: layoutOf(0, 2, 1, 3)}),
 			"sendsyn response|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=srv|app=Linux 3.x|dist=0|params=none|raw_sig=4:64+0:0:1460:mss*10,7:mss,nop,ws:df:0",
 			[]string{"app      = Linux 3.x", "dist     = 0", "params   = none", "raw_sig  = 4:64+0:0:1460:mss*10,7:mss,nop,ws:df:0"}},
-		{"MTU", plain(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet or modem"}),
+		{"MTU", plain(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet or modem"}),
 			"mtu|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|link=Ethernet or modem|raw_mtu=1500",
 			[]string{"link     = Ethernet or modem", "raw_mtu  = 1500"}},
-		{"MTU unknown", plain(host.Observation{Module: host.MTU, MTU: 65595, Role: host.Server}),
+		{"MTU unknown", plain(event.Observation{Module: event.MTU, MTU: 65595, Role: event.Server}),
 			"mtu|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=srv|link=???|raw_mtu=65595",
 			[]string{"link     = ???", "raw_mtu  = 65595"}},
-		{"uptime", plain(host.Observation{Module: host.Uptime, UptimeMin: 66, ModDays: 198, Frequency: 250}),
+		{"uptime", plain(event.Observation{Module: event.Uptime, UptimeMin: 66, ModDays: 198, Frequency: 250}),
 			"uptime|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|uptime=0 days 1 hrs 6 min (modulo 198 days)|raw_freq=250.00 Hz",
 			[]string{"uptime   = 0 days 1 hrs 6 min (modulo 198 days)", "raw_freq = 250.00 Hz"}},
-		{"uptime of years", plain(host.Observation{Module: host.Uptime, UptimeMin: 49710*1440 + 23*60 + 59, ModDays: 49710, Frequency: 0.705}),
+		{"uptime of years", plain(event.Observation{Module: event.Uptime, UptimeMin: 49710*1440 + 23*60 + 59, ModDays: 49710, Frequency: 0.705}),
 			"uptime|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|uptime=49710 days 23 hrs 59 min (modulo 49710 days)|raw_freq=0.70 Hz",
 			[]string{"uptime   = 49710 days 23 hrs 59 min (modulo 49710 days)", "raw_freq = 0.70 Hz"}},
-		{"host change", plain(host.Observation{Module: host.HostChange, Reasons: host.OSDiff, Hits: [4]int{1, 1, 1, 1}}),
+		{"host change", plain(event.Observation{Module: event.HostChange, Reasons: event.ReasonOSDiff, Hits: [4]int{1, 1, 1, 1}}),
 			"host change|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|reason=os_diff|raw_hits=1,1,1,1",
 			[]string{"reason   = os_diff", "raw_hits = 1,1,1,1"}},
-		{"host change, two reasons", plain(host.Observation{Module: host.HostChange, Reasons: host.XKnown | host.SigDiff, Hits: [4]int{0, 0, 1, 1}}),
+		{"host change, two reasons", plain(event.Observation{Module: event.HostChange, Reasons: event.ReasonXKnown | event.ReasonSigDiff, Hits: [4]int{0, 0, 1, 1}}),
 			"host change|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|reason=sig_diff x_known|raw_hits=0,0,1,1",
 			[]string{"reason   = sig_diff x_known", "raw_hits = 0,0,1,1"}},
-		{"ip sharing, all reasons", plain(host.Observation{Module: host.IPSharing, Role: host.Server, Reasons: 1<<13 - 1, Hits: [4]int{3, 4, 5, 32}}),
+		{"ip sharing, all reasons", plain(event.Observation{Module: event.IPSharing, Role: event.Server, Reasons: 1<<13 - 1, Hits: [4]int{3, 4, 5, 32}}),
 			"ip sharing|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=srv|reason=app_vs_os os_diff sig_diff x_known tstamp ttl port mtu fuzzy via date srv_sig_lb ua_vs_os|raw_hits=3,4,5,32",
 			[]string{"reason   = app_vs_os os_diff sig_diff x_known tstamp ttl port mtu fuzzy via date srv_sig_lb ua_vs_os", "raw_hits = 3,4,5,32"}},
-		{"host change, no reason", plain(host.Observation{Module: host.HostChange}),
+		{"host change, no reason", plain(event.Observation{Module: event.HostChange}),
 			"host change|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|reason=???|raw_hits=0,0,0,0",
 			[]string{"reason   = ???", "raw_hits = 0,0,0,0"}},
 	}
@@ -134,7 +138,7 @@ func logCases() []logCase {
 // at is 2023-11-14 22:13:20 UTC, in microseconds.
 const at = 1700000000 * 1_000_000
 
-func complete(o host.Observation) *host.Observation {
+func complete(o event.Observation) *event.Observation {
 	o.At = at + 999_999
 	o.Client, o.Server = netip.MustParseAddrPort("10.0.0.1:1025"), netip.MustParseAddrPort("10.0.0.2:80")
 	return &o
@@ -188,7 +192,7 @@ func TestReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			subject := "client   = 10.0.0.1/1025"
-			if o.Role == host.Server {
+			if o.Role == event.Server {
 				subject = "server   = 10.0.0.2/80"
 			}
 			module, _, _ := strings.Cut(tt.line, "|")
@@ -235,7 +239,7 @@ func TestLogIPv6(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		l := utcLog(&out)
-		o := complete(host.Observation{Module: host.MTU, MTU: 1})
+		o := complete(event.Observation{Module: event.MTU, MTU: 1})
 		o.Client = netip.AddrPortFrom(netip.MustParseAddr(addr), 65535)
 		l.Observe(o)
 		if _, err := l.Flush(); err != nil {
@@ -263,7 +267,7 @@ func TestLogTime(t *testing.T) {
 		var out bytes.Buffer
 		l := NewLog(&out)
 		l.zone = tt.zone
-		o := complete(host.Observation{Module: host.MTU})
+		o := complete(event.Observation{Module: event.MTU})
 		o.At = tt.at
 		l.Observe(o)
 		o.At += 1_000_000 // the stamp is kept for a second, and no longer
@@ -283,7 +287,7 @@ func TestLogTime(t *testing.T) {
 func TestLogGathers(t *testing.T) {
 	w := &countingWriter{}
 	l := utcLog(w)
-	o := complete(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet"})
+	o := complete(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet"})
 	lines := 0
 	for w.writes == 0 && lines < 100_000 {
 		l.Observe(o)
@@ -329,11 +333,11 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 
 func TestObserveAllocatesNothing(t *testing.T) {
 	db := parseLogDB(t)
-	var all []*host.Observation
+	var all []*event.Observation
 	for _, tt := range logCases() {
 		all = append(all, complete(tt.make(t, db)))
 	}
-	for name, o := range map[string]host.Observer{"Log": utcLog(io.Discard), "Report": NewBlocks(io.Discard)} {
+	for name, o := range map[string]event.Observer{"Log": utcLog(io.Discard), "Report": NewBlocks(io.Discard)} {
 		step := func() {
 			for i, obs := range all {
 				obs.At += int64(i) * 300_000 // also new seconds
@@ -352,8 +356,8 @@ func TestObserveAllocatesNothing(t *testing.T) {
 func BenchmarkLog(b *testing.B) {
 	s := packet.Segment{Version: 4, Type: packet.SYN, TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.DF | packet.IDNonZero}
 	db := parseLogDB(b)
-	o := complete(host.Observation{Module: host.SYN, Segment: &s, Match: db.Match(signature.Request, &s, 0)})
-	link := complete(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet or modem"})
+	o := complete(seg(event.SYN, s)(b, db))
+	link := complete(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet or modem"})
 	l := utcLog(io.Discard)
 	b.ReportAllocs()
 	for n := byte(0); b.Loop(); n++ { // the two lines of another client's SYN
@@ -372,7 +376,7 @@ func TestLogEnds(t *testing.T) {
 	want := ""
 	for _, client := range ends {
 		for _, server := range ends {
-			o := complete(host.Observation{Module: host.MTU, MTU: 1500, Link: "Ethernet"})
+			o := complete(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet"})
 			o.Client, o.Server = netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
 			for range 2 {
 				l.Observe(o)
@@ -417,20 +421,11 @@ func (w *shortWriter) Write(b []byte) (int, error) {
 // was cut included.
 func TestLogCountsLost(t *testing.T) {
 	o := complete(logCases()[0].make(t, parseLogDB(t)))
-	for name, make := range map[string]func(io.Writer) interface {
-		host.Observer
-		Flush() (int, error)
-	}{
-		"Log": func(w io.Writer) interface {
-			host.Observer
-			Flush() (int, error)
-		} {
+	for name, make := range map[string]func(io.Writer) event.Observer{
+		"Log": func(w io.Writer) event.Observer {
 			return utcLog(w)
 		},
-		"Report": func(w io.Writer) interface {
-			host.Observer
-			Flush() (int, error)
-		} {
+		"Report": func(w io.Writer) event.Observer {
 			return NewBlocks(w)
 		},
 	} {

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -54,19 +54,20 @@ type draft struct {
 // NewUnknowns returns one with nothing in it.
 func NewUnknowns() *Unknowns { return &Unknowns{byDraft: make(map[string]*draft)} }
 
-// Wants is for what nothing matches.
-func (*Unknowns) Wants(o *host.Observation) bool { return o.Segment != nil && o.Match.Sig == nil }
+// Unmatched reports whether an observation is of a SYN or SYN+ACK that no
+// signature matches. Unknowns needs no others (engine.Config.Wants).
+func Unmatched(o *event.Observation) bool { return o.Module.Fingerprint() && !o.System.Matched }
 
 // Observe takes what nothing matches.
-func (u *Unknowns) Observe(o *host.Observation) {
-	if !u.Wants(o) {
+func (u *Unknowns) Observe(o *event.Observation) {
+	if !Unmatched(o) {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.changed = true
 	response := o.Segment.Type == packet.SYNACK
-	u.key = signature.AppendDraft(append(u.key[:0], direction(response)), o.Segment, o.Match.Multiple)
+	u.key = signature.AppendDraft(append(u.key[:0], direction(response)), &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS))
 	at := time.UnixMicro(o.At).UTC().Truncate(time.Second)
 	if e := u.byDraft[string(u.key)]; e != nil {
 		e.count++
@@ -74,8 +75,7 @@ func (u *Unknowns) Observe(o *host.Observation) {
 		heap.Fix(&u.rarest, e.at)
 		return
 	}
-	raw := string(signature.AppendRaw(nil, o.Segment, o.Match.Multiple))
-	u.add(&draft{response: response, draft: string(u.key[1:]), raw: raw, count: 1, first: at, last: at})
+	u.add(&draft{response: response, draft: string(u.key[1:]), raw: string(o.RawSig), count: 1, first: at, last: at})
 }
 
 // Flush does nothing: Keep writes the file.

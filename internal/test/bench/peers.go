@@ -14,7 +14,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/report"
 	testparts "github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/packet"
@@ -172,17 +172,17 @@ type engineRun struct {
 }
 
 func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
-	counts := newCounter(signature.Builtin())
-	var observer engine.Observer = counts
+	counts := make(names)
+	cfg := engine.Config{Observers: []event.Observer{counts}, Wants: counts.count}
 	if r.log {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
 			return tally{}, err
 		}
 		defer null.Close()
-		observer = counted{report.NewLog(null), counts}
+		cfg = engine.Config{Observers: []event.Observer{counted{report.NewLog(null), counts}}}
 	}
-	e := engine.New(engine.Config{Observers: []engine.Observer{observer}})
+	e := engine.New(cfg)
 	if r.file == "" {
 		begin := cpuTime()
 		if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {
@@ -246,34 +246,6 @@ func (c counter) add(m *signature.Match) {
 	}
 }
 
-// Wants implements engine.Chooser.
-func (c counter) Wants(o *host.Observation) bool {
-	if o.Segment != nil {
-		c.add(&o.Match)
-	}
-	return false
-}
-
-// Observe implements engine.Observer.
-func (c counter) Observe(*host.Observation) {}
-
-// Flush implements engine.Observer.
-func (c counter) Flush() (int, error) { return 0, nil }
-
-// counted is a log that counts too.
-type counted struct {
-	*report.Log
-	counts counter
-}
-
-// Observe implements engine.Observer.
-func (r counted) Observe(o *host.Observation) {
-	if o.Segment != nil {
-		r.counts.add(&o.Match)
-	}
-	r.Log.Observe(o)
-}
-
 func (c counter) tally(took time.Duration, frames *recording) (tally, error) {
 	t := tally{took: took}
 	for id, n := range c {
@@ -282,10 +254,58 @@ func (c counter) tally(took time.Duration, frames *recording) (tally, error) {
 			t.named += n
 		}
 	}
+	return t, t.fault(frames)
+}
+
+func (t tally) fault(frames *recording) error {
 	if t.syns != len(frames.frames) {
-		return t, fmt.Errorf("%d SYNs of %d were found", t.syns, len(frames.frames))
+		return fmt.Errorf("%d SYNs of %d were found", t.syns, len(frames.frames))
 	}
-	return t, nil
+	return nil
+}
+
+// names counts SYNs by the system's name and flavor. It does so while they are
+// entered, and has no copy made of them: the peers hand theirs back to their
+// caller too. It is an event.Observer that gets nothing.
+type names map[name]int
+
+type name struct{ name, flavor string }
+
+// count counts, and wants no observation.
+func (n names) count(o *event.Observation) bool {
+	if o.Module.Fingerprint() {
+		n[name{o.System.Name, o.System.Flavor}]++
+	}
+	return false
+}
+
+// Observe implements event.Observer.
+func (names) Observe(*event.Observation) {}
+
+// Flush implements event.Observer.
+func (names) Flush() (int, error) { return 0, nil }
+
+// counted is a log that counts too.
+type counted struct {
+	*report.Log
+	counts names
+}
+
+// Observe implements event.Observer.
+func (r counted) Observe(o *event.Observation) {
+	r.counts.count(o)
+	r.Log.Observe(o)
+}
+
+func (n names) tally(took time.Duration, frames *recording) (tally, error) {
+	t := tally{took: took}
+	for of, count := range n {
+		t.syns += count
+		if of.name != "" {
+			t.named += count
+		}
+	}
+	return t, t.fault(frames)
 }
 
 // cpuTime is how long the threads of this process have been on a CPU.

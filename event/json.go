@@ -1,0 +1,107 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// wire is the JSON form of an Observation. Fields that its module does not have
+// are left out; docs/json.md describes them.
+type wire struct {
+	Time    string `json:"time"`
+	Module  string `json:"module"`
+	Client  string `json:"client"`
+	Server  string `json:"server"`
+	Subject string `json:"subject"`
+
+	OS      *system  `json:"os,omitempty"`
+	App     *system  `json:"app,omitempty"`
+	Matched *bool    `json:"matched,omitempty"`
+	Quality string   `json:"quality,omitempty"`
+	Dist    *int     `json:"distance,omitempty"`
+	DistMax bool     `json:"distance_at_most,omitempty"`
+	DSCP    int      `json:"dscp,omitempty"`
+	RawSig  string   `json:"raw_sig,omitempty"`
+	Or      []string `json:"os_or,omitempty"`
+	Rewrite []string `json:"rewritten,omitempty"`
+
+	Language  string `json:"language,omitempty"`
+	Dishonest bool   `json:"dishonest,omitempty"`
+	Anonymous bool   `json:"anonymous,omitempty"`
+
+	Link string `json:"link,omitempty"`
+	MTU  int    `json:"mtu,omitempty"`
+
+	Uptime    *uint32 `json:"uptime_min,omitempty"`
+	ModDays   uint32  `json:"up_mod_days,omitempty"`
+	Reliable  *bool   `json:"uptime_reliable,omitempty"`
+	Frequency float64 `json:"frequency_hz,omitempty"`
+
+	Reasons []string `json:"reasons,omitempty"`
+	Hits    *[4]int  `json:"hits,omitempty"`
+}
+
+type system struct {
+	Name   string `json:"name"`
+	Flavor string `json:"flavor,omitempty"`
+}
+
+// AppendJSON appends the observation as one JSON object in one line, the
+// newline included. Times are UTC with microseconds.
+func (o *Observation) AppendJSON(dst []byte) ([]byte, error) {
+	w := wire{
+		Time:   time.UnixMicro(o.At).UTC().Format("2006-01-02T15:04:05.000000Z"),
+		Module: o.Module.String(),
+		Client: o.Client.String(), Server: o.Server.String(),
+		Subject: "client",
+	}
+	if o.Role == Server {
+		w.Subject = "server"
+	}
+	switch o.Module {
+	case MTU:
+		w.Link, w.MTU = o.Link, o.MTU
+	case Uptime:
+		w.Uptime, w.ModDays, w.Frequency = &o.UptimeMin, o.ModDays, o.Frequency
+		w.Reliable = o.Clock.Reliable()
+	case HostChange, IPSharing:
+		w.Hits, w.Reasons = &o.Hits, slices.Collect(o.Reasons.All)
+	case HTTPRequest, HTTPResponse:
+		w.system(o)
+		if o.HTTP.Language != "???" {
+			w.Language = o.HTTP.Language
+		}
+		w.Dishonest, w.Anonymous = o.HTTP.Dishonest, o.HTTP.Anonymous
+	default:
+		w.Dist, w.DSCP = &o.Distance, int(o.Segment.DSCP)
+		w.system(o)
+	}
+	line := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(line)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(&w)
+	return line.Bytes(), err
+}
+
+// system sets the fields that name the sender.
+func (w *wire) system(o *Observation) {
+	s := &o.System
+	w.Matched, w.RawSig = &s.Matched, string(o.RawSig)
+	if !s.Matched {
+		return
+	}
+	named := &system{s.Name, s.Flavor}
+	if s.App {
+		w.App = named
+	} else {
+		w.OS = named
+	}
+	w.Quality, w.DistMax = s.Quality.String(), s.RandomTTL
+	w.Or = s.Others
+	if s.Rewrite != 0 {
+		w.Rewrite = strings.Split(s.Rewrite.String(), ",")
+	}
+}
