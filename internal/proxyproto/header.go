@@ -15,8 +15,8 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// ErrHeader says that what a connection begins with is no header of the PROXY
-// protocol, or none about a TCP connection.
+// ErrHeader says that what a connection begins with is not a header of the PROXY
+// protocol.
 var ErrHeader = errors.New("not a PROXY header")
 
 // TypeNote is the type of the TLV in which mxprint proxy hands the note of a
@@ -36,15 +36,18 @@ const (
 // Header is what a load balancer says of a connection that it hands on.
 type Header struct {
 	// Client and Server are the two ends of the connection that the balancer
-	// accepted. They are invalid where the connection is the balancer's own, as
-	// for a health check (LOCAL, or UNKNOWN in version 1): its real ends count.
+	// accepted. They are invalid where the real ends of the connection count: it
+	// is the balancer's own, as for a health check (LOCAL), or about something
+	// else than TCP (UNKNOWN in version 1; UNSPEC, unix and UDP in version 2,
+	// for a receiver "falls back to the UNSPEC mode" for what it does not
+	// implement, §2.2).
 	Client, Server netip.AddrPort
 
 	// Note is the value of the TLV of TypeNote; nil without one.
 	Note []byte
 }
 
-// Local reports whether the connection is the balancer's own.
+// Local reports whether the real ends of the connection count.
 func (h *Header) Local() bool { return !h.Client.IsValid() }
 
 // Read reads a header of version 1 or 2, and not a byte behind it: what follows
@@ -53,6 +56,9 @@ func Read(r io.Reader) (Header, error) {
 	raw, err := readRaw(r)
 	if err != nil {
 		return Header{}, err
+	}
+	if unspec(raw) {
+		return Header{}, nil
 	}
 	// The library refuses a line that does not come in one read.
 	p, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(raw), len(raw)))
@@ -69,18 +75,23 @@ func Read(r io.Reader) (Header, error) {
 			h.Note = tlv.Value
 		}
 	}
-	if p.Command.IsLocal() {
-		return Header{}, nil
-	}
 	client, server, ok := p.TCPAddrs()
-	if !ok {
-		return Header{}, fmt.Errorf("%w: it is about something else than TCP", ErrHeader)
+	if p.Command.IsLocal() || !ok {
+		return Header{}, nil
 	}
 	h.Client, h.Server = unmapped(client), unmapped(server)
 	if h.Client.Addr().IsUnspecified() || h.Client.Addr().IsMulticast() {
-		return Header{}, fmt.Errorf("%w: nobody connects from %s", ErrHeader, h.Client)
+		return Header{}, fmt.Errorf("%w: no client connects from %s", ErrHeader, h.Client)
 	}
 	return h, nil
+}
+
+// unspec reports whether a header of version 2 is of the command PROXY and the
+// family UNSPEC. What it has is skipped: the receiver "should ignore address
+// information" (§2.2). The library refuses it.
+func unspec(raw []byte) bool {
+	const proxy, family = 0x21, 0x00
+	return raw[0] == proxyproto.SIGV2[0] && raw[12] == proxy && raw[13] == family
 }
 
 // readRaw reads as many bytes as the header says it has.

@@ -53,6 +53,8 @@ func TestListener(t *testing.T) {
 	for _, tt := range []struct{ name, header, remote, local string }{
 		{"client", goodHeader, "198.18.0.7:41688", "198.18.0.2:25"},
 		{"health check", "PROXY UNKNOWN\r\n", "", ""},
+		{"version 2, UNSPEC", "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00", "", ""},
+		{"version 2, unix", "\r\n\r\n\x00\r\nQUIT\n\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := dial(t, ln, tt.header+"EHLO")
