@@ -1,5 +1,5 @@
 # The two commands of a fresh machine with Go and make:
-#   make demo   shows the main job on a live SMTP connection
+#   make demo   shows the main job: senders named by their first packet
 #   make test   installs what the tests need (as root; says so first), runs all
 #
 # The others are for those who work on mxprint; CONTRIBUTING.md says when.

@@ -1,65 +1,82 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"net/smtp"
+	"os"
 	"strings"
-	"sync"
 	"time"
-
-	gosmtp "github.com/emersion/go-smtp"
 
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/savedsyn"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var demoCommand = command{
 	name:    "demo",
-	summary: "fingerprint live SMTP connections, without root or configuration",
-	usage: `Usage: mxprint demo [-keep] [-listen ADDRESS]
+	summary: "name senders by their first packet, without root or configuration",
+	usage: `Usage: mxprint demo
 
-Starts an SMTP server on loopback that has the kernel keep the first packet of
-each connection, sends it mails from sockets tuned differently, and prints what
-the server learns about each sender. It needs Linux, but no root, no capture and
-no configuration.
+Names the senders of some first packets (SYNs): of connections that it makes
+over loopback, from sockets tuned differently, and of six systems and programs
+whose SYNs it has with it. It sends nothing to the network, and needs no root,
+no capture, no configuration and no mail server. The live part needs Linux.
 
-  -keep            stay, and fingerprint whoever connects, until interrupted
-  -listen ADDRESS  where the SMTP server listens (default loopback, any free
-                   port; with -keep port 2525)
+The output has colour on a terminal, unless NO_COLOR is set.
 
 Examples:
   mxprint demo
-  mxprint demo -keep -listen :2525
 `,
 	run: runDemo,
 }
 
-// demo is the SMTP server of the demonstration, and what it prints.
-type demo struct {
-	out  io.Writer
-	stop func() // ends the demonstration
+// replays are SYNs of other systems, each from its IP header on.
+var replays = []struct{ title, syn string }{
+	{"a Windows PC, eleven hops away",
+		"450000340001400075060000c0000201c00002029c40001900000001000000008002faf000000000020405b40103030801010402"},
+	{"an iPhone",
+		"450000400000400034060000c0000201c00002029c4000190000000100000000b002ffff00000000020405b4010303060101080a000000010000000004020000"},
+	{"a FreeBSD server on a DSL line",
+		"4500003c0000400035060000c0000201c00002029c4000190000000100000000a002ffff00000000020405ac010303060402080a0000000100000000"},
+	{"Ubuntu with Linux 4.4", // captured: testdata/lab/ubuntu-4.4-default.pcap
+		"4500003c5900400040065594c6120001c6120002c368001933b5843400000000a00272108c560000020405b40402080afffedd340000000001030307"},
+	{"a Linux box nobody has updated since 2008",
+		"4500003c0001400031060000c0000201c00002029c4000190000000100000000a00216d000000000020405b40402080a000000010000000001030307"},
+	{"masscan, a port scanner with a TCP stack of its own",
+		"4500002c00010000ef060000c0000201c00002029c40001900000001000000006002040100000000020405b4"},
+}
 
-	mu     sync.Mutex // guards what follows, and the output
-	titles map[netip.AddrPort]string
-	mails  int    // of our own senders
-	named  int    // senders of them that have a name
-	header string // of one of them
-	err    error  // of the output
+// sender is a socket that connects: how it is tuned, by what any user may set.
+// Zero leaves a setting as it is.
+type sender struct {
+	title  string
+	v6     bool
+	mptcp  bool
+	ttl    int
+	mss    int // bytes
+	rcvbuf int // bytes
+}
+
+var senders = []sender{
+	{title: "a socket as it comes"},
+	{title: "the same over IPv6", v6: true},
+	{title: "MSS 1452 and TTL 55: behind PPPoE, nine hops away", mss: 1452, ttl: 55},
+	{title: "a window of 16 KiB (SO_RCVBUF)", rcvbuf: 16 << 10},
+	{title: "Multipath TCP", mptcp: true},
+}
+
+// demo is the demonstration.
+type demo struct {
+	out     *output
+	colour  bool
+	unnamed int
+	header  string // of the last sender that was named by a live connection
 }
 
 func runDemo(ctx context.Context, args []string, std *stdio) error {
-	if len(args) > 0 && args[0] == "apart" {
-		return demoApart(ctx, args[1:], std.out)
-	}
 	flags := newFlags("demo")
-	keep := flags.Bool("keep", false, "")
-	listen := flags.String("listen", "", "")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -68,196 +85,118 @@ func runDemo(ctx context.Context, args []string, std *stdio) error {
 	}
 	ctx, stop := untilSignal(ctx, false)
 	defer stop()
-	listeners, err := demoListen(*listen, *keep)
-	if err != nil {
-		return err
+	d := &demo{out: &output{w: std.out, stop: stop}, colour: hasColour(std.out)}
+	d.print("Every TCP connection begins with a packet, the SYN, that the sender's kernel writes in\n" +
+		"a way of its own. Before a sender says a word, that names its system.\n")
+	d.replay()
+	d.live(ctx)
+	d.end()
+	if d.out.err != nil {
+		return fmt.Errorf("writing the output: %w", d.out.err)
 	}
-	d := &demo{out: std.out, stop: stop, titles: make(map[netip.AddrPort]string)}
-	var addrs []netip.AddrPort
-	for _, ln := range listeners {
-		server := demoServer(ln, d.learn)
-		defer server.Close()
-		addrs = append(addrs, addrPortOf(ln.Addr()))
+	if d.unnamed > 0 {
+		return fmt.Errorf("demo: %d senders have no name", d.unnamed)
 	}
-	d.printf("An SMTP server on %s has the kernel keep the first packet of each\n"+
-		"connection, and reads it when it accepts. No root, no capture, no configuration.\n", addrs[0])
-	d.sendAll(ctx, addrs)
-	err = d.sum()
-	if *keep {
-		d.printf("\nSend more mails to %s; interrupt to end.\n", addrs[0])
-		<-ctx.Done()
-	}
-	return cmp.Or(d.failed(), err)
+	return nil
 }
 
-// demoListen listens at an address, or on loopback by IPv4 and, where that is
-// there, IPv6.
-func demoListen(address string, keep bool) ([]*savedsyn.Listener, error) {
-	loopback := address == ""
-	if loopback {
-		address = "127.0.0.1:0"
-		if keep {
-			address = "127.0.0.1:2525"
+func (d *demo) print(format string, args ...any) { fmt.Fprintf(d.out, format, args...) }
+
+// paint puts text between an ANSI sequence and the one that ends it.
+func (d *demo) paint(sequence, text string) string {
+	if !d.colour {
+		return text
+	}
+	return "\x1b[" + sequence + "m" + text + "\x1b[0m"
+}
+
+func (d *demo) heading(text string) { d.print("\n%s\n", d.paint("1", text)) }
+
+// replay names the SYNs of other systems.
+func (d *demo) replay() {
+	d.heading("Replayed: SYNs of other systems")
+	d.print("(Ubuntu's was captured in the lab of this project, testdata/lab; the others are built\n" +
+		"from the rules of the built-in database.)\n")
+	for i, r := range replays {
+		s, err := parseSYN(r.syn)
+		if err != nil {
+			d.unnamed++
+			d.print("\n%s\n  %v\n", r.title, err)
+			continue
+		}
+		n := savedsyn.Name(signature.Builtin(), &s)
+		d.show(r.title, &n)
+		if i == 0 {
+			d.print("  That line is the raw signature: IPv4, TTL 117 after 11 hops, no IP options, MSS 1460,\n" +
+				"  window 44 times the MSS, scale 8, the order of the TCP options, do-not-fragment\n" +
+				"  with an IP ID, no data.\n")
 		}
 	}
-	ln, err := savedsyn.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	if ln.Err() != nil {
-		ln.Close()
-		return nil, ln.Err()
-	}
-	list := []*savedsyn.Listener{ln}
-	if loopback {
-		if ln, err := savedsyn.Listen("tcp6", fmt.Sprintf("[::1]:%d", addrPortOf(ln.Addr()).Port())); err == nil {
-			list = append(list, ln)
-		}
-	}
-	return list, nil
 }
 
-// demoServer is an SMTP server as any in Go: what it does for the note stands
-// in one line. It takes any mail and throws it away.
-func demoServer(ln *savedsyn.Listener, learn func(netip.AddrPort, note.Note)) *gosmtp.Server {
-	server := gosmtp.NewServer(gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
-		learn(addrPortOf(c.Conn().RemoteAddr()), savedsyn.Fingerprint(c.Conn()))
-		return mailSink{}, nil
-	}))
-	server.Domain = "localhost"
-	server.ReadTimeout, server.WriteTimeout = 10*time.Second, 10*time.Second
-	server.MaxMessageBytes = 1 << 20
-	go server.Serve(ln)
-	return server
-}
-
-// mailSink takes any mail and throws it away.
-type mailSink struct{}
-
-func (mailSink) Mail(string, *gosmtp.MailOptions) error { return nil }
-func (mailSink) Rcpt(string, *gosmtp.RcptOptions) error { return nil }
-func (mailSink) Reset()                                 {}
-func (mailSink) Logout() error                          { return nil }
-
-func (mailSink) Data(r io.Reader) error {
-	_, err := io.Copy(io.Discard, r)
-	return err
-}
-
-// sender is a socket that sends a mail: how it is tuned, by what any user may
-// set. Zero leaves a setting as it is.
-type sender struct {
-	title  string
-	v6     bool
-	mptcp  bool
-	ttl    int
-	mss    int    // bytes
-	rcvbuf int    // bytes
-	sysctl string // "name=value", in a network namespace of the sender's own
-}
-
-func senders() []sender {
-	return []sender{
-		{title: "a socket as it comes"},
-		{title: "the same over IPv6", v6: true},
-		{title: "MSS 1452 and TTL 55: behind PPPoE, nine hops away", mss: 1452, ttl: 55},
-		{title: "a window of 16 KiB (SO_RCVBUF)", rcvbuf: 16 << 10},
-		{title: "Multipath TCP", mptcp: true},
-		{title: "timestamps off", sysctl: "net.ipv4.tcp_timestamps=0"},
-		{title: "selective acknowledgements off", sysctl: "net.ipv4.tcp_sack=0"},
-	}
-}
-
-// sendAll sends a mail from each sender there is an address for.
-func (d *demo) sendAll(ctx context.Context, addrs []netip.AddrPort) {
-	for _, s := range senders() {
+// live names connections of this machine to itself.
+func (d *demo) live(ctx context.Context) {
+	d.heading("Live: connections over loopback")
+	d.print("(A listener has the kernel keep the first packet of each connection.)\n")
+	for _, s := range senders {
 		if ctx.Err() != nil {
 			return
 		}
-		var err error
-		if s.sysctl != "" {
-			var n note.Note
-			if n, err = sendApart(ctx, s); err == nil {
-				d.show(s.title, &n, true)
-			}
-		} else if to, ok := demoTarget(addrs, s.v6); ok {
-			err = s.send(ctx, to, func(from netip.AddrPort) {
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				d.titles[from] = s.title
-			})
+		n, err := s.connect(ctx)
+		if err != nil {
+			d.print("\n%s\n  left out: %v\n", s.title, err)
+			continue
 		}
-		if err != nil && ctx.Err() == nil {
-			d.printf("\n%s\n  left out: %v\n", s.title, err)
+		d.show(s.title, &n)
+		if n.State == note.Matched && s.ttl != 0 {
+			d.header = n.Header()
 		}
 	}
 }
 
-// demoTarget is where a sender of an IP version reaches one of the listeners.
-func demoTarget(addrs []netip.AddrPort, v6 bool) (netip.AddrPort, bool) {
-	for _, a := range addrs {
-		switch {
-		case !a.Addr().IsUnspecified():
-			if a.Addr().Is6() == v6 {
-				return a, true
-			}
-		case v6:
-			return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port()), a.Addr().Is6()
-		default:
-			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()), true
-		}
+// connect makes a connection to a listener of its own, which learns who
+// connects.
+func (s sender) connect(ctx context.Context) (n note.Note, err error) {
+	at := "127.0.0.1:0"
+	if s.v6 {
+		at = "[::1]:0"
 	}
-	return netip.AddrPort{}, false
-}
-
-// send sends a mail. It says where it sends from before it says a word.
-func (s sender) send(ctx context.Context, to netip.AddrPort, from func(netip.AddrPort)) error {
+	ln, err := savedsyn.Listen("tcp", at)
+	if err != nil {
+		return n, err
+	}
+	defer ln.Close()
+	if ln.Err() != nil {
+		return n, ln.Err()
+	}
 	dialer := net.Dialer{Timeout: 10 * time.Second, Control: s.tune}
 	dialer.SetMultipathTCP(s.mptcp)
-	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	client, err := dialer.DialContext(ctx, "tcp", ln.Addr().String())
 	if err != nil {
-		return err
+		return n, err
 	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	from(addrPortOf(conn.LocalAddr()))
-	c, err := smtp.NewClient(conn, "localhost")
+	defer client.Close()
+	server, err := ln.Accept()
 	if err != nil {
-		return err
+		return n, err
 	}
-	if err := errors.Join(c.Mail("demo@example.org"), c.Rcpt("postmaster@example.org")); err != nil {
-		return err
+	defer server.Close()
+	if from := client.LocalAddr().String(); server.RemoteAddr().String() != from {
+		return n, fmt.Errorf("a stranger at %s came first", server.RemoteAddr())
 	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "Subject: demo\r\n\r\nWho am I?\r\n"); err != nil {
-		return err
-	}
-	return errors.Join(w.Close(), c.Quit())
+	return savedsyn.Fingerprint(server), nil
 }
 
-// learn is told of each session.
-func (d *demo) learn(from netip.AddrPort, n note.Note) {
-	d.mu.Lock()
-	title, own := d.titles[from]
-	delete(d.titles, from)
-	d.mu.Unlock()
-	if !own {
-		title = from.String()
-	}
-	d.show(title, &n, own)
-}
-
-// show prints what the server learned of one sender.
-func (d *demo) show(title string, n *note.Note, own bool) {
+// show prints what a mail server learns of a sender.
+func (d *demo) show(title string, n *note.Note) {
 	facts := []string{n.State.String()}
 	if n.State == note.Matched {
-		facts = []string{n.Title(), n.Quality.String()}
+		facts = []string{d.paint("1;32", n.Title()), n.Quality.String()}
 		if len(n.Others) > 0 {
 			facts[0] += " (or " + strings.Join(n.Others, ", ") + ")"
 		}
+	} else {
+		d.unnamed++
 	}
 	hops, known := n.Distance.Hops()
 	if hops == 1 {
@@ -268,63 +207,25 @@ func (d *demo) show(title string, n *note.Note, own bool) {
 	if n.LinkType != "" {
 		facts = append(facts, n.LinkType)
 	}
-	d.printf("\n%s\n  %s\n", title, strings.Join(facts, ", "))
+	d.print("\n%s\n  %s\n", title, strings.Join(facts, ", "))
 	if n.RawSig != "" {
-		d.printf("  %s\n", n.RawSig)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !own {
-		return
-	}
-	d.mails++
-	if n.State == note.Matched {
-		d.named++
-		if d.header == "" || hops > 0 {
-			d.header = n.Header()
-		}
+		d.print("  %s\n", d.paint("2", n.RawSig))
 	}
 }
 
-// printf prints; when nobody reads it the demonstration is over.
-func (d *demo) printf(format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		if _, d.err = fmt.Fprintf(d.out, format, args...); d.err != nil {
-			d.stop()
-		}
+// end says what it is good for, and what to do next.
+func (d *demo) end() {
+	if d.header != "" {
+		d.print("\nWhat a mail server writes into a mail of such a sender:\n\n  X-p0f-Result: %s\n", d.header)
 	}
+	d.heading("Next")
+	d.print("Your own mail server in 5 minutes: docs/postfix.md (Haraka: docs/haraka.md; Exim, rspamd\n" +
+		"and others beside it). A capture you have: mxprint read FILE.\n")
 }
 
-// failed returns why the output could not be written, if so.
-func (d *demo) failed() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err != nil {
-		return fmt.Errorf("writing the output: %w", d.err)
-	}
-	return nil
-}
-
-// sum sums up what the senders of our own showed.
-func (d *demo) sum() error {
-	d.mu.Lock()
-	mails, named, header := d.mails, d.named, d.header
-	d.mu.Unlock()
-	d.printf("\n%d mails, %d senders named.", mails, named)
-	if header != "" {
-		d.printf(" What a mail server writes into such a mail:\n\n  X-p0f-Result: %s", header)
-	}
-	d.printf("\n")
-	if named < mails || mails == 0 {
-		return fmt.Errorf("demo: %d of %d senders have no name", mails-named, mails)
-	}
-	return nil
-}
-
-// addrPortOf is a TCP address; that of an IPv4 client is never IPv6.
-func addrPortOf(a net.Addr) netip.AddrPort {
-	ap := a.(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+// hasColour reports whether what is written to w is shown by a terminal, to
+// somebody who wants colour (https://no-color.org).
+func hasColour(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(int(f.Fd()))
 }
