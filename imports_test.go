@@ -49,7 +49,6 @@ var mayImport = map[string][]string{
 	// Tests alone.
 	"contrib": {},
 	"docs":    {},
-	"e2e":     {},
 }
 
 // frontImports hold for every package under internal/front, the fronts of mail
@@ -137,7 +136,7 @@ func TestOtherSystems(t *testing.T) {
 
 // isForTests reports whether a package is for tests alone.
 func isForTests(name string) bool {
-	return strings.HasPrefix(name, rigs)
+	return strings.HasPrefix(name, rigs) || strings.HasPrefix(name, "e2e/")
 }
 
 func TestImports(t *testing.T) {

@@ -1,0 +1,78 @@
+//go:build linux
+
+package mailtest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/smtp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
+)
+
+// A client is an SMTP client with a connection of its own.
+type client struct {
+	*smtp.Client
+	Conn net.Conn
+}
+
+// DialSMTP connects from the address from in ns, and says EHLO.
+func DialSMTP(t testing.TB, ns *lab.NetNS, from, to netip.Addr) *client {
+	t.Helper()
+	var conn net.Conn
+	d := net.Dialer{Timeout: MailTimeout, LocalAddr: &net.TCPAddr{IP: from.AsSlice()}}
+	err := ns.Do(func() (err error) {
+		conn, err = d.Dial("tcp", netip.AddrPortFrom(to, 25).String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(MailTimeout))
+	c, err := smtp.NewClient(conn, Domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Hello("client.source.example"); err != nil {
+		t.Fatal(err)
+	}
+	return &client{c, conn}
+}
+
+// Send sends a mail with more lines at the head of its header.
+func (c *client) Send(id string, header ...string) error {
+	return c.SendTo(id, []string{Recipient}, header...)
+}
+
+func (c *client) SendTo(id string, to []string, header ...string) error {
+	if err := c.Mail(Sender); err != nil {
+		return err
+	}
+	for _, r := range to {
+		if err := c.Rcpt(r); err != nil {
+			return err
+		}
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, MailText(id, header...))
+	return w.Close()
+}
+
+// MailText is a mail with an id as the others of these tests.
+func MailText(id string, header ...string) string {
+	var b strings.Builder
+	for _, h := range header {
+		b.WriteString(h + "\r\n")
+	}
+	fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: test\r\nDate: %s\r\nMessage-ID: <%s@source.example>\r\nX-Test-Id: %s\r\n\r\nHello.\r\n",
+		Sender, Recipient, time.Now().Format(time.RFC1123Z), id, id)
+	return b.String()
+}
