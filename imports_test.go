@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/host":       {"packet", "internal/http1", "signature", "note", "event", "internal/answer"},
 	"internal/http1":      {},
 	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
+	"internal/probe":      {"capture", "engine", "packet"},
 	"internal/proxyproto": {"internal/serve"},
 	"internal/report":     {"note", "packet", "signature", "event"},
 	"internal/sandbox":    {},

@@ -41,7 +41,7 @@ func readAll(t *testing.T, pattern string) string {
 func TestNames(t *testing.T) {
 	for _, tt := range []struct{ source, tag, document string }{
 		{"../internal/config/*.go", "toml", "configuration.md"},
-		{"../internal/report/json.go", "json", "json.md"},
+		{"../event/json.go", "json", "json.md"},
 		{"../note/json.go", "json", "json.md"},
 	} {
 		t.Run(filepath.Base(filepath.Dir(tt.source))+" "+tt.tag, func(t *testing.T) {

@@ -23,12 +23,12 @@ const probeEnv = "MXPRINT_TEST_PROBE"
 
 func init() {
 	if list := os.Getenv(probeEnv); list != "" && len(os.Args) > 1 && os.Args[1] == "check" {
-		probe(list)
+		tryAll(list)
 	}
 }
 
-// probe tries the folders and files of a list, and ends the process.
-func probe(list string) {
+// tryAll tries the folders and files of a list, and ends the process.
+func tryAll(list string) {
 	var open []string
 	for _, path := range strings.Split(list, ":") {
 		if f, err := os.Open(path); err == nil {

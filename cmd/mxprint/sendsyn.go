@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/probe"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -45,24 +41,6 @@ Examples:
 	run: runSendsyn,
 }
 
-// What a probe is known by (p0f v3 §5.5), and the ports that probes come from.
-const (
-	probeWindow    = 1337
-	probeMSS       = 1331
-	probeTTL       = 192
-	probeSeq       = 0x12345678
-	probeCount     = 8
-	probeFirstPort = 65535 // and downwards
-	maxProbeWait   = time.Minute
-)
-
-// Options that a probe may offer, by the bits of its number.
-const (
-	offerWS = 1 << iota
-	offerSOK
-	offerTS
-)
-
 func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("sendsyn")
 	database := databaseFlags(fs)
@@ -74,8 +52,8 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	if fs.NArg() != 2 {
 		return errors.New("sendsyn: name an address and a port; mxprint sendsyn -h shows examples")
 	}
-	if *wait <= 0 || *wait > maxProbeWait {
-		return fmt.Errorf("sendsyn: -wait %v: want more than 0, and %v at most", *wait, maxProbeWait)
+	if *wait <= 0 || *wait > probe.MaxWait {
+		return fmt.Errorf("sendsyn: -wait %v: want more than 0, and %v at most", *wait, probe.MaxWait)
 	}
 	to, err := probeTarget(fs.Arg(0), fs.Arg(1), *force)
 	if err != nil {
@@ -85,30 +63,11 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	socket, err := openProbes(to)
+	answers, err := probe.Send(ctx, to, *wait, newLogger(std.err))
 	if err != nil {
 		return fmt.Errorf("sendsyn: %w", err)
 	}
-	defer socket.close()
-	p := &prober{from: socket.from, to: to, db: db, decoder: packet.Decoder{Link: packet.LinkRaw}}
-	ring, err := p.capture(newLogger(std.err))
-	if err == nil {
-		defer ring.Close()
-	}
-	for i := range probeCount {
-		if err := socket.send(p.probe(i)); err != nil {
-			return fmt.Errorf("sendsyn: sending to %s: %w", to, err)
-		}
-	}
-	if ring == nil {
-		return fmt.Errorf("sendsyn: %d probes were sent, but their answers cannot be seen from here (%w); run the sensor, or p0f, where they pass", probeCount, err)
-	}
-	ctx, stop := context.WithTimeout(ctx, *wait)
-	defer stop()
-	if err := p.listen(ctx, ring); err != nil {
-		return err
-	}
-	if p.print(std.out); !p.answered() {
+	if !printAnswers(std.out, db, answers) {
 		return fmt.Errorf("sendsyn: no SYN+ACK from %s", to)
 	}
 	return nil
@@ -134,125 +93,18 @@ func probeTarget(address, port string, force bool) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
 
-// prober sends probes and gathers the answers.
-type prober struct {
-	from    netip.Addr
-	to      netip.AddrPort
-	db      *signature.DB
-	decoder packet.Decoder
-	answers [probeCount]packet.Segment // Type 0: none yet
-}
-
-// capture opens a small capture of the answers alone.
-func (p *prober) capture(log *slog.Logger) (*capture.Ring, error) {
-	rule := engine.Rule{Expr: fmt.Sprintf("src host %s and src port %d and dst portrange %d-%d",
-		p.to.Addr(), p.to.Port(), probeFirstPort-probeCount+1, probeFirstPort)}
-	cfg, err := tap{rule: rule, log: log}.config(capture.Any)
-	if err != nil {
-		return nil, err
-	}
-	cfg.RingBytes = 1 << 20
-	return capture.OpenRing(cfg)
-}
-
-// probe is the TCP header of a probe. The checksum is that of the packet.
-func (p *prober) probe(i int) []byte {
-	b := make([]byte, 20, 44)
-	binary.BigEndian.PutUint16(b, uint16(probeFirstPort-i))
-	binary.BigEndian.PutUint16(b[2:], p.to.Port())
-	binary.BigEndian.PutUint32(b[4:], probeSeq)
-	b[12], b[13] = 44/4<<4, packet.FlagSYN
-	binary.BigEndian.PutUint16(b[14:], probeWindow)
-	b = append(b, packet.OptMSS, 4, probeMSS>>8, probeMSS&0xff)
-	if i&offerWS != 0 {
-		b = append(b, packet.OptWS, 3, 5)
-	}
-	if i&offerSOK != 0 {
-		b = append(b, packet.OptSOK, 2)
-	}
-	if i&offerTS != 0 {
-		b = append(b, packet.OptTS, 10, 0, 0, probeWindow>>8, probeWindow&0xff, 0, 0, 0, 0)
-	}
-	b = append(b, packet.OptNOP)[:44] // and end of list to the end
-	binary.BigEndian.PutUint16(b[16:], tcpChecksum(p.from, p.to.Addr(), b))
-	return b
-}
-
-// tcpChecksum is the checksum of a segment whose own is 0 (RFC 9293 §3.1).
-func tcpChecksum(src, dst netip.Addr, segment []byte) uint16 {
-	const protocol = 6
-	sum := uint32(protocol + len(segment))
-	for _, b := range [][]byte{src.AsSlice(), dst.AsSlice(), segment} {
-		for i := 0; i < len(b); i += 2 { // all are even
-			sum += uint32(binary.BigEndian.Uint16(b[i:]))
-		}
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
-}
-
-// listen takes the answers, until all are there or ctx ends.
-func (p *prober) listen(ctx context.Context, ring *capture.Ring) error {
-	left := probeCount
-	for left > 0 {
-		err := ring.Read(ctx, func(f *capture.Frame) {
-			if p.take(f) {
-				left--
-			}
-		})
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// take reports whether a frame is the first answer to a probe.
-func (p *prober) take(f *capture.Frame) bool {
-	var s packet.Segment
-	p.decoder.Link = f.Link
-	if p.decoder.Decode(f.Data, f.WireLen, &s) != nil {
-		return false
-	}
-	i := probeFirstPort - int(s.Dst.Port())
-	answers := s.Type == packet.SYNACK || s.Type == packet.RSTACK
-	if s.Src != p.to || s.Dst.Addr() != p.from || i >= probeCount || !answers || s.Ack != probeSeq+1 || p.answers[i].Type != 0 {
-		return false
-	}
-	p.answers[i] = s
-	return true
-}
-
-func (p *prober) answered() bool {
-	for i := range p.answers {
-		if p.answers[i].Type == packet.SYNACK {
-			return true
-		}
-	}
-	return false
-}
-
-// print tells of each probe what it offered, and what came back.
-func (p *prober) print(w io.Writer) {
-	for i := range p.answers {
-		offered := []string{"mss"}
-		for bit, name := range []string{"ws", "sok", "ts"} {
-			if i&(1<<bit) != 0 {
-				offered = append(offered, name)
-			}
-		}
-		s := &p.answers[i]
+// printAnswers prints for each probe what it offered and what came back. It
+// reports whether there was a SYN+ACK.
+func printAnswers(w io.Writer, db *signature.DB, answers []probe.Answer) (answered bool) {
+	for i := range answers {
+		s := &answers[i].Segment
 		text := "no answer"
 		switch s.Type {
 		case packet.RSTACK:
 			text = "refused"
 		case packet.SYNACK:
-			m := p.db.Match(signature.Response, s, probeMSS)
+			answered = true
+			m := db.Match(signature.Response, s, probe.MSS)
 			text = string(signature.AppendRaw(nil, s, m.Multiple)) + "  "
 			if m.Sig == nil {
 				text += "matches nothing"
@@ -260,6 +112,7 @@ func (p *prober) print(w io.Writer) {
 				text += title(&m)
 			}
 		}
-		fmt.Fprintf(w, "%-13s %s\n", strings.Join(offered, ","), text)
+		fmt.Fprintf(w, "%-13s %s\n", answers[i].Offered, text)
 	}
+	return answered
 }

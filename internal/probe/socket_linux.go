@@ -1,4 +1,4 @@
-package main
+package probe
 
 import (
 	"errors"
@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeSocket is a raw socket that sends the probes.
-type probeSocket struct {
+// socket is a raw socket that sends the probes.
+type socket struct {
 	fd       int
 	from, to netip.Addr
 }
 
-// openProbes opens a raw socket to an address.
-func openProbes(to netip.AddrPort) (*probeSocket, error) {
+// openSocket opens a raw socket to an address.
+func openSocket(to netip.AddrPort) (*socket, error) {
 	// A UDP socket tells which address of ours packets go from, and sends none.
 	c, err := net.Dial("udp", to.String())
 	if err != nil {
@@ -36,7 +36,7 @@ func openProbes(to netip.AddrPort) (*probeSocket, error) {
 	} else if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	s := &probeSocket{fd, from, to.Addr()}
+	s := &socket{fd, from, to.Addr()}
 	if err := s.set(); err != nil {
 		s.close()
 		return nil, os.NewSyscallError("setsockopt", err)
@@ -46,11 +46,11 @@ func openProbes(to netip.AddrPort) (*probeSocket, error) {
 
 // set has the kernel send IPv4 headers as they are, and make those of IPv6 as
 // they have to be: with a flow label nothing knows a probe.
-func (s *probeSocket) set() error {
+func (s *socket) set() error {
 	if s.to.Is4() {
 		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_HDRINCL, 1)
 	}
-	if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, probeTTL); err != nil {
+	if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl); err != nil {
 		return err
 	}
 	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_AUTOFLOWLABEL, 0)
@@ -58,18 +58,18 @@ func (s *probeSocket) set() error {
 
 // send sends a TCP header. The kernel fills in the length and the checksum of
 // the IPv4 header.
-func (s *probeSocket) send(tcp []byte) error {
+func (s *socket) send(tcp []byte) error {
 	if s.to.Is6() {
 		return unix.Sendto(s.fd, tcp, 0, &unix.SockaddrInet6{Addr: s.to.As16()})
 	}
 	b := make([]byte, 20, 20+len(tcp))
 	b[0] = 0x45
 	copy(b[4:], tcp[:2]) // the ID: the port, for it must not be 0
-	b[8], b[9] = probeTTL, unix.IPPROTO_TCP
+	b[8], b[9] = ttl, unix.IPPROTO_TCP
 	src, dst := s.from.As4(), s.to.As4()
 	copy(b[12:], src[:])
 	copy(b[16:], dst[:])
 	return unix.Sendto(s.fd, append(b, tcp...), 0, &unix.SockaddrInet4{Addr: dst})
 }
 
-func (s *probeSocket) close() { unix.Close(s.fd) }
+func (s *socket) close() { unix.Close(s.fd) }
