@@ -73,6 +73,8 @@ type settings struct {
 	db     *signature.DB
 	rule   engine.Rule
 	remote *remote
+
+	anyNetNS bool // sensor.cgroup was named
 }
 
 func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
@@ -105,6 +107,7 @@ func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
 // loadSource reads the filter, and looks for what the sensor is to look at.
 func (s *settings) loadSource() (err error) {
 	if s.Sensor.Source == config.SourceSockops {
+		s.anyNetNS = s.Sensor.Cgroup != ""
 		if s.Sensor.Cgroup, err = sockops.FindCgroup(s.Sensor.Cgroup); err != nil {
 			return s.At("sensor.cgroup", err)
 		}

@@ -9,7 +9,7 @@ import (
 
 // openSockops adds the source that the kernel hands SYNs to.
 func (s *settings) openSockops(in *sensor, log *slog.Logger) error {
-	cfg := sockops.Config{Cgroup: s.Sensor.Cgroup, Missed: in.engine.Missed, Log: log}
+	cfg := sockops.Config{Cgroup: s.Sensor.Cgroup, AnyNetNS: s.anyNetNS, Missed: in.engine.Missed, Log: log}
 	for _, p := range s.Sensor.Ports {
 		cfg.Ports = append(cfg.Ports, uint16(p))
 	}

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if cgroup := os.Getenv(childEnv); cgroup != "" {
 		os.Exit(child(cgroup))
 	}
+	if os.Getenv(forgeEnv) != "" {
+		os.Exit(forge())
+	}
 	os.Exit(m.Run())
 }
 

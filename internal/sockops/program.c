@@ -95,6 +95,14 @@ struct handover {
 // Connections that found no room in handovers.
 __u64 lost;
 
+// Connections of other network namespaces, which are not handed over.
+__u64 foreign;
+
+// The network namespace whose sockets count, by its cookie; 0: those of all.
+// Any user who may make a user namespace is root in a network namespace of
+// their own, where they have any address they like.
+const volatile __u64 netns;
+
 // The cgroup whose listeners are armed by the iterator, with those below it.
 const volatile __u64 cgroup_id;
 
@@ -156,6 +164,11 @@ int watch(struct bpf_sock_ops *ops)
 		return 1;
 	if (!bpf_map_lookup_elem(&ports, &port))
 		return 1;
+	if (netns && bpf_get_netns_cookie(ops) != netns) {
+		if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+			__sync_fetch_and_add(&foreign, 1);
+		return 1;
+	}
 	if (ops->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
 		listens(ops);
 	else

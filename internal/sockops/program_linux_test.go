@@ -23,7 +23,7 @@ func TestProgramIsCurrent(t *testing.T) {
 	clang := lab.NeedProgram(t, "clang")
 	lab.NeedProgram(t, "llvm-strip")
 	object := filepath.Join(t.TempDir(), "program.o")
-	if out, err := exec.Command(filepath.Join("..", "scripts", "bpf"), object).CombinedOutput(); err != nil {
+	if out, err := exec.Command(filepath.Join("..", "..", "scripts", "bpf"), object).CombinedOutput(); err != nil {
 		t.Fatalf("scripts/bpf: %v\n%s", err, out)
 	}
 	compiled, err := os.ReadFile(object)

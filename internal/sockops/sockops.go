@@ -5,17 +5,19 @@
 // A BPF program, attached to a cgroup (version 2), has every listener on the
 // chosen ports in that cgroup and below keep SYNs (TCP_SAVE_SYN), and puts a
 // connection's SYN into a ring when the connection is established: before the
-// mail server accepts it, and so before it can ask. Nothing is sniffed, no
-// forged SYN gets in, and what the mail server sees of the connection is what
-// the sensor has seen. Listeners on other ports, and those outside of the
-// cgroup, are left alone.
+// mail server accepts it, and so before it can ask. Nothing is sniffed, a SYN
+// counts only with its complete handshake, and what the mail server sees of the
+// connection is what the sensor has seen. Listeners on other ports, outside of
+// the cgroup, or in other network namespaces are left alone: any user may be
+// root in a network namespace of their own, and has any address there.
 //
 // Use it where the mail server runs on the same machine, in a container or
 // not. For a Go server of your own package savedsyn does the same without a
 // privilege. Where the packets only pass, and on other systems than Linux, use
 // package capture.
 //
-// It needs Linux 5.10 with BTF (/sys/kernel/btf/vmlinux), and the capabilities
+// It needs Linux 5.15 with BTF (/sys/kernel/btf/vmlinux), 5.10 with
+// Config.AnyNetNS, and the capabilities
 // CAP_BPF and CAP_NET_ADMIN. Listeners that are older than the sensor are
 // reached by an iterator over the sockets of the caller's network namespace
 // (Linux 5.15), for which the kernel also wants CAP_PERFMON. Package
@@ -54,6 +56,11 @@ type Config struct {
 	// container.
 	Cgroup string
 
+	// AnyNetNS has the sockets of all network namespaces count, and not only of
+	// the one that Open is called in: for mail servers in containers. Cgroup
+	// must then be one that no other user can start processes in.
+	AnyNetNS bool
+
 	// Missed is called by Read for a connection whose SYN the kernel has not
 	// kept: it was answered with a SYN cookie, or came before the listener was
 	// told to keep it. It may be nil.
@@ -89,5 +96,6 @@ func (c Config) withDefaults() (Config, error) {
 type Stats struct {
 	Connections uint64 // handed over, with their SYN or without
 	Missed      uint64 // of these, without
-	Lost        uint64 // not handed over: nobody read in time
+	Lost        uint64 // not handed over: they were not read in time
+	Foreign     uint64 // not handed over: of other network namespaces
 }

@@ -48,9 +48,9 @@ type Source struct {
 	record ringbuf.Record
 	frame  capture.Frame
 	looked time.Time
-	warned uint64 // losses that were told
+	warned Stats // what was logged
 	closed atomic.Bool
-	stats  struct{ connections, missed, lost atomic.Uint64 }
+	stats  struct{ connections, missed, lost, foreign atomic.Uint64 }
 }
 
 // Open attaches the program, and arms the listeners that are there. Call it in
@@ -85,7 +85,17 @@ func (s *Source) open() error {
 	if s.cfg.ringBytes != 0 {
 		spec.Maps["handovers"].MaxEntries = s.cfg.ringBytes
 	}
-	if s.watch, err = ebpf.NewCollection(only(spec, "watch")); err != nil {
+	watch := only(spec, "watch")
+	if !s.cfg.AnyNetNS {
+		cookie, err := netNSCookie()
+		if err != nil {
+			return err
+		}
+		if err := watch.Variables["netns"].Set(cookie); err != nil {
+			return fmt.Errorf("sockops: %w", err)
+		}
+	}
+	if s.watch, err = ebpf.NewCollection(watch); err != nil {
 		return privilege("loading the program", err, unix.CAP_BPF, unix.CAP_NET_ADMIN)
 	}
 	for _, port := range s.cfg.Ports {
@@ -104,6 +114,21 @@ func (s *Source) open() error {
 			"reason", privilege("looking for listeners", err, unix.CAP_PERFMON))
 	}
 	return nil
+}
+
+// netNSCookie is the number by which the kernel knows the network namespace of
+// the thread.
+func netNSCookie() (uint64, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("sockops: socket: %w", err)
+	}
+	defer unix.Close(fd)
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		return 0, fmt.Errorf("sockops: this kernel cannot distinguish network namespaces (Linux 5.15 can): name the mail server's cgroup: %w", err)
+	}
+	return cookie, nil
 }
 
 // only is a copy of a specification with some of its programs.
@@ -185,7 +210,7 @@ func (s *Source) Read(ctx context.Context, fn func(*capture.Frame)) error {
 	}
 	stop := context.AfterFunc(ctx, func() { s.ring.Flush() }) // ends the waiting
 	defer stop()
-	defer s.tellLosses()
+	defer s.logLosses()
 	s.ring.SetDeadline(time.Now().Add(idleWait))
 	for range readBatch {
 		switch err := s.ring.ReadInto(&s.record); {
@@ -222,25 +247,41 @@ func (s *Source) hand(fn func(*capture.Frame)) {
 	fn(&s.frame)
 }
 
-// tellLosses looks now and then whether the ring was full.
-func (s *Source) tellLosses() {
+// logLosses looks now and then for connections that were not handed over.
+func (s *Source) logLosses() {
 	if time.Since(s.looked) < lossEvery {
 		return
 	}
 	s.looked = time.Now()
-	if lost := s.Stats().Lost; lost > s.warned {
-		s.cfg.Log.Warn("connections came faster than they were read", "lost", lost-s.warned)
-		s.warned = lost
+	now := s.Stats()
+	if now.Lost > s.warned.Lost {
+		s.cfg.Log.Warn("connections came faster than they were read", "lost", now.Lost-s.warned.Lost)
 	}
+	if now.Foreign > 0 && s.warned.Foreign == 0 {
+		s.cfg.Log.Warn("connections to the mail ports in other network namespaces are not taken; name the cgroup of the mail server if it is in a container",
+			"connections", now.Foreign)
+	}
+	s.warned = now
 }
 
 // Stats returns the counts so far.
 func (s *Source) Stats() Stats {
-	var lost uint64
-	if !s.closed.Load() && s.watch.Variables["lost"].Get(&lost) == nil {
-		s.stats.lost.Store(lost)
+	if !s.closed.Load() {
+		load(s.watch.Variables["lost"], &s.stats.lost)
+		load(s.watch.Variables["foreign"], &s.stats.foreign)
 	}
-	return Stats{Connections: s.stats.connections.Load(), Missed: s.stats.missed.Load(), Lost: s.stats.lost.Load()}
+	return Stats{
+		Connections: s.stats.connections.Load(), Missed: s.stats.missed.Load(),
+		Lost: s.stats.lost.Load(), Foreign: s.stats.foreign.Load(),
+	}
+}
+
+// load reads a counter of the kernel's part.
+func load(from *ebpf.Variable, to *atomic.Uint64) {
+	var n uint64
+	if from.Get(&n) == nil {
+		to.Store(n)
+	}
 }
 
 // Close detaches the program, and disarms the listeners of its network
