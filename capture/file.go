@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -18,14 +19,18 @@ const (
 	fileBatch  = 1024      // frames a Read hands over
 )
 
-// The magic numbers of pcap (µs and ns, as written by either kind of machine)
-// and of a pcapng section header, read as little-endian.
+// The magic numbers of pcap (µs, ns, and the "modified" one of patched libpcaps
+// and of Fritz!Box routers; as written by either kind of machine) and of a pcapng
+// section header, read as little-endian; and of gzip, its first three bytes.
 const (
-	magicMicro    = 0xa1b2c3d4
-	magicMicroBig = 0xd4c3b2a1
-	magicNano     = 0xa1b23c4d
-	magicNanoBig  = 0x4d3cb2a1
-	magicNG       = 0x0a0d0d0a
+	magicMicro       = 0xa1b2c3d4
+	magicMicroBig    = 0xd4c3b2a1
+	magicNano        = 0xa1b23c4d
+	magicNanoBig     = 0x4d3cb2a1
+	magicModified    = 0xa1b2cd34
+	magicModifiedBig = 0x34cdb2a1
+	magicNG          = 0x0a0d0d0a
+	magicGzip        = 0x088b1f
 )
 
 // A DamageError says where a capture file stops making sense. All frames
@@ -43,24 +48,37 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// versionError is about a version of a format that is not known: no damage.
+type versionError struct {
+	format       string
+	major, minor uint16
+	known        string
+}
+
+func (e *versionError) Error() string {
+	return fmt.Sprintf("%s version %d.%d is not known (%s are)", e.format, e.major, e.minor, e.known)
+}
+
+// Is makes it one of what is not supported.
+func (e *versionError) Is(err error) bool { return err == errors.ErrUnsupported }
+
 var (
-	errCutFrame    = errors.New("the file ends inside a frame")
-	errCutHeader   = errors.New("the file ends inside its header")
-	errTooBig      = fmt.Errorf("a frame claims more than %d bytes", maxFrame)
-	errVersion     = errors.New("a version of the format that is not 2.4")
-	errTooFar      = fmt.Errorf("no frame for %d bytes", maxBetween)
-	errTooManyMeta = fmt.Errorf("more than %d interfaces or %d names", maxInterfaces, maxNames)
+	errCutFrame  = errors.New("the file ends inside a frame")
+	errCutHeader = errors.New("the file ends inside its header")
+	errTooBig    = fmt.Errorf("a frame claims more than %d bytes", maxFrame)
 )
 
-// A File reads a capture file: pcap with microseconds or nanoseconds, from a
-// machine of either byte order, and pcapng, also with several link types. It
-// needs about 1.3 MiB; a pcapng made to waste memory gets some 20 MiB. One
+// A File reads a capture file: pcap 2.0 to 2.4 with microseconds or nanoseconds,
+// also the "modified" kind, from a machine of either byte order, and pcapng 1.0
+// and 1.2, also with several link types; either of them also compressed by gzip.
+// It needs about 1.3 MiB, twice that for gzip, whatever the file claims. One
 // goroutine may Read while another calls Close.
 type File struct {
 	path   string
 	rc     io.ReadCloser
 	format format
-	pipe   bool // or a device: somebody may be writing
+	pipe   bool // or a device: a process may be writing
+	packed bool // by gzip; offsets are those of what is inside
 	frames uint64
 	frame  Frame
 	err    error // what ended the reading
@@ -79,26 +97,29 @@ type format interface {
 	waiting() bool
 }
 
-// OpenFile opens a capture file. The name `-` is a file like any other. The
-// error is that of os.Open, one that wraps ErrFormat, or a DamageError.
+// OpenFile opens a capture file. The name "-" is standard input; a file of that
+// name is "./-". The error is that of os.Open, one that wraps ErrFormat or, for a
+// version of a format that is not known, errors.ErrUnsupported, or a DamageError.
 func OpenFile(path string) (*File, error) {
-	file, err := os.Open(path)
-	if err != nil {
+	var file *os.File
+	var err error
+	if path == "-" {
+		path, file = "standard input", standardInput()
+	} else if file, err = os.Open(path); err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	f, err := newFile(path, file)
+	st, err := file.Stat()
+	f, err := newFile(path, file, err != nil || !st.Mode().IsRegular())
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	st, err := file.Stat()
-	f.pipe = err != nil || !st.Mode().IsRegular()
 	return f, nil
 }
 
 // newFile reads the header. It closes nothing on error.
-func newFile(path string, rc io.ReadCloser) (*File, error) {
-	f := &File{path: path, rc: rc, closed: new(atomic.Bool)}
+func newFile(path string, rc io.ReadCloser, pipe bool) (*File, error) {
+	f := &File{path: path, rc: rc, pipe: pipe, closed: new(atomic.Bool)}
 	if err := f.open(rc); err != nil {
 		return nil, err
 	}
@@ -107,38 +128,57 @@ func newFile(path string, rc io.ReadCloser) (*File, error) {
 
 // open reads the header.
 func (f *File) open(r io.Reader) error {
-	in := newWindow(r)
-	start, err := in.peek(4)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return fmt.Errorf("capture: %w", err)
+	in := newWindow(r, f.pipe)
+	magic, err := in.magic()
+	if err == nil && magic&0xffffff == magicGzip {
+		var plain *gzip.Reader
+		if plain, err = gzip.NewReader(in); err == nil {
+			f.packed = true
+			in = newWindow(plain, f.pipe)
+			magic, err = in.magic()
+		}
 	}
-	if err != nil {
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
+	case err != nil:
+		return fmt.Errorf("capture: %s: %w", f.path, err)
 	}
-	switch magic := binary.LittleEndian.Uint32(start); magic {
-	case magicMicro, magicMicroBig, magicNano, magicNanoBig:
+	switch magic {
+	case magicMicro, magicMicroBig, magicNano, magicNanoBig, magicModified, magicModifiedBig:
 		f.format, err = newPcap(in, magic)
 	case magicNG:
 		f.format, err = newPcapNG(in)
 	default:
 		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
 	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return fmt.Errorf("capture: %s: %w", f.path, err)
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		err = errCutHeader
 	}
+	return &DamageError{Path: f.path, Err: err}
+}
+
+// magic looks at the number that says what a file is.
+func (w *window) magic() (uint32, error) {
+	b, err := w.peek(4)
 	if err != nil {
-		return &DamageError{Path: f.path, Err: err}
+		return 0, err
 	}
-	return nil
+	return binary.LittleEndian.Uint32(b), nil
 }
 
 // Again returns n Files that read the same from its beginning, each all of it,
 // so that as many goroutines can share the work. It ends for all of them where it
 // ends now. To close one of them, or f, closes all. It is ErrUnsupported where f
-// is a pipe or a device, or reading has begun.
+// is a pipe, a device or compressed, or reading has begun.
 func (f *File) Again(n int) ([]*File, error) {
 	file, ok := f.rc.(*os.File)
-	if !ok || f.pipe || f.frames > 0 || f.err != nil {
+	if !ok || f.pipe || f.packed || f.frames > 0 || f.err != nil {
 		return nil, fmt.Errorf("capture: %s: %w: reading it several times at once", f.path, errors.ErrUnsupported)
 	}
 	st, err := file.Stat()
@@ -190,6 +230,8 @@ func (f *File) end(err error) error {
 		return ErrClosed
 	case err == io.EOF:
 		return io.EOF
+	case errors.Is(err, errors.ErrUnsupported):
+		return fmt.Errorf("capture: %s: %w", f.path, err)
 	case err == io.ErrUnexpectedEOF:
 		err = errCutFrame
 	}

@@ -96,7 +96,7 @@ func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // readAll reads a capture file from memory to its end. A clean end is nil.
 func readAll(name string, file []byte) (frames []Frame, err error) {
-	f, err := newFile(name, io.NopCloser(bytes.NewReader(file)))
+	f, err := newFile(name, io.NopCloser(bytes.NewReader(file)), false)
 	if err != nil {
 		return nil, err
 	}
@@ -239,17 +239,17 @@ func TestFileDamage(t *testing.T) {
 		{"frame of 300 KiB, all there", pcapBytes(le, magicMicro, 1<<20, 1, rec(1, 0, strings.Repeat("x", 300<<10))), 0,
 			"capture: F: damaged after frame 0 (byte 24): a frame claims more than 262144 bytes"},
 		{"pcapng frame of 4 GiB", join(head, block(le, 6, uint32(0), uint64(0), uint32(1<<32-1), uint32(1<<32-1))), 0,
-			"capture: F: damaged after frame 0 (byte 28): the file ends inside a frame"},
+			"capture: F: damaged after frame 0 (byte 28): a frame claims more than 262144 bytes"},
 		{"pcapng frame of 300 KiB, all there", join(head, enhanced(le, 0, 1, strings.Repeat("x", 300<<10))), 0,
 			"capture: F: damaged after frame 0 (byte 28): a frame claims more than 262144 bytes"},
 		{"pcapng frame of no interface", join(head, enhanced(le, 7, 1, "abc")), 0,
-			"capture: F: damaged after frame 0 (byte 28): Interface id 7 not present in section (have only 1 interfaces)"},
+			"capture: F: damaged after frame 0 (byte 28): a frame of interface 7, where 1 are described"},
 		{"pcapng half a frame", join(head, enhanced(le, 0, 1, "abc"), enhanced(le, 0, 1, "abc")[:30]), 1,
 			"capture: F: damaged after frame 1 (byte 96): the file ends inside a frame"},
 		{"pcapng with 10 MiB of nothing", join(head, enhanced(le, 0, 1, "abc"), block(le, 0xbad, make([]byte, 10<<20)), enhanced(le, 0, 1, "abc")), 1,
-			"capture: F: damaged after frame 1 (byte 96): could not discard 10485764 bytes: no frame for 4194304 bytes"},
+			"capture: F: damaged after frame 1 (byte 96): no frame for 4194304 bytes"},
 		{"pcapng with 5000 interfaces", join(head, bytes.Repeat(iface(le, 1, 6), 5000), enhanced(le, 0, 1, "abc")), 0,
-			"capture: F: damaged after frame 0 (byte 28): more than 4096 interfaces or 65536 names"},
+			"capture: F: damaged after frame 0 (byte 28): more than 4096 interfaces"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -329,7 +329,7 @@ func checkError(t testing.TB, err error) {
 	t.Helper()
 	var damage *DamageError
 	switch {
-	case err == nil || errors.Is(err, ErrFormat) || errors.As(err, &damage):
+	case err == nil || errors.Is(err, ErrFormat) || errors.Is(err, errors.ErrUnsupported) || errors.As(err, &damage):
 	default:
 		t.Fatalf("error %v of an unknown kind", err)
 	}
@@ -389,8 +389,8 @@ func o32(o byteOrder, nums ...uint32) (b []byte) {
 }
 
 func TestFileErrorsAndClose(t *testing.T) {
-	if _, err := OpenFile("-"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("OpenFile(-) = %v: it is a file's name", err)
+	if _, err := OpenFile("./-"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("OpenFile(./-) = %v: it is a file's name", err)
 	}
 	path := filepath.Join(t.TempDir(), "F")
 	if err := os.WriteFile(path, seedFiles(t)["pcap"], 0o644); err != nil {
@@ -487,7 +487,7 @@ func TestFileAgain(t *testing.T) {
 			t.Errorf("Read after Close = %v", err)
 		}
 	}
-	null, err := newFile("/dev/null", io.NopCloser(bytes.NewReader(seedFiles(t)["pcap"])))
+	null, err := newFile("/dev/null", io.NopCloser(bytes.NewReader(seedFiles(t)["pcap"])), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 // LinkType is the link-layer type of a capture, numbered as in pcap and pcapng
 // files (LINKTYPE_ values).
-type LinkType uint16
+type LinkType uint32
 
 // The link types whose headers are known. Of others the first frame shows where
 // the IP header starts.
