@@ -12,10 +12,10 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/signature"
 )
 
 var serveCommand = command{

@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/mxprint/mxprint/internal/config"
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 var signaturesCommand = command{
