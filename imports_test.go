@@ -24,29 +24,28 @@ var mayImport = map[string][]string{
 	"note":      {},
 	"event":     {"packet", "note"},
 	"filter":    {},
-	"signature": {"packet", "internal/signature"}, // what one can promise of the inner package
+	"signature": {"packet", "internal/http1"},
 	"capture":   {"packet", "filter"},
-	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature"}, // a note in one call is what it is for
-	"engine":    {"packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
+	"savedsyn":  {"packet", "signature", "note", "internal/answer"}, // a note in one call is what it is for
+	"engine":    {"packet", "filter", "capture", "signature", "event", "internal/host", "note", "internal/answer"},
 	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
 
-	"internal/answer":            {"internal/signature", "note", "event"},
-	"internal/ask":               {"note"},
-	"internal/config":            {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
-	"internal/front":             {"note"},
-	"internal/host":              {"packet", "internal/http1", "internal/signature", "note", "event", "internal/answer"},
-	"internal/http1":             {},
-	"internal/proxy":             {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
-	"internal/probe":             {"capture", "engine", "packet"},
-	"internal/proxyproto":        {"internal/serve"},
-	"internal/report":            {"note", "packet", "internal/signature", "event"},
-	"internal/sandbox":           {},
-	"internal/serve":             {},
-	"internal/sockops":           {"packet", "capture"},
-	"internal/usage":             {},
-	"internal/signature":         {"packet", "internal/http1"},
-	"internal/signature/builtin": {},
+	"internal/answer":     {"signature", "note", "event"},
+	"internal/ask":        {"note"},
+	"internal/config":     {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
+	"internal/front":      {"note"},
+	"internal/host":       {"packet", "internal/http1", "signature", "note", "event", "internal/answer"},
+	"internal/http1":      {},
+	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
+	"internal/probe":      {"capture", "engine", "packet"},
+	"internal/proxyproto": {"internal/serve"},
+	"internal/report":     {"note", "packet", "signature", "event"},
+	"internal/sandbox":    {},
+	"internal/serve":      {},
+	"internal/sockops":    {"packet", "capture"},
+	"internal/usage":      {},
+	"signature/builtin":   {},
 
 	// Tests alone.
 	"contrib": {},
@@ -59,7 +58,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front"}
+var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.

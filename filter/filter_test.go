@@ -28,6 +28,7 @@ func TestCompileErrors(t *testing.T) {
 		{"(tcp", `filter: end of the expression at column 5: expected )`},
 		{"tcp)", `filter: ")" at column 4: expected and, or, or the end of the expression`},
 		{"()", `filter: ")" at column 2: expected a condition`},
+		{"dst prt 25", `filter: "prt" at column 5: neither a word of the filter language nor an address`},
 		{"tcp udp", `filter: "udp" at column 5: expected and, or, or the end of the expression`},
 		{"not", `filter: end of the expression at column 4: expected a condition`},
 		{"1.2.3.4", `filter: "1.2.3.4" at column 1: needs a qualifier before it, such as host, net or port`},

@@ -83,11 +83,15 @@ func parse(text string) (expr, error) {
 	if p.peek().kind == tokenEnd {
 		return nil, nil
 	}
-	x, _, err := p.expr(qualifiers{})
+	x, q, err := p.expr(qualifiers{})
 	if err != nil {
 		return nil, err
 	}
 	if t := p.peek(); t.kind != tokenEnd {
+		// In "dst prt 25" prt was taken for the name of a host.
+		if last := p.toks[max(p.pos-1, 0)]; last.kind == tokenName && q.ok && q.typ == typeHost {
+			return nil, last.errorf("neither a word of the filter language nor an address")
+		}
 		return nil, t.errorf("expected and, or, or the end of the expression")
 	}
 	return x, nil

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/internal/answer"
-	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
@@ -112,19 +111,18 @@ func Name(db *signature.DB, s *packet.Segment) note.Note {
 	if db == nil {
 		db = signature.Builtin()
 	}
-	d := (*core.DB)(db)
-	m := d.Match(core.Request, s, 0)
+	m := db.Match(signature.Request, s, 0)
 	var raw [128]byte
 	n := note.Note{
 		State: note.Unknown, ByConnection: true, TotalConn: 1,
 		Distance: note.Hops(m.Distance),
-		RawSig:   string(core.AppendRaw(raw[:0], s, m.Multiple)),
+		RawSig:   string(signature.AppendRaw(raw[:0], s, m.Multiple)),
 	}
 	if m.Sig != nil {
 		answer.SetOS(&n, m.Sig.Label, m.Fuzzy, m.Generic(), m.Flags)
 	}
 	if s.MSS != 0 {
-		n.LinkType = d.LinkName(d.LinkID(s.MTU()))
+		n.LinkType = db.LinkName(db.LinkID(s.MTU()))
 	}
 	return n
 }

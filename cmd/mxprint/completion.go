@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -34,7 +33,7 @@ Examples:
 func runCompletion(_ context.Context, args []string, std *stdio) error {
 	shells := map[string]func(io.Writer, []usage.Command){"bash": usage.Bash, "zsh": usage.Zsh, "fish": usage.Fish}
 	if len(args) != 1 || shells[args[0]] == nil {
-		return errors.New("completion: name one shell: bash, zsh or fish")
+		return usagef("completion: name one shell: bash, zsh or fish")
 	}
 	var all []usage.Command
 	for _, c := range commands() {

@@ -5,8 +5,7 @@ import (
 	"flag"
 	"strings"
 
-	"github.com/mxprint/mxprint/internal/signature"
-	public "github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // database is which signatures a command uses.
@@ -65,6 +64,3 @@ func (d *database) faults() []byte {
 	}
 	return lines
 }
-
-// published is a database as the public packages take it.
-func published(db *signature.DB) *public.DB { return (*public.DB)(db) }

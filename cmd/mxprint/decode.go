@@ -9,10 +9,10 @@ import (
 	"io"
 	"strings"
 
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/savedsyn"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var decodeCommand = command{
@@ -58,8 +58,8 @@ func runDecode(_ context.Context, args []string, std *stdio) error {
 	flags := newFlags("decode")
 	database := databaseFlags(flags)
 	asJSON := flags.Bool("json", false, "")
-	if err := flags.Parse(args); err != nil {
-		return fmt.Errorf("decode: %w", err)
+	if err := parse(flags, args); err != nil {
+		return err
 	}
 	db, err := database.load()
 	if err != nil {
@@ -112,7 +112,7 @@ func (d *decoder) decode(place, text string) {
 	s, err := parseSYN(text)
 	switch {
 	case err == nil:
-		o = decoded{Client: s.Src.String(), Server: s.Dst.String(), Note: savedsyn.Name(published(d.db), &s)}
+		o = decoded{Client: s.Src.String(), Server: s.Dst.String(), Note: savedsyn.Name(d.db, &s)}
 	case !errors.Is(err, savedsyn.ErrUnavailable):
 		d.bad = true
 		fmt.Fprintf(d.err, "mxprint: decode: %s: %v\n", place, err)

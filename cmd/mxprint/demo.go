@@ -11,6 +11,7 @@ import (
 
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/savedsyn"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var demoCommand = command{
@@ -76,11 +77,11 @@ type demo struct {
 
 func runDemo(ctx context.Context, args []string, std *stdio) error {
 	flags := newFlags("demo")
-	if err := flags.Parse(args); err != nil {
-		return fmt.Errorf("demo: %w", err)
+	if err := parse(flags, args); err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("demo: %q is not an option; mxprint demo -h shows examples", flags.Arg(0))
+		return usagef("demo: %q is not an option; mxprint demo -h shows examples", flags.Arg(0))
 	}
 	ctx, stop := untilSignal(ctx, false)
 	defer stop()
@@ -123,7 +124,7 @@ func (d *demo) replay() {
 			d.print("\n%s\n  %v\n", r.title, err)
 			continue
 		}
-		n := savedsyn.Name(nil, &s)
+		n := savedsyn.Name(signature.Builtin(), &s)
 		d.show(r.title, &n)
 		if i == 0 {
 			d.print("  That line is the raw signature: IPv4, TTL 117 after 11 hops, no IP options, MSS 1460,\n" +

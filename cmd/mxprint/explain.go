@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var explainCommand = command{
@@ -48,44 +49,56 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	c := captureFlags(fs)
 	n := fs.Int("n", 3, "")
 	response := fs.Bool("response", false, "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("explain: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	switch {
 	case fs.NArg() == 0:
-		return errors.New("explain: give a raw signature or a capture file; mxprint explain -h shows examples")
+		return usagef("explain: give a raw signature or a capture file; mxprint explain -h shows examples")
 	case *n < 1 || *n > 100:
-		return fmt.Errorf("explain: -n is %d, want 1 to 100", *n)
+		return usagef("explain: -n is %d, want 1 to 100", *n)
 	}
 	db, err := c.load()
 	if err != nil {
 		return err
 	}
 	x := &explainer{out: std.out, db: db, n: *n, first: true}
-	if !isRaw(fs.Arg(0)) {
+	if isFile(fs.Arg(0)) {
 		return x.captures(ctx, &c, fs.Args(), std)
 	}
 	for _, raw := range fs.Args() {
-		raw = strings.TrimPrefix(raw, "raw_sig=")
-		s, err := signature.ParseRaw(raw)
-		var fault *signature.SyntaxError
-		if errors.As(err, &fault) {
-			return fmt.Errorf("explain: %s", finding(fault, ""))
-		} else if err != nil {
+		if err := x.raw(raw, *response); err != nil {
 			return err
 		}
-		if s.Type = packet.SYN; *response {
-			s.Type = packet.SYNACK
-		}
-		x.explain(raw, &s, 0, "")
 	}
 	return nil
 }
 
-// isRaw reports whether an argument is a raw signature and not a file.
-func isRaw(arg string) bool {
-	arg = strings.TrimPrefix(arg, "raw_sig=")
-	return len(arg) > 1 && arg[1] == ':' && strings.Count(arg, ":") >= 6
+// raw explains a raw signature.
+func (x *explainer) raw(text string, response bool) error {
+	text = strings.TrimPrefix(text, "raw_sig=")
+	s, err := signature.ParseRaw(text)
+	var fault *signature.SyntaxError
+	if errors.As(err, &fault) {
+		return usagef("explain: %q is not a raw signature, and there is no such file: %s", text, finding(fault, ""))
+	} else if err != nil {
+		return usagef("explain: %q is not a raw signature, and there is no such file: %v", text, err)
+	}
+	if s.Type = packet.SYN; response {
+		s.Type = packet.SYNACK
+	}
+	x.explain(text, &s, 0, "")
+	return nil
+}
+
+// isFile reports whether an argument names a capture, and is not a raw
+// signature.
+func isFile(arg string) bool {
+	if arg == "-" || !strings.Contains(arg, ":") {
+		return true // if not, this is the error
+	}
+	_, err := os.Stat(arg)
+	return err == nil
 }
 
 // maxKinds bounds the different packets of a capture that are told.

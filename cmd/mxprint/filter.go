@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -42,16 +40,16 @@ func runFilter(ctx context.Context, args []string, std *stdio) error {
 	header := fs.String("header", "", "")
 	form := fs.String("form", "haraka", "")
 	deadline := fs.Duration("deadline", 50*time.Millisecond, "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("filter-opensmtpd: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	switch {
 	case fs.NArg() > 0:
-		return fmt.Errorf("filter-opensmtpd: unexpected argument %q", fs.Arg(0))
+		return usagef("filter-opensmtpd: unexpected argument %q", fs.Arg(0))
 	case config.HeaderForms[*form] == nil:
-		return fmt.Errorf(`filter-opensmtpd: the form %q is neither "haraka" nor "v2"`, *form)
+		return usagef(`filter-opensmtpd: the form %q is neither "haraka" nor "v2"`, *form)
 	case *deadline <= 0:
-		return errors.New("filter-opensmtpd: the deadline is not above zero")
+		return usagef("filter-opensmtpd: the deadline is not above zero")
 	}
 	client := query.NewClient(*socket)
 	defer client.Close()

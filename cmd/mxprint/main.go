@@ -6,8 +6,9 @@
 //
 // The voice of the command: standard output is for results; all else goes to
 // standard error, in one line, with the prefix "mxprint: ", no capital, no
-// full stop. The exit status is 0, or 1 when what was asked for did not
-// succeed.
+// full stop. The exit status is 0, 1 when what was asked for did not succeed,
+// or 2 when the command line is wrong; that of mxprint query says what the
+// answer is. Called as p0f it is p0f's.
 package main
 
 import (
@@ -50,50 +51,80 @@ func main() { os.Exit(run(os.Args, &stdio{os.Stdin, os.Stdout, os.Stderr})) }
 // wrong.
 var errSilent = errors.New("")
 
+// errState ends mxprint query with a status that says what the answer is.
+type errState int
+
+func (e errState) Error() string { return "" }
+
 // run runs the command line and returns the exit status.
 func run(args []string, std *stdio) int {
-	name, rest := "help", []string(nil)
+	name, rest := "help", args[1:]
 	if filepath.Base(args[0]) == "p0f" {
-		name, rest = "p0f", args[1:]
+		name = "p0f"
 	} else if len(args) > 1 {
 		name, rest = args[1], args[2:]
 	}
-	ctx := context.Background()
-	for _, c := range commands() {
-		if c.name != name {
-			continue
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-v", "-V", "-version", "--version":
+		name = "version"
+	case "help":
+		if len(rest) > 0 { // help COMMAND is COMMAND -h
+			name, rest = rest[0], []string{"-h"}
 		}
-		if c.name != "p0f" && wantsHelp(rest) {
-			fmt.Fprint(std.out, c.usage)
-			return 0
-		}
-		err := c.run(ctx, rest, std)
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(std.out, c.usage)
-			return 0
-		}
-		if err == nil {
-			return 0
-		}
-		if err != errSilent {
-			for line := range strings.Lines(err.Error() + "\n") { // of a configuration all faults, a line each
-				fmt.Fprintf(std.err, "mxprint: %s", line)
-			}
-		}
-		return 1
 	}
-	if name == "help" || name == "-h" || name == "--help" {
+	if name == "help" {
 		help(std.out)
-		if name == "help" && len(rest) == 0 && len(args) < 2 {
-			return 1
+		if len(args) == 1 {
+			return exitUsage
 		}
 		return 0
 	}
-	if name == "--version" {
-		return run([]string{args[0], "version"}, std)
+	for _, c := range commands() {
+		if c.name == name {
+			asP0f := filepath.Base(args[0]) == "p0f" // which has no help
+			return exit(c.start(rest, !asP0f, std), std)
+		}
 	}
-	fmt.Fprintf(std.err, "mxprint: unknown command %q; mxprint help lists them\n", name)
-	return 1
+	return exit(usagef("unknown command %q; mxprint help lists them", name), std)
+}
+
+// start runs a command, or has it explain itself.
+func (c *command) start(args []string, helps bool, std *stdio) error {
+	var err error = flag.ErrHelp
+	if !helps || !wantsHelp(args) {
+		err = c.run(context.Background(), args, std)
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		_, err = io.WriteString(std.out, c.usage)
+	}
+	return err
+}
+
+// The exit statuses. mxprint query has more.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// exit prints an error and returns the exit status.
+func exit(err error, std *stdio) int {
+	var state errState
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &state):
+		return int(state)
+	case err != errSilent:
+		for line := range strings.Lines(err.Error() + "\n") { // of a configuration all faults, a line each
+			fmt.Fprintf(std.err, "mxprint: %s", line)
+		}
+	}
+	if errors.As(err, new(*usageError)) {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 func wantsHelp(args []string) bool {
@@ -105,5 +136,5 @@ func help(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-17s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\n\"mxprint COMMAND -h\" shows examples. Called as p0f, mxprint takes p0f's options.\n")
+	fmt.Fprint(w, "\n\"mxprint help COMMAND\" shows options and examples. Called as p0f, mxprint takes p0f's options.\n")
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var p0fCommand = command{
@@ -117,7 +117,7 @@ func (s *standIn) open() error {
 		return err
 	}
 	s.engine = engine.New(engine.Config{
-		DB: published(db), Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
+		DB: db, Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,

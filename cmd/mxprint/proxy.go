@@ -52,11 +52,11 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 	fs.StringVar(&c.Proxy.Send, "send", c.Proxy.Send, "")
 	ask := fs.String("query", "", "")
 	socket := fs.String("s", "", "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("proxy: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("proxy: unexpected argument %q; the mail server is named by -backend", fs.Arg(0))
+		return usagef("proxy: unexpected argument %q; the mail server is named by -backend", fs.Arg(0))
 	}
 	c.Proxy.Listen = strings.Split(*listen, ",")
 	if *ask != "" {
@@ -67,7 +67,7 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 		if f.Key == "query.listen" {
 			name = "query"
 		}
-		return fmt.Errorf("proxy: -%s: %s", name, f.Msg)
+		return usagef("proxy: -%s: %s", name, f.Msg)
 	}
 	s := &settings{Config: c, remote: &remote{}}
 	var err error

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,90 +20,161 @@ import (
 var queryCommand = command{
 	name:    "query",
 	summary: "ask a running sensor about an address",
-	usage: `Usage: mxprint query [-s SOCKET] [-json | -p0f] ADDRESS[:PORT] [SERVER:PORT]
+	usage: `Usage: mxprint query [-s SOCKET] [-json | -p0f | -q] CLIENT [SERVER]
 
-Asks a running mxprint, or p0f, what it knows of an address. With a port it
-asks mxprint about that very connection: [query] listen has to be set for serve.
-The exit status is 0 when the sensor answered, whatever it knows, and 1 when it
-did not.
+Asks a running mxprint, or p0f, what it knows of a client. An address alone is
+asked about by p0f's socket; with a port, mxprint is asked about that very
+connection, for which [query] listen has to be set for serve. CLIENT and SERVER
+are ADDRESS, ADDRESS:PORT or ADDRESS PORT; IPv6 addresses with a port stand in
+brackets.
 
   -s SOCKET  p0f's query socket (default ` + config.DefaultSocket + `);
              with a port the query socket, a path or HOST:PORT (default
              ` + config.DefaultQuerySocket + `)
   -json      print one JSON object (docs/json.md)
   -p0f       print what p0f-client prints, line for line
+  -q         print nothing: the exit status is the answer
+
+The exit status is 0 when the system has a name, 3 when it was seen and no
+signature matches, 4 when the client was not seen, 1 when the sensor did not
+answer, and 2 when the command line is wrong.
 
 Examples:
   mxprint query 203.0.113.9
   mxprint query -s /run/p0f/p0f.sock -json 2001:db8::25
   mxprint query 203.0.113.9:41688
+  mxprint query 203.0.113.9 41688
   mxprint query [2001:db8::25]:41688 [2001:db8::1]:25
 `,
 	run: runQuery,
 }
+
+// What mxprint query ends with where the sensor answered without a name.
+const (
+	exitUnknown errState = 3
+	exitNotSeen errState = 4
+)
 
 func runQuery(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("query")
 	socket := fs.String("s", "", "")
 	asJSON := fs.Bool("json", false, "")
 	asClient := fs.Bool("p0f", false, "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("query: %w", err)
+	quiet := fs.Bool("q", false, "")
+	if err := parse(fs, args); err != nil {
+		return err
 	}
-	if *asJSON && *asClient {
-		return errors.New("query: -json and -p0f together: give one of them")
+	if *asJSON && *asClient || *quiet && (*asJSON || *asClient) {
+		return usagef("query: -json, -p0f and -q exclude each other: give one of them")
 	}
-	if fs.NArg() < 1 || fs.NArg() > 2 {
-		return errors.New("query: name one client; mxprint query -h shows examples")
-	}
-	q, err := parseQuery(fs.Arg(0), fs.Arg(1))
+	q, err := parseQuery(fs.Args())
 	if err != nil {
 		return err
+	}
+	if hint := doubtfulPort(fs.Args()); hint != "" {
+		fmt.Fprintf(std.err, "mxprint: query: %s\n", hint)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	who, closeWho := lookuper(*socket, q)
 	defer closeWho()
 	n, err := who.Lookup(ctx, q)
-	if err != nil {
-		return err
-	}
 	switch {
+	case err != nil:
+		return err
+	case *quiet:
 	case *asJSON:
-		return json.NewEncoder(std.out).Encode(n)
+		err = json.NewEncoder(std.out).Encode(n)
 	case *asClient:
 		printClient(std.out, &n)
 	default:
 		printNote(std.out, q.Client.Addr(), &n)
 	}
+	if err != nil {
+		return err
+	}
+	switch n.State {
+	case note.Unknown:
+		return exitUnknown
+	case note.NotSeen:
+		return exitNotSeen
+	case note.Unavailable:
+		return errSilent
+	}
 	return nil
 }
 
-// parseQuery reads who is asked about. A server is only of use with the
-// client's port.
-func parseQuery(client, server string) (q note.Query, err error) {
-	if addr, err := netip.ParseAddr(client); err == nil && addr.Zone() == "" && server == "" {
-		return note.Query{Client: netip.AddrPortFrom(addr.Unmap(), 0)}, nil
+// parseQuery reads who is asked about: one end of a connection, or both. A
+// server is only of use with the client's port.
+func parseQuery(words []string) (q note.Query, err error) {
+	if len(words) == 0 {
+		return q, usagef("query: name one client; mxprint query -h shows examples")
 	}
-	for _, end := range []struct {
-		text string
-		to   *netip.AddrPort
-	}{{client, &q.Client}, {server, &q.Server}} {
-		if end.text == "" {
-			continue
-		}
-		ap, err := netip.ParseAddrPort(end.text)
-		if err != nil || ap.Addr().Zone() != "" || ap.Port() == 0 {
-			return q, fmt.Errorf("query: %q is neither an IP address nor ADDRESS:PORT", end.text)
-		}
-		*end.to = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	ends, err := parseEnds(words)
+	if err != nil {
+		return q, err
+	}
+	q.Client = ends[0]
+	if len(ends) == 1 {
+		return q, nil
+	}
+	if len(ends) > 2 {
+		return q, usagef("query: %q is one word too many; mxprint query -h shows examples", words[len(words)-1])
+	}
+	q.Server = ends[1]
+	if q.Client.Port() == 0 || q.Server.Port() == 0 {
+		return q, usagef("query: a connection is asked about by the ports of both ends")
 	}
 	return q, nil
 }
 
-// lookuper is the client for a query: p0f's socket knows addresses alone.
+// parseEnds reads ADDRESS, ADDRESS:PORT and ADDRESS PORT, any number of them.
+func parseEnds(words []string) (ends []netip.AddrPort, err error) {
+	for i := 0; i < len(words); i++ {
+		bare := strings.TrimSuffix(strings.TrimPrefix(words[i], "["), "]")
+		addr, err := netip.ParseAddr(bare)
+		if err == nil && addr.Zone() == "" && (bare == words[i] || words[i] == "["+bare+"]") {
+			port := 0
+			if i+1 < len(words) && !strings.ContainsAny(words[i+1], ".:[") {
+				i++
+				if port, err = strconv.Atoi(words[i]); err != nil || port < 1 || port > 65535 {
+					return nil, usagef("query: %q is not a port", words[i])
+				}
+			}
+			ends = append(ends, netip.AddrPortFrom(addr.Unmap(), uint16(port)))
+			continue
+		}
+		ap, err := netip.ParseAddrPort(words[i])
+		if err != nil || ap.Addr().Zone() != "" || ap.Port() == 0 {
+			return nil, usagef("query: %q is neither an IP address nor ADDRESS:PORT", words[i])
+		}
+		ends = append(ends, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+	}
+	return ends, nil
+}
+
+// doubtfulPort is a hint where an IPv6 address looks like one with a port.
+func doubtfulPort(words []string) string {
+	for _, word := range words {
+		i := strings.LastIndexByte(word, ':')
+		if i < 0 || strings.Count(word, ":") < 3 {
+			continue
+		}
+		_, err := netip.ParseAddr(word)
+		_, err2 := netip.ParseAddr(word[:i])
+		_, err3 := strconv.ParseUint(word[i+1:], 10, 16)
+		if err == nil && err2 == nil && err3 == nil {
+			return fmt.Sprintf("asking about the address %s; for port %s of %s write [%s]:%s", word, word[i+1:], word[:i], word[:i], word[i+1:])
+		}
+	}
+	return ""
+}
+
+// lookuper is the client for a query: p0f's socket knows addresses alone, and
+// is no TCP socket.
 func lookuper(socket string, q note.Query) (note.Lookuper, func() error) {
-	if q.Client.Port() == 0 {
+	network, _, err := config.Endpoint(socket)
+	if q.Client.Port() == 0 && (err != nil || network == "unix") {
 		c := p0f.NewClient(cmp.Or(socket, config.DefaultSocket))
 		return c, c.Close
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +12,7 @@ import (
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/packet"
 )
 
 var readCommand = command{
@@ -21,11 +20,11 @@ var readCommand = command{
 	summary: "name the senders in capture files",
 	usage: `Usage: mxprint read [-f FP] [-with FP] [-json] [-filter RULE | -F PROGRAM] FILE…
 
-Reads pcap and pcapng files and prints what it finds out: one line an
-observation, in the form of p0f's log, or with -json one object a line. What
-p0f has no words for stands at the end of a line: or= (other systems that send
-the same packet), rewritten= (what a box on the way changed in it), reliable=no
-(an uptime from a clock that may begin at random).
+Reads pcap and pcapng files, - for the standard input, and prints what it finds
+out: one line an observation, in the form of p0f's log, or with -json one object
+a line. What p0f has no words for stands at the end of a line: or= (other
+systems that send the same packet), rewritten= (what a box on the way changed in
+it), reliable=no (an uptime from a clock that may begin at random).
 
 ` + databaseUsage + `  -json       print JSON (docs/json.md)
   -filter R   take only what this pcap-filter expression takes
@@ -34,6 +33,7 @@ the same packet), rewritten= (what a box on the way changed in it), reliable=no
 Examples:
   mxprint read mail.pcap
   mxprint read -json mail.pcap | jq -r 'select(.module == "syn") | .os.name'
+  tcpdump -i eth0 -U -w - 'tcp port 25' | mxprint read -
   tcpdump -ddd -y EN10MB 'tcp port 25' >smtp.bpf; mxprint read -F smtp.bpf mail.pcap
 `,
 	run: runRead,
@@ -48,11 +48,11 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 		compiled  = fs.String("F", "", "")
 		observers []event.Observer
 	)
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("read: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() == 0 {
-		return errors.New("read: name a capture file; mxprint read -h shows examples")
+		return usagef("read: name a capture file; mxprint read -h shows examples")
 	}
 	db, err := database.load()
 	if err != nil {
@@ -75,7 +75,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.
 		e := engine.New(engine.Config{
-			DB: published(db), Rule: r, Observers: observers, Logger: newLogger(std.err),
+			DB: db, Rule: r, Observers: observers, Logger: newLogger(std.err),
 			Hosts: host.Config{HTTPWhole: true},
 		})
 		if err := readFile(ctx, e, path); err != nil {
@@ -118,10 +118,10 @@ func readFile(ctx context.Context, e *engine.Engine, path string) error {
 func makeRule(expr, programFile string) (engine.Rule, error) {
 	r := engine.Rule{Expr: expr}
 	if programFile == "" {
-		return r, nil
+		return r, r.Check(packet.LinkEthernet) // which has all that the language can ask for
 	}
 	if expr != "" {
-		return r, errors.New("a filter expression and a filter program together: give one of them")
+		return r, usagef("a filter expression and a filter program together: give one of them")
 	}
 	f, err := os.Open(programFile)
 	if err != nil {
@@ -132,12 +132,4 @@ func makeRule(expr, programFile string) (engine.Rule, error) {
 		return r, fmt.Errorf("%s: %w", programFile, err)
 	}
 	return r, nil
-}
-
-// newFlags returns a flag set that leaves all printing to the command.
-func newFlags(name string) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
-	return fs
 }

@@ -36,11 +36,11 @@ Examples:
 func runReload(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("reload")
 	socket := fs.String("s", "", "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("reload: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("reload: unexpected argument %q; the socket is named by -s", fs.Arg(0))
+		return usagef("reload: unexpected argument %q; the socket is named by -s", fs.Arg(0))
 	}
 	text, err := askSensor(ctx, *socket, "reload")
 	std.out.Write(text)

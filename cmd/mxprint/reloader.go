@@ -10,7 +10,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // database is what [signatures] names.
@@ -52,7 +52,7 @@ func (r *reloader) reload() (int, error) {
 		return 0, err
 	}
 	if r.sensor.engine != nil {
-		r.sensor.engine.SetDB(published(db))
+		r.sensor.engine.SetDB(db)
 		r.sensor.unknown.Drop(db)
 	}
 	r.log.Info("signatures reloaded", "signatures", db.Count())

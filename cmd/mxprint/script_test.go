@@ -47,6 +47,8 @@ func TestRootScripts(t *testing.T) {
 //
 //	fails TEXT COMMAND…      the command must fail as commands of ours do: exit
 //	                         status 1, "mxprint: TEXT" alone on standard error
+//	misuses TEXT COMMAND…    the same with the status of a wrong command line, 2
+//	status N COMMAND…        the command must end with this status
 //	cut FILE N NEW           copy the first N bytes
 //	poke FILE OFFSET HEX     overwrite bytes
 //	serve NAME COMMAND…      start a command in the background; returns when it
@@ -78,7 +80,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "cut": cut, "poke": poke, "serve": serveAnswers, "signal": sendSignal, "fork": fork,
+			"fails": failsWith(1), "misuses": failsWith(2), "status": endsWith, "cut": cut, "poke": poke, "serve": serveAnswers, "signal": sendSignal, "fork": fork,
 			"uid": uid, "until": until, "connect": connect, "says": says,
 		},
 		UpdateScripts:      *update,
@@ -92,18 +94,37 @@ func need(ts *testscript.TestScript, neg bool, args []string, least int) {
 	}
 }
 
-func fails(ts *testscript.TestScript, neg bool, args []string) {
+func failsWith(status int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		need(ts, neg, args, 2)
+		wantStatus(ts, status, args[1:])
+		if got, want := ts.ReadFile("stderr"), "mxprint: "+args[0]+"\n"; got != want {
+			ts.Fatalf("standard error is\n%swant\n%s", got, want)
+		}
+		if strings.HasSuffix(args[0], ".") {
+			ts.Fatalf("messages have no full stop")
+		}
+	}
+}
+
+func endsWith(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2)
-	err := ts.Exec(args[1], args[2:]...)
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	wantStatus(ts, status, args[1:])
+}
+
+func wantStatus(ts *testscript.TestScript, want int, command []string) {
+	err := ts.Exec(command[0], command[1:]...)
+	status := 0
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		ts.Fatalf("it ended with %v, want exit status 1", err)
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else {
+		ts.Check(err)
 	}
-	if got, want := ts.ReadFile("stderr"), "mxprint: "+args[0]+"\n"; got != want {
-		ts.Fatalf("standard error is\n%swant\n%s", got, want)
-	}
-	if strings.HasSuffix(args[0], ".") {
-		ts.Fatalf("messages have no full stop")
+	if status != want {
+		ts.Fatalf("the exit status is %d, want %d:\n%s", status, want, ts.ReadFile("stderr"))
 	}
 }
 
@@ -246,7 +267,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2)
 	var out string
 	if !eventually(func() bool {
-		ts.Check(ts.Exec(args[1], args[2:]...))
+		ts.Exec(args[1], args[2:]...) // it may fail until then
 		out = ts.ReadFile("stdout")
 		return strings.Contains(out, args[0])
 	}) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -10,8 +9,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/probe"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var sendsynCommand = command{
@@ -46,14 +45,14 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	database := databaseFlags(fs)
 	wait := fs.Duration("wait", 2*time.Second, "")
 	force := fs.Bool("force", false, "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("sendsyn: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() != 2 {
-		return errors.New("sendsyn: name an address and a port; mxprint sendsyn -h shows examples")
+		return usagef("sendsyn: name an address and a port; mxprint sendsyn -h shows examples")
 	}
 	if *wait <= 0 || *wait > probe.MaxWait {
-		return fmt.Errorf("sendsyn: -wait %v: want more than 0, and %v at most", *wait, probe.MaxWait)
+		return usagef("sendsyn: -wait %v: want more than 0, and %v at most", *wait, probe.MaxWait)
 	}
 	to, err := probeTarget(fs.Arg(0), fs.Arg(1), *force)
 	if err != nil {
@@ -77,18 +76,18 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 func probeTarget(address, port string, force bool) (netip.AddrPort, error) {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Zone() != "" {
-		return netip.AddrPort{}, fmt.Errorf("sendsyn: %q is not an IP address", address)
+		return netip.AddrPort{}, usagef("sendsyn: %q is not an IP address", address)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return netip.AddrPort{}, fmt.Errorf("sendsyn: %q is not a port", port)
+		return netip.AddrPort{}, usagef("sendsyn: %q is not a port", port)
 	}
 	addr = addr.Unmap()
 	switch near := addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast(); {
 	case addr.IsMulticast() || addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return netip.AddrPort{}, fmt.Errorf("sendsyn: %s is not the address of one host", addr)
+		return netip.AddrPort{}, usagef("sendsyn: %s is not the address of one host", addr)
 	case !near && !force:
-		return netip.AddrPort{}, fmt.Errorf("sendsyn: %s is neither a loopback nor a private address; with -force the probes go there, too", addr)
+		return netip.AddrPort{}, usagef("sendsyn: %s is neither a loopback nor a private address; with -force the probes go there, too", addr)
 	}
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }

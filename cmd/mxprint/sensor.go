@@ -59,7 +59,7 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 	}
 	observers = append(observers, in.unknown)
 	in.engine = engine.New(engine.Config{
-		DB: published(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
+		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,

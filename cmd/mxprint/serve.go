@@ -12,10 +12,10 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/config"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var serveCommand = command{
@@ -80,11 +80,11 @@ type settings struct {
 func loadSettings(fs *flag.FlagSet, args []string) (*settings, error) {
 	name := fs.Name()
 	path := fs.String("config", "", "")
-	if err := fs.Parse(args); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err := parse(fs, args); err != nil {
+		return nil, err
 	}
 	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("%s: unexpected argument %q; the configuration is named by -config", name, fs.Arg(0))
+		return nil, usagef("%s: unexpected argument %q; the configuration is named by -config", name, fs.Arg(0))
 	}
 	c := config.Default()
 	if *path != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/mxprint/mxprint/internal/config"
-	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/signature"
 )
 
 var signaturesCommand = command{
@@ -57,22 +56,22 @@ func runSignatures(ctx context.Context, args []string, std *stdio) error {
 		"check": checkSignatures, "list": listSignatures, "test": testSignatures, "unknown": unknownSignatures,
 	}
 	if len(args) == 0 {
-		return errors.New("signatures: want check, list, test or unknown; mxprint signatures -h shows examples")
+		return usagef("signatures: want check, list, test or unknown; mxprint signatures -h shows examples")
 	}
 	run, ok := verbs[args[0]]
 	if !ok {
-		return fmt.Errorf("signatures: %q is none of check, list, test and unknown; mxprint signatures -h shows examples", args[0])
+		return usagef("signatures: %q is none of check, list, test and unknown; mxprint signatures -h shows examples", args[0])
 	}
 	return run(ctx, args[1:], std)
 }
 
 func checkSignatures(_ context.Context, args []string, std *stdio) error {
 	fs := newFlags("signatures check")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("signatures check: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() == 0 {
-		return errors.New("signatures check: name a file; mxprint signatures -h shows examples")
+		return usagef("signatures check: name a file; mxprint signatures -h shows examples")
 	}
 	wrong := 0
 	for _, path := range fs.Args() {
@@ -145,11 +144,11 @@ func listSignatures(_ context.Context, args []string, std *stdio) error {
 	var d database
 	fs.Var(&d.with, "with", "")
 	asJSON := fs.Bool("json", false, "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("signatures list: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() > 1 {
-		return errors.New("signatures list: name one file, or none; mxprint signatures -h shows examples")
+		return usagef("signatures list: name one file, or none; mxprint signatures -h shows examples")
 	}
 	d.file = fs.Arg(0)
 	db, err := d.load()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,8 +10,8 @@ import (
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // observer is a function that is told the SYNs and SYN+ACKs.
@@ -51,7 +50,7 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	n := 0
 	for _, path := range paths {
 		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
-		e := engine.New(engine.Config{DB: published(db), Rule: rule, Observers: []event.Observer{counting}, Logger: newLogger(std.err)})
+		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []event.Observer{counting}, Logger: newLogger(std.err)})
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}
@@ -68,11 +67,11 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 func testSignatures(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("signatures test")
 	c := captureFlags(fs)
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("signatures test: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() == 0 {
-		return errors.New("signatures test: name a capture file; mxprint signatures -h shows examples")
+		return usagef("signatures test: name a capture file; mxprint signatures -h shows examples")
 	}
 	db, err := c.load()
 	if err != nil {

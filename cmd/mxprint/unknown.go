@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/mxprint/mxprint/event"
@@ -15,12 +13,12 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("signatures unknown")
 	c := captureFlags(fs)
 	socket := fs.String("s", "", "")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("signatures unknown: %w", err)
+	if err := parse(fs, args); err != nil {
+		return err
 	}
 	if fs.NArg() == 0 {
 		if c.file != "" || len(c.with) > 0 || *c.rule != "" {
-			return errors.New("signatures unknown: a sensor has its own signatures and filter; name a capture file")
+			return usagef("signatures unknown: a sensor has its own signatures and filter; name a capture file")
 		}
 		text, err := askSensor(ctx, *socket, "unknown")
 		if err == nil {
@@ -29,7 +27,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	if *socket != "" {
-		return errors.New("signatures unknown: a socket and a capture file together: give one of them")
+		return usagef("signatures unknown: a socket and a capture file together: give one of them")
 	}
 	db, err := c.load()
 	if err != nil {

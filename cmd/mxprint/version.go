@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/signature"
 )
 
 // version is the release; builds from a checkout add the revision.
@@ -21,7 +21,7 @@ Prints the version of mxprint and of Go, and the number of built-in signatures.
 `,
 	run: func(_ context.Context, args []string, std *stdio) error {
 		if len(args) > 0 {
-			return fmt.Errorf("version takes no arguments: %q", args)
+			return usagef("version takes no arguments: %q", args)
 		}
 		fmt.Fprintf(std.out, "mxprint %s%s, %s %s/%s, %d built-in signatures\n", version, revision(),
 			runtime.Version(), runtime.GOOS, runtime.GOARCH, signature.Builtin().Count())
