@@ -40,7 +40,7 @@ type Header struct {
 	// is the balancer's own, as for a health check (LOCAL), or about something
 	// else than TCP (UNKNOWN in version 1; UNSPEC, unix and UDP in version 2,
 	// for a receiver "falls back to the UNSPEC mode" for what it does not
-	// implement, §2.2).
+	// implement, PROXY protocol §2.2).
 	Client, Server netip.AddrPort
 
 	// Note is the value of the TLV of TypeNote; nil without one.
@@ -88,7 +88,7 @@ func Read(r io.Reader) (Header, error) {
 
 // unspec reports whether a header of version 2 is of the command PROXY and the
 // family UNSPEC. What it has is skipped: the receiver "should ignore address
-// information" (§2.2). The library refuses it.
+// information" (PROXY protocol §2.2). The library refuses it.
 func unspec(raw []byte) bool {
 	const proxy, family = 0x21, 0x00
 	return raw[0] == proxyproto.SIGV2[0] && raw[12] == proxy && raw[13] == family
