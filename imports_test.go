@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/config":     {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/front":      {"note"},
 	"internal/host":       {"packet", "internal/http1", "signature", "note", "event", "internal/answer"},
+	"internal/inherit":    {"internal/serve"},
 	"internal/http1":      {},
 	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
 	"internal/probe":      {"capture", "engine", "packet"},

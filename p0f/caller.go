@@ -40,7 +40,13 @@ type caller struct {
 // newCaller is the connection among those that share last, who asked last.
 func newCaller(nc net.Conn, last *atomic.Pointer[caller]) *caller {
 	c := &caller{Conn: nc, last: last}
-	switch nc := nc.(type) { // and nothing that reads in a way of its own
+	for w, ok := nc.(interface{ NetConn() net.Conn }); ok; w, ok = nc.(interface{ NetConn() net.Conn }) {
+		if _, ok := nc.(syscall.Conn); !ok {
+			break // it reads in a way of its own, as TLS does
+		}
+		nc = w.NetConn()
+	}
+	switch nc := nc.(type) {
 	case *net.UnixConn:
 		if c.raw, _ = nc.SyscallConn(); c.raw != nil {
 			c.raw.Control(func(fd uintptr) { c.peek.leave(int(fd)) })

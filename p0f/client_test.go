@@ -120,7 +120,7 @@ func TestClient(t *testing.T) {
 			t.Errorf("Lookup(198.18.0.2) = %+v, %v, want not seen", n, err)
 		}
 	}
-	if got := s.Stats(); got.Connections != 2 || got.Queries != 8 {
+	if got := s.Stats(); got.Total != 2 || got.Requests != 8 {
 		t.Errorf("Stats = %+v, want 8 queries on two connections", got)
 	}
 }
@@ -168,7 +168,7 @@ func TestClientConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := s.Stats(); got.Connections != 1 {
+	if got := s.Stats(); got.Total != 1 {
 		t.Errorf("Stats = %+v, want one connection", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,9 +75,10 @@ func FuzzServerBytes(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("GET / HTTP/1.0\r\n\r\n"), 20), uint8(7))
 	s := &Server{Wait: -1, Lookuper: everything{}}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
-		v := s.serving(context.Background())
+		v := &serving{Server: s, terms: newTerms(&s.group, nil, s.Wait, 0)}
 		client, server := net.Pipe()
-		v.admit(server, nil)
+		var wg sync.WaitGroup
+		wg.Go(func() { v.serve(context.Background(), server) })
 		go func() {
 			for rest := in; len(rest) > 0; {
 				n := min(max(int(portion), 1), len(rest))
@@ -110,6 +112,6 @@ func FuzzServerBytes(f *testing.F) {
 			t.Fatalf("read %d bytes more, %v", n, err)
 		}
 		client.Close()
-		v.wg.Wait()
+		wg.Wait()
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 )
@@ -39,7 +40,7 @@ func TestUnlimitedQueries(t *testing.T) {
 		send(t, nc, b[i*QuerySize:][:QuerySize])
 		wantNote(t, nc, a)
 	}
-	if got := s.Stats(); got.Queries != 5000 || got.Connections != 1 {
+	if got := s.Stats(); got.Requests != 5000 || got.Total != 1 {
 		t.Errorf("Stats = %+v, want 5000 queries of one connection", got)
 	}
 }
@@ -145,7 +146,7 @@ func TestBadQueries(t *testing.T) {
 				t.Errorf("between good ones: %v, want %v", err, ErrBadQuery)
 			}
 			wantNote(t, nc, netip.MustParseAddr("198.18.0.2"))
-			if got := s.Stats().BadQueries; got != 4 {
+			if got := s.Stats().Bad; got != 4 {
 				t.Errorf("%d bad queries counted, want 4", got)
 			}
 		})
@@ -171,7 +172,7 @@ func TestBadQueriesDoNotFloodTheLog(t *testing.T) {
 	if len(lines) < 1 || len(lines) > most || !strings.Contains(lines[0], "bad query") {
 		t.Errorf("%d lines, want 1 to %d: %q", len(lines), most, lines)
 	}
-	if got := s.Stats().BadQueries; got != 5000 {
+	if got := s.Stats().Bad; got != 5000 {
 		t.Errorf("%d bad queries counted, want 5000", got)
 	}
 }
@@ -275,7 +276,7 @@ func TestHangUps(t *testing.T) {
 	for end := time.Now().Add(patience); s.Stats().Open > 1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if got := s.Stats(); got.Connections != clients+1 || got.Open != 1 || got.Dropped != 0 {
+	if got := s.Stats(); got.Total != clients+1 || got.Open != 1 || got.Dropped != 0 {
 		t.Errorf("Stats = %+v, want %d connections and one open", got, clients+1)
 	}
 }
@@ -294,7 +295,7 @@ func TestHangUpWhileLookingUp(t *testing.T) {
 		send(t, nc, query("198.18.9.9"))
 		nc.Close()
 	}
-	for s.Stats().Queries < 100 {
+	for s.Stats().Requests < 100 {
 		time.Sleep(time.Millisecond)
 	}
 	wantAnswered(t, dial(t, path), "198.18.0.1")
@@ -344,7 +345,7 @@ func TestEximQuery(t *testing.T) {
 		wantNote(t, bytes.NewReader(in), netip.MustParseAddr("198.18.0.1"))
 		nc.Close()
 	}
-	if got := s.Stats(); got.Queries != 10 || got.BadQueries != 0 {
+	if got := s.Stats(); got.Requests != 10 || got.Bad != 0 {
 		t.Errorf("Stats = %+v, want ten queries, none bad", got)
 	}
 }
@@ -450,7 +451,7 @@ func TestDeviationClosesConnectionsOverTheLimit(t *testing.T) {
 	for _, nc := range open {
 		wantAnswered(t, nc, "198.18.0.2")
 	}
-	if got := s.Stats(); got.Rejected != 200 || got.Open != 20 {
+	if got := s.Stats(); got.Refused != 200 || got.Open != 20 {
 		t.Errorf("Stats = %+v, want 200 rejected and 20 open", got)
 	}
 	if lines, most := log.all(), int(time.Since(begin)/time.Second)+1; len(lines) > most || len(lines) == 0 {
@@ -497,7 +498,7 @@ func TestTenThousandConnections(t *testing.T) {
 		return
 	}
 	leaks(t)
-	const conns = serverMaxConns
+	const conns = serve.DefaultMaxConns
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -536,7 +537,7 @@ func TestTenThousandConnections(t *testing.T) {
 		t.Fatalf("the clients ended before %q", word)
 	}
 	expect("connected")
-	if got := s.Stats(); got.Open != conns || got.Queries != conns {
+	if got := s.Stats(); got.Open != conns || got.Requests != conns {
 		t.Errorf("Stats = %+v, want %d open", got, conns)
 	}
 	each := (memory() - before) / conns
@@ -551,7 +552,7 @@ func TestTenThousandConnections(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	if got := s.Stats(); got.Rejected != 1 || got.Queries != 2*conns {
+	if got := s.Stats(); got.Refused != 1 || got.Requests != 2*conns {
 		t.Errorf("Stats = %+v, want one rejected and %d queries", got, 2*conns)
 	}
 }
@@ -573,7 +574,7 @@ func crowd(t *testing.T, path string) {
 		}
 	}
 	var fds []int
-	for range serverMaxConns {
+	for range serve.DefaultMaxConns {
 		fds = append(fds, rawDial(t, path))
 		ask(fds[len(fds)-1])
 	}

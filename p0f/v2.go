@@ -3,14 +3,11 @@ package p0f
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/netip"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/serve"
@@ -90,63 +87,16 @@ type V2Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	counters counters // but for the connections
-
-	mu       sync.Mutex
-	servings map[*v2Serving]struct{}
-	ended    serve.Stats // of listeners that are served no more
+	group serve.Group
 }
 
 // Stats returns the counters; they are not read at one instant.
-func (s *V2Server) Stats() Stats {
-	s.mu.Lock()
-	sum := s.ended
-	for v := range s.servings {
-		sum = sum.Add(v.ln.Stats())
-	}
-	s.mu.Unlock()
-	c := &s.counters
-	return Stats{
-		Open: int64(sum.Open), Connections: sum.Accepted, Rejected: sum.Rejected,
-		Dropped: c.dropped.Load(), Queries: c.queries.Load(),
-		BadQueries: c.badQueries.Load(), Unavailable: c.unavailable.Load(),
-	}
-}
+func (s *V2Server) Stats() Stats { return s.group.Stats() }
 
 // Serve answers the connections of ln, as Server.Serve does.
 func (s *V2Server) Serve(ctx context.Context, ln net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	v := &v2Serving{
-		V2Server: s, ctx: ctx, log: s.Logger, wait: s.Wait, writeTimeout: s.WriteTimeout,
-		ln: serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
-	}
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
-	}
-	if v.wait == 0 {
-		v.wait = serverWait
-	}
-	v.wait = max(v.wait, 0)
-	if v.writeTimeout <= 0 {
-		v.writeTimeout = serverWriteTimeout
-	}
-	s.mu.Lock()
-	if s.servings == nil {
-		s.servings = make(map[*v2Serving]struct{})
-	}
-	s.servings[v] = struct{}{}
-	s.mu.Unlock()
-
-	err := v.accept()
-	cancel()
-	v.ln.Drain(drainTime)
-
-	s.mu.Lock()
-	delete(s.servings, v)
-	s.ended = s.ended.Add(v.ln.Stats())
-	s.mu.Unlock()
-	if !errors.Is(err, net.ErrClosed) {
+	v := &v2Serving{s.Lookuper, newTerms(&s.group, s.Logger, s.Wait, s.WriteTimeout)}
+	if err := s.group.Serve(ctx, ln, v.config(s.MaxConns), v.serve); err != nil {
 		return fmt.Errorf("p0f: %w", err)
 	}
 	return nil
@@ -154,26 +104,12 @@ func (s *V2Server) Serve(ctx context.Context, ln net.Listener) error {
 
 // v2Serving is one call of Serve, with the defaults filled in.
 type v2Serving struct {
-	*V2Server
-	ctx          context.Context
-	ln           *serve.Listener
-	log          *slog.Logger
-	wait         time.Duration
-	writeTimeout time.Duration
-}
-
-func (v *v2Serving) accept() error {
-	for {
-		nc, err := v.ln.Accept()
-		if err != nil {
-			return err
-		}
-		go v.serve(nc)
-	}
+	note.Lookuper
+	terms
 }
 
 // serve answers one connection until it ends.
-func (v *v2Serving) serve(nc net.Conn) {
+func (v *v2Serving) serve(ctx context.Context, nc net.Conn) {
 	defer nc.Close()
 	var (
 		in   = make([]byte, batchSize*v2QuerySize)
@@ -184,7 +120,7 @@ func (v *v2Serving) serve(nc net.Conn) {
 		n, err := nc.Read(in[have:])
 		have += n
 		if full := have - have%v2QuerySize; full > 0 {
-			if !v.answer(nc, in[:full], &bad) {
+			if !v.answer(ctx, nc, in[:full], &bad) {
 				return
 			}
 			have = copy(in, in[full:have])
@@ -197,7 +133,7 @@ func (v *v2Serving) serve(nc net.Conn) {
 
 // answer answers the queries of one read in one write, and reports whether the
 // connection is good for more.
-func (v *v2Serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
+func (v *v2Serving) answer(ctx context.Context, nc net.Conn, queries []byte, logged *bool) bool {
 	out := make([]byte, 0, len(queries)/v2QuerySize*v2ReplySize)
 	end := time.Now().Add(v.wait)
 	for q := queries; len(q) > 0; q = q[v2QuerySize:] {
@@ -208,19 +144,17 @@ func (v *v2Serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 			continue
 		}
 		query.Wait = max(min(time.Until(end), v.wait), 0)
-		n, err := v.Lookuper.Lookup(v.ctx, query)
+		n, err := v.Lookup(ctx, query)
 		if err != nil {
-			v.counters.unavailable.Add(1)
+			v.count.Missed.Add(1)
 			n = note.Note{}
 		}
 		out = appendV2Reply(out, id, &n)
 	}
-	v.counters.queries.Add(uint64(len(queries) / v2QuerySize))
+	v.count.Requests.Add(uint64(len(queries) / v2QuerySize))
 	nc.SetWriteDeadline(time.Now().Add(v.writeTimeout))
 	if _, err := nc.Write(out); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			v.dropped()
-		}
+		v.unwritten(err)
 		return false
 	}
 	return true
@@ -228,21 +162,12 @@ func (v *v2Serving) answer(nc net.Conn, queries []byte, logged *bool) bool {
 
 // bad counts a bad query, and logs the first of a connection.
 func (v *v2Serving) bad(nc net.Conn, logged *bool) {
-	v.counters.badQueries.Add(1)
+	v.count.Bad.Add(1)
 	if *logged {
 		return
 	}
 	*logged = true
-	if ok, more := v.counters.badLines.allow(time.Now()); ok {
-		v.log.Warn("bad query on the socket of p0f 2", "client", nc.RemoteAddr().String(), "suppressed", more)
-	}
-}
-
-func (v *v2Serving) dropped() {
-	v.counters.dropped.Add(1)
-	if ok, more := v.counters.droppedLines.allow(time.Now()); ok {
-		v.log.Warn("dropped a client that does not read its answers", "timeout", v.writeTimeout, "suppressed", more)
-	}
+	v.log.Warn("bad query on the socket of p0f 2", "client", nc.RemoteAddr().String())
 }
 
 // decodeV2Query reads the 24 bytes of q. The padding is whatever was in the

@@ -198,7 +198,7 @@ func TestV2Queries(t *testing.T) {
 			t.Errorf("%s: asked %+v, want about the server %s", tt.name, asked, tt.server)
 		}
 	}
-	if got, want := s.Stats(), (Stats{Open: 1, Connections: 1, Queries: 9, BadQueries: 5}); got != want {
+	if got, want := s.Stats(), (Stats{Open: 1, Total: 1, Requests: 9, Bad: 5}); got != want {
 		t.Errorf("Stats = %+v, want %+v", got, want)
 	}
 }
@@ -369,7 +369,7 @@ func TestV2Abuse(t *testing.T) {
 	if n, err := over.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one connection too many: read %d bytes, %v, want it closed", n, err)
 	}
-	if got := s.Stats(); got.Open != 1250 || got.Rejected != 1 || got.Dropped != 1 || got.BadQueries != 300 || got.Unavailable != 0 {
+	if got := s.Stats(); got.Open != 1250 || got.Refused != 1 || got.Dropped != 1 || got.Bad != 300 || got.Missed != 0 {
 		t.Errorf("Stats = %+v, want 1250 open, 1 rejected, 1 dropped, 300 bad", got)
 	}
 	for end := time.Now().Add(patience); len(log.Lines()) < 3 && time.Now().Before(end); {
@@ -406,7 +406,7 @@ func TestV2WithoutSensor(t *testing.T) {
 	if got, want := readV2(t, nc), (v2Reply{ID: 9, Type: v2NoMatch}); got != want {
 		t.Errorf("reply %+v, want %+v", got, want)
 	}
-	if got := s.Stats(); got.Unavailable != 1 || got.Queries != 1 {
+	if got := s.Stats(); got.Missed != 1 || got.Requests != 1 {
 		t.Errorf("Stats = %+v, want one query, unavailable", got)
 	}
 }

@@ -42,7 +42,7 @@ func TestIdleClients(t *testing.T) {
 	for i := 0; i < clients; i += 2 {
 		idle[i].want(t, "198.18.0.1 1\n", textOf("198.18.0.1:1"))
 	}
-	if got := s.Stats(); got.Open != clients+1 || got.BadQueries != 0 {
+	if got := s.Stats(); got.Open != clients+1 || got.Bad != 0 {
 		t.Errorf("Stats = %+v", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestHangUps(t *testing.T) {
 	for end := time.Now().Add(patience); s.Stats().Open > 1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if got := s.Stats(); got.Connections != clients+1 || got.Open != 1 || got.Dropped != 0 {
+	if got := s.Stats(); got.Total != clients+1 || got.Open != 1 || got.Dropped != 0 {
 		t.Errorf("Stats = %+v, want %d connections and one open", got, clients+1)
 	}
 }
@@ -199,7 +199,7 @@ func TestOverTheLimit(t *testing.T) {
 	for _, p := range open {
 		p.want(t, "198.18.0.2 1\n", textOf("198.18.0.2:1"))
 	}
-	if got := s.Stats(); got.Rejected != 100 || got.Open != 20 {
+	if got := s.Stats(); got.Refused != 100 || got.Open != 20 {
 		t.Errorf("Stats = %+v, want 100 rejected and 20 open", got)
 	}
 }
@@ -255,7 +255,10 @@ func FuzzServer(f *testing.F) {
 		s := &Server{Lookuper: everything{}, Wait: -1}
 		client, server := net.Pipe()
 		done := make(chan struct{})
-		go func() { s.conn(context.Background(), ended{server, int64(len(in))}.start()).serve(); close(done) }()
+		go func() {
+			s.conn(context.Background(), ended{server, int64(len(in))}.start(), slog.New(slog.DiscardHandler)).serve()
+			close(done)
+		}()
 		go func() {
 			for rest := in; len(rest) > 0; {
 				n := min(int(portion)+1, len(rest))

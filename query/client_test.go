@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -55,7 +56,7 @@ func TestClient(t *testing.T) {
 			wantLookup(t, c, who)
 		}
 	}
-	if got := s.Stats(); got.Connections != 2 || got.Queries != 8 || got.BadQueries != 0 {
+	if got := s.Stats(); got.Total != 2 || got.Requests != 8 || got.Bad != 0 {
 		t.Errorf("Stats = %+v, want 8 queries on two connections", got)
 	}
 }
@@ -109,7 +110,7 @@ func TestClientConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := s.Stats(); got.Connections != 1 || got.BadQueries != 0 {
+	if got := s.Stats(); got.Total != 1 || got.Bad != 0 {
 		t.Errorf("Stats = %+v, want one connection", got)
 	}
 }
@@ -152,7 +153,7 @@ func (s *sightings) Lookup(_ context.Context, q note.Query) (note.Note, error) {
 func pipeClient(s *Server) *Client {
 	return &Client{Addr: "pipe", dial: func(context.Context) (net.Conn, error) {
 		near, far := net.Pipe()
-		go s.conn(context.Background(), far).serve()
+		go s.conn(context.Background(), far, slog.New(slog.DiscardHandler)).serve()
 		return near, nil
 	}}
 }

@@ -33,6 +33,10 @@ var errPeer = errors.New("only root and the user of the sensor may, on the unix 
 // command answers a command.
 func (c *conn) command(out []byte, name string) []byte {
 	if err := c.trusted(); err != nil {
+		c.s.group.Bad.Add(1)
+		if c.bad++; c.bad >= maxBad {
+			c.closing = true
+		}
 		c.log.Warn("refused on the query socket", "command", name, "reason", err)
 		return append(append(append(out, refusedPrefix...), err.Error()...), '\n')
 	}

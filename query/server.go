@@ -15,12 +15,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/serve"
@@ -32,7 +32,6 @@ const (
 	serverWait         = 10 * time.Millisecond
 	serverMaxWait      = time.Second
 	serverWriteTimeout = 5 * time.Second
-	serverTokenTimeout = 5 * time.Second
 )
 
 const (
@@ -85,7 +84,9 @@ type Server struct {
 
 	// Token is what a connection has to begin with, where it is not empty: the
 	// line "token " and this. It is for listeners that others can reach; they
-	// are to be by TLS (tls.NewListener). CheckToken says what it may be.
+	// are to be by TLS (ListenTLS). CheckToken says what it may be. At most
+	// 1,000 clients at once may be without it, of which one address, or /64, may
+	// be half; for one more the oldest is closed.
 	Token string
 
 	// TokenTimeout is how long that line may take, with the handshake of TLS; 0
@@ -95,67 +96,34 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	queries, bad, unavailable, dropped, refused atomic.Uint64
-	badLines, droppedLines, denied              serve.Lines
-
-	mu        sync.Mutex
-	listeners []*serve.Listener
+	group serve.Group
 }
 
-// Stats is what a Server did since its start.
-type Stats struct {
-	Open        int    // connections open now
-	Connections uint64 // connections served, the open ones included
-	Rejected    uint64 // connections closed at once, over MaxConns
-	Dropped     uint64 // connections closed because the client did not read
-	Queries     uint64 // requests answered, the bad ones included
-	BadQueries  uint64 // requests that were none
-	Unavailable uint64 // requests which the Lookuper could not answer
-	Denied      uint64 // connections closed for want of the token
-}
+// Stats is what a server did since its start: the connections (Open, Strangers
+// without their token yet, Total, Refused over a limit, Denied without a token,
+// Dropped because they did not read) and the requests (Requests, the malformed
+// ones of Bad included, and Missed without a sensor).
+type Stats = serve.Stats
 
 // Stats returns the counters; each is exact, but they are not read at one
 // instant.
-func (s *Server) Stats() Stats {
-	st := Stats{
-		Dropped: s.dropped.Load(), Queries: s.queries.Load(),
-		BadQueries: s.bad.Load(), Unavailable: s.unavailable.Load(), Denied: s.refused.Load(),
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, ln := range s.listeners {
-		l := ln.Stats()
-		st.Open += l.Open
-		st.Connections += l.Accepted
-		st.Rejected += l.Rejected
-	}
-	return st
-}
+func (s *Server) Stats() Stats { return s.group.Stats() }
 
 // Serve answers the connections of ln until ctx ends or ln fails. It closes ln
 // and every connection, and returns when all of its goroutines have ended: nil
 // after the end of ctx, else why ln failed. Answers under way are finished, for
 // which a client has a quarter of a second.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	l := serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger})
-	s.mu.Lock()
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			cancel()
-			l.Drain(drainTime)
-			if errors.Is(err, net.ErrClosed) {
-				err = nil
-			}
-			return err
-		}
-		c := s.conn(ctx, nc)
-		go c.serve()
+	log := serve.Log(s.Logger)
+	cfg := serve.Config{MaxConns: s.MaxConns, GreetTime: s.TokenTimeout, Grace: drainTime, Logger: log}
+	if s.Token != "" {
+		cfg.Greet = s.greet
 	}
+	err := s.group.Serve(ctx, ln, cfg, func(ctx context.Context, nc net.Conn) { s.conn(ctx, nc, log).serve() })
+	if err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	return nil
 }
 
 // conn is one connection, with the defaults of the server filled in.
@@ -172,13 +140,10 @@ type conn struct {
 	started time.Time
 }
 
-func (s *Server) conn(ctx context.Context, nc net.Conn) *conn {
+func (s *Server) conn(ctx context.Context, nc net.Conn, log *slog.Logger) *conn {
 	c := &conn{
-		s: s, ctx: ctx, nc: nc, log: s.Logger,
+		s: s, ctx: ctx, nc: nc, log: log,
 		wait: s.Wait, maxWait: s.MaxWait, writeTimeout: s.WriteTimeout,
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
 	}
 	switch {
 	case c.wait == 0:
@@ -199,14 +164,6 @@ func (s *Server) conn(ctx context.Context, nc net.Conn) *conn {
 func (c *conn) serve() {
 	defer c.nc.Close()
 	in, have := make([]byte, bufferSize), 0
-	if c.s.Token != "" {
-		rest, err := c.admit(in)
-		if err != nil {
-			c.deny(err)
-			return
-		}
-		have = copy(in, c.lines(rest, false))
-	}
 	for !c.closing {
 		n, err := c.nc.Read(in[have:])
 		have += n
@@ -263,7 +220,7 @@ func (c *conn) line(out, line []byte) []byte {
 		c.skipped = 0
 		return out
 	}
-	c.s.queries.Add(1)
+	c.s.group.Requests.Add(1)
 	text := string(bytes.TrimSuffix(line, []byte{'\r'}))
 	if c.s.Command != nil && commands[text] {
 		return c.command(out, text)
@@ -274,7 +231,7 @@ func (c *conn) line(out, line []byte) []byte {
 	}
 	n, err := c.s.Lookuper.Lookup(c.ctx, note.Query{Client: r.client, Server: r.server, Wait: c.left(r.wait)})
 	if err != nil {
-		c.s.unavailable.Add(1)
+		c.s.group.Missed.Add(1)
 		n = note.Note{}
 	}
 	return appendAnswer(out, r.form, &n)
@@ -295,7 +252,7 @@ func (c *conn) left(wait time.Duration) time.Duration {
 // skip takes n bytes of a request that is too long.
 func (c *conn) skip(out []byte, n int) []byte {
 	if c.skipped == 0 {
-		c.s.queries.Add(1)
+		c.s.group.Requests.Add(1)
 		out = c.refuse(out, errTooLong)
 	}
 	if c.skipped += n; c.skipped > maxSkip {
@@ -306,14 +263,12 @@ func (c *conn) skip(out []byte, n int) []byte {
 
 // refuse answers what is no request. The first of a connection is logged.
 func (c *conn) refuse(out []byte, err error) []byte {
-	c.s.bad.Add(1)
+	c.s.group.Bad.Add(1)
 	if c.bad++; c.bad >= maxBad {
 		c.closing = true
 	}
 	if c.bad == 1 {
-		if ok, more := c.s.badLines.Allow(time.Now()); ok {
-			c.log.Warn("bad request on the query socket", "client", c.nc.RemoteAddr().String(), "reason", err, "suppressed", more)
-		}
+		c.log.Warn("bad request on the query socket", "client", c.nc.RemoteAddr().String(), "reason", err)
 	}
 	return appendError(out, err)
 }
@@ -328,10 +283,8 @@ func (c *conn) write(out []byte) []byte {
 	if _, err := c.nc.Write(out); err != nil {
 		c.closing = true
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.s.dropped.Add(1)
-			if ok, more := c.s.droppedLines.Allow(time.Now()); ok {
-				c.log.Warn("dropped a client that does not read its answers", "timeout", c.writeTimeout, "suppressed", more)
-			}
+			c.s.group.Dropped.Add(1)
+			c.log.Warn("dropped a client that does not read its answers", "timeout", c.writeTimeout)
 		}
 	}
 	return out[:0]

@@ -12,6 +12,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // ErrCertificate means that the server has another certificate than the one
@@ -38,6 +40,16 @@ func Pin(certificate []byte) (*tls.Config, error) {
 			return nil
 		},
 	}, nil
+}
+
+// maxHello bounds what is read of a client before its token: the messages of a
+// handshake, in bytes. crypto/tls alone takes 64 KiB for each.
+const maxHello = 8 << 10
+
+// ListenTLS puts TLS in front of a Server with a Token: it makes the connections
+// of ln ones of TLS, and bounds what a client sends before its token.
+func ListenTLS(ln net.Listener, cfg *tls.Config) net.Listener {
+	return tls.NewListener(serve.Bound(ln, maxHello), cfg)
 }
 
 // connect makes a connection, up to the point where requests can be put.

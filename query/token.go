@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"time"
 )
 
 const (
@@ -26,6 +25,7 @@ var (
 	// ErrToken means that a text cannot be a token.
 	ErrToken = fmt.Errorf("query: a token is %d to %d letters, digits or signs of ASCII, without spaces", minToken, maxToken)
 
+	errLate       = errors.New("no token in time")
 	errWrongToken = errors.New("wrong token")
 	errNoToken    = errors.New("no token: the first line is to be \"token \" and the token")
 )
@@ -49,25 +49,20 @@ func sameToken(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// admit reads the line with the token into in, and returns what came behind it.
-func (c *conn) admit(in []byte) (rest []byte, err error) {
-	limit := c.s.TokenTimeout
-	if limit <= 0 {
-		limit = serverTokenTimeout
-	}
-	c.nc.SetDeadline(time.Now().Add(limit))
-	stop := context.AfterFunc(c.ctx, func() { c.nc.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+// greet reads the line with the token, answers it, and returns what came after
+// it.
+func (s *Server) greet(_ context.Context, nc net.Conn) (rest []byte, err error) {
+	in := make([]byte, len(tokenPrefix)+maxToken+len("\r\n"))
 	have, end := 0, -1
 	for end < 0 {
-		if have == len(tokenPrefix)+maxToken+len("\r\n") {
-			return nil, errNoToken
+		if have == len(in) {
+			return nil, refuse(nc, errNoToken)
 		}
-		n, err := c.nc.Read(in[have : len(tokenPrefix)+maxToken+len("\r\n")])
+		n, err := nc.Read(in[have:])
 		have += n
 		if end = bytes.IndexByte(in[:have], '\n'); end < 0 && err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("no token within %v", limit)
+				err = errLate
 			}
 			return nil, err
 		}
@@ -75,30 +70,18 @@ func (c *conn) admit(in []byte) (rest []byte, err error) {
 	token, ok := strings.CutPrefix(string(bytes.TrimSuffix(in[:end], []byte{'\r'})), tokenPrefix)
 	switch {
 	case !ok:
-		return nil, errNoToken
-	case !sameToken(token, c.s.Token):
-		return nil, errWrongToken
+		return nil, refuse(nc, errNoToken)
+	case !sameToken(token, s.Token):
+		return nil, refuse(nc, errWrongToken)
 	}
-	if _, err := io.WriteString(c.nc, tokenAnswer+"\n"); err != nil {
+	if _, err := io.WriteString(nc, tokenAnswer+"\n"); err != nil {
 		return nil, err
 	}
-	if !stop() { // the server ends
-		return nil, net.ErrClosed
-	}
-	return in[end+1 : have], c.nc.SetDeadline(time.Time{})
+	return in[end+1 : have], nil
 }
 
-// deny says why a connection is not served, in the log and to the client where
-// it could read it.
-func (c *conn) deny(err error) {
-	if c.ctx.Err() != nil {
-		return
-	}
-	if errors.Is(err, errWrongToken) || errors.Is(err, errNoToken) {
-		c.nc.Write(appendError(nil, err))
-	}
-	c.s.refused.Add(1)
-	if ok, more := c.s.denied.Allow(time.Now()); ok {
-		c.log.Warn("closed a connection to the query socket", "client", c.nc.RemoteAddr().String(), "reason", err, "suppressed", more)
-	}
+// refuse writes to the client why it is not served.
+func refuse(nc net.Conn, err error) error {
+	nc.Write(appendError(nil, err))
+	return err
 }

@@ -132,7 +132,7 @@ func TestTokenByTLS(t *testing.T) {
 			if len(lines) != 1 || !strings.Contains(lines[0], tt.logs) || strings.Contains(lines[0], goodToken) {
 				t.Errorf("log %q, want one line with %q, and no token", lines, tt.logs)
 			}
-			if got := s.Stats(); got.Queries != 0 || got.Denied != 1 {
+			if got := s.Stats(); got.Requests != 0 || got.Denied != 1 {
 				t.Errorf("Stats = %+v, want one denied and no query", got)
 			}
 		})

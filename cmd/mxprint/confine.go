@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/sandbox"
 )
 
 // confine shuts serve in, once all is open. What the kernel lacks is a warning:
 // the unit, or the user, still bounds what the process may do.
-func (s *settings) confine(over *handover, log *slog.Logger) {
+func (s *settings) confine(over *inherit.Process, log *slog.Logger) {
 	if !s.Sensor.Sandbox {
 		return
 	}
@@ -42,7 +43,7 @@ func unjoin(err error) []error {
 
 // confinement is what serve needs after its start: to answer, to read anew
 // what SIGHUP and SIGUSR1 ask for, and to execute the program anew.
-func (s *settings) confinement(over *handover) sandbox.Rules {
+func (s *settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON},
@@ -57,8 +58,8 @@ func (s *settings) confinement(over *handover) sandbox.Rules {
 	}
 	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile,
 		s.Sensor.AskCert, s.Sensor.AskCA, s.Sensor.AskTokenFile)
-	if over.cannot == "" {
-		r.Execute = []string{over.program}
+	if over.Refuse == "" {
+		r.Execute = []string{over.Program()}
 		r.LowPorts = s.LowPorts()
 	}
 	if s.LooksUpNames() {

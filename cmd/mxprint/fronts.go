@@ -15,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/internal/front/milter"
 	"github.com/mxprint/mxprint/internal/front/policyd"
 	"github.com/mxprint/mxprint/internal/proxyproto"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -22,7 +23,7 @@ import (
 
 // listen opens a listener for a front. Connections by TCP come through the load
 // balancers of proxyFrom, if there are any.
-func listen(at, mode string, proxyFrom []string, log *slog.Logger) (net.Listener, error) {
+func listen(at, mode string, proxyFrom []string) (net.Listener, error) {
 	network, addr, err := config.Endpoint(at)
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func listen(at, mode string, proxyFrom []string, log *slog.Logger) (net.Listener
 		if err != nil || len(from) == 0 {
 			return ln, err
 		}
-		return proxyproto.Listen(ln, proxyproto.Config{From: from, Logger: log}), nil
+		return proxyproto.Listen(ln, from), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(addr), 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the socket: %w", err)
@@ -45,29 +46,32 @@ func listen(at, mode string, proxyFrom []string, log *slog.Logger) (net.Listener
 	if err != nil {
 		return nil, err
 	}
-	return p0f.Listen(addr, bits)
+	return serve.ListenUnix(addr, bits)
 }
 
 // amavisTasks opens the sockets of the front and returns the tasks that serve
 // them.
-func amavisTasks(c *config.Amavis, who note.Lookuper, wait time.Duration, log *slog.Logger) ([]func(context.Context) error, error) {
+func amavisTasks(c *config.Amavis, who note.Lookuper, wait time.Duration, log *slog.Logger) ([]task, error) {
 	allow, err := config.Networks(c.Allow)
 	if err != nil {
 		return nil, err
 	}
 	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: wait, Allow: allow, Logger: log}
-	var tasks []func(context.Context) error
+	var tasks []task
 	for _, at := range c.Listen {
 		_, addr, err := config.Endpoint(at)
 		if err != nil {
 			return nil, err
 		}
-		pc, err := net.ListenPacket("udp", addr)
+		t, err := keepUp(log, "amavis", at, func() (task, error) {
+			pc, err := net.ListenPacket("udp", addr)
+			return func(ctx context.Context) error { return server.Serve(ctx, pc) }, err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("amavis: %w", err)
 		}
 		log.Info("listening", "front", "amavis", "at", at)
-		tasks = append(tasks, func(ctx context.Context) error { return server.Serve(ctx, pc) })
+		tasks = append(tasks, t)
 	}
 	return tasks, nil
 }
@@ -82,8 +86,8 @@ type commandFunc func(ctx context.Context, name string) (lines []byte, done stri
 
 // fronts opens the listeners that the configuration names, and returns the
 // tasks that serve them. Fronts that are not configured do not exist.
-func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]func(context.Context) error, error) {
-	var tasks []func(context.Context) error
+func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]task, error) {
+	var tasks []task
 	for _, f := range []struct {
 		name      string
 		listen    []string
@@ -106,15 +110,18 @@ func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logg
 				Deadline: s.Policy.Deadline, Logger: log}},
 	} {
 		for _, at := range f.listen {
-			ln, err := listen(at, f.mode, f.proxyFrom, log)
+			t, err := keepUp(log, f.name, at, func() (task, error) {
+				ln, err := listen(at, f.mode, f.proxyFrom)
+				if err == nil && f.tls != nil {
+					ln = query.ListenTLS(ln, f.tls)
+				}
+				return func(ctx context.Context) error { return f.server.Serve(ctx, ln) }, err
+			})
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}
-			if f.tls != nil {
-				ln = tls.NewListener(ln, f.tls)
-			}
 			log.Info("listening", "front", f.name, "at", at)
-			tasks = append(tasks, func(ctx context.Context) error { return f.server.Serve(ctx, ln) })
+			tasks = append(tasks, t)
 		}
 	}
 	more, err := amavisTasks(&s.Amavis, who, s.wait(), log)

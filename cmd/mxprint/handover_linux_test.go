@@ -431,7 +431,8 @@ func TestInheritRefuses(t *testing.T) {
 	}
 	sealed := func(text string) *os.File {
 		f := other(text)
-		if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, stateSeals); err != nil {
+		if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS,
+			unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
 			t.Fatal(err)
 		}
 		return f

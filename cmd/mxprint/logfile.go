@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
 	"syscall"
 )
@@ -83,13 +82,10 @@ func (l *logFile) Close() error {
 	return l.f.Close()
 }
 
-// reopens returns the task that opens logs anew at every SIGUSR1, which no longer
-// ends the process from now on.
-func reopens(log *slog.Logger, files ...*logFile) func(context.Context) error {
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGUSR1)
+// reopens returns the task that opens logs again at every SIGUSR1, which comes by
+// ch.
+func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*logFile) task {
 	return func(ctx context.Context) error {
-		defer signal.Stop(ch)
 		for {
 			select {
 			case <-ctx.Done():

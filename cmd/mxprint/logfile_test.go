@@ -55,7 +55,10 @@ func TestLogReopens(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- reopens(slog.New(slog.DiscardHandler), l)(ctx) }()
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGUSR1)
+	defer signal.Stop(ch)
+	go func() { ended <- reopens(slog.New(slog.DiscardHandler), ch, l)(ctx) }()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		// The task may not listen yet.
 		if _, err := os.Stat(path); err == nil {

@@ -11,11 +11,13 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
@@ -64,8 +66,7 @@ type standIn struct {
 	source  capture.Source
 	logFile *logFile
 	socket  net.Listener
-	over    *handover
-	before  inheritance
+	over    *inherit.Process
 }
 
 func runP0f(ctx context.Context, args []string, std *stdio) error {
@@ -86,8 +87,7 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 	ctx, stop := untilSignal(ctx, opt.Daemon)
 	defer stop()
 	s := &standIn{opt: opt, std: std, log: newLogger(std.err)}
-	s.over = newHandover(s.log)
-	if s.before, err = s.over.inherit(); err != nil {
+	if s.over, err = inherit.New(s.log); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "--- mxprint %s, in place of p0f 3.09b ---\n\n", version)
@@ -125,13 +125,15 @@ func (s *standIn) open() error {
 		},
 	})
 	if s.opt.Socket != "" {
-		if s.socket, err = p0f.ListenInherited(s.opt.Socket, 0o666, s.before.sockets); err != nil {
+		ln, err := s.over.Listen(s.opt.Socket, 0o666)
+		if err != nil {
 			return err
 		}
+		s.socket = ln
 		s.say("[+] Listening on API socket '%s' (max %d clients).", s.opt.Socket, s.opt.MaxClients)
 	}
 	if s.opt.User != "" {
-		s.over.cannot = "-u took the privileges to start anew"
+		s.over.Refuse = "-u took the privileges to start anew"
 		who, err := dropPrivileges(s.opt.User)
 		if err != nil {
 			return err
@@ -242,7 +244,7 @@ func (s *standIn) outputs() ([]event.Observer, error) {
 // run captures until the file or ctx ends, and answers queries meanwhile.
 func (s *standIn) run(ctx context.Context) error {
 	if s.opt.Daemon {
-		if err := becomeDaemon(s.before.resumed); err != nil {
+		if err := becomeDaemon(s.over.Resumed()); err != nil {
 			return err
 		}
 	} else if s.opt.File != "" {
@@ -250,23 +252,20 @@ func (s *standIn) run(ctx context.Context) error {
 	} else {
 		s.say("[+] Entered main event loop.\n")
 	}
-	tasks := []func(context.Context) error{
+	tasks := []task{
 		func(ctx context.Context) error { return s.engine.Run(ctx, s.source) },
 	}
 	if s.socket != nil {
 		server := &p0f.Server{Lookuper: s.engine, MaxConns: s.opt.MaxClients, Logger: s.log}
-		if err := server.Adopt(s.before.sockets); err != nil {
-			return err
-		}
-		s.over.server, s.over.check = server, s.newProgramStarts
-		tasks = append(tasks, s.over.watch, func(ctx context.Context) error { return s.over.serve(ctx, s.socket) })
+		s.over.Check = s.newProgramStarts
+		tasks = append(tasks, s.over.Watch, func(ctx context.Context) error {
+			return s.over.Serve(ctx, func(ctx context.Context) error { return server.Serve(ctx, s.socket) })
+		})
 	}
 	if s.logFile != nil {
-		tasks = append(tasks, reopens(s.log, s.logFile))
+		tasks = append(tasks, reopens(s.log, s.over.Notify(syscall.SIGUSR1), s.logFile))
 	}
-	if err := s.over.manager.ready(); err != nil {
-		s.log.Warn("the service manager does not hear", "reason", err)
-	}
+	s.over.Ready()
 	err := together(ctx, tasks...)
 	if !s.opt.Daemon {
 		if ctx.Err() != nil {
@@ -284,12 +283,12 @@ func (s *standIn) run(ctx context.Context) error {
 func (s *standIn) newProgramStarts(ctx context.Context) error {
 	name := s.opt.Database
 	if name != "" && !filepath.IsAbs(name) {
-		name = filepath.Join(s.over.dir, name) // a daemon is elsewhere by now
+		name = filepath.Join(s.over.Dir(), name) // a daemon is elsewhere by now
 	}
 	if _, err := (&database{file: name}).load(); err != nil {
 		return err
 	}
-	return s.over.asks("version")(ctx)
+	return s.over.Asks("version")(ctx)
 }
 
 func (s *standIn) close() {

@@ -107,7 +107,7 @@ func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger
 	ctx, stop := untilSignal(ctx, false)
 	defer stop()
 	log.Info("ready", "signatures", s.db.Count())
-	return together(ctx, append(append(tasks, in.tasks...), proxies...)...)
+	return together(ctx, append(append(tasks, in.run(true, log)...), proxies...)...)
 }
 
 // openProxy adds the source of the SYNs of [proxy].
@@ -120,7 +120,7 @@ func (s *settings) openProxy(in *sensor, _ *slog.Logger) error {
 
 // proxies opens the listeners of [proxy], and returns the tasks that serve
 // them.
-func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context) error, error) {
+func (s *settings) proxies(in *sensor, log *slog.Logger) ([]task, error) {
 	c := &s.Proxy
 	if len(c.Listen) == 0 {
 		return nil, nil
@@ -151,25 +151,31 @@ func (s *settings) proxies(in *sensor, log *slog.Logger) ([]func(context.Context
 	if err != nil {
 		return nil, err
 	}
-	var tasks []func(context.Context) error
+	var tasks []task
 	for _, at := range c.Listen {
 		_, addr, err := config.Endpoint(at)
 		if err != nil {
 			return nil, err
 		}
-		kept, err := savedsyn.Listen("tcp", addr)
+		t, err := keepUp(log, "proxy", at, func() (task, error) {
+			kept, err := savedsyn.Listen("tcp", addr)
+			if err != nil {
+				return nil, err
+			}
+			if err := kept.Err(); err != nil && in.syns != nil {
+				log.Warn("clients will have no note", "at", at, "reason", err)
+			}
+			ln := net.Listener(kept)
+			if len(from) > 0 {
+				ln = proxyproto.Listen(ln, from)
+			}
+			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, nil
+		})
 		if err != nil {
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
-		if err := kept.Err(); err != nil && in.syns != nil {
-			log.Warn("clients will have no note", "at", at, "reason", err)
-		}
-		ln := net.Listener(kept)
-		if len(from) > 0 {
-			ln = proxyproto.Listen(ln, proxyproto.Config{From: from, Logger: log})
-		}
 		log.Info("listening", "front", "proxy", "at", at, "backend", c.Backend, "send", c.Send)
-		tasks = append(tasks, func(ctx context.Context) error { return server.Serve(ctx, ln) })
+		tasks = append(tasks, t)
 	}
 	return tasks, nil
 }

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 
 	"github.com/mxprint/mxprint/signature"
 )
@@ -64,10 +62,8 @@ func (r *reloader) reload() (int, error) {
 
 // watch returns the task that reloads at every SIGHUP, which comes by ch. From
 // now on none is lost.
-func (r *reloader) watch(ch chan os.Signal) func(context.Context) error {
-	signal.Notify(ch, syscall.SIGHUP)
+func (r *reloader) watch(ch <-chan os.Signal) task {
 	return func(ctx context.Context) error {
-		defer signal.Stop(ch)
 		for {
 			select {
 			case <-ctx.Done():

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
@@ -121,7 +120,7 @@ func (s *settings) ask(log *slog.Logger) (*askedSensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &askedSensor{Client: query.NewClient(addr), log: log}
+	a := &askedSensor{Client: query.NewClient(addr), log: serve.Log(log)}
 	if byTLS {
 		a.TLS, a.Token = s.remote.client, s.remote.askToken
 	}
@@ -132,17 +131,14 @@ func (s *settings) ask(log *slog.Logger) (*askedSensor, error) {
 // asked, once a second at most.
 type askedSensor struct {
 	*query.Client
-	log   *slog.Logger
-	lines serve.Lines
+	log *slog.Logger
 }
 
 // Lookup implements note.Lookuper.
 func (a *askedSensor) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	n, err := a.Client.Lookup(ctx, q)
 	if err != nil && !errors.Is(err, context.Canceled) { // the client has gone
-		if ok, more := a.lines.Allow(time.Now()); ok {
-			a.log.Warn("the sensor cannot be asked", "reason", err, "suppressed", more)
-		}
+		a.log.Warn("the sensor cannot be asked", "reason", err)
 	}
 	return n, err
 }

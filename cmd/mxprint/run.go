@@ -7,23 +7,27 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/serve"
 )
+
+// lineBurst is how many log lines of one kind are written in a second, whatever
+// clients, networks and files do. Servers write fewer.
+const lineBurst = 50
 
 // newLogger writes log lines as the command's other messages to w.
 func newLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(prefixed{w}, &slog.HandlerOptions{
+	return serve.Burst(slog.New(slog.NewTextHandler(prefixed{w}, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {
 				return slog.Attr{} // the service manager adds its own
 			}
 			return a
 		},
-	}))
+	})), lineBurst)
 }
 
 // prefixed writes each log line after the command's name.
@@ -61,28 +65,6 @@ func untilSignal(ctx context.Context, ignoreHup bool) (context.Context, func()) 
 		signal.Stop(ch)
 		cancel()
 	}
-}
-
-// together runs tasks until one of them or ctx ends, ends the others, and
-// returns the first error.
-func together(ctx context.Context, tasks ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var (
-		wg    sync.WaitGroup
-		once  sync.Once
-		first error
-	)
-	for _, task := range tasks {
-		wg.Go(func() {
-			defer cancel()
-			if err := task(ctx); err != nil {
-				once.Do(func() { first = err })
-			}
-		})
-	}
-	wg.Wait()
-	return first
 }
 
 // tap is what to capture on an interface.

@@ -24,7 +24,7 @@ type sensor struct {
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 
-	tasks  []func(context.Context) error
+	tasks  []task
 	closes []func() error
 	logs   []*logFile
 }
@@ -33,6 +33,19 @@ func (s *sensor) close() {
 	for _, f := range s.closes {
 		f()
 	}
+}
+
+// run returns the tasks of the sensor. Where mails pass through the process they
+// go on without it; else it is what the process is for.
+func (s *sensor) run(mails bool, log *slog.Logger) []task {
+	if !mails {
+		return s.tasks
+	}
+	tasks := make([]task, len(s.tasks))
+	for i, t := range s.tasks {
+		tasks[i] = without(log, "the sensor", t)
+	}
+	return tasks
 }
 
 // sensor opens what the configuration captures on, or a client of the sensor
@@ -79,7 +92,6 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 		in.close()
 		return nil, err
 	}
-	in.tasks = append(in.tasks, reopens(log, in.logs...))
 	return in, nil
 }
 

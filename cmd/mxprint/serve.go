@@ -2,16 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
@@ -156,8 +157,7 @@ func runCheck(_ context.Context, args []string, std *stdio) error {
 
 func runServe(ctx context.Context, args []string, std *stdio) error {
 	log := newLogger(std.err)
-	over := newHandover(log)
-	before, err := over.inherit()
+	over, err := inherit.New(log)
 	if err != nil {
 		return err
 	}
@@ -187,60 +187,57 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	tasks = append(append(tasks, in.tasks...), proxies...)
-	serveSocket, err := s.socket(in.who, log, over, before)
+	tasks = append(append(tasks, in.run(len(proxies) > 0, log)...), proxies...)
+	tasks = append(tasks, reopens(log, over.Notify(syscall.SIGUSR1), in.logs...))
+	serveSocket, err := s.socket(in.who, log, over)
 	if err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(ctx, true)
 	defer stop()
-	over.hup = make(chan os.Signal, 1)
-	over.check = over.asks(append([]string{"check", "-write"}, args...)...)
-	tasks = append(tasks, serveSocket, over.watch, r.watch(over.hup))
+	over.Check = over.Asks(append([]string{"check", "-write"}, args...)...)
+	tasks = append(tasks, serveSocket, over.Watch, r.watch(over.Notify(syscall.SIGHUP)))
 	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
 		tasks = append(tasks, func(ctx context.Context) error { return in.unknown.Keep(ctx, path, s.db, log) })
-		over.save = func() { in.unknown.Save(path, log) }
+		over.Save = func() { in.unknown.Save(path, log) }
 	}
 	if len(s.Proxy.Listen) > 0 {
-		over.cannot = "the connections of [proxy] would be cut"
+		over.Refuse = "the connections of [proxy] would be cut"
 	}
 	if s.Sensor.User != "" {
-		over.cannot = "sensor.user took the privileges to start anew"
+		over.Refuse = "sensor.user took the privileges to start anew"
 		if _, err := dropPrivileges(s.Sensor.User); err != nil {
 			return err
 		}
 	}
 	s.confine(over, log)
 	log.Info("ready", s.Where(), "socket", s.P0f.Socket, "signatures", s.db.Count())
-	if err := over.manager.ready(); err != nil {
-		log.Warn("the service manager does not hear", "reason", err)
-	}
+	over.Ready()
 	err = together(ctx, tasks...)
-	if over.save != nil {
-		over.save() // the sources have ended, and told what they saw
+	if over.Save != nil {
+		over.Save() // the sources have ended, and told what they saw
 	}
 	return err
 }
 
 // socket opens p0f's query socket, or goes on with that of an earlier process,
 // and returns the task that serves it.
-func (s *settings) socket(who note.Lookuper, log *slog.Logger, over *handover, before inheritance) (func(context.Context) error, error) {
-	dir := filepath.Dir(s.P0f.Socket)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the socket: %w", err)
-	}
+func (s *settings) socket(who note.Lookuper, log *slog.Logger, over *inherit.Process) (task, error) {
 	mode, err := config.Mode(s.P0f.Mode)
 	if err != nil {
 		return nil, err
 	}
-	ln, err := p0f.ListenInherited(s.P0f.Socket, mode, before.sockets)
-	if err != nil {
-		return nil, err
-	}
 	server := &p0f.Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}
-	if err := server.Adopt(before.sockets); err != nil {
-		return nil, errors.Join(err, ln.Close())
-	}
-	over.server = server
-	return func(ctx context.Context) error { return over.serve(ctx, ln) }, nil
+	return keepUp(log, "p0f", s.P0f.Socket, func() (task, error) {
+		if err := os.MkdirAll(filepath.Dir(s.P0f.Socket), 0o755); err != nil {
+			return nil, fmt.Errorf("folder of the socket: %w", err)
+		}
+		ln, err := over.Listen(s.P0f.Socket, mode)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error {
+			return over.Serve(ctx, func(ctx context.Context) error { return server.Serve(ctx, ln) })
+		}, nil
+	})
 }

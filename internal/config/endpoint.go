@@ -29,7 +29,7 @@ func Endpoint(s string) (network, addr string, err error) {
 // Mode reads permission bits.
 func Mode(s string) (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(s, 8, 32)
-	if err == nil && mode > 0o777 {
+	if err == nil && (mode == 0 || mode > 0o777) { // 0: no process could ask
 		err = strconv.ErrRange
 	}
 	return fs.FileMode(mode), err

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/mxprint/mxprint/internal/serve"
 )
 
 const (
@@ -118,9 +116,9 @@ func (c *conn) inspect() {
 	}
 	switch {
 	case left <= 0:
-		c.say(&c.v.idled, "closed a connection: no bytes passed", "for", c.v.idle)
+		c.say("closed a connection: no bytes passed", "for", c.v.idle)
 	case patience <= 0:
-		c.say(&c.v.unread, "closed a connection: its client does not read", "for", c.v.stalled)
+		c.say("closed a connection: its client does not read", "for", c.v.stalled)
 	default:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -148,10 +146,8 @@ func (c *conn) end() {
 }
 
 // say logs why the proxy itself closes a connection.
-func (c *conn) say(lines *serve.Lines, what string, args ...any) {
-	if ok, more := lines.Allow(time.Now()); ok {
-		c.v.log.Info(what, append(args, "client", c.header.Client, "suppressed", more)...)
-	}
+func (c *conn) say(what string, args ...any) {
+	c.v.log.Info(what, append(args, "client", c.header.Client)...)
 }
 
 // sayCut logs why a connection is cut, where this machine is at fault and not an
@@ -161,8 +157,6 @@ func (c *conn) sayCut(err error) {
 		if !errors.Is(err, ours) {
 			continue
 		}
-		if ok, more := c.v.faults.Allow(time.Now()); ok {
-			c.v.log.Error("a connection was cut", "client", c.header.Client, "reason", err, "suppressed", more)
-		}
+		c.v.log.Error("a connection was cut", "client", c.header.Client, "reason", err)
 	}
 }

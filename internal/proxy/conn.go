@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/proxyproto"
-	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -61,7 +60,7 @@ func (v *serving) serve(nc net.Conn) {
 		return
 	}
 	if c.backend, err = v.dial(); err != nil {
-		c.fail(&v.away, "the mail server cannot be reached", err)
+		c.fail("the mail server cannot be reached", err)
 		return
 	}
 	if err := c.introduce(header); err != nil {
@@ -113,7 +112,7 @@ func (c *conn) saved() {
 			return
 		}
 	}
-	s.missed.Add(1)
+	s.group.Missed.Add(1)
 	if s.Missed != nil {
 		s.Missed(c.header.Client, c.header.Server)
 	}
@@ -149,22 +148,19 @@ func (c *conn) introduce(header []byte) error {
 
 // notTaken ends a connection whose client the mail server does not accept.
 func (c *conn) notTaken(err error) {
-	c.fail(&c.v.refused, "the mail server does not take a client", err)
+	c.fail("the mail server does not take a client", err)
 }
 
 // fail logs why a connection is not proxied, answers 421 so that the client
 // comes back, and closes it.
-func (c *conn) fail(lines *serve.Lines, what string, err error) {
+func (c *conn) fail(what string, err error) {
 	if c.v.cutting.Err() != nil {
 		c.v.turnAway(c.client) // it is the proxy that ends, not the mail server
 		c.owner.Close()
 		return
 	}
 	c.v.failed.Add(1)
-	if ok, more := lines.Allow(time.Now()); ok {
-		c.v.log.Warn(what+"; its client was answered 421", "backend", c.v.Backend,
-			"client", c.header.Client, "reason", err, "suppressed", more)
-	}
+	c.v.log.Warn(what+"; its client was answered 421", "backend", c.v.Backend, "client", c.header.Client, "reason", err)
 	c.v.turnAway(c.client)
 	c.owner.Close()
 }

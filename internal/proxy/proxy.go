@@ -20,7 +20,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -99,18 +98,19 @@ type Server struct {
 
 	stalled time.Duration // for tests; 0 means a minute
 
-	missed, failed                       atomic.Uint64
-	away, refused, idled, unread, faults serve.Lines
+	group  serve.Group
+	failed atomic.Uint64
 }
 
-// Stats is what a Server did since its start.
+// Stats is what a Server did since its start. Missed are connections without
+// their SYN.
 type Stats struct {
-	Missed uint64 // connections without their SYN
+	serve.Stats
 	Failed uint64 // connections that the mail server did not take
 }
 
 // Stats returns the counters.
-func (s *Server) Stats() Stats { return Stats{Missed: s.missed.Load(), Failed: s.failed.Load()} }
+func (s *Server) Stats() Stats { return Stats{Stats: s.group.Stats(), Failed: s.failed.Load()} }
 
 // serving is a Server with its defaults filled in, on one listener.
 type serving struct {
@@ -128,14 +128,9 @@ type serving struct {
 // else why ln failed. SYNs are those of the listeners of package savedsyn, which
 // may be inside of others that have a method NetConn.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	cutting, cut := context.WithCancel(context.Background())
 	defer cut()
-	v := &serving{Server: s, log: s.Logger, name: s.Name, idle: s.Idle, cutting: cutting}
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
-	}
+	v := &serving{Server: s, log: serve.Log(s.Logger), name: s.Name, idle: s.Idle, cutting: cutting}
 	if v.name == "" {
 		v.name = "localhost"
 	}
@@ -146,34 +141,19 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if v.stalled <= 0 {
 		v.stalled = unreadTime
 	}
-	l := serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger, Full: v.turnAway})
-	for {
-		nc, err := l.Accept()
-		if err == nil {
-			go v.serve(nc)
-			continue
-		}
-		cancel()
-		v.drain(l, cut)
-		if errors.Is(err, net.ErrClosed) {
-			err = nil
-		}
-		return err
-	}
-}
-
-// drain waits for the end of the connections, and cuts them when it has waited
-// long enough.
-func (v *serving) drain(l *serve.Listener, cut func()) {
-	grace := v.Drain
+	grace := s.Drain
 	if grace == 0 {
 		grace = DefaultDrain
 	}
 	grace = max(grace, 0)
-	if open := l.Stats().Open; open > 0 {
-		v.log.Info("no more connections are accepted; open ones may go on", "open", open, "for", grace)
-	}
-	timer := time.AfterFunc(grace, cut)
-	defer timer.Stop()
-	l.Wait(grace)
+	return s.group.Serve(ctx, ln, serve.Config{
+		MaxConns: s.MaxConns, Grace: grace, GoOn: true, Full: v.turnAway, Logger: v.log,
+		Ending: func(open int) {
+			if open > 0 {
+				v.log.Info("no more connections are accepted; open ones may go on", "open", open, "for", grace)
+			}
+			timer := time.AfterFunc(grace, cut)
+			context.AfterFunc(cutting, func() { timer.Stop() })
+		},
+	}, func(_ context.Context, nc net.Conn) { v.serve(nc) })
 }

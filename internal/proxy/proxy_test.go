@@ -65,7 +65,7 @@ func start(t *testing.T, s *proxy.Server, from ...netip.Prefix) (addr string, st
 	s.Logger = log.Logger()
 	ln := net.Listener(kept)
 	if len(from) > 0 {
-		ln = proxyproto.Listen(ln, proxyproto.Config{From: from})
+		ln = proxyproto.Listen(ln, from)
 	}
 	stop = fronttest.Start(s.Serve, ln)
 	t.Cleanup(func() {

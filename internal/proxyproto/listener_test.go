@@ -1,6 +1,7 @@
 package proxyproto_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -11,13 +12,15 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/proxyproto"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// listen makes a listener on loopback, with what it logs.
-func listen(t *testing.T, cfg proxyproto.Config) (net.Listener, *fronttest.Log) {
+// listen serves on loopback, as every server of ours does. What is let in comes
+// out of the channel.
+func listen(t *testing.T, from []netip.Prefix, cfg serve.Config) (*net.TCPAddr, <-chan net.Conn, *fronttest.Log) {
 	t.Helper()
 	fronttest.Leaks(t)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
@@ -26,15 +29,23 @@ func listen(t *testing.T, cfg proxyproto.Config) (net.Listener, *fronttest.Log) 
 	}
 	log := &fronttest.Log{}
 	cfg.Logger = log.Logger()
-	ln := proxyproto.Listen(inner, cfg)
-	t.Cleanup(func() { ln.Close() })
-	return ln, log
+	in := make(chan net.Conn, 10)
+	var g serve.Group
+	stop := fronttest.Start(func(ctx context.Context, ln net.Listener) error {
+		return g.Serve(ctx, ln, cfg, func(_ context.Context, nc net.Conn) { in <- nc })
+	}, proxyproto.Listen(inner, from))
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return inner.Addr().(*net.TCPAddr), in, log
 }
 
-// dial connects to ln and writes text.
-func dial(t *testing.T, ln net.Listener, text string) net.Conn {
+// dial connects and writes text.
+func dial(t *testing.T, to *net.TCPAddr, text string) net.Conn {
 	t.Helper()
-	nc, err := net.Dial("tcp", ln.Addr().String())
+	nc, err := net.Dial("tcp", to.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +60,7 @@ func dial(t *testing.T, ln net.Listener, text string) net.Conn {
 const goodHeader = "PROXY TCP4 198.18.0.7 198.18.0.2 41688 25\r\n"
 
 func TestListener(t *testing.T) {
-	ln, log := listen(t, proxyproto.Config{From: loopback})
+	addr, conns, log := listen(t, loopback, serve.Config{})
 	for _, tt := range []struct{ name, header, remote, local string }{
 		{"client", goodHeader, "198.18.0.7:41688", "198.18.0.2:25"},
 		{"health check", "PROXY UNKNOWN\r\n", "", ""},
@@ -57,11 +68,8 @@ func TestListener(t *testing.T) {
 		{"version 2, unix", "\r\n\r\n\x00\r\nQUIT\n\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out := dial(t, ln, tt.header+"EHLO")
-			in, err := ln.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
+			out := dial(t, addr, tt.header+"EHLO")
+			in := <-conns
 			defer in.Close()
 			if tt.remote == "" {
 				tt.remote, tt.local = out.LocalAddr().String(), out.RemoteAddr().String()
@@ -73,7 +81,8 @@ func TestListener(t *testing.T) {
 			if n, err := in.Read(buf); string(buf[:n]) != "EHLO" {
 				t.Errorf("Read = %q, %v, want EHLO", buf[:n], err)
 			}
-			if got := in.(*proxyproto.Conn).NetConn().RemoteAddr().String(); got != out.LocalAddr().String() {
+			inner := in.(interface{ NetConn() net.Conn }).NetConn().(*proxyproto.Conn).NetConn()
+			if got := inner.RemoteAddr().String(); got != out.LocalAddr().String() {
 				t.Errorf("NetConn is from %s, want %s", got, out.LocalAddr())
 			}
 		})
@@ -83,26 +92,28 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// What is no header of a balancer is logged and closed, and the server never
+// What is not a header of a balancer is logged and closed, and the server never
 // sees it.
 func TestListenerRefuses(t *testing.T) {
+	soon := serve.Config{GreetTime: 50 * time.Millisecond}
 	for _, tt := range []struct {
 		name, text string
-		cfg        proxyproto.Config
+		from       []netip.Prefix
+		cfg        serve.Config
 		end        bool // the client ends its direction
 		log        string
 	}{
-		{"broken", "PROXY TCP4 nobody\r\n", proxyproto.Config{From: loopback}, false, `broken PROXY header" reason="not a PROXY header`},
-		{"none", "EHLO x\r\n", proxyproto.Config{From: loopback}, false, `it begins with \"EHLO x`},
-		{"gone", "", proxyproto.Config{From: loopback}, true, "closed without a byte"},
-		{"not allowed", goodHeader, proxyproto.Config{From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, false, "may not send a PROXY header"},
-		{"nobody allowed", goodHeader, proxyproto.Config{}, false, "may not send a PROXY header"},
-		{"silent", "", proxyproto.Config{From: loopback, Timeout: 50 * time.Millisecond}, false, "no whole PROXY header within 50ms"},
-		{"stalls", "PROXY TCP4 198.18", proxyproto.Config{From: loopback, Timeout: 50 * time.Millisecond}, false, "no whole PROXY header within 50ms"},
+		{"broken", "PROXY TCP4 nobody\r\n", loopback, serve.Config{}, false, `reason="not a PROXY header`},
+		{"none", "EHLO x\r\n", loopback, serve.Config{}, false, `it begins with \"EHLO x`},
+		{"gone", "", loopback, serve.Config{}, true, "closed without a byte"},
+		{"not allowed", goodHeader, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, serve.Config{}, false, "may not send a PROXY header"},
+		{"none allowed", goodHeader, nil, serve.Config{}, false, "may not send a PROXY header"},
+		{"silent", "", loopback, soon, false, "timeout"},
+		{"stalls", "PROXY TCP4 198.18", loopback, soon, false, "timeout"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ln, log := listen(t, tt.cfg)
-			out := dial(t, ln, tt.text)
+			addr, in, log := listen(t, tt.from, tt.cfg)
+			out := dial(t, addr, tt.text)
 			if tt.end {
 				out.(*net.TCPConn).CloseWrite()
 			}
@@ -113,42 +124,34 @@ func TestListenerRefuses(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			lines := log.Lines()
-			if len(lines) != 1 || !strings.Contains(lines[0], tt.log) || !strings.Contains(lines[0], "from="+out.LocalAddr().String()) {
+			if len(lines) != 1 || !strings.Contains(lines[0], tt.log) || !strings.Contains(lines[0], "client="+out.LocalAddr().String()) {
 				t.Errorf("log %q, want one line with %s and the address", lines, tt.log)
 			}
-			ln.Close()
-			if c, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("Accept = %v, %v, want %v", c, err, net.ErrClosed)
+			if len(in) > 0 {
+				t.Error("the server sees the connection")
 			}
 		})
 	}
 }
 
-// A client that says nothing does not hold up the next one, nor Close; too many
-// of them are turned away.
+// A client that says nothing does not hold up the next one; of too many the
+// oldest is closed.
 func TestListenerSilentClients(t *testing.T) {
-	ln, log := listen(t, proxyproto.Config{From: loopback, MaxPending: 2})
-	silent := dial(t, ln, "")
-	dial(t, ln, goodHeader)
-	in, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
+	addr, in, log := listen(t, loopback, serve.Config{MaxStrangers: 2})
+	silent := dial(t, addr, "")
+	dial(t, addr, goodHeader)
+	(<-in).Close()
+	dial(t, addr, "PROXY")
+	dial(t, addr, "PROXY")
+	if _, err := silent.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the oldest client without a header: Read = %v, want the end", err)
 	}
-	in.Close()
-	second := dial(t, ln, "PROXY")
-	var third net.Conn
 	for end := time.Now().Add(20 * time.Second); len(log.Lines()) == 0 && time.Now().Before(end); {
-		third = dial(t, ln, "PROXY")
-		third.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-		third.Read(make([]byte, 1))
+		time.Sleep(time.Millisecond)
 	}
-	if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "too many wait") {
+	if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "too many clients") {
 		t.Errorf("log %q, want one line", lines)
 	}
-	ln.Close()
-	for _, nc := range []net.Conn{silent, second} {
-		if _, err := nc.Read(make([]byte, 1)); err == nil {
-			t.Error("a client without a header is served")
-		}
-	}
+	dial(t, addr, goodHeader)
+	(<-in).Close()
 }

@@ -79,8 +79,7 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	queries, bad, refused, dropped, unavailable  atomic.Uint64
-	badLines, refusedLines, dropLines, sendLines serve.Lines
+	queries, bad, refused, dropped, unavailable atomic.Uint64
 }
 
 // Stats is what a Server did since its start.
@@ -113,7 +112,7 @@ var loopback = [...]netip.Prefix{
 func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &serving{
-		Server: s, ctx: ctx, pc: pc, allow: s.Allow, wait: s.Wait, log: s.Logger,
+		Server: s, ctx: ctx, pc: pc, allow: s.Allow, wait: s.Wait, log: serve.Log(s.Logger),
 		questions: make(chan question, pending),
 	}
 	if v.allow == nil {
@@ -123,9 +122,6 @@ func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 		v.wait = defaultWait
 	}
 	v.wait = min(max(v.wait, 0), deadline)
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
-	}
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(v.work)
@@ -202,26 +198,20 @@ func transient(err error) bool {
 func (v *serving) take(datagram []byte, from net.Addr) {
 	if !v.allowed(from) {
 		v.refused.Add(1)
-		if ok, more := v.refusedLines.Allow(time.Now()); ok {
-			v.log.Warn("datagram of a client or port that may not ask", "client", from.String(), "suppressed", more)
-		}
+		v.log.Warn("datagram of a client or port that may not ask", "client", from.String())
 		return
 	}
 	r, err := parseRequest(datagram)
 	if err != nil {
 		v.bad.Add(1)
-		if ok, more := v.badLines.Allow(time.Now()); ok {
-			v.log.Warn("bad question", "client", from.String(), "reason", err, "suppressed", more)
-		}
+		v.log.Warn("bad question", "client", from.String(), "reason", err)
 		return
 	}
 	select {
 	case v.questions <- question{r, from}:
 	default:
 		v.dropped.Add(1)
-		if ok, more := v.dropLines.Allow(time.Now()); ok {
-			v.log.Warn("too many questions at a time, dropped one", "limit", workers+pending, "suppressed", more)
-		}
+		v.log.Warn("too many questions at a time, dropped one", "limit", workers+pending)
 	}
 }
 
@@ -260,9 +250,7 @@ func (v *serving) work() {
 		// Sending over UDP does not wait in practice; it never does for long.
 		v.pc.SetWriteDeadline(time.Now().Add(deadline))
 		if _, err := v.pc.WriteTo(reply, q.from); err != nil {
-			if ok, more := v.sendLines.Allow(time.Now()); ok {
-				v.log.Warn("cannot answer", "client", q.from.String(), "reason", err, "suppressed", more)
-			}
+			v.log.Warn("cannot answer", "client", q.from.String(), "reason", err)
 		}
 		v.queries.Add(1)
 	}

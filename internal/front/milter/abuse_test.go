@@ -68,7 +68,7 @@ func TestBadPackets(t *testing.T) {
 			other.connect(client4)
 			other.mail()
 			other.want(added("X-p0f-Result", header4), "a")
-			if got := s.Stats(); got.Broken != 1 || got.Mails != 1 {
+			if got := s.Stats(); got.Bad != 1 || got.Requests != 1 {
 				t.Errorf("Stats = %+v, want one broken, one mail", got)
 			}
 		})
@@ -294,7 +294,7 @@ func TestTooMany(t *testing.T) {
 	a.send('Q')
 	a.wantClosed()
 	dial(t, path).begin(postfixOffer)
-	if got, want := s.Stats(), (Stats{Open: 2, Connections: 3, Rejected: 1}); got != want {
+	if got, want := s.Stats(), (Stats{Stats: serve.Stats{Open: 2, Total: 3, Refused: 1}}); got != want {
 		t.Errorf("Stats = %+v, want %+v", got, want)
 	}
 }
@@ -379,11 +379,15 @@ func FuzzConn(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
-		v := &serving{Server: &Server{Lookuper: quiet{who}}, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour}
+		v := &serving{
+			Server: &Server{Lookuper: quiet{who}}, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour,
+			conns: make(chan net.Conn), over: make(chan struct{}),
+		}
 		ctx, cancel := context.WithCancel(context.Background())
-		v.ctx = ctx
+		defer cancel()
 		pipes := fronttest.NewPipes()
-		v.ln = serve.Listen(ctx, pipes, serve.Config{})
+		served := make(chan error, 1)
+		go func() { served <- v.group.Serve(ctx, pipes, serve.Config{Grace: 10 * time.Second}, v.hand) }()
 		ended := make(chan error, 1)
 		go func() { ended <- v.run() }()
 		nc := pipes.Connect()
@@ -428,10 +432,13 @@ func FuzzConn(f *testing.F) {
 			}
 		}
 		cancel()
+		if err := <-served; err != nil {
+			t.Fatalf("Serve = %v", err)
+		}
+		close(v.over)
 		if err := <-ended; err != net.ErrClosed {
 			t.Fatalf("run = %v", err)
 		}
-		v.ln.Drain(10 * time.Second)
 		v.lookups.Wait()
 	})
 }

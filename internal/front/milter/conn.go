@@ -18,6 +18,7 @@ import (
 // the stream.
 type conn struct {
 	net.Conn
+	ctx context.Context // ends before the server does
 	v   *serving
 	in  *bufio.Reader
 	out []byte // packet of which the library has not read all yet
@@ -34,8 +35,8 @@ const (
 	maxAnswers = 16 << 10 // bytes that are kept before they are written
 )
 
-func newConn(v *serving, nc net.Conn) *conn {
-	c := &conn{Conn: nc, v: v}
+func newConn(ctx context.Context, v *serving, nc net.Conn) *conn {
+	c := &conn{Conn: nc, ctx: ctx, v: v}
 	c.in = bufio.NewReaderSize(&patient{Conn: nc, c: c, ack: newAcker(nc)}, readBuffer)
 	return c
 }
@@ -50,7 +51,7 @@ type patient struct {
 
 func (p *patient) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
-	if n == 0 && p.c.session && p.c.v.ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && p.c.session && p.c.ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		p.Conn.SetReadDeadline(time.Now().Add(drainTime))
 		n, err = p.Conn.Read(b)
 	}
@@ -89,7 +90,7 @@ func (c *conn) next() error {
 			wait = firstTime
 		}
 		c.within(wait)
-		if c.v.ctx.Err() != nil && !c.session {
+		if c.ctx.Err() != nil && !c.session {
 			return context.Canceled
 		}
 		if _, err := c.in.Peek(1); err != nil {
@@ -140,11 +141,9 @@ func (c *conn) flush() error {
 // complain logs what a mail server should not have done. That it has gone, that
 // it was idle and that the server ends is no fault.
 func (c *conn) complain(err error) {
-	if !errors.Is(err, errPacket) && !(errors.Is(err, os.ErrDeadlineExceeded) && c.v.ctx.Err() == nil) {
+	if !errors.Is(err, errPacket) && !(errors.Is(err, os.ErrDeadlineExceeded) && c.ctx.Err() == nil) {
 		return
 	}
-	c.v.broken.Add(1)
-	if ok, more := c.v.brokenLines.Allow(time.Now()); ok {
-		c.v.log.Warn("closed a connection", "client", c.RemoteAddr().String(), "reason", err, "suppressed", more)
-	}
+	c.v.group.Bad.Add(1)
+	c.v.log.Warn("closed a connection", "client", c.RemoteAddr().String(), "reason", err)
 }

@@ -22,7 +22,7 @@ type lookup struct {
 func (v *serving) ask(client, server netip.AddrPort) *lookup {
 	l := &lookup{until: time.Now().Add(v.deadline), done: make(chan struct{})}
 	var ctx context.Context
-	ctx, l.cancel = context.WithDeadline(context.WithoutCancel(v.ctx), l.until)
+	ctx, l.cancel = context.WithDeadline(context.Background(), l.until)
 	q := note.Query{
 		Client: client, Server: server,
 		// A connection that stays unseen must be left time to be answered with

@@ -15,7 +15,6 @@ package milter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -78,39 +77,22 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	mu      sync.Mutex
-	serving map[*serving]struct{}
-	ended   serve.Stats // of listeners that are served no more
-
-	mails, noted, missed, forged, broken atomic.Uint64
-	missedLines, brokenLines, textLines  serve.Lines
+	group         serve.Group
+	noted, forged atomic.Uint64
 }
 
-// Stats is what a Server did since its start.
+// Stats is what a Server did since its start. Requests are mails that came to
+// their end, Bad connections closed because they did not speak the protocol, and
+// Missed mails without a note by the deadline, or without a sensor.
 type Stats struct {
-	Open        int    // connections open now
-	Connections uint64 // connections served, the open ones included
-	Rejected    uint64 // connections closed at once, over MaxConns
-	Broken      uint64 // connections closed because they did not speak the protocol
-	Mails       uint64 // mails that came to their end
-	Noted       uint64 // of these, mails that got a header
-	Missed      uint64 // of these, mails without a note by the deadline, or without a sensor
-	Forged      uint64 // headers removed
+	serve.Stats
+	Noted  uint64 // mails that got a header
+	Forged uint64 // headers removed
 }
 
 // Stats returns the counters; they are not read at one instant.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	sum := s.ended
-	for v := range s.serving {
-		sum = sum.Add(v.ln.Stats())
-	}
-	s.mu.Unlock()
-	return Stats{
-		Open: sum.Open, Connections: sum.Accepted, Rejected: sum.Rejected,
-		Broken: s.broken.Load(), Mails: s.mails.Load(), Noted: s.noted.Load(),
-		Missed: s.missed.Load(), Forged: s.forged.Load(),
-	}
+	return Stats{Stats: s.group.Stats(), Noted: s.noted.Load(), Forged: s.forged.Load()}
 }
 
 // Serve answers the mail servers that connect to ln until ctx ends or ln fails.
@@ -123,35 +105,21 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln.Close()
 		return fmt.Errorf("milter: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	v := &serving{
-		Server: s, ctx: ctx, header: header, log: s.Logger, deadline: s.Deadline,
-		ln: serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
-	}
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
+		Server: s, addr: ln.Addr(), header: header, log: serve.Log(s.Logger), deadline: s.Deadline,
+		conns: make(chan net.Conn), over: make(chan struct{}),
 	}
 	if v.deadline <= 0 {
 		v.deadline = defaultDeadline
 	}
-	s.mu.Lock()
-	if s.serving == nil {
-		s.serving = make(map[*serving]struct{})
-	}
-	s.serving[v] = struct{}{}
-	s.mu.Unlock()
-
-	err = v.run()
-	cancel()
-	v.ln.Drain(drainTime)
+	var ended sync.WaitGroup
+	ended.Go(func() { v.run() })
+	cfg := serve.Config{MaxConns: s.MaxConns, Grace: drainTime, Logger: v.log}
+	err = s.group.Serve(ctx, ln, cfg, v.hand)
+	close(v.over)
+	ended.Wait()
 	v.lookups.Wait()
-
-	s.mu.Lock()
-	delete(s.serving, v)
-	s.ended = s.ended.Add(v.ln.Stats())
-	s.mu.Unlock()
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	if err != nil {
 		return fmt.Errorf("milter: %w", err)
 	}
 	return nil
@@ -160,23 +128,34 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // serving is one call of Serve, with the defaults filled in.
 type serving struct {
 	*Server
-	ctx      context.Context
-	ln       *serve.Listener
+	addr     net.Addr
 	header   front.Header
 	log      *slog.Logger
 	deadline time.Duration
+	conns    chan net.Conn // on their way to the library
+	over     chan struct{} // closed when no more come
 	lookups  sync.WaitGroup
 }
 
-// Accept makes serving the listener that the library serves: it sees checked
-// packets only.
-func (v *serving) Accept() (net.Conn, error) {
-	nc, err := v.ln.Accept()
-	if err != nil {
-		return nil, err
+// hand gives a connection to the library, which closes it. Of what comes in the
+// library sees checked packets only.
+func (v *serving) hand(ctx context.Context, nc net.Conn) {
+	select {
+	case v.conns <- newConn(ctx, v, nc):
+	case <-ctx.Done():
+		nc.Close()
 	}
-	return newConn(v, nc), nil
 }
 
-func (v *serving) Close() error   { return v.ln.Close() }
-func (v *serving) Addr() net.Addr { return v.ln.Addr() }
+// Accept, Close and Addr make serving the listener that the library serves.
+func (v *serving) Accept() (net.Conn, error) {
+	select {
+	case nc := <-v.conns:
+		return nc, nil
+	case <-v.over:
+		return nil, net.ErrClosed
+	}
+}
+
+func (v *serving) Close() error   { return nil }
+func (v *serving) Addr() net.Addr { return v.addr }

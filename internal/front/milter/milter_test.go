@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 )
@@ -135,8 +136,8 @@ func TestStates(t *testing.T) {
 		{"matched", seen(), client4, header4, Stats{Noted: 1}},
 		{"unknown", seen(), client6, header6, Stats{Noted: 1}},
 		{"not seen", seen(), "198.18.0.9:9", "", Stats{}},
-		{"unavailable", &fronttest.Lookuper{Err: fronttest.ErrNoSensor}, client4, "", Stats{Missed: 1}},
-		{"late", &fronttest.Lookuper{Delay: time.Hour}, client4, "", Stats{Missed: 1}},
+		{"unavailable", &fronttest.Lookuper{Err: fronttest.ErrNoSensor}, client4, "", Stats{Stats: serve.Stats{Missed: 1}}},
+		{"late", &fronttest.Lookuper{Delay: time.Hour}, client4, "", Stats{Stats: serve.Stats{Missed: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			fronttest.Leaks(t)
@@ -154,7 +155,7 @@ func TestStates(t *testing.T) {
 				want = append(want, added("X-p0f-Result", tt.want))
 			}
 			m.want(append(want, "a")...)
-			tt.stats.Open, tt.stats.Connections, tt.stats.Mails, tt.stats.Forged = 1, 1, 1, 1
+			tt.stats.Open, tt.stats.Total, tt.stats.Requests, tt.stats.Forged = 1, 1, 1, 1
 			if got := s.Stats(); got != tt.stats {
 				t.Errorf("Stats = %+v, want %+v", got, tt.stats)
 			}
@@ -287,7 +288,7 @@ func TestMailsOfOneConnection(t *testing.T) {
 	m.want("a") // nobody said who it is from
 	m.send('Q')
 	m.wantClosed()
-	want := Stats{Connections: 1, Mails: 5, Noted: 4, Forged: 3}
+	want := Stats{Stats: serve.Stats{Total: 1, Requests: 5}, Noted: 4, Forged: 3}
 	for end := time.Now().Add(patience); s.Stats() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) { // the connection is counted out after it is closed
 			t.Fatalf("Stats = %+v, want %+v", s.Stats(), want)

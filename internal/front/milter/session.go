@@ -3,7 +3,6 @@ package milter
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	library "github.com/d--j/go-milter"
 
@@ -102,7 +101,7 @@ func (s *session) Header(name, _ string, _ library.Modifier) (*library.Response,
 func (s *session) EndOfMessage(m library.Modifier) (*library.Response, error) {
 	forged := s.forged
 	s.forged = 0
-	s.v.mails.Add(1)
+	s.v.group.Requests.Add(1)
 	if forged > maxForged {
 		return library.RejectWithCodeAndReason(550, "5.6.0 Too many headers "+s.v.header.Name)
 	}
@@ -130,17 +129,13 @@ func (s *session) text() string {
 	}
 	n, ok := s.ask.note()
 	if !ok {
-		s.v.missed.Add(1)
-		if ok, more := s.v.missedLines.Allow(time.Now()); ok {
-			s.v.log.Warn("mail without a note", "deadline", s.v.deadline, "suppressed", more)
-		}
+		s.v.group.Missed.Add(1)
+		s.v.log.Warn("mail without a note", "deadline", s.v.deadline)
 		return ""
 	}
 	text, err := s.v.header.Text(&n)
 	if err != nil {
-		if ok, more := s.v.textLines.Allow(time.Now()); ok {
-			s.v.log.Warn("mail without a header", "reason", err, "suppressed", more)
-		}
+		s.v.log.Warn("mail without a header", "reason", err)
 	}
 	return text
 }

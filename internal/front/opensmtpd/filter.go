@@ -71,12 +71,9 @@ func (f *Filter) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{
-		Filter: f, ctx: ctx, header: header, log: f.Logger, deadline: f.Deadline,
+		Filter: f, ctx: ctx, header: header, log: serve.Log(f.Logger), deadline: f.Deadline,
 		in: bufio.NewReaderSize(in, maxLine), out: bufio.NewWriterSize(out, 32<<10),
 		sessions: make(map[string]*session),
-	}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
 	}
 	if r.deadline <= 0 {
 		r.deadline = defaultDeadline
@@ -98,7 +95,6 @@ type run struct {
 	deadline time.Duration
 	in       *bufio.Reader
 	wg       sync.WaitGroup
-	failed   serve.Lines // look-ups
 
 	mu  sync.Mutex // guards what follows
 	out *bufio.Writer
@@ -271,9 +267,7 @@ func (r *run) lookup(id string, s *session, q note.Query) {
 		text, err = r.header.Text(&n)
 	}
 	if err != nil {
-		if ok, more := r.failed.Allow(time.Now()); ok {
-			r.log.Warn("no fingerprint for a mail", "client", q.Client, "reason", err, "suppressed", more)
-		}
+		r.log.Warn("no fingerprint for a mail", "client", q.Client, "reason", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

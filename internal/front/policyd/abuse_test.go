@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 )
@@ -155,7 +156,7 @@ func TestTooMany(t *testing.T) {
 	p.send(postfixRequest())
 	p.want(header4)
 	dial(t, path).wantClosed()
-	if got, want := s.Stats(), (Stats{Open: 1, Connections: 1, Rejected: 1, Requests: 1, Prepended: 1}); got != want {
+	if got, want := s.Stats(), (Stats{Stats: serve.Stats{Open: 1, Total: 1, Refused: 1, Requests: 1}, Prepended: 1}); got != want {
 		t.Errorf("Stats = %+v, want %+v", got, want)
 	}
 }
@@ -201,10 +202,10 @@ func FuzzRequests(f *testing.F) {
 	}
 	s := &Server{Lookuper: quiet{seen()}}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
-		v := &serving{Server: s, ctx: t.Context(), header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour}
+		v := &serving{Server: s, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour}
 		c := &script{in: in, portion: max(int(portion), 1)}
-		v.serve(c)
-		v.wg.Wait()
+		v.serve(t.Context(), c)
+		v.lookups.Wait()
 		got := strings.SplitAfter(c.out.String(), "\n\n")
 		if last := got[len(got)-1]; last != "" {
 			t.Fatalf("%q after the last answer", last)

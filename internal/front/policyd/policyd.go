@@ -75,39 +75,20 @@ type Server struct {
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	mu      sync.Mutex
-	serving map[*serving]struct{}
-	ended   serve.Stats // of listeners that are served no more
-
-	requests, prepended, missed, bad atomic.Uint64
-
-	missedLines, badLines, textLines, stateLines serve.Lines
+	group     serve.Group
+	prepended atomic.Uint64
 }
 
-// Stats is what a Server did since its start.
+// Stats is what a Server did since its start. Missed are requests without a note
+// by the deadline, or without a sensor.
 type Stats struct {
-	Open        int    // connections open now
-	Connections uint64 // connections served, the open ones included
-	Rejected    uint64 // connections closed at once, over MaxConns
-	Requests    uint64 // requests answered
-	Prepended   uint64 // of these, with PREPEND
-	Missed      uint64 // of these, without a note by the deadline, or without a sensor
-	Bad         uint64 // requests that were none
+	serve.Stats
+	Prepended uint64 // requests answered with PREPEND
 }
 
 // Stats returns the counters; they are not read at one instant.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	sum := s.ended
-	for v := range s.serving {
-		sum = sum.Add(v.ln.Stats())
-	}
-	s.mu.Unlock()
-	return Stats{
-		Open: sum.Open, Connections: sum.Accepted, Rejected: sum.Rejected,
-		Requests: s.requests.Load(), Prepended: s.prepended.Load(),
-		Missed: s.missed.Load(), Bad: s.bad.Load(),
-	}
+	return Stats{Stats: s.group.Stats(), Prepended: s.prepended.Load()}
 }
 
 // Serve answers the connections of ln until ctx ends or ln fails. It closes ln
@@ -119,35 +100,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln.Close()
 		return fmt.Errorf("policyd: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	v := &serving{
-		Server: s, ctx: ctx, header: header, log: s.Logger, deadline: s.Deadline,
-		ln: serve.Listen(ctx, ln, serve.Config{MaxConns: s.MaxConns, Logger: s.Logger}),
-	}
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
-	}
+	v := &serving{Server: s, header: header, log: serve.Log(s.Logger), deadline: s.Deadline}
 	if v.deadline <= 0 {
 		v.deadline = defaultDeadline
 	}
-	s.mu.Lock()
-	if s.serving == nil {
-		s.serving = make(map[*serving]struct{})
-	}
-	s.serving[v] = struct{}{}
-	s.mu.Unlock()
-
-	err = v.accept()
-	cancel()
-	v.ln.Drain(drainTime)
-	v.wg.Wait()
-
-	s.mu.Lock()
-	delete(s.serving, v)
-	s.ended = s.ended.Add(v.ln.Stats())
-	s.mu.Unlock()
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	cfg := serve.Config{MaxConns: s.MaxConns, Grace: drainTime, Logger: v.log}
+	err = s.group.Serve(ctx, ln, cfg, v.serve)
+	v.lookups.Wait()
+	if err != nil {
 		return fmt.Errorf("policyd: %w", err)
 	}
 	return nil
@@ -156,30 +116,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // serving is one call of Serve, with the defaults filled in.
 type serving struct {
 	*Server
-	ctx      context.Context
-	ln       *serve.Listener
 	header   front.Header
 	log      *slog.Logger
 	deadline time.Duration
-	wg       sync.WaitGroup
-}
-
-func (v *serving) accept() error {
-	for {
-		nc, err := v.ln.Accept()
-		if err != nil {
-			return err
-		}
-		v.wg.Go(func() { v.serve(nc) })
-	}
+	lookups  sync.WaitGroup
 }
 
 // serve answers one connection until it ends.
-func (v *serving) serve(nc net.Conn) {
+func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	defer nc.Close()
 	r := newReader(nc)
 	var last string // the mail that got its header
-	for v.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		req, err := r.next()
 		if err != nil && !errors.Is(err, errRequest) {
 			return // the end of the stream, of our patience or of the server
@@ -194,7 +142,7 @@ func (v *serving) serve(nc net.Conn) {
 				v.prepended.Add(1)
 			}
 		}
-		v.requests.Add(1)
+		v.group.Requests.Add(1)
 		nc.SetWriteDeadline(time.Now().Add(writeTime))
 		if _, werr := nc.Write([]byte(answer)); werr != nil || errors.Is(err, errLost) {
 			return
@@ -208,9 +156,7 @@ const dunno = "action=DUNNO\n\n"
 // text is the header's, or empty where the mail gets none.
 func (v *serving) text(r *request) string {
 	if !r.inTime() {
-		if ok, more := v.stateLines.Allow(time.Now()); ok {
-			v.log.Warn("asked when no header can be added; use smtpd_data_restrictions", "state", r.state, "suppressed", more)
-		}
+		v.log.Warn("asked when no header can be added; use smtpd_data_restrictions", "state", r.state)
 		return ""
 	}
 	if !r.client.IsValid() {
@@ -218,17 +164,13 @@ func (v *serving) text(r *request) string {
 	}
 	n, err := v.lookup(note.Query{Client: r.client, Server: r.server, Wait: min(sightTime, v.deadline)})
 	if err != nil {
-		v.missed.Add(1)
-		if ok, more := v.missedLines.Allow(time.Now()); ok {
-			v.log.Warn("mail without a note", "deadline", v.deadline, "reason", err, "suppressed", more)
-		}
+		v.group.Missed.Add(1)
+		v.log.Warn("mail without a note", "deadline", v.deadline, "reason", err)
 		return ""
 	}
 	text, err := v.header.Text(&n)
 	if err != nil {
-		if ok, more := v.textLines.Allow(time.Now()); ok {
-			v.log.Warn("mail without a header", "reason", err, "suppressed", more)
-		}
+		v.log.Warn("mail without a header", "reason", err)
 	}
 	return text
 }
@@ -240,10 +182,10 @@ func (v *serving) lookup(q note.Query) (note.Note, error) {
 		n   note.Note
 		err error
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), v.deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), v.deadline)
 	defer cancel()
 	done := make(chan answer, 1)
-	v.wg.Go(func() {
+	v.lookups.Go(func() {
 		n, err := v.Lookuper.Lookup(ctx, q)
 		done <- answer{n, err}
 	})
@@ -257,8 +199,6 @@ func (v *serving) lookup(q note.Query) (note.Note, error) {
 
 // complain logs a request that is none.
 func (v *serving) complain(nc net.Conn, err error) {
-	v.bad.Add(1)
-	if ok, more := v.badLines.Allow(time.Now()); ok {
-		v.log.Warn("bad request", "client", nc.RemoteAddr().String(), "reason", err, "suppressed", more)
-	}
+	v.group.Bad.Add(1)
+	v.log.Warn("bad request", "client", nc.RemoteAddr().String(), "reason", err)
 }

@@ -1,4 +1,4 @@
-package main
+package inherit
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/mxprint/mxprint/p0f"
 )
 
 const (
@@ -18,14 +16,14 @@ const (
 
 // state is what one process writes and the next reads.
 type state struct {
-	Version int             `json:"version"`
-	Sockets []p0f.Inherited `json:"sockets"`
+	Version int      `json:"version"`
+	Sockets []Socket `json:"sockets"`
 }
 
 const stateSeals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 
-// writeState writes it into a file in memory, which nobody can change any more.
-func writeState(sockets []p0f.Inherited) (*os.File, error) {
+// writeState writes it into a file in memory, which no process can change any more.
+func writeState(sockets []Socket) (*os.File, error) {
 	text, err := json.Marshal(state{stateVersion, sockets})
 	if err != nil {
 		return nil, err
@@ -46,30 +44,30 @@ func writeState(sockets []p0f.Inherited) (*os.File, error) {
 }
 
 // readState reads what writeState wrote, and closes the descriptor.
-func readState(fd int) ([]p0f.Inherited, error) {
+func readState(fd int) ([]Socket, error) {
 	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil || seals&stateSeals != stateSeals {
-		return nil, fmt.Errorf("%w: descriptor %d is no sealed file in memory", errInherit, fd)
+		return nil, fmt.Errorf("%w: descriptor %d is no sealed file in memory", ErrInherited, fd)
 	}
 	f := os.NewFile(uintptr(fd), "state")
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errInherit, err)
+		return nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	if st.Size() > maxState {
-		return nil, fmt.Errorf("%w: a state of %d bytes", errInherit, st.Size())
+		return nil, fmt.Errorf("%w: a state of %d bytes", ErrInherited, st.Size())
 	}
 	text := make([]byte, st.Size())
 	if _, err := f.ReadAt(text, 0); err != nil {
-		return nil, fmt.Errorf("%w: %w", errInherit, err)
+		return nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("%w: %w", errInherit, err)
+		return nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	if s.Version != stateVersion || len(s.Sockets) > maxInherited {
-		return nil, fmt.Errorf("%w: a state of version %d with %d sockets, want version %d", errInherit, s.Version, len(s.Sockets), stateVersion)
+		return nil, fmt.Errorf("%w: a state of version %d with %d sockets, want version %d", ErrInherited, s.Version, len(s.Sockets), stateVersion)
 	}
 	return s.Sockets, nil
 }

@@ -1,4 +1,4 @@
-package p0f
+package inherit
 
 import (
 	"context"
@@ -17,31 +17,62 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mxprint/mxprint/internal/test/fronttest"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
 )
 
-// serveOn runs s on ln; ended has what Serve returned.
-func serveOn(t testing.TB, s *Server, ln net.Listener) (ended chan error) {
+// patience is for what comes within milliseconds. A busy machine takes longer.
+const patience = 30 * time.Second
+
+// noteOf makes notes that tell addresses apart.
+func noteOf(addr netip.Addr) note.Note {
+	return note.Note{State: note.Matched, OSName: "Linux", OSFlavor: addr.String()}
+}
+
+// everything has seen every address.
+type everything struct{}
+
+func (everything) Lookup(_ context.Context, q note.Query) (note.Note, error) {
+	return noteOf(q.Client.Addr()), nil
+}
+
+// served is a p0f.Server on a socket that can be handed over.
+type served struct {
+	p0f.Server
+	ln    *Listener
+	ended chan error // what Serve returned
+}
+
+// startOn serves at path, with what an earlier process left.
+func startOn(t testing.TB, path string, left []Socket) *served {
 	t.Helper()
+	ln, err := Listen(path, 0o666, left)
+	if err != nil {
+		t.Fatalf("Listen = %v", err)
+	}
+	ln.grace = patience
+	s := &served{Server: p0f.Server{Lookuper: everything{}}, ln: ln, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended = make(chan error, 1)
 	done := make(chan struct{})
 	go func() {
-		ended <- s.Serve(ctx, ln)
+		s.ended <- s.Serve(ctx, ln)
 		close(done)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		<-done
 	})
-	return ended
+	return s
 }
 
 // leave hands the server over as to another process: what it returns are
 // descriptors of its own, and has passed through JSON.
-func leave(t testing.TB, s *Server) []Inherited {
+func leave(t testing.TB, s *served) []Socket {
 	t.Helper()
-	var left []Inherited
-	if err := s.Handover(context.Background(), func(in []Inherited) error {
+	var left []Socket
+	if err := s.ln.Handover(context.Background(), func(in []Socket) error {
 		for i := range in {
 			fd, err := unix.FcntlInt(uintptr(in[i].FD), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
@@ -60,34 +91,74 @@ func leave(t testing.TB, s *Server) []Inherited {
 	return left
 }
 
-// takeOver is the start of the other process.
-func takeOver(t testing.TB, path string, left []Inherited) (*Server, chan error) {
+func socketDir(t testing.TB) string {
 	t.Helper()
-	ln, err := ListenInherited(path, 0, left)
-	if err != nil {
-		t.Fatalf("ListenInherited = %v", err)
-	}
-	s := &Server{Lookuper: everything{}, grace: patience}
-	if err := s.Adopt(left); err != nil {
-		t.Fatalf("Adopt = %v", err)
-	}
-	return s, serveOn(t, s, ln)
-}
-
-func mustListen(t testing.TB, path string) net.Listener {
-	t.Helper()
-	ln, err := Listen(path, 0)
+	dir, err := os.MkdirTemp("", "p0f") // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ln
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// dial connects as a mail server would, once somebody listens.
+func dial(t testing.TB, path string) *net.UnixConn {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		nc, err := net.Dial("unix", path)
+		if err == nil {
+			nc.SetDeadline(time.Now().Add(patience))
+			t.Cleanup(func() { nc.Close() })
+			return nc.(*net.UnixConn)
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func query(addr string) []byte { return p0f.AppendQuery(nil, netip.MustParseAddr(addr)) }
+
+// queries asks about n addresses of their own.
+func queries(n int) (addrs []netip.Addr, b []byte) {
+	for i := range n {
+		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+		addrs = append(addrs, a)
+		b = p0f.AppendQuery(b, a)
+	}
+	return addrs, b
+}
+
+func send(t testing.TB, w io.Writer, b []byte) {
+	t.Helper()
+	if _, err := w.Write(b); err != nil {
+		t.Fatalf("writing a query: %v", err)
+	}
+}
+
+// wantNote reads the answer about addr.
+func wantNote(t testing.TB, r io.Reader, addr netip.Addr) {
+	t.Helper()
+	var b [p0f.ResponseSize]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		t.Fatalf("reading a response: %v", err)
+	}
+	n, err := p0f.DecodeResponse(b[:])
+	if err != nil || n.OSFlavor != addr.String() {
+		t.Fatalf("about %v: %+v, %v", addr, n, err)
+	}
+}
+
+func wantAnswered(t testing.TB, nc net.Conn, addr string) {
+	t.Helper()
+	send(t, nc, query(addr))
+	wantNote(t, nc, netip.MustParseAddr(addr))
 }
 
 func TestHandoverUnnoticed(t *testing.T) {
-	leaks(t)
+	fronttest.Leaks(t)
 	path := filepath.Join(socketDir(t), "s")
-	first := &Server{Lookuper: everything{}, grace: patience}
-	ended := serveOn(t, first, mustListen(t, path))
+	first := startOn(t, path, nil)
 	file, err := os.Lstat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +166,7 @@ func TestHandoverUnnoticed(t *testing.T) {
 
 	// One client for each length of a part of a query.
 	var clients []*net.UnixConn
-	for i := range QuerySize {
+	for i := range p0f.QuerySize {
 		nc := dial(t, path)
 		clients = append(clients, nc)
 		wantAnswered(t, nc, "198.18.0.1")
@@ -103,7 +174,7 @@ func TestHandoverUnnoticed(t *testing.T) {
 	}
 	left := leave(t, first)
 	select {
-	case err := <-ended:
+	case err := <-first.ended:
 		if err != nil {
 			t.Fatalf("Serve of the first = %v, want nil", err)
 		}
@@ -123,7 +194,7 @@ func TestHandoverUnnoticed(t *testing.T) {
 	send(t, late, query("198.18.0.4"))
 	clients[3].CloseWrite()
 
-	second, _ := takeOver(t, path, left)
+	second := startOn(t, path, left)
 	for _, nc := range clients {
 		wantNote(t, nc, netip.MustParseAddr("198.18.0.2"))
 		wantNote(t, nc, netip.MustParseAddr("198.18.0.3"))
@@ -135,7 +206,7 @@ func TestHandoverUnnoticed(t *testing.T) {
 	if now, err := os.Lstat(path); err != nil || !os.SameFile(now, file) {
 		t.Errorf("the socket's file is another (%v)", err)
 	}
-	if got, want := second.Stats().Queries, uint64(2*len(clients)+1); got != want {
+	if got, want := second.Stats().Requests, uint64(2*len(clients)+1); got != want {
 		t.Errorf("the second answered %d queries, want %d", got, want)
 	}
 }
@@ -143,10 +214,9 @@ func TestHandoverUnnoticed(t *testing.T) {
 // No query is lost, doubled or answered out of order however often the server
 // changes under clients that ask all the time.
 func TestHandoverUnderLoad(t *testing.T) {
-	leaks(t)
+	fronttest.Leaks(t)
 	path := filepath.Join(socketDir(t), "s")
-	s := &Server{Lookuper: everything{}, grace: patience}
-	serveOn(t, s, mustListen(t, path))
+	s := startOn(t, path, nil)
 	var (
 		wg    sync.WaitGroup
 		stop  atomic.Bool
@@ -165,12 +235,12 @@ func TestHandoverUnderLoad(t *testing.T) {
 					}
 				}
 				for _, a := range addrs {
-					var r [ResponseSize]byte
+					var r [p0f.ResponseSize]byte
 					if _, err := io.ReadFull(nc, r[:]); err != nil {
 						t.Errorf("reading: %v", err)
 						return
 					}
-					if n, err := DecodeResponse(r[:]); err != nil || !reflect.DeepEqual(n, noteOf(a)) {
+					if n, err := p0f.DecodeResponse(r[:]); err != nil || n.OSFlavor != a.String() {
 						t.Errorf("about %v: %+v, %v", a, n, err)
 						return
 					}
@@ -186,11 +256,11 @@ func TestHandoverUnderLoad(t *testing.T) {
 		begin := time.Now()
 		if i%4 == 3 {
 			want := errors.New("the other cannot start")
-			if err := s.Handover(context.Background(), func([]Inherited) error { return want }); err != want {
+			if err := s.ln.Handover(context.Background(), func([]Socket) error { return want }); err != want {
 				t.Fatalf("Handover = %v, want %v", err, want)
 			}
 		} else {
-			s, _ = takeOver(t, path, leave(t, s))
+			s = startOn(t, path, leave(t, s))
 		}
 		longest = max(longest, time.Since(begin))
 	}
@@ -202,13 +272,13 @@ func TestHandoverUnderLoad(t *testing.T) {
 // A client that does not read cannot hold the hand-over up, nor is it served on
 // in the middle of an answer.
 func TestHandoverWithoutReader(t *testing.T) {
-	leaks(t)
+	fronttest.Leaks(t)
 	path := filepath.Join(socketDir(t), "s")
-	s := &Server{Lookuper: everything{}, grace: 2 * time.Second}
-	serveOn(t, s, mustListen(t, path))
+	s := startOn(t, path, nil)
+	s.ln.grace = 2 * time.Second
 	good, stuck := dial(t, path), dial(t, path)
 	wantAnswered(t, good, "198.18.0.1")
-	_, many := queries(batchSize)
+	_, many := queries(32)
 	// It is stuck when nothing at all was taken from it for two seconds.
 	for n := 1; n > 0; {
 		stuck.SetWriteDeadline(time.Now().Add(2 * time.Second))
@@ -217,51 +287,34 @@ func TestHandoverWithoutReader(t *testing.T) {
 	begin := time.Now()
 	left := leave(t, s)
 	if d := time.Since(begin); d > patience {
-		t.Errorf("Handover took %v, want about %v", d, s.grace)
+		t.Errorf("Handover took %v, want about %v", d, s.ln.grace)
 	}
 	if len(left) != 2 {
 		t.Fatalf("%d sockets are left, want the listener and the client that reads", len(left))
 	}
-	takeOver(t, path, left)
+	startOn(t, path, left)
 	wantAnswered(t, good, "198.18.0.2")
 }
 
+// Without a server, and after a hand-over, there is nothing to hand over.
 func TestHandoverOfNothing(t *testing.T) {
-	s := &Server{Lookuper: everything{}, grace: patience}
-	take := func([]Inherited) error { t.Error("take was called"); return nil }
-	if err := s.Handover(context.Background(), take); !errors.Is(err, ErrHandover) {
+	ln, err := Listen(filepath.Join(socketDir(t), "s"), 0o666, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func([]Socket) error { t.Error("take was called"); return nil }
+	if err := ln.Handover(context.Background(), take); !errors.Is(err, ErrHandover) {
 		t.Errorf("Handover without Serve = %v, want ErrHandover", err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ln.Close()
+	if err := ln.Handover(context.Background(), take); !errors.Is(err, ErrHandover) {
+		t.Errorf("Handover after Close = %v, want ErrHandover", err)
 	}
-	serveOn(t, s, ln)
-	end := time.Now().Add(patience)
-	for {
-		s.mu.Lock()
-		n := len(s.servings)
-		s.mu.Unlock()
-		if n == 1 || time.Now().After(end) {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if err := s.Handover(context.Background(), take); !errors.Is(err, ErrHandover) {
-		t.Errorf("Handover of TCP = %v, want ErrHandover", err)
-	}
-	nc, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(patience))
-	wantAnswered(t, nc, "198.18.0.1")
 }
 
 // The parts of a message that another program wrote are checked.
 func TestAdoptRefuses(t *testing.T) {
-	leaks(t)
+	fronttest.Leaks(t)
 	dir := socketDir(t)
 	socket := func(domain, typ int) int {
 		fd, err := syscall.Socket(domain, typ, 0)
@@ -279,41 +332,41 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		open func() Inherited
+		open func() Socket
 		kept bool // the descriptor is nothing to be closed
 	}{
-		{"standard output", func() Inherited { return Inherited{FD: 1, Socket: inode(1)} }, true},
-		{"negative", func() Inherited { return Inherited{FD: -1} }, true},
-		{"not open", func() Inherited { return Inherited{FD: 1 << 29} }, true},
-		{"file", func() Inherited {
+		{"standard output", func() Socket { return Socket{FD: 1, Inode: inode(1)} }, true},
+		{"negative", func() Socket { return Socket{FD: -1} }, true},
+		{"not open", func() Socket { return Socket{FD: 1 << 29} }, true},
+		{"file", func() Socket {
 			fd, err := syscall.Open(filepath.Join(dir, "f"), syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return Inherited{FD: fd, Socket: inode(fd)}
+			return Socket{FD: fd, Inode: inode(fd)}
 		}, false},
-		{"other inode", func() Inherited {
+		{"other inode", func() Socket {
 			fd := socket(syscall.AF_UNIX, syscall.SOCK_STREAM)
-			return Inherited{FD: fd, Socket: inode(fd) + 1}
+			return Socket{FD: fd, Inode: inode(fd) + 1}
 		}, false},
-		{"network", func() Inherited {
+		{"network", func() Socket {
 			fd := socket(syscall.AF_INET, syscall.SOCK_STREAM)
-			return Inherited{FD: fd, Socket: inode(fd)}
+			return Socket{FD: fd, Inode: inode(fd)}
 		}, false},
-		{"datagrams", func() Inherited {
+		{"datagrams", func() Socket {
 			fd := socket(syscall.AF_UNIX, syscall.SOCK_DGRAM)
-			return Inherited{FD: fd, Socket: inode(fd)}
+			return Socket{FD: fd, Inode: inode(fd)}
 		}, false},
-		{"listener", func() Inherited {
+		{"listener", func() Socket {
 			fd := socket(syscall.AF_UNIX, syscall.SOCK_STREAM)
 			if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Join(dir, "l")}), syscall.Listen(fd, 1)); err != nil {
 				t.Fatal(err)
 			}
-			return Inherited{FD: fd, Socket: inode(fd)}
+			return Socket{FD: fd, Inode: inode(fd)}
 		}, false},
-		{"whole query", func() Inherited {
+		{"too much of a query", func() Socket {
 			fd := socket(syscall.AF_UNIX, syscall.SOCK_STREAM)
-			return Inherited{FD: fd, Socket: inode(fd), Part: make([]byte, QuerySize)}
+			return Socket{FD: fd, Inode: inode(fd), Part: make([]byte, maxPart+1)}
 		}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,12 +379,8 @@ func TestAdoptRefuses(t *testing.T) {
 			if !tt.kept {
 				defer syscall.Close(bad.FD)
 			}
-			var s Server
-			if err := s.Adopt([]Inherited{{FD: pair[0], Socket: inode(pair[0])}, bad}); !errors.Is(err, ErrInherited) {
-				t.Errorf("Adopt = %v, want ErrInherited", err)
-			}
-			if len(s.adopted) != 0 {
-				t.Errorf("%d connections are adopted in spite of the error", len(s.adopted))
+			if _, err := Listen(filepath.Join(dir, "l"), 0o666, []Socket{{FD: pair[0], Inode: inode(pair[0])}, bad}); !errors.Is(err, ErrInherited) {
+				t.Errorf("Listen = %v, want ErrInherited", err)
 			}
 			if n, err := syscall.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
 				t.Errorf("the good connection was not closed: Read = %d, %v", n, err)
@@ -340,8 +389,8 @@ func TestAdoptRefuses(t *testing.T) {
 			if tt.name == "listener" {
 				return
 			}
-			if _, err := ListenInherited(filepath.Join(dir, "l"), 0, []Inherited{bad}); !errors.Is(err, ErrInherited) && tt.name != "whole query" {
-				t.Errorf("ListenInherited = %v, want ErrInherited", err)
+			if _, err := Listen(filepath.Join(dir, "l"), 0o666, []Socket{bad}); !errors.Is(err, ErrInherited) && tt.name != "too much of a query" {
+				t.Errorf("Listen = %v, want ErrInherited", err)
 			}
 		})
 	}
@@ -367,11 +416,10 @@ func TestListenInherited(t *testing.T) {
 		}, "new", false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			leaks(t)
+			fronttest.Leaks(t)
 			dir := socketDir(t)
 			old := filepath.Join(dir, "old")
-			s := &Server{Lookuper: everything{}, grace: patience}
-			serveOn(t, s, mustListen(t, old))
+			s := startOn(t, old, nil)
 			client := dial(t, old)
 			wantAnswered(t, client, "198.18.0.1")
 			before, err := os.Lstat(old)
@@ -381,7 +429,7 @@ func TestListenInherited(t *testing.T) {
 			left := leave(t, s)
 			path := filepath.Join(dir, tt.path)
 			tt.change(t, old, path)
-			takeOver(t, path, left)
+			startOn(t, path, left)
 			wantAnswered(t, client, "198.18.0.2")
 			wantAnswered(t, dial(t, path), "198.18.0.3")
 			after, err := os.Lstat(path)
@@ -399,16 +447,16 @@ func TestListenInherited(t *testing.T) {
 }
 
 func TestInheritedJSON(t *testing.T) {
-	want := []Inherited{
-		{FD: 7, Socket: 1 << 60, Path: "/run/p0f \"x\".sock", Dev: 5, Ino: 1 << 63},
-		{FD: 8, Socket: 2, Part: []byte{0, 1, 255}},
-		{FD: 9, Socket: 3},
+	want := []Socket{
+		{FD: 7, Inode: 1 << 60, Path: "/run/p0f \"x\".sock", Dev: 5, Ino: 1 << 63},
+		{FD: 8, Inode: 2, Part: []byte{0, 1, 255}},
+		{FD: 9, Inode: 3},
 	}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []Inherited
+	var got []Socket
 	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s reads as %+v, %v, want %+v", text, got, err, want)
 	}

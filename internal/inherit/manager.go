@@ -1,4 +1,4 @@
-package main
+package inherit
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 // NOTIFY_SOCKET says (sd_notify(3)).
 type manager struct{ conn *net.UnixConn }
 
-// dialManager returns nil when nobody wants to know.
+// dialManager returns nil where there is none.
 func dialManager() (*manager, error) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -49,7 +49,7 @@ func (m *manager) send(text string, fds ...int) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("telling the service manager: %w", err)
+		return fmt.Errorf("notifying the service manager: %w", err)
 	}
 	return nil
 }
@@ -72,7 +72,9 @@ func (m *manager) barrier() error {
 	defer r.Close()
 	rc, err := w.SyscallConn()
 	if err == nil {
-		err = errors.Join(rc.Control(func(fd uintptr) { err = m.send("BARRIER=1", int(fd)) }), err)
+		var sent error
+		err = rc.Control(func(fd uintptr) { sent = m.send("BARRIER=1", int(fd)) })
+		err = errors.Join(err, sent)
 	}
 	w.Close()
 	if err == nil {
