@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 		{"v2 mapped", v2(0x21, 0x21, mapped...), Header{Client: client4, Server: server4}},
 		{"v2 local", v2(0x20, 0), Header{}},
 		{"v2 local with addresses", v2(0x20, 0x11, ends4...), Header{}},
-		// A receiver falls back to UNSPEC, the real ends (§2.2).
+		// A receiver falls back to UNSPEC, the real ends (PROXY protocol §2.2).
 		{"v2 UNSPEC", v2(0x21, 0x00), Header{}},
 		{"v2 UNSPEC with bytes", v2(0x21, 0x00, slices.Concat(ends4, []byte{TypeNote, 0, 2, '{', '}'})...), Header{}},
 		{"v2 UDP", v2(0x21, 0x12, ends4...), Header{}},
