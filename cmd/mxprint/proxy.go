@@ -19,7 +19,7 @@ var proxyCommand = command{
 	name:    "proxy",
 	summary: "hand SMTP connections on to a mail server, and fingerprint the clients",
 	usage: `Usage: mxprint proxy -backend HOST:PORT [-listen ADDRESS:PORT,…] [-send HOW]
-                     [-query SOCKET] [-s SOCKET]
+                     [-query SOCKET] [-s SOCKET] [-relay-checked]
 
 Accepts SMTP connections, keeps the SYN that the kernel saved of each (no root,
 no capture), and hands the bytes on to a mail server, unchanged. The mail server
@@ -35,6 +35,8 @@ milter, limits, TLS, logs. docs/proxy.md says when to use which.
   -send HOW           v2, v1 (PROXY protocol), xclient, or none (default v2)
   -query SOCKET       answer by connection on this path or HOST:PORT
   -s SOCKET           answer p0f's clients on this path
+  -relay-checked      the mail server treats the proxy's address as a stranger's;
+                      -send none wants that said, or strangers could relay
 
 Examples:
   mxprint proxy -backend 127.0.0.1:10025 -query /run/mxprint/query.sock
@@ -50,6 +52,7 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 	listen := fs.String("listen", ":25", "")
 	fs.StringVar(&c.Proxy.Backend, "backend", "", "")
 	fs.StringVar(&c.Proxy.Send, "send", c.Proxy.Send, "")
+	fs.BoolVar(&c.Proxy.RelayChecked, "relay-checked", false, "")
 	ask := fs.String("query", "", "")
 	socket := fs.String("s", "", "")
 	if err := parse(fs, args); err != nil {
@@ -67,7 +70,7 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 		if f.Key == "query.listen" {
 			name = "query"
 		}
-		return usagef("proxy: -%s: %s", name, f.Msg)
+		return usagef("proxy: -%s: %s", name, strings.Replace(f.Msg, "set relay_checked = true", "give -relay-checked", 1))
 	}
 	s := &settings{Config: c, remote: &remote{}}
 	var err error
@@ -79,6 +82,7 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 
 // runProxy runs the proxy with its sensor, and the sockets that were named.
 func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger) error {
+	s.warn(log)
 	in, err := s.sensor(log)
 	if err != nil {
 		return err
@@ -108,6 +112,25 @@ func (s *settings) runProxy(ctx context.Context, socket string, log *slog.Logger
 	defer stop()
 	log.Info("ready", "signatures", s.db.Count())
 	return together(ctx, append(append(tasks, in.run(true, log)...), proxies...)...)
+}
+
+// checkRelay asks the mail server behind the proxy whether it relays for
+// strangers.
+func (s *settings) checkRelay(ctx context.Context, std *stdio) error {
+	if len(s.Proxy.Listen) == 0 {
+		return usagef("check: -relay: [proxy] has no listen")
+	}
+	_, backend, err := config.Endpoint(s.Proxy.Backend)
+	if err != nil {
+		return err
+	}
+	server := &proxy.Server{Backend: backend, Send: config.Sends[s.Proxy.Send]}
+	refusal, err := server.AskRelay(ctx)
+	if err != nil {
+		return s.At("proxy.backend", err)
+	}
+	fmt.Fprintf(std.out, "relay      refused: %s\n", refusal)
+	return nil
 }
 
 // openProxy adds the source of the SYNs of [proxy].

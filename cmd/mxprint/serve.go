@@ -53,7 +53,7 @@ Examples:
 var checkCommand = command{
 	name:    "check",
 	summary: "check a configuration, and say what it means",
-	usage: `Usage: mxprint check [-config FILE] [-write]
+	usage: `Usage: mxprint check [-config FILE] [-write] [-relay]
 
 Reads the configuration, its signatures and its filter as serve would, and
 prints what serve would do. The exit status is 1 when something is wrong.
@@ -61,9 +61,12 @@ prints what serve would do. The exit status is 1 when something is wrong.
   -config FILE  the configuration (default: none, every key has its default)
   -write        try also whether logs and sockets can be made where serve makes
                 them; serve has this checked before it executes itself anew
+  -relay        ask the mail server behind [proxy], as a stranger, whether it
+                would relay. No mail is sent
 
 Examples:
   mxprint check -config /etc/mxprint.toml
+  mxprint check -config /etc/mxprint.toml -relay
 `,
 	run: runCheck,
 }
@@ -139,9 +142,10 @@ func (s *settings) loadSource() (err error) {
 	return nil
 }
 
-func runCheck(_ context.Context, args []string, std *stdio) error {
+func runCheck(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("check")
 	write := fs.Bool("write", false, "")
+	relay := fs.Bool("relay", false, "")
 	s, err := loadSettings(fs, args)
 	if err != nil {
 		return err
@@ -152,7 +156,20 @@ func runCheck(_ context.Context, args []string, std *stdio) error {
 		}
 	}
 	fmt.Fprint(std.out, s.Describe(s.db.Count()))
+	for _, w := range s.Warnings() {
+		fmt.Fprintln(std.err, "mxprint: warning:", w)
+	}
+	if *relay {
+		return s.checkRelay(ctx, std)
+	}
 	return nil
+}
+
+// warn logs what works and an operator should know of.
+func (s *settings) warn(log *slog.Logger) {
+	for _, w := range s.Warnings() {
+		log.Warn("the configuration is open to others", "reason", w)
+	}
 }
 
 func runServe(ctx context.Context, args []string, std *stdio) error {
@@ -170,6 +187,7 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 			return s.At("sensor.user", err)
 		}
 	}
+	s.warn(log)
 	in, err := s.sensor(log)
 	if err != nil {
 		return err

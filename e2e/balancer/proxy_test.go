@@ -119,7 +119,7 @@ func TestProxyIdle(t *testing.T) {
 	backend, front, socket := freePort(t), freePort(t), filepath.Join(mailtest.TempDir(t), "query.sock")
 	s := mailtest.Start(t, "smtp-sink", exec.Command(sink, "-u", "nobody", "-t", "3600", "-m", strconv.Itoa(count+100), backend, "4096"))
 	s.WaitFor("SMTP", func() bool { return connects(backend) })
-	p := mailtest.Start(t, "proxy", exec.Command(filepath.Join(mailtest.BinDir, "mxprint"), "proxy", "-listen", front, "-backend", backend, "-send", "none",
+	p := mailtest.Start(t, "proxy", exec.Command(filepath.Join(mailtest.BinDir, "mxprint"), "proxy", "-listen", front, "-backend", backend, "-send", "none", "-relay-checked",
 		"-query", socket, "-s", socket+".p0f"))
 	p.WaitFor("SMTP", func() bool { return connects(front) })
 	before, slab := memory(t, p.Cmd.Process.Pid, "VmRSS"), slabs(t)

@@ -89,6 +89,39 @@ backend = "127.0.0.1:10025"`, `:2: proxy.listen: "25" is not ADDRESS:PORT`},
 listen = [":25"]
 backend = "127.0.0.1:10025"
 send = "smtp"`, `:4: proxy.send: want "v2", "v1", "xclient" or "none"`},
+		{"Finding13 sendnone", `[proxy]
+listen = [":25"]
+backend = "127.0.0.1:10025"
+send = "none"`, `:4: proxy.send: "none" makes every client one of the proxy's own address, from which most mail servers relay: ` +
+			"have the mail server treat that address as a stranger's, and then set relay_checked = true"},
+		{"Finding13 itself", `[proxy]
+listen = ["192.0.2.1:25", ":25"]
+backend = "127.0.0.1:25"`, `:3: proxy.backend: 127.0.0.1:25 is the proxy itself (listen has ":25")`},
+		{"Finding13 itself by name", `[proxy]
+listen = ["[::]:25"]
+backend = "localhost:25"`, `:3: proxy.backend: localhost:25 is the proxy itself (listen has "[::]:25")`},
+		{"Finding13 itself on loopback", `[proxy]
+listen = ["127.0.0.1:25"]
+backend = "localhost:25"`, `:3: proxy.backend: localhost:25 is the proxy itself (listen has "127.0.0.1:25")`},
+		{"Finding13 itself, one address", `[proxy]
+listen = ["192.0.2.1:25"]
+backend = "192.0.2.1:25"`, `:3: proxy.backend: 192.0.2.1:25 is the proxy itself (listen has "192.0.2.1:25")`},
+		{"Finding13 proxyfrom all", `[proxy]
+proxy_from = ["0.0.0.0/0"]`, `:2: proxy.proxy_from: 0.0.0.0/0 is too wide: any machine in it could claim any client address; name the networks of your own servers (/8 at least)`},
+		{"Finding13 proxyfrom halves", `[query]
+proxy_from = ["10.0.0.0/8", "fc00::/7", "128.0.0.0/1"]`, `:2: query.proxy_from: 128.0.0.0/1 is too wide: any machine in it could claim any client address; name the networks of your own servers (/8 at least)`},
+		{"Finding13 proxyfrom IPv6", `[milter]
+proxy_from = ["::/0"]`, `:2: milter.proxy_from: ::/0 is too wide: any machine in it could claim any client address; name the networks of your own servers (/7 at least)`},
+		{"Finding13 allow", `[amavis]
+allow = ["0.0.0.0/0"]`, `:2: amavis.allow: 0.0.0.0/0 is too wide: any machine in it could ask, and have answers sent to others; name the networks of your own servers (/8 at least)`},
+		{"Finding13 log", `[log]
+p0f = "./FILE"`, `:2: log.p0f: ./ is the file of the configuration: name another`},
+		{"Finding13 logs", `[log]
+p0f = "x.log"
+json = "x.log"`, `:3: log.json: x.log is the file of log.p0f: name another`},
+		{"Finding13 unknown", `[signatures]
+file = "a.fp"
+unknown = "a.fp"`, `:3: signatures.unknown: a.fp is the file of signatures.file: name another`},
 		{"sendnote", `[proxy]
 listen = [":25"]
 backend = "127.0.0.1:10025"
@@ -230,4 +263,28 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("taken with faults: %v", c.Check())
 		}
 	})
+}
+
+// TestFinding13Warnings: listeners without protection are reported, and those
+// that a machine of others does not reach are not.
+func TestFinding13Warnings(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"query", "[query]\nlisten = [\"/run/x\", \":2526\"]", `w:2: query.listen: ":2526" is on all addresses without protection: any machine that reaches it gets answers and may reload the signatures; listen on 127.0.0.1, or use tls_listen`},
+		{"milter", "[milter]\nlisten = [\"inet:0.0.0.0:7825\"]", `w:2: milter.listen: "inet:0.0.0.0:7825" is on all addresses without protection: any machine that reaches it may ask; listen on 127.0.0.1, or have a firewall in front`},
+		{"policy", "[policy]\nlisten = [\"[::]:7826\"]", `w:2: policy.listen: "[::]:7826" is on all addresses without protection: any machine that reaches it may ask; listen on 127.0.0.1, or have a firewall in front`},
+		{"loopback", "[query]\nlisten = [\"127.0.0.1:2526\", \"[::1]:2526\"]", ""},
+		{"balanced", "[milter]\nlisten = [\":7825\"]\nproxy_from = [\"192.0.2.0/24\"]", ""},
+		{"proxy", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"", ""},
+		{"told", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"\nsend = \"none\"\nrelay_checked = true", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := Parse("w", tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Warnings().Error(); got != tt.want {
+				t.Errorf("Warnings = %q\nwant %q", got, tt.want)
+			}
+		})
+	}
 }

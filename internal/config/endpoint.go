@@ -65,13 +65,6 @@ func (k *checker) addresses(key string, listen []string) {
 	}
 }
 
-func (k *checker) networks(key string, list []string) {
-	for _, network := range list {
-		_, err := netip.ParsePrefix(network)
-		k.that(err == nil, key, fmt.Sprintf("%q is no network such as 192.0.2.0/24", network))
-	}
-}
-
 // Listens is where all fronts listen but p0f's own socket and the proxy.
 func (c *Config) Listens() []string {
 	var all []string

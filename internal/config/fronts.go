@@ -80,6 +80,7 @@ type Proxy struct {
 	Backend        string        `toml:"backend"`
 	Send           string        `toml:"send"`
 	SendNote       bool          `toml:"send_note"`
+	RelayChecked   bool          `toml:"relay_checked"`
 	ProxyFrom      []string      `toml:"proxy_from"`
 	MaxConnections int           `toml:"max_connections"`
 	Idle           time.Duration `toml:"idle"`
@@ -102,6 +103,12 @@ func (p *Proxy) check(k *checker) {
 	k.that(p.Drain >= 0 && p.Drain <= time.Hour, "proxy.drain", `want a duration from "0s" to "1h"`)
 	_, _, err := Endpoint(p.Backend)
 	k.that(len(p.Listen) == 0 || err == nil, "proxy.backend", "want HOST:PORT of the mail server, or the path of a unix socket")
+	k.that(p.Send != "none" || p.RelayChecked || len(p.Listen) == 0, "proxy.send",
+		`"none" makes every client one of the proxy's own address, from which most mail servers relay: `+
+			`have the mail server treat that address as a stranger's, and then set relay_checked = true`)
 	k.addresses("proxy.listen", p.Listen)
+	for _, at := range p.Listen {
+		k.that(!itself(at, p.Backend), "proxy.backend", fmt.Sprintf("%s is the proxy itself (listen has %q)", p.Backend, at))
+	}
 	k.networks("proxy.proxy_from", p.ProxyFrom)
 }

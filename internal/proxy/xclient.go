@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/proxyproto"
 )
 
 const (
@@ -19,44 +21,50 @@ const (
 
 var errXClient = errors.New("it does not offer XCLIENT to us (Postfix: smtpd_authorized_xclient_hosts)")
 
-// xclient tells Postfix of the client by XCLIENT, and hands its second
-// greeting, which is for that client, on.
+// xclient names the client to Postfix by XCLIENT, and sends its second greeting,
+// which is for that client, on.
 func (v *serving) xclient(c *conn) error {
 	c.backend.SetDeadline(time.Now().Add(xclientTimeout))
-	in := bufio.NewReaderSize(c.backend, maxReplyLine)
-	if _, err := reply(in, "220"); err != nil {
-		return fmt.Errorf("greeting: %w", err)
-	}
-	offers, err := command(in, c.backend, "EHLO "+v.name, "250")
+	greeting, err := xclient(c.backend, v.name, &c.header)
 	if err != nil {
 		return err
-	}
-	line := ""
-	for _, offer := range offers {
-		if words := strings.Fields(strings.ToUpper(offer)); len(words) > 0 && words[0] == "XCLIENT" {
-			line = xclientLine(words[1:], c.header.Client, c.header.Server)
-		}
-	}
-	if line == "" {
-		return errXClient
-	}
-	greeting, err := command(in, c.backend, line, "220")
-	if err != nil {
-		return err
-	}
-	if in.Buffered() > 0 {
-		return errors.New("it speaks unasked")
 	}
 	if err := c.backend.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	c.client.SetWriteDeadline(time.Now().Add(xclientTimeout))
 	text := lines(greeting)
 	c.first.observe([]byte(text), false)
+	c.client.SetWriteDeadline(time.Now().Add(xclientTimeout))
 	if _, err := io.WriteString(c.client, text); err != nil {
 		return fmt.Errorf("greeting the client: %w", err)
 	}
 	return c.client.SetWriteDeadline(time.Time{})
+}
+
+// xclient names a client to Postfix, and returns the greeting for it.
+func xclient(backend io.ReadWriter, name string, h *proxyproto.Header) ([]string, error) {
+	in := bufio.NewReaderSize(backend, maxReplyLine)
+	if _, err := reply(in, "220"); err != nil {
+		return nil, fmt.Errorf("greeting: %w", err)
+	}
+	offers, err := command(in, backend, "EHLO "+name, "250")
+	if err != nil {
+		return nil, err
+	}
+	line := ""
+	for _, offer := range offers {
+		if words := strings.Fields(strings.ToUpper(offer)); len(words) > 0 && words[0] == "XCLIENT" {
+			line = xclientLine(words[1:], h.Client, h.Server)
+		}
+	}
+	if line == "" {
+		return nil, errXClient
+	}
+	greeting, err := command(in, backend, line, "220")
+	if err == nil && in.Buffered() > 0 {
+		err = errors.New("it speaks unasked")
+	}
+	return greeting, err
 }
 
 // lines is a reply as it came.

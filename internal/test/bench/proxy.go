@@ -80,7 +80,7 @@ func (b *bench) carry(ctx context.Context, name, backend, theirSend, ourSend str
 	}
 	both := []*carrier{
 		{name: "HAProxy", addr: addrs[0], args: []string{"haproxy", "-db", "-f", config}},
-		{name: "mxprint proxy", addr: addrs[1], args: []string{b.mxprint, "proxy", "-listen", addrs[1], "-backend", backend, "-send", ourSend}},
+		{name: "mxprint proxy", addr: addrs[1], args: []string{b.mxprint, "proxy", "-listen", addrs[1], "-backend", backend, "-send", ourSend, "-relay-checked"}},
 	}
 	for _, c := range both {
 		if err := c.start(ctx); err != nil {

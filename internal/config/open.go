@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Warnings are the values that work and that an operator should know of:
+// listeners without protection that any machine reaches. A message begins with
+// what is the case and ends with what to do.
+func (c *Config) Warnings() Faults {
+	k := checker{config: c}
+	for _, f := range []struct {
+		key, may  string
+		listen    []string
+		proxyFrom []string
+	}{
+		{"query.listen", "gets answers and may reload the signatures", c.Query.Listen, c.Query.ProxyFrom},
+		{"milter.listen", "may ask", c.Milter.Listen, c.Milter.ProxyFrom},
+		{"policy.listen", "may ask", c.Policy.Listen, c.Policy.ProxyFrom},
+	} {
+		for _, at := range f.listen {
+			remedy := "listen on 127.0.0.1, or have a firewall in front"
+			if f.key == "query.listen" {
+				remedy = "listen on 127.0.0.1, or use tls_listen"
+			}
+			k.that(len(f.proxyFrom) > 0 || !onAllAddresses(at), f.key,
+				fmt.Sprintf("%q is on all addresses without protection: any machine that reaches it %s; %s", at, f.may, remedy))
+		}
+	}
+	return k.faults
+}
+
+// onAllAddresses reports whether a TCP endpoint is on every address of the
+// machine.
+func onAllAddresses(at string) bool {
+	network, addr, err := Endpoint(at)
+	if err != nil || network != "tcp" {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.Unmap().IsUnspecified()
+}
+
+// The widest networks that may be trusted, in bits: 10.0.0.0/8 and fc00::/7 are
+// the largest private ones.
+const widest4, widest6 = 8, 7
+
+// networks wants a list of networks, none of which every machine is in.
+func (k *checker) networks(key string, list []string) {
+	for _, network := range list {
+		prefix, err := netip.ParsePrefix(network)
+		k.that(err == nil, key, fmt.Sprintf("%q is no network such as 192.0.2.0/24", network))
+		if err != nil {
+			continue
+		}
+		least := widest6
+		if prefix.Addr().Is4() {
+			least = widest4
+		}
+		what := "could claim any client address"
+		if key == "amavis.allow" {
+			what = "could ask, and have answers sent to others"
+		}
+		k.that(prefix.Bits() >= least, key, fmt.Sprintf("%s is too wide: any machine in it %s; name the networks of your own servers (/%d at least)", network, what, least))
+	}
+}
+
+// itself reports whether a listener of the proxy is its own mail server.
+func itself(listen, backend string) bool {
+	network, to, err := Endpoint(backend)
+	if err != nil || network != "tcp" {
+		return false
+	}
+	_, from, err := Endpoint(listen)
+	if err != nil {
+		return false
+	}
+	toHost, toPort, _ := net.SplitHostPort(to)
+	fromHost, fromPort, _ := net.SplitHostPort(from)
+	if toPort != fromPort {
+		return false
+	}
+	switch {
+	case strings.EqualFold(toHost, fromHost):
+		return true
+	case onAllAddresses(listen):
+		return isLocal(toHost)
+	case toHost == "" || strings.EqualFold(toHost, "localhost"):
+		return isLocal(fromHost)
+	}
+	return false
+}
+
+// isLocal reports whether a host is this machine.
+func isLocal(host string) bool {
+	if host == "" || strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() {
+		return true
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addrs {
+		if own, err := netip.ParsePrefix(a.String()); err == nil && own.Addr().Unmap() == ip.WithZone("") {
+			return true
+		}
+	}
+	return false
+}
+
+// files wants that no file that is written is one that is read, or another one
+// that is written.
+func (c *Config) files(k *checker) {
+	type file struct{ key, path string }
+	seen := []file{{"the configuration", c.path}, {"signatures.file", c.Signatures.File}}
+	for _, path := range c.Signatures.Extend {
+		seen = append(seen, file{"signatures.extend", path})
+	}
+	for _, f := range []file{
+		{"query.tls_cert", c.Query.TLSCert}, {"query.tls_key", c.Query.TLSKey}, {"query.token_file", c.Query.TokenFile},
+		{"sensor.filter_program", c.Sensor.FilterProgram}, {"sensor.ask_token_file", c.Sensor.AskTokenFile},
+	} {
+		seen = append(seen, f)
+	}
+	for _, w := range []file{{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown}} {
+		for _, other := range seen {
+			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))
+		}
+		seen = append(seen, w)
+	}
+}
+
+// sameFile reports whether two paths lead to one file, which need not exist.
+func sameFile(a, b string) bool {
+	if b == "" {
+		return false
+	}
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	two, err := os.Stat(b)
+	return err == nil && os.SameFile(one, two)
+}
