@@ -187,7 +187,7 @@ func (in *input) use(t packet.LinkType) bool {
 		in.link = l
 		return true
 	}
-	l, err := in.engine.rule.newLink(t)
+	l, err := in.engine.rule.newLink(t, in.live)
 	if err != nil {
 		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
 		return false

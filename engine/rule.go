@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -37,8 +38,11 @@ type link struct {
 	scratch [512]byte
 }
 
-func (r *Rule) newLink(t packet.LinkType) (*link, error) {
-	take, bare, err := r.compile(filter.Config{Link: int(t), Savefile: true}, 2)
+func (r *Rule) newLink(t packet.LinkType, live bool) (*link, error) {
+	if r.Program != nil && !live && r.Program.NeedsKernel() {
+		return nil, errNeedsKernel
+	}
+	take, bare, err := r.compile(filter.Config{Link: int(t), Savefile: !live}, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +71,7 @@ func (r *Rule) Kernel(t packet.LinkType) ([]bpf.RawInstruction, error) {
 
 // Check reports what is wrong with the rule for frames of link type t.
 func (r *Rule) Check(t packet.LinkType) error {
-	_, _, err := r.compile(filter.Config{Link: int(t), Savefile: true}, 2)
+	_, _, err := r.compile(filter.Config{Link: int(t)}, 2)
 	return err
 }
 
@@ -76,6 +80,14 @@ func (r *Rule) Check(t packet.LinkType) error {
 // options are of multicast, and do not pass.
 const extended = "(ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 60) and " +
 	"(ip6[40] = 6 or ip6[40] = 0 or ip6[40] = 43 or ip6[40] = 44 or ip6[40] = 60)"
+
+// errNeedsKernel refuses a program for what a file does not record.
+var errNeedsKernel = errors.New("the filter program asks for a packet's direction or interface, which a file does not record")
+
+// namesKernel finds the words about what the kernel alone knows of a frame. It is
+// not known any more when the engine has a frame, so a rule with one of them is
+// the kernel's alone: packets with extension headers are not looked at again.
+var namesKernel = regexp.MustCompile(`\b(inbound|outbound|ifindex)\b`)
 
 var namesTags = regexp.MustCompile(`\bvlan\b`)
 
@@ -108,7 +120,7 @@ func (r *Rule) compile(cfg filter.Config, tags int) (take, bare *filter.Program,
 		if bare, err = filter.Compile(tagged(text, tags), cfg); err != nil {
 			continue
 		}
-		if take = bare; !r.P0f {
+		if take = bare; !r.P0f && !namesKernel.MatchString(r.Expr) {
 			if take, err = filter.Compile(tagged("("+text+") or ("+extended+")", tags), cfg); err != nil {
 				continue
 			}
@@ -120,7 +132,7 @@ func (r *Rule) compile(cfg filter.Config, tags int) (take, bare *filter.Program,
 		return nil, nil, err
 	case bare.RejectsAll():
 		return nil, nil, fmt.Errorf("filter %q: no TCP packet can match it", r.Expr)
-	case r.P0f:
+	case r.P0f || namesKernel.MatchString(r.Expr):
 		bare = nil
 	}
 	return take, bare, nil

@@ -125,7 +125,7 @@ func TestRule(t *testing.T) {
 		})
 	}
 	t.Run("no tags but on Ethernet", func(t *testing.T) {
-		l, err := (&Rule{}).newLink(packet.LinkRaw)
+		l, err := (&Rule{}).newLink(packet.LinkRaw, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +201,7 @@ func TestTakes(t *testing.T) {
 	}
 	values := []byte{0, 6, 8, 0x40, 0x45, 0x60, 0x81, 0x86, 0xdd, 0xff}
 	for _, p0f := range []bool{false, true} {
-		l, err := (&Rule{P0f: p0f}).newLink(packet.LinkEthernet)
+		l, err := (&Rule{P0f: p0f}).newLink(packet.LinkEthernet, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestTakes(t *testing.T) {
 
 // TestRuleAllocatesNothing, extension headers included.
 func TestRuleAllocatesNothing(t *testing.T) {
-	l, err := (&Rule{Expr: "dst port 25"}).newLink(packet.LinkEthernet)
+	l, err := (&Rule{Expr: "dst port 25"}).newLink(packet.LinkEthernet, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestRuleProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Rule{Program: p}
-	l, err := r.newLink(packet.LinkEthernet)
+	l, err := r.newLink(packet.LinkEthernet, false)
 	if err != nil || l.filter != p {
 		t.Errorf("newLink = %v, %v, want the program itself", l, err)
 	}
@@ -362,6 +362,37 @@ func TestBareFrames(t *testing.T) {
 					t.Errorf("pflog header of %d bytes, %d of data: %q counts %v, want %v", header, data, rule, got, want)
 				}
 			}
+		}
+	}
+}
+
+// TestKernelWords: what a file does not record is an error in it, and the
+// kernel's alone on an interface.
+func TestKernelWords(t *testing.T) {
+	for _, expr := range []string{"inbound and dst port 25", "not outbound", "ifindex 1 and dst port 25"} {
+		r := &Rule{Expr: expr}
+		if err := r.Check(packet.LinkEthernet); err != nil {
+			t.Errorf("%q: Check = %v", expr, err)
+		}
+		if _, err := r.newLink(packet.LinkEthernet, false); err == nil || !strings.Contains(err.Error(), "not recorded in frames of link type 1") {
+			t.Errorf("%q: a file's link = %v, want an error", expr, err)
+		}
+		if _, err := r.newLink(packet.LinkSLL2, false); err != nil {
+			t.Errorf("%q: a link that records it = %v", expr, err)
+		}
+		if l, err := r.newLink(packet.LinkEthernet, true); err != nil || l.bare != nil {
+			t.Errorf("%q: an interface's link = %+v, %v", expr, l, err)
+		}
+		raw, err := r.Kernel(packet.LinkEthernet)
+		if err != nil {
+			t.Fatalf("%q: Kernel = %v", expr, err)
+		}
+		p, err := filter.New(raw)
+		if err != nil || !p.NeedsKernel() {
+			t.Errorf("%q: the kernel's program is %v, %v", expr, p, err)
+		}
+		if _, err := (&Rule{Program: p}).newLink(packet.LinkEthernet, false); err != errNeedsKernel {
+			t.Errorf("%q: its program for a file = %v, want %v", expr, err, errNeedsKernel)
 		}
 	}
 }

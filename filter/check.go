@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/net/bpf"
 )
@@ -11,6 +12,9 @@ import (
 // (BPF_MAXINSNS).
 const MaxInstructions = 4096
 
+// notes are what a program may load of what the kernel noted of a frame.
+var notes = []uint32{adPacketType, adIfIndex, adVLANTag, adVLANPresent}
+
 // ErrProgram is the error for instructions that are not a valid program.
 var ErrProgram = errors.New("filter: invalid program")
 
@@ -18,8 +22,8 @@ var ErrProgram = errors.New("filter: invalid program")
 // program (there are none backwards), unknown opcodes, scratch memory that
 // does not exist or is read before it is written, division by a constant 0,
 // shifts by more than 31, a last instruction that is not a return, and loads
-// of notes of the kernel's other than those of VLAN tags, which no frame in
-// user space has.
+// of notes of the kernel's other than those of VLAN tags, of the packet's
+// direction and of its interface.
 func check(raw []bpf.RawInstruction) error {
 	if len(raw) == 0 || len(raw) > MaxInstructions {
 		return fmt.Errorf("%w: %d instructions, not 1 to %d", ErrProgram, len(raw), MaxInstructions)
@@ -83,7 +87,7 @@ func checkOne(r bpf.RawInstruction, behind int, written uint16) string {
 			return "jump out of the program"
 		}
 	case ldAbs | sizeB, ldAbs | sizeH, ldAbs | sizeW:
-		if r.K >= adStart && r.K != adVLANTag && r.K != adVLANPresent {
+		if r.K >= adStart && !slices.Contains(notes, r.K) {
 			return "load of something only a kernel knows"
 		}
 	}

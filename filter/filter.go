@@ -25,6 +25,9 @@
 //	tcp udp sctp                         alone, or before port and portrange
 //	icmp icmp6 igmp pim ah esp vrrp      alone
 //	proto N, ip proto N, ip6 proto N     also by name: proto tcp, proto \tcp
+//	ether host MAC, ether proto N        with src, dst and so on; proto by name, too
+//	inbound outbound ifindex N           which way and where, of what is captured live
+//	broadcast multicast                  alone, or ip multicast, ip6 multicast
 //	vlan, vlan N                         shifts what stands after it by one tag
 //	less N, greater N                    length on the wire
 //	a = b, != < <= > >=                  between numbers, len and data
@@ -37,9 +40,11 @@
 // IPv4 alone; "tcp" looks behind an IPv6 fragment header; and a test that
 // would read beyond the captured bytes rejects the frame, even under "not".
 //
-// Link types are those of the capture files: 0 (BSD loopback), 1 (Ethernet),
-// 9, 50 and 51 (PPP), 12, 14 and 101 (raw IP), 105 (IEEE 802.11), 108 (OpenBSD
-// loopback), 113 and 276 (Linux cooked), 117 (pflog), 228 (IPv4), 229 (IPv6).
+// Link types are those of the capture files: 0 (BSD loopback), 1 (Ethernet), 6
+// (Token Ring), 9, 50, 51 and 166 (PPP), 12, 14 and 101 (raw IP), 100 (ATM), 104
+// (Cisco HDLC), 105 (IEEE 802.11), 108 (OpenBSD loopback), 109 (OpenBSD enc), 113
+// and 276 (Linux cooked), 117 (pflog), 129 (ARCNET), 138 (IEEE 1394), 226 (Solaris
+// ipnet), 228 (IPv4), 229 (IPv6), 240 (netANALYZER).
 //
 // # Differences from libpcap
 //
@@ -95,7 +100,8 @@ type Config struct {
 	// Savefile is for frames from a file. The header of link types 0 and 108
 	// holds an address family, and that of IPv6 has a different number on
 	// each BSD: with Savefile all three are accepted, and for link type 0 in
-	// both byte orders; without, the number of this system.
+	// both byte orders; without, the number of this system. "inbound",
+	// "outbound" and "ifindex" are errors for link types that do not record it.
 	Savefile bool
 
 	// Extended takes more than libpcap knows of link layers: VLAN tags behind
@@ -129,13 +135,13 @@ func Compile(expr string, cfg Config) (*Program, error) {
 	if cfg.SnapLen <= 0 || int64(cfg.SnapLen) > 0x7fffffff {
 		snap = 262144
 	}
-	g := &generator{ll: ll, kernelVLAN: cfg.KernelVLAN}
+	g := &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, savefile: cfg.Savefile}
 	c, err := g.condition(tree)
 	if err == nil && ll.kind == kindWLAN && g.payloadUsed {
 		// Offsets in 802.11 frames are computed by jumps that libpcap's
 		// optimizer cannot follow, so it leaves such programs alone, and
 		// they reject short frames by loads nobody needs.
-		g = &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, keepLoads: true}
+		g = &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, savefile: cfg.Savefile, keepLoads: true}
 		c, err = g.condition(tree)
 	}
 	if err != nil {

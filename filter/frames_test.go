@@ -13,6 +13,8 @@ var testLinks = []struct {
 }{
 	{0, "NULL"}, {1, "EN10MB"}, {9, "PPP"}, {50, "PPP_SERIAL"}, {51, "PPP_ETHER"},
 	{101, "RAW"}, {105, "IEEE802_11"}, {108, "LOOP"}, {113, "LINUX_SLL"},
+	{6, "IEEE802"}, {100, "ATM_RFC1483"}, {104, "C_HDLC"}, {109, "ENC"}, {129, "ARCNET_LINUX"},
+	{138, "APPLE_IP_OVER_IEEE1394"}, {166, "PPP_PPPD"}, {226, "IPNET"}, {240, "NETANALYZER"},
 	{117, "PFLOG"}, {228, "IPV4"}, {229, "IPV6"}, {276, "LINUX_SLL2"},
 }
 
@@ -67,15 +69,41 @@ func (f *frames) frame(link int) []byte {
 		h = binary.NativeEndian.AppendUint32(nil, family)
 	case 108:
 		h = b32(nil, family)
-	case 1:
+	case 6, 138:
 		h = f.addresses()
+		if link == 6 {
+			h = append(f.addresses(), 0x10, 0x40)
+			h = append(h, 0xaa, 0xaa, 3, 0, 0, 0)
+		} else {
+			h = append(h, 1, 2, 3, 4)
+		}
+		h = b16(h, etherType)
+	case 100:
+		h = b16([]byte{0xaa, 0xaa, 3, 0, 0, 0}, etherType)
+	case 104:
+		h = b16([]byte{0x0f, 0}, etherType)
+	case 109:
+		h = append(binary.NativeEndian.AppendUint32(nil, family), make([]byte, 8)...)
+	case 129:
+		kind := map[uint16]byte{0x0800: pick[byte](f.Rand, 0xd4, 0xf0), 0x86dd: 0xc4, 0x0806: pick[byte](f.Rand, 0xd5, 0xf1), 0x8035: 0xd6}[etherType]
+		h = []byte{1, pick[byte](f.Rand, 0, 2), 0, 0, kind, 0, 0, 0}
+	case 226:
+		h = append([]byte{1, map[uint16]byte{0x0800: 2, 0x86dd: 26}[etherType], 0, byte(f.IntN(4))}, make([]byte, 20)...)
+	case 1, 240:
+		h = f.addresses()
+		if link == 240 {
+			h = append([]byte{1, 2, 3, 4}, h...)
+		}
 		for range pick(f.Rand, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3) {
 			h = b16(h, pick[uint16](f.Rand, 0x8100, 0x88a8, 0x9100, 0x9200))
 			h = b16(h, f.tci())
 		}
 		h = b16(h, etherType)
-	case 9, 50, 51:
+	case 9, 50, 51, 166:
 		h = b16(nil, 0xff03)
+		if link == 166 {
+			h[0] = pick[byte](f.Rand, 0, 1, 2)
+		}
 		if link == 51 {
 			h = []byte{0x11, 0, 0, 7, 0, 100}
 		}
@@ -96,9 +124,10 @@ func (f *frames) frame(link int) []byte {
 		}
 		h = b16(h, etherType)
 	case 113:
-		h = b16(append([]byte{0, 0, 0, 1, 0, 6}, make([]byte, 8)...), etherType)
+		h = b16(append([]byte{0, pick[byte](f.Rand, 0, 1, 3, 4), 0, 1, 0, 6}, make([]byte, 8)...), etherType)
 	case 276:
 		h = append(b16(nil, etherType), make([]byte, 18)...)
+		h[7], h[10] = byte(f.IntN(20)), pick[byte](f.Rand, 0, 1, 3, 4)
 	case 117:
 		h = make([]byte, pick(f.Rand, 48, 61, 64, 100))
 		for i := range h {
@@ -106,6 +135,9 @@ func (f *frames) frame(link int) []byte {
 		}
 		h[0] = byte(len(h) - f.IntN(4))
 		h[1] = byte(family)
+		if len(h) > 60 {
+			h[60] = pick[byte](f.Rand, 1, 2, 3)
+		}
 		if family == f.families6[0] {
 			h[1] = byte(inet6())
 		}
@@ -114,9 +146,10 @@ func (f *frames) frame(link int) []byte {
 }
 
 func (f *frames) addresses() []byte {
-	h := make([]byte, 12)
-	for i := range h {
-		h[i] = byte(f.IntN(256))
+	var h []byte
+	for range 2 {
+		h = append(h, pick(f.Rand, "\x02\x00\x00\x00\x00\x01", "\xff\xff\xff\xff\xff\xff", "\x01\x00\x5e\x00\x00\x01", "\x02\x00\x00\x00\x00\x02",
+			string([]byte{byte(f.IntN(256)), 0, 0, 0, 0, byte(f.IntN(256))}))...)
 	}
 	return h
 }

@@ -90,6 +90,11 @@ func checkRun(t *testing.T, p *Program, frame []byte) {
 	if got != 0 && p.RejectsAll() {
 		t.Errorf("%q: RejectsAll() = true, and %x is accepted", p, frame)
 	}
+	for _, r := range p.Instructions() {
+		if r.Op == ldxLen {
+			return // x/net disassembles it as a load into A
+		}
+	}
 	ins, ok := bpf.Disassemble(p.Instructions())
 	if !ok {
 		return

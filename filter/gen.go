@@ -43,6 +43,7 @@ const (
 type generator struct {
 	ll         link
 	kernelVLAN bool
+	savefile   bool // Config.Savefile
 	keepLoads  bool // load what is not needed, as libpcap does without its optimizer
 
 	shift       uint32 // of type and payload, by the tags seen
@@ -132,6 +133,8 @@ func (g *generator) condition(x expr) (*cond, error) {
 		return g.relation(x)
 	case tag:
 		return g.tag(x)
+	case notice:
+		return g.notice(x)
 	}
 	panic("filter: unknown syntax node")
 }
@@ -215,6 +218,8 @@ func (g *generator) etherType(t uint32) *cond {
 		case ipv6:
 			return anyOf(g.at(4, 0, false), g.ll.families6)
 		}
+	case kindByte:
+		return anyOf(g.at(1, g.ll.typeAt, false), g.ll.types[t])
 	case kindPFLOG:
 		switch {
 		case ipv4:

@@ -51,6 +51,8 @@ const (
 // Offsets at which Linux does not load from the frame (SKF_AD_OFF and up).
 const (
 	adStart       = 0xfffff000
+	adPacketType  = adStart + 4
+	adIfIndex     = adStart + 8
 	adVLANTag     = adStart + 44
 	adVLANPresent = adStart + 48
 )
@@ -131,6 +133,8 @@ const (
 	opLdLen
 	opLdImm
 	opLdMem
+	opLdPacketType
+	opLdIfIndex
 	opLdVLANTag
 	opLdVLANPresent
 	opLdxImm
@@ -195,6 +199,10 @@ var opcodes = map[uint16]opcode{
 // absoluteOp tells loads from the frame from loads of what the kernel notes.
 func absoluteOp(r bpf.RawInstruction) opcode {
 	switch r.K {
+	case adPacketType:
+		return opLdPacketType
+	case adIfIndex:
+		return opLdIfIndex
 	case adVLANTag:
 		return opLdVLANTag
 	case adVLANPresent:

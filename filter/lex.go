@@ -33,6 +33,7 @@ const (
 	tokenNumber            // also a named constant such as tcp-syn
 	tokenIPv4              // two to four numbers with dots between
 	tokenIPv6
+	tokenMAC
 	tokenOp // punctuation; && and || and ! are the keywords they stand for
 )
 
@@ -43,6 +44,7 @@ type token struct {
 	column int
 	number uint32     // of tokenNumber
 	addr   netip.Addr // of tokenIPv6
+	mac    uint64     // of tokenMAC
 }
 
 func (t token) is(text string) bool {
@@ -83,6 +85,11 @@ func lexOne(s string, column int) (token, int, error) {
 	word := wordPrefix(s)
 	if addr, n := ipv6Prefix(s); n > 0 && n >= len(word) {
 		t.kind, t.text, t.addr = tokenIPv6, s[:n], addr
+		return t, n, nil
+	}
+	if n := macPrefix(s); n > len(word) {
+		t.kind, t.text = tokenMAC, s[:n]
+		t.mac, _ = parseMAC(t.text)
 		return t, n, nil
 	}
 	if word != "" {
@@ -171,6 +178,10 @@ func (t *token) classify() error {
 	}
 	if unsupported[t.text] {
 		return t.errorf("not supported; supported are %s", supported)
+	}
+	if mac, ok := parseMAC(t.text); ok {
+		t.kind, t.mac = tokenMAC, mac
+		return nil
 	}
 	t.kind = tokenName
 	if t.text[0] < '0' || t.text[0] > '9' {

@@ -18,6 +18,7 @@ const (
 	kindIPv4                    // always IPv4
 	kindIPv6                    // always IPv6
 	kindWLAN                    // an EtherType in a SNAP header behind a header of 24 or 26 bytes
+	kindByte                    // a byte, whose values are in types
 )
 
 // link describes a link layer. Offsets are in bytes from the start of the
@@ -29,11 +30,14 @@ type link struct {
 	kind    linkKind
 	typeAt  uint32
 	payload uint32
-	vlan    bool // it can carry VLAN tags
+	start   uint32 // of what ether[0] is
+	vlan    bool   // it can carry VLAN tags
 
 	// families4 and families6 are the values of kindFamily; kindPFLOG has
 	// families6.
 	families4, families6 []uint32
+
+	types map[uint32][]uint32 // of kindByte, by EtherType
 }
 
 // linkLayer returns the link layer of a Config. The numbers are LINKTYPE
@@ -47,6 +51,27 @@ func linkLayer(cfg Config) (link, error) {
 		l.kind, l.typeAt, l.payload = kindPPP, 2, 4
 	case 51: // LINKTYPE_PPP_ETHER: PPPoE session header, protocol
 		l.kind, l.typeAt, l.payload = kindPPP, 6, 8
+	case 166: // LINKTYPE_PPP_PPPD: direction, control, protocol
+		l.kind, l.typeAt, l.payload = kindPPP, 2, 4
+	case 6: // LINKTYPE_IEEE802_5, without source routing: two addresses, LLC and SNAP
+		l.kind, l.typeAt, l.payload = kindEther, 20, 22
+	case 100: // LINKTYPE_ATM_RFC1483: LLC and SNAP
+		l.kind, l.typeAt, l.payload = kindEther, 6, 8
+	case 104: // LINKTYPE_C_HDLC: address, control, EtherType
+		l.kind, l.typeAt, l.payload = kindEther, 2, 4
+	case 138: // LINKTYPE_APPLE_IP_OVER_IEEE1394: two addresses of 8 bytes
+		l.kind, l.typeAt, l.payload = kindEther, 16, 18
+	case 240: // LINKTYPE_NETANALYZER: 4 bytes, then Ethernet
+		l.kind, l.typeAt, l.payload, l.start, l.vlan = kindEther, 16, 18, 4, true
+	case 129: // LINKTYPE_ARCNET_LINUX
+		l.kind, l.typeAt, l.payload = kindByte, 4, 8
+		l.types = map[uint32][]uint32{etherIPv4: {0xd4, 0xf0}, etherIPv6: {0xc4}, etherARP: {0xd5, 0xf1}, etherRARP: {0xd6}}
+	case 226: // LINKTYPE_IPNET: families as Solaris numbers them
+		l.kind, l.typeAt, l.payload = kindByte, 1, 24
+		l.types = map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {26}}
+	case 109: // LINKTYPE_ENC: family, SPI, flags
+		l.kind, l.payload = kindFamily, 12
+		l.families(cfg.Savefile)
 	case 12, 14, 101: // LINKTYPE_RAW
 		l.kind = kindVersion
 	case 105: // LINKTYPE_IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
@@ -74,8 +99,8 @@ func linkLayer(cfg Config) (link, error) {
 	return l, nil
 }
 
-// families fills in the address families of link types 0 and 108. In type 108
-// they are in network byte order, in type 0 in that of the capturing machine.
+// families fills in the address families of link types 0, 108 and 109. In type
+// 108 they are in network byte order, else in that of the capturing machine.
 func (l *link) families(savefile bool) {
 	const inet = 2 // the same everywhere, unlike AF_INET6
 	l.families4 = []uint32{inet}
@@ -83,7 +108,7 @@ func (l *link) families(savefile bool) {
 	if savefile {
 		l.families6 = []uint32{24, 28, 30}
 	}
-	if l.number != 0 {
+	if l.number == 108 {
 		return
 	}
 	both := func(families []uint32) []uint32 {

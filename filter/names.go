@@ -61,6 +61,7 @@ var keywords = func() map[string]bool {
 	for _, w := range []string{
 		"and", "or", "not", "src", "dst", "host", "net", "mask", "port",
 		"portrange", "proto", "less", "greater", "len", "length", "vlan",
+		"inbound", "outbound", "broadcast", "multicast", "ifindex",
 	} {
 		m[w] = true
 	}
@@ -77,8 +78,7 @@ var unsupported = func() map[string]bool {
 		fddi tr slip igrp carp radio atalk aarp decnet lat sca moprc mopdl iso
 		esis es-is isis is-is l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui
 		protochain gateway type subtype direction dir address1 addr1 address2
-		addr2 address3 addr3 address4 addr4 ra ta byte broadcast multicast
-		inbound outbound ifindex mpls pppoed pppoes geneve lane llc metac bcc
+		addr2 address3 addr3 address4 addr4 ra ta byte mpls pppoed pppoes geneve lane llc metac bcc
 		oam oamf4 oamf4ec oamf4sc sc ilmic vpi vci connectmsg metaconnect on
 		ifname rset ruleset rnr rulenum srnr subrulenum reason action fisu lssu
 		lsu msu hfisu hlssu hmsu sio opc dpc sls hsio hopc hdpc hsls`) {
@@ -89,7 +89,8 @@ var unsupported = func() map[string]bool {
 
 // supported is what error messages offer.
 const supported = "and, or, not, parentheses, src, dst, host, net, port, portrange, proto, " +
-	"ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, pim, ah, esp, vrrp, vlan, less, greater, len, " +
+	"ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, pim, ah, esp, vrrp, vlan, ether, inbound, outbound, " +
+	"broadcast, multicast, ifindex, less, greater, len, " +
 	"and comparisons such as tcp[13] & 2 != 0"
 
 // protocolNumbers are the names that may follow "proto".

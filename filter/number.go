@@ -228,7 +228,7 @@ func (g *generator) evalLoad(x load, slot uint32) ([]bpf.RawInstruction, error) 
 	moves := g.moves()
 	switch {
 	case x.proto.layer == layerLink:
-		start, moves = 0, false
+		start, moves = g.ll.start, false
 	case x.proto.word == "icmp6":
 		start += 40
 	}

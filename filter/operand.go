@@ -22,6 +22,8 @@ func (g *generator) operand(x operand) (*cond, error) {
 		return g.protoOperand(x)
 	}
 	switch x.at.kind {
+	case tokenMAC:
+		return g.macOperand(x)
 	case tokenIPv6:
 		return g.ipv6Operand(x)
 	case tokenName:
@@ -155,7 +157,7 @@ func (g *generator) rangeOperand(x operand) (*cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.at.kind == tokenIPv4 || x.at.kind == tokenIPv6 {
+	if x.at.kind == tokenIPv4 || x.at.kind == tokenIPv6 || x.at.kind == tokenMAC {
 		return nil, x.at.errorf("an address where a range of ports belongs")
 	}
 	from, to, ok := strings.Cut(x.at.text, "-")
@@ -236,13 +238,17 @@ func (g *generator) portAt(v4 bool, offset, from, to uint32, single bool) *cond 
 
 func (g *generator) protoOperand(x operand) (*cond, error) {
 	n := x.at.number
+	names := protocolNumbers
+	if x.qual.proto.layer == layerLink {
+		names = linkTypes
+	}
 	switch x.at.kind {
 	case tokenName:
 		var ok bool
-		if n, ok = protocolNumbers[x.at.text]; !ok {
+		if n, ok = names[x.at.text]; !ok {
 			return nil, x.at.errorf("not a protocol known by name; give its number")
 		}
-	case tokenIPv4, tokenIPv6:
+	case tokenIPv4, tokenIPv6, tokenMAC:
 		return nil, x.at.errorf("an address where a protocol belongs")
 	}
 	switch x.qual.proto.word {
@@ -253,5 +259,8 @@ func (g *generator) protoOperand(x operand) (*cond, error) {
 	case "ip6":
 		return g.ipProtocol(n, false, true), nil
 	}
-	return nil, x.at.errorf("%s proto is not supported; ip proto and ip6 proto are", x.qual.proto.word)
+	if x.qual.proto.layer == layerLink {
+		return g.linkProto(n, x.at)
+	}
+	return nil, x.at.errorf("%s proto is not supported; ip proto, ip6 proto and ether proto are", x.qual.proto.word)
 }

@@ -83,14 +83,13 @@ func parse(text string) (expr, error) {
 	if p.peek().kind == tokenEnd {
 		return nil, nil
 	}
-	x, q, err := p.expr(qualifiers{})
+	x, _, err := p.expr(qualifiers{})
 	if err != nil {
 		return nil, err
 	}
 	if t := p.peek(); t.kind != tokenEnd {
-		// In "dst prt 25" prt was taken for the name of a host.
-		if last := p.toks[max(p.pos-1, 0)]; last.kind == tokenName && q.ok && q.typ == typeHost {
-			return nil, last.errorf("neither a word of the filter language nor an address")
+		if word := similar(t.text); t.kind == tokenName && word != "" {
+			return nil, t.errorf("neither a word of the filter language nor an address; is %s meant?", word)
 		}
 		return nil, t.errorf("expected and, or, or the end of the expression")
 	}
@@ -164,7 +163,7 @@ func (p *parser) atOperand() bool {
 		n++
 	}
 	switch p.peekAt(n).kind {
-	case tokenName, tokenIPv4, tokenIPv6:
+	case tokenName, tokenIPv4, tokenIPv6, tokenMAC:
 		return true
 	case tokenNumber:
 		pos := p.pos
@@ -203,8 +202,17 @@ func (p *parser) operands(q qualifiers) (expr, error) {
 		return nil, t.errorf("expected %s", q.typ.what())
 	case t.kind == tokenKeyword && q.typ == typeProto && protocols[t.text].layer == layerTransport:
 		t.kind = tokenName // libpcap wants \tcp
+	case t.kind == tokenKeyword && q.typ == typeProto && q.proto.layer == layerLink && protocols[t.text].layer == layerNetwork:
+		t.kind = tokenName // and \ip
 	case t.kind == tokenKeyword || t.kind == tokenOp:
 		return nil, t.errorf("expected %s", q.typ.what())
+	}
+	if t.kind == tokenName && (q.typ == typeHost || q.typ == typeNet) {
+		// Here, for what stands behind it is no better named.
+		if word := similar(t.text); word != "" {
+			return nil, t.errorf("neither a word of the filter language nor an address; is %s meant?", word)
+		}
+		return nil, t.errorf("names are not looked up; give an address")
 	}
 	o := operand{qual: q, at: t}
 	if t.kind == tokenIPv4 || t.kind == tokenIPv6 {
@@ -282,6 +290,9 @@ func (p *parser) term(inherited qualifiers) (expr, qualifiers, error) {
 	case t.is("vlan"):
 		x, err := p.tag()
 		return x, qualifiers{}, err
+	case t.is("ifindex"):
+		x, err := p.ifIndex()
+		return x, qualifiers{}, err
 	case t.is("less"), t.is("greater"):
 		x, err := p.length()
 		return x, qualifiers{}, err
@@ -319,6 +330,19 @@ func (p *parser) tag() (expr, error) {
 	return x, nil
 }
 
+// linkWords are the words about the link layer that stand alone.
+var linkWords = map[string]linkWord{
+	"inbound": wordInbound, "outbound": wordOutbound, "broadcast": wordBroadcast, "multicast": wordMulticast,
+}
+
+func (p *parser) ifIndex() (expr, error) {
+	at, n := p.next(), p.next()
+	if n.kind != tokenNumber {
+		return nil, n.errorf("expected the number of an interface")
+	}
+	return notice{word: wordIfIndex, at: at, index: n.number}, nil
+}
+
 func (p *parser) length() (expr, error) {
 	at, n := p.next(), p.next()
 	if n.kind != tokenNumber {
@@ -347,6 +371,9 @@ func (p *parser) primitive() (expr, qualifiers, error) {
 		x, err := p.operands(q)
 		return x, q, err
 	}
+	if word, ok := linkWords[p.peek().text]; ok && p.peek().kind == tokenKeyword && (q.proto.word == "" || word >= wordBroadcast) {
+		return notice{word: word, proto: q.proto, at: p.next()}, qualifiers{}, nil
+	}
 	hasDir := p.direction(&q)
 	hasType := p.operandType(&q)
 	if hasDir || hasType {
@@ -364,7 +391,12 @@ func (t token) unexpected() error {
 	switch t.kind {
 	case tokenNumber, tokenIPv4, tokenIPv6:
 		return t.errorf("needs a qualifier before it, such as host, net or port")
+	case tokenMAC:
+		return t.errorf("needs a qualifier before it, such as ether host")
 	case tokenName:
+		if word := similar(t.text); word != "" {
+			return t.errorf("neither a word of the filter language nor an address; is %s meant?", word)
+		}
 		return t.errorf("not supported; supported are %s", supported)
 	}
 	return t.errorf("expected a condition")

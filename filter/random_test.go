@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,10 @@ func (p phrases) expr(depth int) string {
 func (p phrases) primitive() string {
 	port := func() string { return pick(p.Rand, "25", "80", "443", "smtp", "https", "domain", "587") }
 	dir := pick(p.Rand, "", "", "src ", "dst ", "src or dst ", "src and dst ")
-	switch p.IntN(12) {
+	switch p.IntN(14) {
+	case 12, 13:
+		return pick(p.Rand, "ether proto 0x0800", "ether proto 7", "ip multicast", "ip6 multicast", "ether proto 0x8863",
+			"multicast", "broadcast", "ether src 02:00:00:00:00:01", "ether host 01:00:5e:00:00:01", "inbound", "outbound", "ifindex 3")
 	case 0, 1:
 		s := pick(p.Rand, "", "tcp ") + dir + "port " + pick(p.Rand, "25", "80", "443", "587")
 		for range p.IntN(3) {
@@ -88,11 +92,17 @@ func TestLibpcapRandom(t *testing.T) {
 		f := frames{rand.New(rand.NewPCG(8, uint64(l.number))), []uint32{inet6()}}
 		for range 15 {
 			text := p.expr(3)
+			if l.number == 240 && regexp.MustCompile(`inbound|outbound|ifindex`).MatchString(text) {
+				continue // libpcap looks 4 bytes beside the kernel's note
+			}
 			theirs, fault := tcpdump(t, "-y", l.name, "--", text)
 			if strings.Contains(fault, " by zero") {
 				continue // libpcap computes what is never reached
 			}
 			ours, err := Compile(text, Config{Link: l.number})
+			if err != nil && fault != "" {
+				continue // the link type has no such addresses
+			}
 			if err != nil || fault != "" {
 				t.Errorf("%s: Compile(%q) = %v, of libpcap %q", l.name, text, err, fault)
 				continue

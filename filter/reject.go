@@ -208,6 +208,8 @@ func (s *search) largest(reg int) uint32 {
 		return 0xff
 	case opLdAbsH, opLdIndH, opLdVLANTag:
 		return 0xffff
+	case opLdPacketType:
+		return 0xff
 	case opLdVLANPresent:
 		return 1
 	case opLdxMsh:

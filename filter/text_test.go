@@ -75,8 +75,8 @@ func TestCheck(t *testing.T) {
 		{"store and load", []bpf.RawInstruction{{Op: st, K: 3}, {Op: ldMem, K: 3}, ret}, ""},
 		{"store on one way", []bpf.RawInstruction{{Op: jmp | jeq, Jt: 1}, {Op: st, K: 3}, {Op: ldMem, K: 3}, ret},
 			"instruction 2 (96 0 0 3): scratch memory is read that was not written"},
-		{"note of the kernel", []bpf.RawInstruction{{Op: ldAbs | sizeW, K: adStart + 8}, ret},
-			"instruction 0 (32 0 0 4294963208): load of something only a kernel knows"},
+		{"note of the kernel", []bpf.RawInstruction{{Op: ldAbs | sizeW, K: adStart + 12}, ret},
+			"instruction 0 (32 0 0 4294963212): load of something only a kernel knows"},
 		{"tag", []bpf.RawInstruction{{Op: ldAbs | sizeB, K: adVLANTag}, ret}, ""},
 	} {
 		_, err := New(tt.raw)

@@ -17,13 +17,36 @@ type inst struct {
 // Linux's notes about VLAN tags are not there: a program compiled for
 // KernelVLAN sees tags that are in the frame.
 func (p *Program) Match(frame []byte, wireLen int) bool {
-	return p.run(frame, uint32(wireLen), -1) != 0
+	return p.runNoted(frame, uint32(wireLen), -1, noted{}) != 0
+}
+
+// NeedsKernel reports whether the program asks which way a frame went or by which
+// interface, which a kernel knows and no file records: for Match, all frames are
+// received, by interface 0.
+func (p *Program) NeedsKernel() bool {
+	for _, i := range p.code {
+		if i.op == opLdPacketType || i.op == opLdIfIndex {
+			return true
+		}
+	}
+	return false
+}
+
+// noted is what a kernel knows of a frame, beside its tag.
+type noted struct {
+	packetType uint8
+	ifIndex    uint32
 }
 
 // run returns the program's result: the number of bytes to keep, 0 to reject.
 // tci is the tag control information of a tag that was taken out of the frame,
 // negative for none.
 func (p *Program) run(frame []byte, wireLen uint32, tci int32) uint32 {
+	return p.runNoted(frame, wireLen, tci, noted{})
+}
+
+// runNoted is run with what else a kernel knows.
+func (p *Program) runNoted(frame []byte, wireLen uint32, tci int32, known noted) uint32 {
 	var a, x uint32
 	var m [memorySlots]uint32
 	n := uint64(len(frame))
@@ -85,6 +108,10 @@ func (p *Program) run(frame []byte, wireLen uint32, tci int32) uint32 {
 			a = m[i.k&(memorySlots-1)]
 		case opLdxMem:
 			x = m[i.k&(memorySlots-1)]
+		case opLdPacketType:
+			a = uint32(known.packetType)
+		case opLdIfIndex:
+			a = known.ifIndex
 		case opLdVLANTag:
 			a = uint32(max(tci, 0))
 		case opLdVLANPresent:

@@ -14,16 +14,25 @@ type LinkType uint32
 const (
 	LinkNull      LinkType = 0
 	LinkEthernet  LinkType = 1
+	linkTokenRing LinkType = 6
 	LinkPPP       LinkType = 9
 	LinkPPPSerial LinkType = 50
 	LinkPPPEther  LinkType = 51
+	linkATM       LinkType = 100
 	LinkRaw       LinkType = 101
+	linkCiscoHDLC LinkType = 104
 	LinkIEEE80211 LinkType = 105
 	LinkLoop      LinkType = 108
+	linkEnc       LinkType = 109
 	LinkSLL       LinkType = 113
 	LinkPFLOG     LinkType = 117
+	linkARCNET    LinkType = 129
+	linkIEEE1394  LinkType = 138
+	linkPPPD      LinkType = 166
+	linkIPNET     LinkType = 226
 	LinkIPv4      LinkType = 228
 	LinkIPv6      LinkType = 229
+	linkNetAna    LinkType = 240
 	LinkSLL2      LinkType = 276
 )
 
@@ -59,10 +68,22 @@ func (t LinkType) network(frame []byte) (int, error) {
 		return etherPayload(frame, etherHeader-2, etherHeader)
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
-	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial:
+	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial, linkPPPD:
 		return 4, nil
-	case LinkPPPEther:
+	case LinkPPPEther, linkARCNET:
 		return 8, nil
+	case linkEnc:
+		return 12, nil
+	case linkIPNET:
+		return 24, nil
+	case linkCiscoHDLC:
+		return etherPayload(frame, 2, 4)
+	case linkATM:
+		return etherPayload(frame, 6, 8)
+	case linkIEEE1394, linkNetAna:
+		return etherPayload(frame, 16, 18)
+	case linkTokenRing:
+		return etherPayload(frame, 20, 22)
 	case LinkSLL:
 		return etherPayload(frame, 14, 16)
 	case LinkSLL2:
