@@ -51,8 +51,8 @@ type Config struct {
 	// longest headers; for payload, ask for more.
 	SlotBytes int
 
-	// Log gets a line when the interface goes away or comes back. Nil means
-	// slog.Default.
+	// Log gets a line when the interface goes away or comes back. Nil
+	// discards it.
 	Log *slog.Logger
 }
 
@@ -68,7 +68,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.SlotBytes = defaultSlot
 	}
 	if c.Log == nil {
-		c.Log = slog.Default()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	switch {
 	case c.RingBytes < minRing || c.RingBytes > maxRing:

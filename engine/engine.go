@@ -36,7 +36,7 @@ type Config struct {
 	// all. It saves the copying of the others. It is called while frames are
 	// entered, by several goroutines at once, with no RawSig of a fingerprint.
 	Wants  func(*event.Observation) bool
-	Logger *slog.Logger // nil: slog.Default()
+	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
 }
 
 // Engine runs the pipeline. Make one with New.
@@ -64,7 +64,7 @@ func New(cfg Config) *Engine {
 		cfg.DB = signature.Builtin()
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
 		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,

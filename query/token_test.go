@@ -213,3 +213,6 @@ func TestPinRefuses(t *testing.T) {
 		}
 	}
 }
+
+// marshalKey is a private key as PKCS #8.
+func marshalKey(key any) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(key) }

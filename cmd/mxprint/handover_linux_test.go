@@ -411,6 +411,28 @@ func TestRestartStorm(t *testing.T) {
 	c.wantAnswer()
 }
 
+// TestFinding16LogSignalDuringRestart: logrotate's signal may come in the very
+// moment when the program is executed.
+func TestFinding16LogSignalDuringRestart(t *testing.T) {
+	s := newSensorUnderTest(t)
+	s.start(s.serve())
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	c := s.client()
+	for range 3 {
+		n := s.out.count(serveReady)
+		s.signal(syscall.SIGUSR2)
+		s.wait("restart", func() bool {
+			for range 10 {
+				s.signal(syscall.SIGUSR1)
+				time.Sleep(500 * time.Microsecond)
+			}
+			return s.out.count(serveReady) > n
+		})
+	}
+	c.send(asked)
+	c.wantAnswer()
+}
+
 // What the environment says is not believed.
 func TestInheritRefuses(t *testing.T) {
 	s := newSensorUnderTest(t)

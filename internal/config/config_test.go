@@ -36,6 +36,9 @@ host_age = "2 h"`, `:2: limits.host_age: want a duration such as "30s", not "2 h
 connection_age = "2h"`, `:2: limits.connection_age: want a duration from "1s" to "1h"`},
 		{"mode", `[p0f]
 mode = "abc"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
+		// Finding 15: it became 0666.
+		{"mode of no process", `[milter]
+mode = "0000"`, `:2: milter.mode: want permission bits in octal, such as "0660"`},
 		{"modes", `[p0f]
 mode = "1777"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
 		{"clients", "[p0f]\nmax_clients = 0", `:2: p0f.max_clients: want 1 to 1000000`},

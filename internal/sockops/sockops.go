@@ -66,8 +66,8 @@ type Config struct {
 	// told to keep it. It may be nil.
 	Missed func(client, server netip.AddrPort)
 
-	// Log gets a line when something is less than it should be. Nil means
-	// slog.Default.
+	// Log gets a line when something is less than it should be. Nil
+	// discards it.
 	Log *slog.Logger
 
 	ringBytes uint32 // for tests; what program.c says when zero
@@ -81,7 +81,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Ports = DefaultPorts()
 	}
 	if c.Log == nil {
-		c.Log = slog.Default()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Missed == nil {
 		c.Missed = func(netip.AddrPort, netip.AddrPort) {}
