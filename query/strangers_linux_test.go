@@ -114,8 +114,8 @@ func halfHello() []byte {
 	return b
 }
 
-// flood keeps about 10,000 connections to addr open, each of which sends text
-// first, and renews them, some 3,000 a second, until stop is called. It returns
+// flood keeps up to 12,000 connections to addr open, each of which sends text
+// first, and renews them, some 3,000 a second or more, until stop is called. It returns
 // how many it made.
 func flood(t *testing.T, addr string, from net.IP, text []byte) (stop func() int64) {
 	t.Helper()
@@ -126,7 +126,7 @@ func flood(t *testing.T, addr string, from net.IP, text []byte) (stop func() int
 	ctx, cancel := context.WithCancel(t.Context())
 	for range 60 {
 		wg.Go(func() {
-			held := make([]net.Conn, 160)
+			held := make([]net.Conn, 200)
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}, Timeout: time.Second}
 			for i := 0; ctx.Err() == nil; i = (i + 1) % len(held) {
 				if held[i] != nil {
@@ -140,7 +140,7 @@ func flood(t *testing.T, addr string, from net.IP, text []byte) (stop func() int
 					nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 					nc.Write(text)
 				}
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(10 * time.Millisecond)
 			}
 			for _, nc := range held {
 				if nc != nil {
@@ -191,7 +191,7 @@ func TestFinding07HalfHandshakes(t *testing.T) {
 					t.Logf("not let in: %v", err)
 				}
 				c.Close()
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(50 * time.Millisecond)
 			}
 			made := stop()
 			most := memory()
