@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks lab-idle clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
@@ -83,6 +83,9 @@ lab-stacks: # gVisor, smoltcp and lwIP alone; wants cargo, gcc and the network
 
 lab-idle: # 10,000 connections through the proxy; wants qemu-system-x86, postfix, the network
 	scripts/lab-idle
+
+lab-hellos: # ClientHellos of many TLS libraries; root, Debian 12, cargo, npm, pyenv, tshark, the network
+	scripts/lab-hellos
 
 # One mail server each, with real mails over IPv4 and IPv6.
 $(E2E:%=e2e-%): e2e-%: deps

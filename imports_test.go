@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"internal/usage":      {},
 	"signature/builtin":   {},
 
+	"clienthello": {},
+
 	// Tests alone.
 	"contrib": {},
 	"docs":    {},
@@ -59,7 +61,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front"}
+var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.
