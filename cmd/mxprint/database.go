@@ -5,14 +5,8 @@ import (
 	"flag"
 	"strings"
 
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/daemon"
 )
-
-// database is which signatures a command uses.
-type database struct {
-	file string   // in place of the built-in ones; empty for those
-	with textList // before them
-}
 
 const databaseUsage = `  -f FP       signatures to use (default: the built-in ones)
   -with FP    signatures to use before those; may be given again
@@ -32,35 +26,9 @@ func (l *textList) Set(s string) error {
 }
 
 // databaseFlags adds -f and -with.
-func databaseFlags(fs *flag.FlagSet) *database {
-	d := new(database)
-	fs.StringVar(&d.file, "f", "", "")
-	fs.Var(&d.with, "with", "")
+func databaseFlags(fs *flag.FlagSet) *daemon.Database {
+	d := new(daemon.Database)
+	fs.StringVar(&d.File, "f", "", "")
+	fs.Var((*textList)(&d.With), "with", "")
 	return d
-}
-
-// load reads the files, or takes the built-in database.
-func (d *database) load() (*signature.DB, error) {
-	if d.file == "" && len(d.with) == 0 {
-		return signature.Builtin(), nil
-	}
-	return signature.Load(append(d.with[:len(d.with):len(d.with)], d.file)...)
-}
-
-// faults are all that Check finds in the files, a line each.
-func (d *database) faults() []byte {
-	var lines []byte
-	for _, path := range append(d.with[:len(d.with):len(d.with)], d.file) {
-		if path == "" {
-			continue
-		}
-		rep, err := checkFile(path, nil)
-		for _, e := range rep.Errors {
-			lines = append(append(lines, finding(e, "")...), '\n')
-		}
-		if err != nil {
-			lines = append(append(lines, err.Error()...), '\n')
-		}
-	}
-	return lines
 }

@@ -61,7 +61,7 @@ func runDecode(_ context.Context, args []string, std *stdio) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	db, err := database.load()
+	db, err := database.Load()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/savedsyn"
 	"github.com/mxprint/mxprint/signature"
@@ -83,7 +84,7 @@ func runDemo(ctx context.Context, args []string, std *stdio) error {
 	if flags.NArg() > 0 {
 		return usagef("demo: %q is not an option; mxprint demo -h shows examples", flags.Arg(0))
 	}
-	ctx, stop := untilSignal(ctx, false)
+	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
 	d := &demo{out: &output{w: std.out, stop: stop}, colour: hasColour(std.out)}
 	d.print("Every TCP connection begins with a packet, the SYN, that the sender's kernel writes in\n" +
@@ -227,5 +228,5 @@ func (d *demo) end() {
 // somebody who wants colour (https://no-color.org).
 func hasColour(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(int(f.Fd()))
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && daemon.IsTerminal(int(f.Fd()))
 }

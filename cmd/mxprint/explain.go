@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -58,7 +59,7 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	case *n < 1 || *n > 100:
 		return usagef("explain: -n is %d, want 1 to 100", *n)
 	}
-	db, err := c.load()
+	db, err := c.Load()
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (x *explainer) raw(text string, response bool) error {
 	s, err := signature.ParseRaw(text)
 	var fault *signature.SyntaxError
 	if errors.As(err, &fault) {
-		return usagef("explain: %q is not a raw signature, and there is no such file: %s", text, finding(fault, ""))
+		return usagef("explain: %q is not a raw signature, and there is no such file: %s", text, daemon.Finding(fault, ""))
 	} else if err != nil {
 		return usagef("explain: %q is not a raw signature, and there is no such file: %v", text, err)
 	}

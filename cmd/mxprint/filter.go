@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/front/opensmtpd"
 	"github.com/mxprint/mxprint/query"
 )
@@ -55,7 +56,7 @@ func runFilter(ctx context.Context, args []string, std *stdio) error {
 	defer client.Close()
 	f := &opensmtpd.Filter{
 		Lookuper: client, Header: *header, Form: config.HeaderForms[*form],
-		Deadline: *deadline, Logger: newLogger(std.err),
+		Deadline: *deadline, Logger: daemon.NewLogger(std.err),
 	}
 	return f.Run(ctx, std.in, std.out)
 }

@@ -20,6 +20,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mxprint/mxprint/internal/daemon"
 )
 
 // command is one subcommand.
@@ -116,7 +118,7 @@ func exit(err error, std *stdio) int {
 		return 0
 	case errors.As(err, &state):
 		return int(state)
-	case err != errSilent:
+	case err != errSilent && err != daemon.ErrReported:
 		for line := range strings.Lines(err.Error() + "\n") { // of a configuration all faults, a line each
 			fmt.Fprintf(std.err, "mxprint: %s", line)
 		}

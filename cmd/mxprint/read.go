@@ -4,15 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
-	"github.com/mxprint/mxprint/packet"
 )
 
 var readCommand = command{
@@ -54,15 +52,15 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	if fs.NArg() == 0 {
 		return usagef("read: name a capture file; mxprint read -h shows examples")
 	}
-	db, err := database.load()
+	db, err := database.Load()
 	if err != nil {
 		return err
 	}
-	r, err := makeRule(*rule, *compiled)
+	r, err := daemon.Rule(*rule, *compiled)
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(ctx, false)
+	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
 	out := &output{w: std.out, stop: stop}
 	if *asJSON {
@@ -75,7 +73,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.
 		e := engine.New(engine.Config{
-			DB: db, Rule: r, Observers: observers, Logger: newLogger(std.err),
+			DB: db, Rule: r, Observers: observers, Logger: daemon.NewLogger(std.err),
 			Hosts: host.Config{HTTPWhole: true},
 		})
 		if err := readFile(ctx, e, path); err != nil {
@@ -112,24 +110,4 @@ func readFile(ctx context.Context, e *engine.Engine, path string) error {
 	}
 	defer f.Close()
 	return e.Run(ctx, f)
-}
-
-// makeRule takes a filter as text or as a file with a compiled program.
-func makeRule(expr, programFile string) (engine.Rule, error) {
-	r := engine.Rule{Expr: expr}
-	if programFile == "" {
-		return r, r.Check(packet.LinkEthernet) // which has all that the language can ask for
-	}
-	if expr != "" {
-		return r, usagef("a filter expression and a filter program together: give one of them")
-	}
-	f, err := os.Open(programFile)
-	if err != nil {
-		return r, err
-	}
-	defer f.Close()
-	if r.Program, err = filter.Parse(f); err != nil {
-		return r, fmt.Errorf("%s: %w", programFile, err)
-	}
-	return r, nil
 }

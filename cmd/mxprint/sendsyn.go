@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/probe"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
@@ -58,11 +59,11 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := database.load()
+	db, err := database.Load()
 	if err != nil {
 		return err
 	}
-	answers, err := probe.Send(ctx, to, *wait, newLogger(std.err))
+	answers, err := probe.Send(ctx, to, *wait, daemon.NewLogger(std.err))
 	if err != nil {
 		return fmt.Errorf("sendsyn: %w", err)
 	}

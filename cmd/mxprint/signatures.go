@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -75,12 +75,12 @@ func checkSignatures(_ context.Context, args []string, std *stdio) error {
 	}
 	wrong := 0
 	for _, path := range fs.Args() {
-		rep, err := checkFile(path, std.in)
+		rep, err := daemon.CheckSignatures(path, std.in)
 		for _, e := range rep.Errors {
-			fmt.Fprintln(std.out, finding(e, ""))
+			fmt.Fprintln(std.out, daemon.Finding(e, ""))
 		}
 		for _, w := range rep.Warnings {
-			fmt.Fprintln(std.out, finding(w, "warning: "))
+			fmt.Fprintln(std.out, daemon.Finding(w, "warning: "))
 		}
 		if err != nil {
 			return err
@@ -93,27 +93,6 @@ func checkSignatures(_ context.Context, args []string, std *stdio) error {
 		return fmt.Errorf("signatures check: %s", count(wrong, "error"))
 	}
 	return nil
-}
-
-func checkFile(path string, in io.Reader) (signature.Report, error) {
-	if path == "-" {
-		return signature.Check(in, "-")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return signature.Report{}, err
-	}
-	defer f.Close()
-	return signature.Check(f, path)
-}
-
-// finding is one line about a fault, with what to do about it.
-func finding(e *signature.SyntaxError, kind string) string {
-	line := fmt.Sprintf("%s:%d:%d: %s%s", e.File, e.Line, e.Col, kind, e.Msg)
-	if e.Text != "" {
-		line += fmt.Sprintf(": %q", e.Text)
-	}
-	return line + "; " + e.Mend
 }
 
 func count(n int, what string) string {
@@ -141,8 +120,8 @@ type jsonLabel struct {
 
 func listSignatures(_ context.Context, args []string, std *stdio) error {
 	fs := newFlags("signatures list")
-	var d database
-	fs.Var(&d.with, "with", "")
+	var d daemon.Database
+	fs.Var((*textList)(&d.With), "with", "")
 	asJSON := fs.Bool("json", false, "")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -150,8 +129,8 @@ func listSignatures(_ context.Context, args []string, std *stdio) error {
 	if fs.NArg() > 1 {
 		return usagef("signatures list: name one file, or none; mxprint signatures -h shows examples")
 	}
-	d.file = fs.Arg(0)
-	db, err := d.load()
+	d.File = fs.Arg(0)
+	db, err := d.Load()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -28,7 +29,7 @@ func (observer) Flush() (int, error) { return 0, nil }
 // captures is what the commands about signatures have in common: a database,
 // and captures to hold against it.
 type captures struct {
-	*database
+	*daemon.Database
 	rule *string
 	name string // of the command
 }
@@ -40,17 +41,17 @@ func captureFlags(fs *flag.FlagSet) captures {
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
 // are none.
 func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
-	rule, err := makeRule(*c.rule, "")
+	rule, err := daemon.Rule(*c.rule, "")
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(ctx, false)
+	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
 	out := &output{w: std.out, stop: stop}
 	n := 0
 	for _, path := range paths {
 		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
-		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []event.Observer{counting}, Logger: newLogger(std.err)})
+		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func testSignatures(ctx context.Context, args []string, std *stdio) error {
 	if fs.NArg() == 0 {
 		return usagef("signatures test: name a capture file; mxprint signatures -h shows examples")
 	}
-	db, err := c.load()
+	db, err := c.Load()
 	if err != nil {
 		return err
 	}

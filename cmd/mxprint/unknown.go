@@ -17,7 +17,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	if fs.NArg() == 0 {
-		if c.file != "" || len(c.with) > 0 || *c.rule != "" {
+		if c.File != "" || len(c.With) > 0 || *c.rule != "" {
 			return usagef("signatures unknown: a sensor has its own signatures and filter; name a capture file")
 		}
 		text, err := askSensor(ctx, *socket, "unknown")
@@ -29,7 +29,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 	if *socket != "" {
 		return usagef("signatures unknown: a socket and a capture file together: give one of them")
 	}
-	db, err := c.load()
+	db, err := c.Load()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func TestLogReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "p0f.log")
-	l, err := openLog(path)
+	l, err := OpenLog(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestLogCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	l := &logFile{path: filepath.Join(t.TempDir(), "p0f.log"), f: w}
+	l := &LogFile{path: filepath.Join(t.TempDir(), "p0f.log"), f: w}
 	defer l.Close()
 	w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 	line := strings.Repeat("x", 999) + "\n"

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type remote struct {
 }
 
 // loadRemote reads the files.
-func (s *settings) loadRemote() error {
+func (s *Settings) loadRemote() error {
 	s.remote = &remote{}
 	if len(s.Query.TLSListen) > 0 {
 		if err := s.loadCertificate(); err != nil {
@@ -53,7 +53,7 @@ func (s *settings) loadRemote() error {
 
 // loadCertificate reads the certificate of the query socket, which may be a new
 // one.
-func (s *settings) loadCertificate() error {
+func (s *Settings) loadCertificate() error {
 	cert, err := tls.LoadX509KeyPair(s.Query.TLSCert, s.Query.TLSKey)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *settings) loadCertificate() error {
 }
 
 // loadAsk reads how to ask a sensor by TLS.
-func (s *settings) loadAsk() (err error) {
+func (s *Settings) loadAsk() (err error) {
 	if s.remote.askToken, err = readToken(s.Sensor.AskTokenFile); err != nil {
 		return s.At("sensor.ask_token_file", err)
 	}
@@ -114,7 +114,7 @@ func readToken(path string) (string, error) {
 }
 
 // ask is a client of the sensor that the configuration names.
-func (s *settings) ask(log *slog.Logger) (*askedSensor, error) {
+func (s *Settings) ask(log *slog.Logger) (*askedSensor, error) {
 	at, byTLS := s.Sensor.AskTLS()
 	_, addr, err := config.Endpoint(at)
 	if err != nil {

@@ -1,10 +1,8 @@
-package main
+package daemon
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"strconv"
 	"syscall"
@@ -13,81 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Go program cannot fork, so the parent of a daemon starts the program
-// again, and waits until it says through a pipe that everything is open.
-const (
-	daemonEnv = "MXPRINT_DAEMON"
-	daemonFD  = 3
-)
-
-func inDaemon() bool { return os.Getenv(daemonEnv) != "" }
-
-// spawnDaemon starts the program again in a session of its own. It returns
-// when the daemon is ready, or errSilent when it failed: it has said why.
-func spawnDaemon(std *stdio) error {
-	ready, ready2, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer ready.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(self, os.Args[1:]...)
-	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), daemonEnv+"=1")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{ready2}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ready2.Close()
-	if n, _ := ready.Read(make([]byte, 1)); n == 0 {
-		cmd.Wait()
-		return errSilent
-	}
-	kept := "kept as-is"
-	if isTerminal(2) {
-		kept = "not kept"
-	}
-	fmt.Fprintf(std.out, "[+] Daemon process created, PID %d (stderr %s).\n\nGood luck, you're on your own now!\n", cmd.Process.Pid, kept)
-	return nil
-}
-
-// becomeDaemon lets go of the terminal and tells the parent that all is open,
-// unless the process has been a daemon before it executed this program.
-func becomeDaemon(resumed bool) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err == nil && isTerminal(2) {
-		err = unix.Dup2(int(null.Fd()), 2)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // a chroot has no null device
-		return err
-	}
-	if err := unix.Dup2(2, 1); err != nil {
-		return err
-	}
-	if null != nil {
-		null.Close()
-	}
-	if err := os.Chdir("/"); err != nil {
-		return err
-	}
-	if resumed {
-		return nil
-	}
-	ready := os.NewFile(daemonFD, "ready")
-	if ready == nil {
-		return errors.New("environment variable " + daemonEnv + " is set, but no daemon was asked for")
-	}
-	defer ready.Close()
-	_, err = ready.Write([]byte{1})
-	return err
-}
-
-func isTerminal(fd int) bool {
+// IsTerminal reports whether a descriptor is a terminal.
+func IsTerminal(fd int) bool {
 	_, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
 	return err == nil
 }

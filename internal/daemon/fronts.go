@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -86,7 +86,7 @@ type commandFunc func(ctx context.Context, name string) (lines []byte, done stri
 
 // fronts opens the listeners that the configuration names, and returns the
 // tasks that serve them. Fronts that are not configured do not exist.
-func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]task, error) {
+func (s *Settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]task, error) {
 	var tasks []task
 	for _, f := range []struct {
 		name      string
@@ -129,7 +129,7 @@ func (s *settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logg
 }
 
 // wait is P0f.Wait for servers whose zero is a default of their own.
-func (s *settings) wait() time.Duration {
+func (s *Settings) wait() time.Duration {
 	if s.P0f.Wait == 0 {
 		return -1
 	}

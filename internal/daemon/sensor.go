@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -26,7 +27,7 @@ type sensor struct {
 
 	tasks  []task
 	closes []func() error
-	logs   []*logFile
+	logs   []*LogFile
 }
 
 func (s *sensor) close() {
@@ -50,7 +51,7 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 
 // sensor opens what the configuration captures on, or a client of the sensor
 // that it asks.
-func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
+func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 	in := &sensor{}
 	if s.Sensor.Ask != "" {
 		client, err := s.ask(log)
@@ -96,7 +97,7 @@ func (s *settings) sensor(log *slog.Logger) (*sensor, error) {
 }
 
 // openRings adds a capture for each interface.
-func (s *settings) openRings(in *sensor, log *slog.Logger) error {
+func (s *Settings) openRings(in *sensor, log *slog.Logger) error {
 	for _, name := range s.Sensor.Interfaces {
 		rings, err := tap{
 			rule: s.rule, promiscuous: s.Sensor.Promiscuous, http: s.Sensor.HTTP, log: log,
@@ -112,8 +113,31 @@ func (s *settings) openRings(in *sensor, log *slog.Logger) error {
 	return nil
 }
 
+// openSockops adds the source that the kernel hands SYNs to.
+func (s *Settings) openSockops(in *sensor, log *slog.Logger) error {
+	cfg := sockops.Config{Cgroup: s.Sensor.Cgroup, AnyNetNS: s.anyNetNS, Missed: in.engine.Missed, Log: log}
+	for _, p := range s.Sensor.Ports {
+		cfg.Ports = append(cfg.Ports, uint16(p))
+	}
+	source, err := sockops.Open(cfg)
+	if err != nil {
+		return err
+	}
+	in.closes = append(in.closes, source.Close)
+	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, source) })
+	return nil
+}
+
+// openProxy adds the source of the SYNs of [proxy].
+func (s *Settings) openProxy(in *sensor, _ *slog.Logger) error {
+	in.syns = proxy.NewSource()
+	in.closes = append(in.closes, in.syns.Close)
+	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, in.syns) })
+	return nil
+}
+
 // observers opens the files that observations go to.
-func (s *settings) observers(in *sensor) ([]event.Observer, error) {
+func (s *Settings) observers(in *sensor) ([]event.Observer, error) {
 	var observers []event.Observer
 	for _, l := range []struct {
 		path string
@@ -125,7 +149,7 @@ func (s *settings) observers(in *sensor) ([]event.Observer, error) {
 		if l.path == "" {
 			continue
 		}
-		f, err := openLog(l.path)
+		f, err := OpenLog(l.path)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -10,23 +10,23 @@ import (
 	"syscall"
 )
 
-// logFile is a log of observations, which can be opened anew under its name:
+// LogFile is a log of observations, which can be opened anew under its name:
 // logrotate renames it before. Write and reopen may come from any goroutine.
-type logFile struct {
+type LogFile struct {
 	path string
 	mu   sync.Mutex
 	f    *os.File
 	cut  bool // the last line of f, by a full disk
 }
 
-// openLog opens a log to append to, and locks it: two writers would mix their
+// OpenLog opens a log to append to, and locks it: two writers would mix their
 // lines (p0f v3 §10.2).
-func openLog(path string) (*logFile, error) {
+func OpenLog(path string) (*LogFile, error) {
 	f, err := lockedFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{path: path, f: f}, nil
+	return &LogFile{path: path, f: f}, nil
 }
 
 func lockedFile(path string) (*os.File, error) {
@@ -44,7 +44,7 @@ func lockedFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-func (l *logFile) Write(p []byte) (int, error) {
+func (l *LogFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut { // what comes now would be behind half a line
@@ -60,7 +60,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 
 // reopen goes on in the file that has the name now, which it makes if there is
 // none. On an error the old file stays.
-func (l *logFile) reopen() error {
+func (l *LogFile) reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, err := os.Lstat(l.path)
@@ -76,7 +76,7 @@ func (l *logFile) reopen() error {
 	return nil
 }
 
-func (l *logFile) Close() error {
+func (l *LogFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.f.Close()
@@ -84,7 +84,7 @@ func (l *logFile) Close() error {
 
 // reopens returns the task that opens logs again at every SIGUSR1, which comes by
 // ch.
-func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*logFile) task {
+func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*LogFile) task {
 	return func(ctx context.Context) error {
 		for {
 			select {

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"runtime"
@@ -34,7 +34,7 @@ func TestStandInWorkers(t *testing.T) {
 		{"mail.pcap", true, 1},
 		{"mail.pcap", false, min(runtime.GOMAXPROCS(0), engine.MaxReaders)},
 	} {
-		s := standIn{opt: &p0f.Options{File: tt.file}}
+		s := StandIn{opt: &p0f.Options{File: tt.file}}
 		if got := s.workers(tt.shows); got != tt.want {
 			t.Errorf("file %q, shows %t: %d workers, want %d", tt.file, tt.shows, got, tt.want)
 		}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 
 // confine shuts serve in, once all is open. What the kernel lacks is a warning:
 // the unit, or the user, still bounds what the process may do.
-func (s *settings) confine(over *inherit.Process, log *slog.Logger) {
+func (s *Settings) confine(over *inherit.Process, log *slog.Logger) {
 	if !s.Sensor.Sandbox {
 		return
 	}
@@ -43,7 +43,7 @@ func unjoin(err error) []error {
 
 // confinement is what serve needs after its start: to answer, to read anew
 // what SIGHUP and SIGUSR1 ask for, and to execute the program anew.
-func (s *settings) confinement(over *inherit.Process) sandbox.Rules {
+func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON},
@@ -71,9 +71,9 @@ func (s *settings) confinement(over *inherit.Process) sandbox.Rules {
 	return r
 }
 
-// tryWrites makes in each place what serve would make there, so that SIGUSR2 is
+// TryWrites makes in each place what serve would make there, so that SIGUSR2 is
 // refused where the program executed anew would fail.
-func (s *settings) tryWrites() error {
+func (s *Settings) TryWrites() error {
 	for _, l := range []struct{ key, path string }{{"log.p0f", s.Log.P0f}, {"log.json", s.Log.JSON}} {
 		if l.path == "" {
 			continue

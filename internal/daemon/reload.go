@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -11,16 +11,11 @@ import (
 	"github.com/mxprint/mxprint/signature"
 )
 
-// database is what [signatures] names.
-func (s *settings) database() *database {
-	return &database{file: s.Signatures.File, with: s.Signatures.Extend}
-}
-
 var errCertificate = errors.New("the signatures are new, the old certificate stays")
 
 // reloader reads the signatures of a running sensor anew.
 type reloader struct {
-	database    *database
+	database    *Database
 	certificate func() error // reads it anew; nil for none
 	sensor      *sensor
 	log         *slog.Logger
@@ -39,7 +34,7 @@ func (r *reloader) reload() (int, error) {
 			r.log.Error("the certificate cannot be read, the old one stays", "reason", certificate)
 		}
 	}
-	db, err := r.database.load()
+	db, err := r.database.Load()
 	if err != nil {
 		var syntax *signature.SyntaxError
 		if errors.As(err, &syntax) {

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/packet"
+)
+
+// tap is what to capture on an interface.
+type tap struct {
+	rule        engine.Rule
+	promiscuous bool
+	http        bool // HTTP is to be read: keep more of a frame than its headers
+	log         *slog.Logger
+}
+
+// httpSlot is how much of a frame is kept for HTTP, in bytes: all of one on
+// Ethernet. The ring is larger then, and holds fewer frames still.
+const (
+	httpSlot = 2 << 10
+	httpRing = 32 << 20
+)
+
+// openRing captures on an interface.
+func (o tap) openRing(name string) (*capture.Ring, error) {
+	cfg, err := o.config(name)
+	if err != nil {
+		return nil, err
+	}
+	return capture.OpenRing(cfg)
+}
+
+// openRings is openRing with a ring for each worker of an engine.
+func (o tap) openRings(name string, e *engine.Engine) ([]*capture.Ring, error) {
+	if e.Workers() == 1 {
+		ring, err := o.openRing(name)
+		return []*capture.Ring{ring}, err
+	}
+	cfg, err := o.config(name)
+	if err != nil {
+		return nil, err
+	}
+	return capture.OpenRings(cfg, e.Workers(), e.Fanout())
+}
+
+func (o tap) config(name string) (capture.Config, error) {
+	link, err := capture.RingLink(name)
+	if err != nil {
+		return capture.Config{}, err
+	}
+	program, err := o.rule.Kernel(link)
+	if err != nil {
+		return capture.Config{}, err
+	}
+	cfg := capture.Config{Interface: name, Filter: program, Promiscuous: o.promiscuous, Log: o.log}
+	if o.http {
+		cfg.SlotBytes, cfg.RingBytes = httpSlot, httpRing
+	}
+	return cfg, nil
+}
+
+// Rule takes a filter as text or as a file with a compiled program.
+func Rule(expr, programFile string) (engine.Rule, error) {
+	r := engine.Rule{Expr: expr}
+	if programFile == "" {
+		return r, r.Check(packet.LinkEthernet) // which has all that the language can ask for
+	}
+	if expr != "" {
+		return r, errors.New("a filter expression and a filter program together: give one of them")
+	}
+	f, err := os.Open(programFile)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	if r.Program, err = filter.Parse(f); err != nil {
+		return r, fmt.Errorf("%s: %w", programFile, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mxprint/mxprint/signature"
+)
+
+// Database is which signatures are used.
+type Database struct {
+	File string   // instead of the built-in ones; empty for those
+	With []string // files whose signatures go before them
+}
+
+// Load reads the files, or takes the built-in database.
+func (d *Database) Load() (*signature.DB, error) {
+	if d.File == "" && len(d.With) == 0 {
+		return signature.Builtin(), nil
+	}
+	return signature.Load(append(d.With[:len(d.With):len(d.With)], d.File)...)
+}
+
+// faults are all that Check finds in the files, a line each.
+func (d *Database) faults() []byte {
+	var lines []byte
+	for _, path := range append(d.With[:len(d.With):len(d.With)], d.File) {
+		if path == "" {
+			continue
+		}
+		rep, err := CheckSignatures(path, nil)
+		for _, e := range rep.Errors {
+			lines = append(append(lines, Finding(e, "")...), '\n')
+		}
+		if err != nil {
+			lines = append(append(lines, err.Error()...), '\n')
+		}
+	}
+	return lines
+}
+
+// CheckSignatures checks a signature file; "-" is in.
+func CheckSignatures(path string, in io.Reader) (signature.Report, error) {
+	if path == "-" {
+		return signature.Check(in, "-")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return signature.Report{}, err
+	}
+	defer f.Close()
+	return signature.Check(f, path)
+}
+
+// Finding is one line about a fault, with what to do about it.
+func Finding(e *signature.SyntaxError, kind string) string {
+	line := fmt.Sprintf("%s:%d:%d: %s%s", e.File, e.Line, e.Col, kind, e.Msg)
+	if e.Text != "" {
+		line += fmt.Sprintf(": %q", e.Text)
+	}
+	return line + "; " + e.Mend
+}
+
+// count is a number of things, in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/sockops"
+	"github.com/mxprint/mxprint/signature"
+)
+
+// Settings is a configuration with what its files hold.
+type Settings struct {
+	*config.Config
+	db     *signature.DB
+	rule   engine.Rule
+	remote *remote
+
+	anyNetNS bool // sensor.cgroup was named
+}
+
+// Load reads the files that a configuration names, and looks for the
+// interfaces. It opens nothing that stays open.
+func Load(c *config.Config) (*Settings, error) {
+	s := &Settings{Config: c}
+	if err := s.loadRemote(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.db, err = s.database().Load(); err != nil {
+		return nil, err
+	}
+	return s, s.loadSource()
+}
+
+// Count is how many signatures there are.
+func (s *Settings) Count() int { return s.db.Count() }
+
+// database is what [signatures] names.
+func (s *Settings) database() *Database {
+	return &Database{File: s.Signatures.File, With: s.Signatures.Extend}
+}
+
+// loadSource reads the filter, and looks for what the sensor is to look at.
+func (s *Settings) loadSource() (err error) {
+	if s.Sensor.Source == config.SourceSockops {
+		s.anyNetNS = s.Sensor.Cgroup != ""
+		if s.Sensor.Cgroup, err = sockops.FindCgroup(s.Sensor.Cgroup); err != nil {
+			return s.At("sensor.cgroup", err)
+		}
+		return nil
+	}
+	if s.Sensor.Source == config.SourceProxy {
+		return nil // all that is accepted counts
+	}
+	expr, key := s.Sensor.Filter, "sensor.filter"
+	if s.Sensor.FilterProgram != "" {
+		expr, key = "", "sensor.filter_program"
+	}
+	if s.rule, err = Rule(expr, s.Sensor.FilterProgram); err != nil {
+		return s.At(key, err)
+	}
+	if s.Sensor.Ask != "" {
+		return nil // nothing is captured here
+	}
+	for _, name := range s.Sensor.Interfaces {
+		link, err := capture.RingLink(name)
+		if err != nil {
+			return s.At("sensor.interfaces", err)
+		}
+		if _, err := s.rule.Kernel(link); err != nil {
+			return s.At(key, err)
+		}
+	}
+	return nil
+}
