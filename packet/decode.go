@@ -156,25 +156,25 @@ const (
 
 func (s *Segment) tcpQuirks(urgent uint16) {
 	if s.Flags&(FlagECE|FlagCWR|FlagAE) != 0 {
-		s.Quirks |= ECN
+		s.Quirks |= QuirkECN
 	}
 	if s.Seq == 0 {
-		s.Quirks |= SeqZero
+		s.Quirks |= QuirkSeqZero
 	}
 	if s.Flags&FlagACK != 0 {
 		if s.Ack == 0 {
-			s.Quirks |= AckZero
+			s.Quirks |= QuirkAckZero
 		}
 	} else if s.Flags&FlagRST == 0 && s.Ack&0x01000000 != 0 {
 		// p0f tests this one bit of the number, not the number.
-		s.Quirks |= AckNonZero
+		s.Quirks |= QuirkAckNonZero
 	}
 	if s.Flags&FlagURG != 0 {
-		s.Quirks |= URG
+		s.Quirks |= QuirkURG
 	} else if urgent != 0 {
-		s.Quirks |= UrgPtr
+		s.Quirks |= QuirkUrgPtr
 	}
 	if s.Flags&FlagPSH != 0 {
-		s.Quirks |= PSH
+		s.Quirks |= QuirkPSH
 	}
 }

@@ -31,7 +31,7 @@ func TestDecodeFields(t *testing.T) {
 	want := Segment{
 		Src: netip.MustParseAddrPort("192.0.2.1:1025"), Dst: netip.MustParseAddrPort("198.51.100.2:25"),
 		Seq: 0x11223344, Ack: 7, TS1: 99,
-		Quirks: DF | IDNonZero, Flags: FlagSYN,
+		Quirks: QuirkDF | QuirkIDNonZero, Flags: FlagSYN,
 		Window: 64240, MSS: 1460, PayloadOff: 14 + 60, PayloadLen: 2,
 		Version: 4, Type: SYN, TTL: 64, DSCP: 46, HeaderLen: 60, Scale: 7,
 		Layout: Layout{Kinds: [MaxOptions]uint8{OptMSS, OptSOK, OptTS, OptNOP, OptWS}, Len: 5},

@@ -123,10 +123,10 @@ func checkSegment(t *testing.T, s *Segment) {
 		t.Errorf("DSCP %d", s.DSCP)
 	case uint16(s.Type) != s.Flags&(FlagSYN|FlagACK|FlagFIN|FlagRST):
 		t.Errorf("type %d of flags %#x", s.Type, s.Flags)
-	case s.Quirks>>len(QuirkNames) != 0:
+	case s.Quirks>>len(quirkNames) != 0:
 		t.Errorf("quirks %#x have no name", s.Quirks)
-	case v4 && s.Quirks&Flow != 0 || !v4 && s.Quirks&(DF|IDNonZero|IDZero|MustBeZero) != 0:
-		t.Errorf("quirks %s in version %d", quirkNames(s.Quirks), s.Version)
+	case v4 && s.Quirks&QuirkFlow != 0 || !v4 && s.Quirks&(QuirkDF|QuirkIDNonZero|QuirkIDZero|QuirkMustBeZero) != 0:
+		t.Errorf("quirks %s in version %d", s.Quirks, s.Version)
 	}
 	n := int(s.Layout.Len)
 	for _, kind := range s.Layout.Kinds[n:] {

@@ -98,14 +98,14 @@ func (s *Segment) setIPv4(b []byte, ipLen int) {
 	id, frag := binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:])
 	switch df := frag&dontFragment != 0; {
 	case df && id != 0:
-		s.Quirks |= DF | IDNonZero
+		s.Quirks |= QuirkDF | QuirkIDNonZero
 	case df:
-		s.Quirks |= DF
+		s.Quirks |= QuirkDF
 	case id == 0:
-		s.Quirks |= IDZero
+		s.Quirks |= QuirkIDZero
 	}
 	if frag&reservedFlag != 0 {
-		s.Quirks |= MustBeZero
+		s.Quirks |= QuirkMustBeZero
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *Segment) setIPv6(b []byte) {
 	s.TTL = b[7]
 	s.setTOS(b[0]<<4 | b[1]>>4)
 	if binary.BigEndian.Uint32(b)&0xfffff != 0 {
-		s.Quirks |= Flow
+		s.Quirks |= QuirkFlow
 	}
 }
 
@@ -134,6 +134,6 @@ func (s *Segment) setEnds(ip []byte, src, dst uint16) {
 func (s *Segment) setTOS(tos uint8) {
 	s.DSCP = tos >> 2
 	if tos&3 != 0 {
-		s.Quirks |= ECN
+		s.Quirks |= QuirkECN
 	}
 }

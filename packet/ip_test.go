@@ -167,7 +167,7 @@ func TestAccurateECN(t *testing.T) {
 	for _, bits := range []uint16{FlagAE | FlagCWR | FlagECE, FlagAE, FlagCWR, FlagAE | FlagECE, FlagAE | FlagCWR} {
 		b := syn4()
 		binary.BigEndian.PutUint16(b[32:], 5<<12|bits|FlagSYN)
-		if s := decode(t, b); s.Flags != bits|FlagSYN || s.Type != SYN || s.Quirks&ECN == 0 || s.AccECN() != (bits == FlagAE|FlagCWR|FlagECE) {
+		if s := decode(t, b); s.Flags != bits|FlagSYN || s.Type != SYN || s.Quirks&QuirkECN == 0 || s.AccECN() != (bits == FlagAE|FlagCWR|FlagECE) {
 			t.Errorf("Decode(flags %#x) = %+v, AccECN %v", bits, s, s.AccECN())
 		}
 	}

@@ -9,7 +9,7 @@ func (s *Segment) decodeOptions(opt []byte) {
 	n := 0 // of the layout
 	for len(opt) > 0 {
 		if n == MaxOptions {
-			s.Quirks |= Bad
+			s.Quirks |= QuirkBad
 			break
 		}
 		kind := opt[0]
@@ -25,7 +25,7 @@ func (s *Segment) decodeOptions(opt []byte) {
 		}
 		size := s.option(opt)
 		if size > len(opt) {
-			s.Quirks |= Bad
+			s.Quirks |= QuirkBad
 			break
 		}
 		opt = opt[size:]
@@ -39,7 +39,7 @@ func (s *Segment) endOfList(pad []byte) {
 	s.Layout.EOLPad = uint8(len(pad))
 	for i := 0; i < len(pad)-1; i++ {
 		if pad[i] != 0 {
-			s.Quirks |= OptNonZero
+			s.Quirks |= QuirkOptNonZero
 			return
 		}
 	}
@@ -77,22 +77,22 @@ func (s *Segment) option(b []byte) int {
 
 func (s *Segment) checkSize(b []byte, nominal uint8) {
 	if b[1] != nominal {
-		s.Quirks |= Bad
+		s.Quirks |= QuirkBad
 	}
 }
 
 func (s *Segment) setScale(scale uint8) {
 	if s.Scale = scale; scale > 14 { // RFC 7323 §2.3
-		s.Quirks |= ScaleBig
+		s.Quirks |= QuirkScaleBig
 	}
 }
 
 func (s *Segment) timestamp(own, peer uint32) {
 	s.TS1, s.TS2 = own, peer
 	if own == 0 {
-		s.Quirks |= TS1Zero
+		s.Quirks |= QuirkTS1Zero
 	}
 	if peer != 0 && s.Type == SYN {
-		s.Quirks |= TS2NonZero
+		s.Quirks |= QuirkTS2NonZero
 	}
 }

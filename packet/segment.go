@@ -11,7 +11,10 @@
 // set; the capture filter of section 1.1 is package filter's.
 package packet
 
-import "net/netip"
+import (
+	"math/bits"
+	"net/netip"
+)
 
 // Segment is what one IPv4 or IPv6 packet that carries TCP says about its
 // sender. All numbers are in host order. A Segment is a plain value: copy it
@@ -115,27 +118,52 @@ const (
 type Quirks uint32
 
 const (
-	DF         Quirks = 1 << iota // df: IPv4, don't-fragment set
-	IDNonZero                     // id+: IPv4, DF set and ID not zero
-	IDZero                        // id-: IPv4, DF clear and ID zero
-	ECN                           // ecn: any ECN bit in the IP or TCP header
-	MustBeZero                    // 0+: IPv4 reserved flag set
-	Flow                          // flow: IPv6 flow label not zero
-	SeqZero                       // seq-: sequence number zero
-	AckNonZero                    // ack+: acknowledgment number without ACK
-	AckZero                       // ack-: ACK set, acknowledgment number zero
-	UrgPtr                        // uptr+: urgent pointer without URG
-	URG                           // urgf+: URG set
-	PSH                           // pushf+: PSH set
-	TS1Zero                       // ts1-: own timestamp zero
-	TS2NonZero                    // ts2+: peer timestamp not zero on a SYN
-	OptNonZero                    // opt+: non-zero bytes after end of list
-	ScaleBig                      // exws: window scale above 14
-	Bad                           // bad: options could not be parsed
+	QuirkDF         Quirks = 1 << iota // df: IPv4, don't-fragment set
+	QuirkIDNonZero                     // id+: IPv4, DF set and ID not zero
+	QuirkIDZero                        // id-: IPv4, DF clear and ID zero
+	QuirkECN                           // ecn: any ECN bit in the IP or TCP header
+	QuirkMustBeZero                    // 0+: IPv4 reserved flag set
+	QuirkFlow                          // flow: IPv6 flow label not zero
+	QuirkSeqZero                       // seq-: sequence number zero
+	QuirkAckNonZero                    // ack+: acknowledgment number without ACK
+	QuirkAckZero                       // ack-: ACK set, acknowledgment number zero
+	QuirkUrgPtr                        // uptr+: urgent pointer without URG
+	QuirkURG                           // urgf+: URG set
+	QuirkPSH                           // pushf+: PSH set
+	QuirkTS1Zero                       // ts1-: own timestamp zero
+	QuirkTS2NonZero                    // ts2+: peer timestamp not zero on a SYN
+	QuirkOptNonZero                    // opt+: non-zero bytes after end of list
+	QuirkScaleBig                      // exws: window scale above 14
+	QuirkBad                           // bad: options could not be parsed
 )
 
-// QuirkNames are the names of the quirks in signatures, indexed by bit number.
-var QuirkNames = [...]string{
+// quirkNames are the names of the quirks in signatures, by bit.
+var quirkNames = [...]string{
 	"df", "id+", "id-", "ecn", "0+", "flow", "seq-", "ack+", "ack-", "uptr+",
 	"urgf+", "pushf+", "ts1-", "ts2+", "opt+", "exws", "bad",
+}
+
+// AppendText appends the names of the quirks as signatures have them:
+// "df,id+". The error is always nil.
+func (q Quirks) AppendText(dst []byte) ([]byte, error) {
+	start := len(dst)
+	for i, name := range quirkNames {
+		if q&(1<<i) == 0 {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, name...)
+	}
+	return dst, nil
+}
+
+// String returns the names of the quirks as signatures have them: "df,id+".
+func (q Quirks) String() string {
+	if bit := bits.TrailingZeros32(uint32(q)); q == 1<<bit && bit < len(quirkNames) {
+		return quirkNames[bit]
+	}
+	text, _ := q.AppendText(nil)
+	return string(text)
 }

@@ -52,7 +52,7 @@ func (m *shapes) decode(s *Segment, tcp []byte) {
 		}
 	}
 	s.decodeOptions(tcp[tcpHeaderMin:])
-	if s.Quirks&Bad == 0 {
+	if s.Quirks&QuirkBad == 0 {
 		m.next++
 		set[m.next%shapeWays].learn(s, tcp)
 	}
@@ -114,7 +114,7 @@ func (sh *shape) decode(s *Segment, tcp []byte) {
 // learn makes a shape of a list that was walked and is not Bad. A list that has
 // a value twice gives none.
 func (sh *shape) learn(s *Segment, tcp []byte) {
-	*sh = shape{eolPad: s.Layout.EOLPad, count: s.Layout.Len, quirks: s.Quirks & OptNonZero, kinds: s.Layout.Kinds}
+	*sh = shape{eolPad: s.Layout.EOLPad, count: s.Layout.Len, quirks: s.Quirks & QuirkOptNonZero, kinds: s.Layout.Kinds}
 	var fixed [8 * maxWords]byte // 255 where a byte belongs to the shape
 	size := len(tcp) - tcpHeaderMin
 	from := len(tcp) - (size+7)&^7

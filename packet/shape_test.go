@@ -23,7 +23,7 @@ func TestShapes(t *testing.T) {
 		if err := warm.Decode(frame, len(frame), &got); err != nil {
 			t.Fatal(err)
 		}
-		if warm.shapes != nil && warm.shapes.next == learned && got.Quirks&Bad == 0 {
+		if warm.shapes != nil && warm.shapes.next == learned && got.Quirks&QuirkBad == 0 {
 			hits++
 		}
 		cold := Decoder{Link: LinkEthernet}

@@ -88,7 +88,7 @@ func TestIndexFindsTheFirst(t *testing.T) {
 			for _, edit := range []func(*packet.Segment){
 				func(s *packet.Segment) {},
 				func(s *packet.Segment) { s.TTL = 250 },
-				func(s *packet.Segment) { s.Quirks ^= packet.ECN },
+				func(s *packet.Segment) { s.Quirks ^= packet.QuirkECN },
 				func(s *packet.Segment) { s.Quirks = 0 },
 				func(s *packet.Segment) { s.MSS -= 60 },
 			} {

@@ -170,8 +170,8 @@ func (t *TCP) explainQuirks(n *Near, s *packet.Segment, want string) {
 	}
 	hard := missing&^fuzzyMissing | added&^fuzzyAdded
 	weight := 0
-	for i := range packet.QuirkNames {
-		switch bit := packet.Quirks(1) << i; {
+	for bit := packet.QuirkDF; bit <= packet.QuirkBad; bit <<= 1 {
+		switch {
 		case hard&bit != 0:
 			weight += weightQuirk
 		case (missing|added)&bit != 0:
@@ -180,13 +180,13 @@ func (t *TCP) explainQuirks(n *Near, s *packet.Segment, want string) {
 	}
 	var hints []string
 	if missing != 0 {
-		hints = append(hints, "lacks "+string(appendQuirks(nil, missing)))
+		hints = append(hints, "lacks "+missing.String())
 	}
 	if added != 0 {
-		hints = append(hints, "should not have "+string(appendQuirks(nil, added)))
+		hints = append(hints, "should not have "+added.String())
 	}
 	n.add(weight, Difference{
-		Field: "quirks", Want: orNone(want), Has: orNone(string(appendQuirks(nil, s.Quirks))),
+		Field: "quirks", Want: orNone(want), Has: orNone(s.Quirks.String()),
 		Hint: strings.Join(hints, ", "), Fuzzy: hard == 0,
 	})
 }

@@ -29,17 +29,17 @@ func nearSegments(n int) []packet.Segment {
 		}
 		s.Quirks = t.quirksFor(s.Version) | t.optionalFor(s.Version)&packet.Quirks(r.Uint32())
 		if r.IntN(4) == 0 {
-			s.Quirks ^= 1 << r.IntN(len(packet.QuirkNames))
+			s.Quirks ^= packet.QuirkDF << r.IntN(17)
 		}
 		if s.Version == 6 {
-			s.Quirks &^= packet.DF | packet.IDNonZero | packet.IDZero | packet.MustBeZero
+			s.Quirks &^= packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkIDZero | packet.QuirkMustBeZero
 		} else {
-			s.Quirks &^= packet.Flow
+			s.Quirks &^= packet.QuirkFlow
 		}
 		if s.TS1 == 0 && hasTimestamp(&s.Layout) {
-			s.Quirks |= packet.TS1Zero
+			s.Quirks |= packet.QuirkTS1Zero
 		} else {
-			s.Quirks &^= packet.TS1Zero
+			s.Quirks &^= packet.QuirkTS1Zero
 		}
 		list := t.windowList()
 		if s.Window = uint16(r.Uint32()); len(list) > 0 && r.IntN(3) > 0 {

@@ -83,7 +83,7 @@ func matchesItself(t *testing.T, db *DB, dir Direction, sig *TCP) {
 		return // whether a window exists depends on what divides it first
 	}
 	version := uint8(4)
-	if sig.Version == 6 || sig.Version == Any && sig.Quirks&packet.Flow != 0 {
+	if sig.Version == 6 || sig.Version == Any && sig.Quirks&packet.QuirkFlow != 0 {
 		version = 6
 	}
 	s := segmentOf(sig, version)
@@ -128,11 +128,11 @@ func checkMatch(t *testing.T, db *DB, dir Direction, s *packet.Segment, peerMSS 
 func FuzzMatch(f *testing.F) {
 	f.Add([]byte{2, 4, 8, 1, 3}, uint32(3), uint16(64240), uint16(1460), uint8(60), uint8(7), uint8(4), uint16(0), false)
 	f.Add([]byte{2}, uint32(0), uint16(1024), uint16(1460), uint8(50), uint8(0), uint8(4), uint16(1331), true)
-	f.Add([]byte{2, 1, 3, 1, 1, 4}, uint32(packet.Flow), uint16(64800), uint16(1440), uint8(117), uint8(8), uint8(6), uint16(12), false)
+	f.Add([]byte{2, 1, 3, 1, 1, 4}, uint32(packet.QuirkFlow), uint16(64800), uint16(1440), uint8(117), uint8(8), uint8(6), uint16(12), false)
 	f.Fuzz(func(t *testing.T, kinds []byte, quirks uint32, window, mss uint16, ttl, scale, version uint8, peer uint16, response bool) {
 		s := packet.Segment{
 			Window: window, MSS: mss, TTL: ttl, Scale: scale, TS1: binary.BigEndian.Uint32([]byte{ttl, scale, version, 0}),
-			Quirks: packet.Quirks(quirks) & (packet.Bad<<1 - 1), Version: 4, HeaderLen: 60,
+			Quirks: packet.Quirks(quirks) & (packet.QuirkBad<<1 - 1), Version: 4, HeaderLen: 60,
 			PayloadLen: uint16(version & 1), Layout: layoutOf(kinds[:min(len(kinds), packet.MaxOptions)]...),
 		}
 		if version%2 == 0 && version > 4 {
@@ -178,14 +178,14 @@ func walk(sigs []TCP, s *packet.Segment, peerMSS uint16) Match {
 		}
 		q := sig.Quirks
 		if sig.Version == Any && s.Version == 4 {
-			q &^= packet.Flow
+			q &^= packet.QuirkFlow
 		}
 		if sig.Version == Any && s.Version == 6 {
-			q &^= packet.DF | packet.IDNonZero | packet.IDZero
+			q &^= packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkIDZero
 		}
 		isFuzzy := q != s.Quirks
 		if missing, added := q&^s.Quirks, s.Quirks&^q; isFuzzy &&
-			(fuzzyMatch != nil || missing&^(packet.DF|packet.IDNonZero) != 0 || added&^(packet.IDZero|packet.ECN) != 0) {
+			(fuzzyMatch != nil || missing&^(packet.QuirkDF|packet.QuirkIDNonZero) != 0 || added&^(packet.QuirkIDZero|packet.QuirkECN) != 0) {
 			continue
 		}
 		if sig.RandomTTL && sig.TTL < int(s.TTL) {

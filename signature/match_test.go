@@ -15,7 +15,7 @@ const matchHead = "classes = unix\n[tcp:request]\n"
 func linuxSYN() packet.Segment {
 	return packet.Segment{
 		Version: 4, Type: packet.SYN, Flags: packet.FlagSYN, TTL: 60, MSS: 1460, Window: 5840, Scale: 7, TS1: 1,
-		HeaderLen: 60, Quirks: packet.DF | packet.IDNonZero, Layout: layoutOf(2, 4, 8, 1, 3),
+		HeaderLen: 60, Quirks: packet.QuirkDF | packet.QuirkIDNonZero, Layout: layoutOf(2, 4, 8, 1, 3),
 	}
 }
 
@@ -68,10 +68,10 @@ func TestMatch(t *testing.T) {
 
 		// 2. Quirks: df and id+ may be missing, id- and ecn may be added.
 		{"df and id+ missing", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks = 0 }), "A~", 4},
-		{"id+ missing", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.DF }), "A~", 4},
-		{"ecn added", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks |= packet.ECN }), "A~", 4},
-		{"id- added for df,id+", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.IDZero }), "A~", 4},
-		{"seq- added", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks |= packet.SeqZero }), "", 4},
+		{"id+ missing", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.QuirkDF }), "A~", 4},
+		{"ecn added", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks |= packet.QuirkECN }), "A~", 4},
+		{"id- added for df,id+", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.QuirkIDZero }), "A~", 4},
+		{"seq- added", []string{"s " + exact}, set(func(s *packet.Segment) { s.Quirks |= packet.QuirkSeqZero }), "", 4},
 		{"df added", []string{"s " + sub("df,id+", "")}, linux, "", 4},
 		{"ecn missing", []string{"s " + sub("df,id+", "df,id+,ecn")}, linux, "", 4},
 		{"bad missing", []string{"s " + sub("df,id+", "df,id+,bad")}, linux, "", 4},
@@ -81,8 +81,8 @@ func TestMatch(t *testing.T) {
 		{"id- masked for IPv6", []string{"s " + sub("df,id+", "id-")}, v6, "A", 4},
 		{"0+ is not masked for IPv6", []string{"s " + sub("df,id+", "0+")}, v6, "", 4},
 		{"flow masked for IPv4", []string{"s " + sub("df,id+", "df,id+,flow")}, linux, "A", 4},
-		{"a flow label defeats *", []string{"s " + exact}, set(func(s *packet.Segment) { s.Version, s.Quirks = 6, packet.Flow }), "", 4},
-		{"flow in the signature", []string{"s " + sub("df,id+", "df,id+,flow")}, set(func(s *packet.Segment) { s.Version, s.Quirks = 6, packet.Flow }), "A", 4},
+		{"a flow label defeats *", []string{"s " + exact}, set(func(s *packet.Segment) { s.Version, s.Quirks = 6, packet.QuirkFlow }), "", 4},
+		{"flow in the signature", []string{"s " + sub("df,id+", "df,id+,flow")}, set(func(s *packet.Segment) { s.Version, s.Quirks = 6, packet.QuirkFlow }), "A", 4},
 		{"df of version 4 is not masked", []string{"s 4" + exact[1:]}, v6, "A~", 4},
 		{"flow of version 6 is not masked", []string{"s 6:64:0:*:mss*4,7:mss,sok,ts,nop,ws:flow:0"}, set(func(s *packet.Segment) { s.Quirks = 0 }), "", 4},
 
@@ -101,7 +101,7 @@ func TestMatch(t *testing.T) {
 		{"TTL too high is fuzzy, and a guess", []string{"s " + exact}, set(func(s *packet.Segment) { s.TTL = 65 }), "A~", 63},
 		{"random TTL", []string{"s " + sub("64", "64-")}, set(func(s *packet.Segment) { s.TTL = 1 }), "A", 63},
 		{"random TTL too high", []string{"s " + sub("64", "64-")}, set(func(s *packet.Segment) { s.TTL = 65 }), "", 63},
-		{"random TTL, fuzzy by quirk", []string{"s " + sub("64", "64-")}, set(func(s *packet.Segment) { s.TTL = 20; s.Quirks |= packet.ECN }), "A~", 44},
+		{"random TTL, fuzzy by quirk", []string{"s " + sub("64", "64-")}, set(func(s *packet.Segment) { s.TTL = 20; s.Quirks |= packet.QuirkECN }), "A~", 44},
 
 		// 5. MSS, scale, payload.
 		{"MSS", []string{"s " + sub("0:*:", "0:1400:")}, linux, "", 4},
@@ -132,12 +132,12 @@ func TestMatch(t *testing.T) {
 		{"an exact beats a fuzzy before it", []string{"s " + sub("64", "40"), "s " + exact}, linux, "B", 4},
 		{"the first fuzzy of two", []string{"s " + sub("64", "50"), "s " + sub("64", "40")}, linux, "A~", 4},
 		{"a generic fuzzy counts as any fuzzy", []string{"g " + sub("64", "40"), "s " + sub("64", "50")}, linux, "A~", 4},
-		{"after a fuzzy, quirks must agree", []string{"s " + sub("64", "40"), "s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.DF }), "A~", 4},
+		{"after a fuzzy, quirks must agree", []string{"s " + sub("64", "40"), "s " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.QuirkDF }), "A~", 4},
 
 		// Programs.
 		{"program", []string{"u " + exact}, linux, "A", 4},
-		{"fuzzy program is no match, at distance 0", []string{"u " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.DF }), "", 0},
-		{"fuzzy generic program too", []string{"gu " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.DF }), "", 0},
+		{"fuzzy program is no match, at distance 0", []string{"u " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.QuirkDF }), "", 0},
+		{"fuzzy generic program too", []string{"gu " + exact}, set(func(s *packet.Segment) { s.Quirks = packet.QuirkDF }), "", 0},
 		{"fuzzy program hides a fuzzy system", []string{"u " + sub("64", "50"), "s " + sub("64", "40")}, linux, "", 0},
 		{"fuzzy program does not hide an exact system", []string{"u " + sub("64", "50"), "s " + exact}, linux, "B", 4},
 		{"fuzzy program does not hide a generic system", []string{"u " + sub("64", "50"), "g " + exact}, linux, "B", 4},
@@ -312,7 +312,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 
 func BenchmarkMatch(b *testing.B) {
 	unknown := linuxSYN()
-	unknown.Quirks |= packet.SeqZero
+	unknown.Quirks |= packet.QuirkSeqZero
 	strange := linuxSYN()
 	strange.Layout = layoutOf(9, 9, 9)
 	linux := linuxSYN()
@@ -364,7 +364,7 @@ func TestMatchIsTheWalk(t *testing.T) {
 					s.TTL = uint8(int(s.TTL) + ttl)
 					check(dir, s)
 				}
-				for bit := range packet.QuirkNames {
+				for bit := range 17 {
 					s := base
 					s.Quirks ^= 1 << bit
 					check(dir, s)

@@ -121,8 +121,8 @@ func TestTCPForms(t *testing.T) {
 		{"*:64:0:*:*,*:eol+::0", with(func(s *TCP) { s.Layout = layoutOf(packet.OptEOL) })},
 		{"*:64:0:*:*,*:?::0", with(func(s *TCP) { s.Layout = layoutOf(0) })},
 		{"*:64:0:*:*,*:mss:df,id+,id-,ecn,0+,flow,seq-,ack+,ack-,uptr+,urgf+,pushf+,ts1-,ts2+,opt+,exws,bad:0",
-			with(func(s *TCP) { s.Quirks = packet.Bad<<1 - 1 })},
-		{"*:64:0:*:*,*:mss:opt+,df:0", with(func(s *TCP) { s.Quirks = packet.DF | packet.OptNonZero })},
+			with(func(s *TCP) { s.Quirks = packet.QuirkBad<<1 - 1 })},
+		{"*:64:0:*:*,*:mss:opt+,df:0", with(func(s *TCP) { s.Quirks = packet.QuirkDF | packet.QuirkOptNonZero })},
 		{"*:64:0:*:*,*:mss::+", with(func(s *TCP) { s.Payload = 1 })},
 		{"*:64:0:*:*,*:mss::*", with(func(s *TCP) { s.Payload = Any })},
 	} {

@@ -210,11 +210,11 @@ func (p *parser) quirks(t *TCP, v string) string {
 			p.fail(v, "unknown quirk")
 			return ""
 		}
-		if t.Version == 6 && q&(packet.DF|packet.IDNonZero|packet.IDZero|packet.MustBeZero) != 0 {
+		if t.Version == 6 && q&(packet.QuirkDF|packet.QuirkIDNonZero|packet.QuirkIDZero|packet.QuirkMustBeZero) != 0 {
 			p.fail(v, "quirk of IPv4 in a signature for IPv6")
 			return ""
 		}
-		if t.Version == 4 && q == packet.Flow {
+		if t.Version == 4 && q == packet.QuirkFlow {
 			p.fail(v, "quirk of IPv6 in a signature for IPv4")
 			return ""
 		}
@@ -235,9 +235,9 @@ func (p *parser) quirks(t *TCP, v string) string {
 }
 
 func quirk(v string) (packet.Quirks, int) {
-	for i, name := range packet.QuirkNames {
-		if strings.HasPrefix(v, name) {
-			return 1 << i, len(name)
+	for q := packet.QuirkDF; q <= packet.QuirkBad; q <<= 1 {
+		if name := q.String(); strings.HasPrefix(v, name) {
+			return q, len(name)
 		}
 	}
 	return 0, 0

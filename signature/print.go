@@ -60,7 +60,7 @@ func appendTCP(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	dst = append(dst, ':')
 	dst = appendLayout(dst, &s.Layout)
 	dst = append(dst, ':')
-	dst = appendQuirks(dst, s.Quirks)
+	dst, _ = s.Quirks.AppendText(dst)
 	if s.PayloadLen > 0 {
 		return append(dst, ':', '+')
 	}
@@ -73,7 +73,7 @@ func appendTCP(dst []byte, s *packet.Segment, mult Multiple) []byte {
 // the version is * where the quirks are those of either.
 func AppendDraft(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	version := byte('*')
-	if s.Quirks&(packet.DF|packet.IDNonZero|packet.IDZero|packet.MustBeZero|packet.Flow) != 0 {
+	if s.Quirks&(packet.QuirkDF|packet.QuirkIDNonZero|packet.QuirkIDZero|packet.QuirkMustBeZero|packet.QuirkFlow) != 0 {
 		version = '0' + s.Version
 	}
 	dst = append(dst, version, ':')
@@ -102,21 +102,6 @@ func appendLayout(dst []byte, l *packet.Layout) []byte {
 		default:
 			dst = strconv.AppendUint(append(dst, '?'), uint64(kind), 10)
 		}
-	}
-	return dst
-}
-
-func appendQuirks(dst []byte, q packet.Quirks) []byte {
-	first := true
-	for i, name := range packet.QuirkNames {
-		if q&(1<<i) == 0 {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(dst, name...)
 	}
 	return dst
 }

@@ -85,7 +85,7 @@ func fillRaw(s *packet.Segment, t *TCP) {
 	if t.MSS != Any {
 		s.MSS = uint16(t.MSS)
 	}
-	if hasTimestamp(&t.Layout) && t.Quirks&packet.TS1Zero == 0 {
+	if hasTimestamp(&t.Layout) && t.Quirks&packet.QuirkTS1Zero == 0 {
 		s.TS1 = 1
 	}
 	s.HeaderLen = headerLen(s)

@@ -68,9 +68,9 @@ func (t *TCP) mask(q packet.Quirks, version uint8) packet.Quirks {
 		return q
 	}
 	if version == 4 {
-		return q &^ packet.Flow
+		return q &^ packet.QuirkFlow
 	}
-	return q &^ (packet.DF | packet.IDNonZero | packet.IDZero)
+	return q &^ (packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkIDZero)
 }
 
 // Match is the outcome of DB.Match. It is a plain value.
@@ -195,8 +195,8 @@ const (
 // Quirks that may be missing from the packet, and those that may be added to
 // it, in a fuzzy match.
 const (
-	fuzzyMissing = packet.DF | packet.IDNonZero
-	fuzzyAdded   = packet.IDZero | packet.ECN
+	fuzzyMissing = packet.QuirkDF | packet.QuirkIDNonZero
+	fuzzyAdded   = packet.QuirkIDZero | packet.QuirkECN
 )
 
 func (t *tcpTable) match(s *packet.Segment, peerMSS uint16) Match {

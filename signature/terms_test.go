@@ -135,13 +135,13 @@ func TestTerms(t *testing.T) {
 		{"alternatives of an optional part", sub("[?30]", "[?30|?254,nop,nop]"), layout(with(5, 254, 1, 1)...), "exact 0"},
 		{"what is there beats what is erased", sub("sok~", "(sok~|nop,nop)"), layout(2, 1, 1, 8, 1, 3), "exact 0"},
 
-		{"ecn allowed", linuxRule, quirks(packet.DF | packet.IDNonZero | packet.ECN), "exact 0"},
-		{"id+ missing", linuxRule, quirks(packet.DF), "fuzzy 0"},
-		{"id+ allowed", sub("id+", "id+?"), quirks(packet.DF), "exact 0"},
-		{"seq- added", linuxRule, quirks(packet.DF | packet.IDNonZero | packet.SeqZero), "-"},
-		{"IPv6, flow label", linuxRule, v6(packet.Flow), "exact 0"},
+		{"ecn allowed", linuxRule, quirks(packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkECN), "exact 0"},
+		{"id+ missing", linuxRule, quirks(packet.QuirkDF), "fuzzy 0"},
+		{"id+ allowed", sub("id+", "id+?"), quirks(packet.QuirkDF), "exact 0"},
+		{"seq- added", linuxRule, quirks(packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkSeqZero), "-"},
+		{"IPv6, flow label", linuxRule, v6(packet.QuirkFlow), "exact 0"},
 		{"IPv6, no flow label", linuxRule, v6(0), "exact 0"},
-		{"IPv6, ECN", linuxRule, v6(packet.Flow | packet.ECN), "exact 0"},
+		{"IPv6, ECN", linuxRule, v6(packet.QuirkFlow | packet.QuirkECN), "exact 0"},
 
 		{"TTL", linuxRule, ttl(64), "exact 0"},
 		{"TTL reset", linuxRule, ttl(250), "exact 1"},
@@ -173,7 +173,7 @@ func TestTerms(t *testing.T) {
 func TestTermsPeerMSS(t *testing.T) {
 	db := parse(t, "classes = unix\n[tcp:response]\nlabel = s:unix:A:\nsig = *:64:0:*:fit(65536/mss-12),*:mss,sok,ts,nop,ws:df:0\n")
 	s := linux610()
-	s.Quirks, s.Window = packet.DF, 65535/1225*1225
+	s.Quirks, s.Window = packet.QuirkDF, 65535/1225*1225
 	if m := db.Match(Response, &s, 0); m.Sig != nil {
 		t.Errorf("without the peer's MSS the match is %+v, want none", m)
 	}

@@ -15,7 +15,7 @@ func linuxSYN(port, window uint16) *packet.Segment {
 		Src:     netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port),
 		Dst:     netip.MustParseAddrPort("192.0.2.25:25"),
 		Version: 4, Type: packet.SYN, TTL: 60, MSS: 1460, Window: window, Scale: 7,
-		HeaderLen: 60, TS1: 1, Quirks: packet.DF | packet.IDNonZero, Seq: uint32(port),
+		HeaderLen: 60, TS1: 1, Quirks: packet.QuirkDF | packet.QuirkIDNonZero, Seq: uint32(port),
 	}
 	s.Layout.Len = uint8(copy(s.Layout.Kinds[:], []byte{packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS}))
 	return s

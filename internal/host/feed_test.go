@@ -175,7 +175,7 @@ func syn(port int, edit ...func(*packet.Segment)) *packet.Segment {
 	s := &packet.Segment{
 		Src: netip.AddrPortFrom(netip.MustParseAddr(clientAddr), uint16(port)), Dst: netip.MustParseAddrPort(serverAddr + ":25"),
 		Version: 4, Type: packet.SYN, Flags: packet.FlagSYN, TTL: 64, MSS: 1460, Window: winLinux3, Scale: 7,
-		HeaderLen: 60, Seq: 1000, Quirks: packet.DF | packet.IDNonZero,
+		HeaderLen: 60, Seq: 1000, Quirks: packet.QuirkDF | packet.QuirkIDNonZero,
 	}
 	s.Layout.Len = uint8(copy(s.Layout.Kinds[:], []byte{packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS}))
 	for _, e := range edit {

@@ -82,7 +82,7 @@ func layoutHash(l *packet.Layout) uint32 {
 }
 
 // driftQuirks may differ between two SYNs of one system.
-const driftQuirks = packet.ECN | packet.DF | packet.IDNonZero | packet.IDZero
+const driftQuirks = packet.QuirkECN | packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkIDZero
 
 // scored is the sum of what speaks for a change, and why.
 type scored struct {

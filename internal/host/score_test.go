@@ -120,24 +120,24 @@ func TestScoreTCP(t *testing.T) {
 
 		// B1. One of them or both are unknown.
 		{"unknown twice", both(none), both(none), [2]int{}, "0,0,0,0"},
-		{"unknown, another quirk", both(none), both(none, quirk(packet.SeqZero)), [2]int{}, "sig_diff 0,0,1,1"},
-		{"unknown, quirks that drift", both(none), both(none, quirk(packet.ECN|packet.DF|packet.IDNonZero|packet.IDZero)), [2]int{}, "0,0,0,0"},
+		{"unknown, another quirk", both(none), both(none, quirk(packet.QuirkSeqZero)), [2]int{}, "sig_diff 0,0,1,1"},
+		{"unknown, quirks that drift", both(none), both(none, quirk(packet.QuirkECN|packet.QuirkDF|packet.QuirkIDNonZero|packet.QuirkIDZero)), [2]int{}, "0,0,0,0"},
 		{"unknown, other options", both(none), both(none, kind), [2]int{}, "sig_diff 0,0,0,1"},
-		{"unknown, other options and another quirk", both(none), both(none, kind, quirk(packet.PSH)), [2]int{}, "sig_diff 0,0,1,1"},
+		{"unknown, other options and another quirk", both(none), both(none, kind, quirk(packet.QuirkPSH)), [2]int{}, "sig_diff 0,0,1,1"},
 		{"unknown, other padding", both(none), both(none, func(s *packet.Segment) { s.Layout.EOLPad = 3 }), [2]int{}, "0,0,0,0"},
 		{"known, then unknown", both(), both(none), [2]int{}, "x_known 0,0,0,1"},
 		{"unknown, then known", both(none), both(), [2]int{}, "x_known 0,0,0,1"},
 		{"known, then unknown, with other options", both(), both(none, kind), [2]int{}, "sig_diff x_known 0,0,1,1"},
-		{"known, then unknown, with another quirk", both(), both(none, quirk(packet.SeqZero)), [2]int{}, "sig_diff x_known 0,1,1,1"},
+		{"known, then unknown, with another quirk", both(), both(none, quirk(packet.QuirkSeqZero)), [2]int{}, "sig_diff x_known 0,1,1,1"},
 
 		// B2. Both are known.
 		{"another system", both(), both(window(winXP), ttl(128)), [2]int{}, "os_diff 1,1,1,1"},
 		{"another label", both(), both(window(winLinux2)), [2]int{}, "os_diff 0,0,1,1"},
 		{"a catch-all of the same name", both(), both(window(winGeneric)), [2]int{}, "os_diff 0,0,1,1"},
 		{"another line of the label", both(), both(window(winLinux3b)), [2]int{}, "os_diff 0,0,0,1"},
-		{"exact, then fuzzy", both(), both(quirk(packet.ECN)), [2]int{}, "fuzzy 0,0,0,1"},
-		{"fuzzy, then exact", both(quirk(packet.ECN)), both(), [2]int{}, "fuzzy 0,0,0,1"},
-		{"fuzzy twice", both(quirk(packet.ECN)), both(quirk(packet.ECN)), [2]int{}, "0,0,0,0"},
+		{"exact, then fuzzy", both(), both(quirk(packet.QuirkECN)), [2]int{}, "fuzzy 0,0,0,1"},
+		{"fuzzy, then exact", both(quirk(packet.QuirkECN)), both(), [2]int{}, "fuzzy 0,0,0,1"},
+		{"fuzzy twice", both(quirk(packet.QuirkECN)), both(quirk(packet.QuirkECN)), [2]int{}, "0,0,0,0"},
 
 		// B4. TTL, by distance of the second and change.
 		{"TTL 1 lower at distance 1", both(), both(ttl(63)), [2]int{}, "ttl 0,1,1,1"},
@@ -335,7 +335,7 @@ func TestCheckTool(t *testing.T) {
 // TestHost is about what stays of a match.
 func TestHost(t *testing.T) {
 	f := newFeed(t, Config{})
-	f.send(syn(1, window(winGeneric), ttl(60), func(s *packet.Segment) { s.Quirks = packet.DF }))
+	f.send(syn(1, window(winGeneric), ttl(60), func(s *packet.Segment) { s.Quirks = packet.QuirkDF }))
 	if h := f.host(clientAddr); h.OS.Title() != "Linux" || !h.Fuzzy || !h.Generic || h.Distance != 4 || h.Link != "Ethernet" {
 		t.Errorf("after a generic fuzzy match: %+v (%v)", h, h.OS)
 	}

@@ -77,9 +77,9 @@ func plain(o event.Observation) func(testing.TB, *signature.DB) event.Observatio
 }
 
 func logCases() []logCase {
-	linux := packet.Segment{TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.DF | packet.IDNonZero}
+	linux := packet.Segment{TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.QuirkDF | packet.QuirkIDNonZero}
 	with := func(edit func(*packet.Segment)) packet.Segment { s := linux; edit(&s); return s }
-	answer := with(func(s *packet.Segment) { s.Window, s.Quirks = 14600, packet.DF })
+	answer := with(func(s *packet.Segment) { s.Window, s.Quirks = 14600, packet.QuirkDF })
 	return []logCase{
 		{"syn", seg(event.SYN, linux),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=Linux 3.11 and newer|dist=0|params=none|raw_sig=4:64+0:0:1460:mss*20,7:mss,sok,ts,nop,ws:df,id+:0",
@@ -93,7 +93,7 @@ func logCases() []logCase {
 		{"random TTL", seg(event.SYN, packet.Segment{TTL: 50, MSS: 1460, Window: 1024, Layout: layoutOf(0, 2)}),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|app=NMap SYN scan|dist=<= 14|params=random_ttl|raw_sig=4:50+14:0:1460:1024,0:mss::0",
 			[]string{"app      = NMap SYN scan", "dist     = <= 14", "params   = random_ttl", "raw_sig  = 4:50+14:0:1460:1024,0:mss::0"}},
-		{"all params", seg(event.SYN, with(func(s *packet.Segment) { s.Window, s.DSCP, s.TTL = 77, 0x2e, 65; s.Quirks |= packet.ECN })),
+		{"all params", seg(event.SYN, with(func(s *packet.Segment) { s.Window, s.DSCP, s.TTL = 77, 0x2e, 65; s.Quirks |= packet.QuirkECN })),
 			"syn|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=Linux|dist=63|params=generic fuzzy excess_dist tos:0x2e|raw_sig=4:65+?:0:1460:77,7:mss,sok,ts,nop,ws:df,id+,ecn:0",
 			[]string{"os       = Linux", "dist     = 63", "params   = generic fuzzy excess_dist tos:0x2e", "raw_sig  = 4:65+?:0:1460:77,7:mss,sok,ts,nop,ws:df,id+,ecn:0"}},
 		{"random TTL far away", seg(event.SYN, packet.Segment{TTL: 4, MSS: 1460, Window: 1024, DSCP: 1, Layout: layoutOf(0, 2)}),
@@ -105,7 +105,7 @@ func logCases() []logCase {
 		{"unknown probe", seg(event.Probe, packet.Segment{TTL: 192, MSS: 1331, Window: 1337, Layout: layoutOf(0, 9)}),
 			"sendsyn probe|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=cli|os=???|dist=63|params=excess_dist|raw_sig=4:192+?:0:1331:1337,0:?9::0",
 			[]string{"os       = ???", "dist     = 63", "params   = excess_dist", "raw_sig  = 4:192+?:0:1331:1337,0:?9::0"}},
-		{"answer to a probe", seg(event.ProbeResponse, packet.Segment{TTL: 64, MSS: 1460, Window: 14600, Scale: 7, Quirks: packet.DF, Layout: layoutOf(0, 2, 1, 3)}),
+		{"answer to a probe", seg(event.ProbeResponse, packet.Segment{TTL: 64, MSS: 1460, Window: 14600, Scale: 7, Quirks: packet.QuirkDF, Layout: layoutOf(0, 2, 1, 3)}),
 			"sendsyn response|cli=10.0.0.1/1025|srv=10.0.0.2/80|subj=srv|app=Linux 3.x|dist=0|params=none|raw_sig=4:64+0:0:1460:mss*10,7:mss,nop,ws:df:0",
 			[]string{"app      = Linux 3.x", "dist     = 0", "params   = none", "raw_sig  = 4:64+0:0:1460:mss*10,7:mss,nop,ws:df:0"}},
 		{"MTU", plain(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet or modem"}),
@@ -354,7 +354,7 @@ func TestObserveAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkLog(b *testing.B) {
-	s := packet.Segment{Version: 4, Type: packet.SYN, TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.DF | packet.IDNonZero}
+	s := packet.Segment{Version: 4, Type: packet.SYN, TTL: 64, MSS: 1460, Window: 29200, Scale: 7, HeaderLen: 60, Layout: linuxLayout, Quirks: packet.QuirkDF | packet.QuirkIDNonZero}
 	db := parseLogDB(b)
 	o := complete(seg(event.SYN, s)(b, db))
 	link := complete(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet or modem"})

@@ -38,12 +38,12 @@ func newSpec(t *signature.TCP, version int, random *rand.Rand) *spec {
 	headers := 40
 	if version == 6 {
 		headers = 60
-		s.quirks &^= packet.DF | packet.IDNonZero | packet.IDZero
+		s.quirks &^= packet.QuirkDF | packet.QuirkIDNonZero | packet.QuirkIDZero
 		if t.MSS == signature.Any {
 			s.mss -= 20
 		}
 	} else {
-		s.quirks &^= packet.Flow
+		s.quirks &^= packet.QuirkFlow
 	}
 	switch t.Kind {
 	case signature.WindowEqual:
@@ -69,22 +69,22 @@ func (s *spec) packet() []byte {
 	tcp := make([]byte, 20, 64)
 	tcp[13] = flagSYN
 	be.PutUint16(tcp[14:], uint16(s.window))
-	if !s.has(packet.SeqZero) {
+	if !s.has(packet.QuirkSeqZero) {
 		be.PutUint32(tcp[4:], 1)
 	}
-	if s.has(packet.AckNonZero) {
+	if s.has(packet.QuirkAckNonZero) {
 		be.PutUint32(tcp[8:], 1)
 	}
-	if s.has(packet.ECN) {
+	if s.has(packet.QuirkECN) {
 		tcp[13] |= packet.FlagECE | packet.FlagCWR
 	}
-	if s.has(packet.PSH) {
+	if s.has(packet.QuirkPSH) {
 		tcp[13] |= flagPSH
 	}
-	if s.has(packet.URG) {
+	if s.has(packet.QuirkURG) {
 		tcp[13] |= packet.FlagURG
 	}
-	if s.has(packet.UrgPtr) {
+	if s.has(packet.QuirkUrgPtr) {
 		be.PutUint16(tcp[18:], 1)
 	}
 	tcp = s.options(tcp)
@@ -106,7 +106,7 @@ func (s *spec) options(b []byte) []byte {
 		switch option {
 		case packet.OptEOL:
 			b = append(b, make([]byte, 1+int(s.layout.EOLPad))...)
-			if s.has(packet.OptNonZero) && s.layout.EOLPad > 0 {
+			if s.has(packet.QuirkOptNonZero) && s.layout.EOLPad > 0 {
 				b[len(b)-int(s.layout.EOLPad)] = 1
 			}
 		case packet.OptNOP:
@@ -117,10 +117,10 @@ func (s *spec) options(b []byte) []byte {
 			b = append(b, option, 3, scale)
 		case packet.OptTS:
 			var own, peer uint32
-			if !s.has(packet.TS1Zero) {
+			if !s.has(packet.QuirkTS1Zero) {
 				own = 1
 			}
-			if s.has(packet.TS2NonZero) {
+			if s.has(packet.QuirkTS2NonZero) {
 				peer = 1
 			}
 			b = be.AppendUint32(be.AppendUint32(append(b, option, 10), own), peer)
@@ -140,14 +140,14 @@ func (s *spec) ip4(size int) []byte {
 	h := make([]byte, 20+s.ipOptions, 128)
 	h[0] = 0x40 | byte(len(h)/4)
 	binary.BigEndian.PutUint16(h[2:], uint16(len(h)+size))
-	df := s.has(packet.DF)
+	df := s.has(packet.QuirkDF)
 	if df {
 		h[6] |= 0x40
 	}
-	if s.has(packet.MustBeZero) {
+	if s.has(packet.QuirkMustBeZero) {
 		h[6] |= 0x80
 	}
-	if s.has(packet.IDNonZero) || !df && !s.has(packet.IDZero) {
+	if s.has(packet.QuirkIDNonZero) || !df && !s.has(packet.QuirkIDZero) {
 		h[5] = 1
 	}
 	h[8], h[9] = byte(s.ttl), 6
@@ -157,7 +157,7 @@ func (s *spec) ip4(size int) []byte {
 func (s *spec) ip6(size int) []byte {
 	h := make([]byte, 40, 128)
 	h[0] = 0x60
-	if s.has(packet.Flow) {
+	if s.has(packet.QuirkFlow) {
 		h[3] = 1
 	}
 	binary.BigEndian.PutUint16(h[4:], uint16(size))
