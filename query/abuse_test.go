@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/test/fronttest"
 )
 
 // TestIdleClients: a thousand that say nothing, or half a word, hold up nobody
@@ -308,4 +310,44 @@ func (e *ended) Read(b []byte) (int, error) {
 	n, err := e.Conn.Read(b)
 	e.left -= int64(n)
 	return n, err
+}
+
+// TestFinding14Reload: a stranger who asks for a reload again and again writes
+// one line a second, and is hung up on.
+func TestFinding14Reload(t *testing.T) {
+	log := &fronttest.Log{}
+	s := &Server{
+		Lookuper: everything{}, Logger: log.Logger(),
+		Command: func(context.Context, string) ([]byte, string, error) { t.Error("it was obeyed"); return nil, "", nil },
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startOn(t, s, ln)
+	begin := time.Now()
+	sent, hungUp := 0, 0
+	for time.Since(begin) < time.Second {
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.SetDeadline(time.Now().Add(patience))
+		go io.Copy(io.Discard, nc)
+		for {
+			if _, err := io.WriteString(nc, strings.Repeat("reload\n", 50)); err != nil {
+				break
+			}
+			sent += 50
+		}
+		nc.Close()
+		hungUp++
+	}
+	seconds := int(time.Since(begin)/time.Second) + 1
+	if lines := log.Lines(); len(lines) == 0 || len(lines) > seconds+1 {
+		t.Errorf("%d log lines in %d s", len(lines), seconds)
+	}
+	if hungUp < 2 || sent < 1000 {
+		t.Errorf("%d commands, hung up on %d times", sent, hungUp)
+	}
 }

@@ -66,3 +66,17 @@ func TestTogetherEndsWithItsPurpose(t *testing.T) {
 		t.Errorf("a front that cannot be opened at the start: %v, want %v", err, broken)
 	}
 }
+
+// TestFinding14EveryLine: what any part of the process logs is bounded.
+func TestFinding14EveryLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out fronttest.Log
+		log := newLogger(&out)
+		for i := range 100_000 {
+			log.Info("signatures reloaded", "signatures", i)
+		}
+		if n := len(out.Lines()); n != lineBurst {
+			t.Errorf("%d lines in a second, want %d", n, lineBurst)
+		}
+	})
+}
