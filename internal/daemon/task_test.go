@@ -71,7 +71,7 @@ func TestTogetherEndsWithItsPurpose(t *testing.T) {
 func TestFinding14EveryLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out fronttest.Log
-		log := newLogger(&out)
+		log := NewLogger(&out)
 		for i := range 100_000 {
 			log.Info("signatures reloaded", "signatures", i)
 		}
