@@ -24,32 +24,33 @@ var mayImport = map[string][]string{
 	"note":      {},
 	"event":     {"packet", "note"},
 	"filter":    {},
-	"signature": {"packet", "internal/http1"},
+	"signature": {"packet", "internal/signature"}, // what one can promise of the inner package
 	"capture":   {"packet", "filter"},
-	"savedsyn":  {"packet", "signature", "note", "internal/answer"}, // a note in one call is what it is for
-	"engine":    {"packet", "filter", "capture", "signature", "event", "internal/host", "note", "internal/answer"},
+	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature"}, // a note in one call is what it is for
+	"engine":    {"packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
 	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
 
-	"internal/answer": {"signature", "note", "event"},
+	"internal/answer": {"internal/signature", "note", "event"},
 	"internal/ask":    {"note"},
 	"internal/config": {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
-	"internal/daemon": {"capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/config", "internal/host",
+	"internal/daemon": {"capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
 		"internal/report", "internal/sandbox", "internal/serve", "internal/sockops"},
-	"internal/front":      {"note"},
-	"internal/host":       {"packet", "internal/http1", "signature", "note", "event", "internal/answer"},
-	"internal/inherit":    {"internal/serve"},
-	"internal/http1":      {},
-	"internal/proxy":      {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
-	"internal/probe":      {"capture", "engine", "packet"},
-	"internal/proxyproto": {"internal/serve"},
-	"internal/report":     {"note", "packet", "signature", "event"},
-	"internal/sandbox":    {},
-	"internal/serve":      {},
-	"internal/sockops":    {"packet", "capture"},
-	"internal/usage":      {},
-	"signature/builtin":   {},
+	"internal/front":             {"note"},
+	"internal/host":              {"packet", "internal/http1", "internal/signature", "note", "event", "internal/answer"},
+	"internal/inherit":           {"internal/serve"},
+	"internal/http1":             {},
+	"internal/proxy":             {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
+	"internal/probe":             {"capture", "engine", "packet"},
+	"internal/proxyproto":        {"internal/serve"},
+	"internal/report":            {"note", "packet", "internal/signature", "event"},
+	"internal/sandbox":           {},
+	"internal/serve":             {},
+	"internal/signature":         {"packet", "internal/http1"},
+	"internal/sockops":           {"packet", "capture"},
+	"internal/usage":             {},
+	"internal/signature/builtin": {},
 
 	"clienthello": {},
 
@@ -64,7 +65,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello"}
+var standardAlone = []string{"packet", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.

@@ -20,6 +20,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
+	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -45,7 +46,7 @@ type Config struct {
 // shows it. With more, what concerns different clients is independent.
 type Engine struct {
 	rule    Rule
-	db      atomic.Pointer[signature.DB]
+	db      atomic.Pointer[core.DB]
 	log     *slog.Logger
 	shards  []*shard
 	fanout  capture.Fanout
@@ -70,7 +71,7 @@ func New(cfg Config) *Engine {
 		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
 		fanout: capture.NewFanout(), tell: newTeller(&cfg),
 	}
-	e.db.Store(cfg.DB)
+	e.db.Store((*core.DB)(cfg.DB))
 	workers := min(max(cfg.Workers, 1), maxWorkers)
 	for range workers {
 		s := new(shard)
@@ -79,7 +80,7 @@ func New(cfg Config) *Engine {
 		if e.tell != nil {
 			s.most, s.tell, observer = liveSeen/workers, e.tell, s
 		}
-		s.table = host.New(cfg.DB, cfg.Hosts.Share(workers), observer)
+		s.table = host.New(e.db.Load(), cfg.Hosts.Share(workers), observer)
 		e.shards = append(e.shards, s)
 	}
 	if e.tell != nil {
@@ -176,10 +177,10 @@ func (e *Engine) Frames() uint64 { return e.Stats().Frames }
 // SetDB changes the database while the engine runs. What is known of hosts
 // stays where the new database names it too.
 func (e *Engine) SetDB(db *signature.DB) {
-	e.db.Store(db)
+	e.db.Store((*core.DB)(db))
 	for _, s := range e.shards {
 		s.mu.Lock()
-		s.table.SetDB(db)
+		s.table.SetDB((*core.DB)(db))
 		s.mu.Unlock()
 	}
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 // shard is a part of the memory of hosts: all that concerns its clients. One

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/internal/answer"
+	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
@@ -111,18 +112,19 @@ func Name(db *signature.DB, s *packet.Segment) note.Note {
 	if db == nil {
 		db = signature.Builtin()
 	}
-	m := db.Match(signature.Request, s, 0)
+	d := (*core.DB)(db)
+	m := d.Match(core.Request, s, 0)
 	var raw [128]byte
 	n := note.Note{
 		State: note.Unknown, ByConnection: true, TotalConn: 1,
 		Distance: note.Hops(m.Distance),
-		RawSig:   string(signature.AppendRaw(raw[:0], s, m.Multiple)),
+		RawSig:   string(core.AppendRaw(raw[:0], s, m.Multiple)),
 	}
 	if m.Sig != nil {
 		answer.SetOS(&n, m.Sig.Label, m.Fuzzy, m.Generic(), m.Flags)
 	}
 	if s.MSS != 0 {
-		n.LinkType = db.LinkName(db.LinkID(s.MTU()))
+		n.LinkType = d.LinkName(d.LinkID(s.MTU()))
 	}
 	return n
 }

@@ -9,10 +9,11 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/savedsyn"
-	"github.com/mxprint/mxprint/signature"
 )
 
 var decodeCommand = command{
@@ -112,7 +113,7 @@ func (d *decoder) decode(place, text string) {
 	s, err := parseSYN(text)
 	switch {
 	case err == nil:
-		o = decoded{Client: s.Src.String(), Server: s.Dst.String(), Note: savedsyn.Name(d.db, &s)}
+		o = decoded{Client: s.Src.String(), Server: s.Dst.String(), Note: savedsyn.Name(daemon.Public(d.db), &s)}
 	case !errors.Is(err, savedsyn.ErrUnavailable):
 		d.bad = true
 		fmt.Fprintf(d.err, "mxprint: decode: %s: %v\n", place, err)

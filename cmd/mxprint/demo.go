@@ -12,7 +12,6 @@ import (
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/savedsyn"
-	"github.com/mxprint/mxprint/signature"
 )
 
 var demoCommand = command{
@@ -125,7 +124,7 @@ func (d *demo) replay() {
 			d.print("\n%s\n  %v\n", r.title, err)
 			continue
 		}
-		n := savedsyn.Name(signature.Builtin(), &s)
+		n := savedsyn.Name(nil, &s)
 		d.show(r.title, &n)
 		if i == 0 {
 			d.print("  That line is the raw signature: IPv4, TTL 117 after 11 hops, no IP options, MSS 1460,\n" +

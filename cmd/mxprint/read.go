@@ -73,7 +73,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.
 		e := engine.New(engine.Config{
-			DB: db, Rule: r, Observers: observers, Logger: daemon.NewLogger(std.err),
+			DB: daemon.Public(db), Rule: r, Observers: observers, Logger: daemon.NewLogger(std.err),
 			Hosts: host.Config{HTTPWhole: true},
 		})
 		if err := readFile(ctx, e, path); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 var signaturesCommand = command{

@@ -11,8 +11,8 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // observer is a function that is told the SYNs and SYN+ACKs.
@@ -51,7 +51,7 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	n := 0
 	for _, path := range paths {
 		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
-		e := engine.New(engine.Config{DB: db, Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
+		e := engine.New(engine.Config{DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}

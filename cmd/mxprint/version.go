@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 // version is the release; builds from a checkout add the revision.

@@ -4,8 +4,8 @@ package answer
 
 import (
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // SetOS makes n a note about a sender whose SYN bore that label. How it fitted

@@ -3,8 +3,8 @@ package answer
 import (
 	"testing"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // TestByName: every word of a signature has its word in a note, whatever their

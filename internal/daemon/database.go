@@ -5,7 +5,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
+	public "github.com/mxprint/mxprint/signature"
 )
 
 // Database is which signatures are used.
@@ -69,3 +70,6 @@ func count(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// Public is a database as the public packages take it.
+func Public(db *signature.DB) *public.DB { return (*public.DB)(db) }

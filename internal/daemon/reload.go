@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/mxprint/mxprint/signature"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 var errCertificate = errors.New("the signatures are new, the old certificate stays")
@@ -45,7 +45,7 @@ func (r *reloader) reload() (int, error) {
 		return 0, err
 	}
 	if r.sensor.engine != nil {
-		r.sensor.engine.SetDB(db)
+		r.sensor.engine.SetDB(Public(db))
 		r.sensor.unknown.Drop(db)
 	}
 	r.log.Info("signatures reloaded", "signatures", db.Count())

@@ -73,7 +73,7 @@ func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 	}
 	observers = append(observers, in.unknown)
 	in.engine = engine.New(engine.Config{
-		DB: s.db, Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
+		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,

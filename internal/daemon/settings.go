@@ -4,8 +4,8 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // Settings is a configuration with what its files hold.

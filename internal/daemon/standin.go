@@ -19,9 +19,9 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // StandIn is one run of the command that stands in for p0f.
@@ -66,7 +66,7 @@ func (s *StandIn) open() error {
 		return err
 	}
 	s.engine = engine.New(engine.Config{
-		DB: db, Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
+		DB: Public(db), Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,

@@ -1,8 +1,8 @@
 package host
 
 import (
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // An Input is one frame that passed the capture filter.

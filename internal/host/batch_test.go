@@ -3,8 +3,8 @@ package host
 import (
 	"testing"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // TestMatchedAhead: what a SYN was matched with before it comes is taken as it is

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // TestUptimeClock: an uptime comes with what the database says of the stack's

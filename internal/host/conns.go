@@ -5,8 +5,8 @@ import (
 	"math/bits"
 	"net/netip"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // conns remembers the SYN of each of the last connections, the oldest giving

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // testDB has what the rules tell apart: two labels of one system, two

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // FuzzTable feeds a table whatever comes: eight bytes make one segment, among

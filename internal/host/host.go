@@ -5,8 +5,8 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // Host is what a table knows of one address. Times are seconds since 1970, of

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // hosts is the table of addresses seen: two lists, each ordered by last touch.

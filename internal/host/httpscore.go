@@ -4,8 +4,8 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // httpHost is what HTTP has told of a host. It holds no pointer.

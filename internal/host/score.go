@@ -5,8 +5,8 @@ import (
 	"math/bits"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // board holds the last 32 scores of a host in one role, as one bitmap a

@@ -19,8 +19,8 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/http1"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // Config bounds a Table. Zero and negative values mean p0f's defaults, numbers

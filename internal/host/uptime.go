@@ -3,9 +3,9 @@ package host
 import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/answer"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // Bounds of a measurement of the timestamp clock (p0f v3 §6).

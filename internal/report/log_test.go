@@ -12,8 +12,8 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/answer"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // logDB makes the observations of the tests; their texts are p0f's own

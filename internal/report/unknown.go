@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const (

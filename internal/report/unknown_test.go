@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // syn is an observation of a SYN with a window, which nothing matches.

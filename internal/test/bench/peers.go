@@ -16,9 +16,9 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/internal/signature"
 	testparts "github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const (

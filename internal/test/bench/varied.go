@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const (

@@ -24,9 +24,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/test/osversion"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const help = `Usage: score [-f FP] [-with FP] FILE.jsonl

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 const scoreDatabase = `classes = unix,win,other

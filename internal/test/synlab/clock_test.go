@@ -11,8 +11,8 @@ import (
 
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // TestClocks: a kernel whose timestamps to two peers, milliseconds apart, do

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
 // database reads the files of this folder as one, in the order of their names.

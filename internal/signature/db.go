@@ -1,4 +1,8 @@
-// Package signature reads p0f's signature language, compiles a database of
+// Package signature is the signature language and its matcher, as the rest of
+// mxprint uses it. The public package of the same name is the part of it that
+// is promised.
+//
+// It reads p0f's signature language, compiles a database of
 // signatures, and names the system whose TCP stack built a segment.
 //
 // Parse reads a database, DB.Match asks it. A DB never changes after Parse, so
