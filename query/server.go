@@ -115,7 +115,7 @@ func (s *Server) Stats() Stats { return s.group.Stats() }
 // which a client has a quarter of a second.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	log := serve.Log(s.Logger)
-	cfg := serve.Config{MaxConns: s.MaxConns, GreetTime: s.TokenTimeout, Grace: drainTime, Logger: log}
+	cfg := serve.Config{MaxConns: s.MaxConns, GreetTime: s.TokenTimeout, ClientFirst: true, Grace: drainTime, Logger: log}
 	if s.Token != "" {
 		cfg.Greet = s.greet
 	}

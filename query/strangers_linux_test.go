@@ -208,3 +208,32 @@ func TestFinding07HalfHandshakes(t *testing.T) {
 		})
 	}
 }
+
+// TestFinding07SilentByTCP: without TLS too, clients that say nothing do not take
+// the places of those that ask.
+func TestFinding07SilentByTCP(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Lookuper: everything{}, MaxConns: 100}
+	startOn(t, s, ln)
+	for i := range 3000 {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(i>>8), byte(i)|1)}, Timeout: time.Second}
+		nc, err := d.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+	}
+	for i := range 41 {
+		c := &Client{Addr: ln.Addr().String(), Timeout: 5 * time.Second}
+		if _, err := c.Lookup(t.Context(), about("198.18.0.1:1")); err != nil {
+			t.Fatalf("question %d: %v", i, err)
+		}
+		c.Close()
+	}
+	if got := s.Stats(); got.Strangers > 2000 || got.Refused < 1000 {
+		t.Errorf("Stats = %+v, want at most 2000 strangers", got)
+	}
+}

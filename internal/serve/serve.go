@@ -53,6 +53,11 @@ type Config struct {
 	// may be served, once the PROXY header is there.
 	Greet func(ctx context.Context, nc net.Conn) (excess []byte, err error)
 
+	// ClientFirst says that a client speaks first: by TCP it is a stranger until
+	// its first byte is there, where there is no Greet. The handle is to read by
+	// Read.
+	ClientFirst bool
+
 	// GreetTime is how long a client may be a stranger; 0 means
 	// DefaultGreetTime.
 	GreetTime time.Duration
@@ -246,10 +251,10 @@ func transient(err error) bool {
 // closes it where there are too many.
 func (s *serving) admit(nc net.Conn) {
 	greeter := find[Greeter](nc)
-	c := &conn{Conn: nc, s: s}
-	if greeter != nil || s.Greet != nil {
-		if greeter == nil { // else it is a load balancer's, which has many
-			c.source = sourceOf(nc.RemoteAddr())
+	c := &conn{Conn: nc, s: s, source: sourceOf(nc.RemoteAddr())}
+	if greeter != nil || s.Greet != nil || s.ClientFirst && c.source.IsValid() {
+		if greeter != nil {
+			c.source = netip.Prefix{} // a load balancer's, which has many
 		}
 		c.budget = find[*bounded](nc)
 		s.takeStranger(c)
@@ -262,7 +267,6 @@ func (s *serving) admit(nc net.Conn) {
 		}()
 		return
 	}
-	c.source = sourceOf(nc.RemoteAddr())
 	s.mu.Lock()
 	ok := s.take(c)
 	s.mu.Unlock()

@@ -387,6 +387,29 @@ func TestKnownSources(t *testing.T) {
 	})
 }
 
+// TestClientFirst: by TCP, a client that says nothing has a stranger's place; what
+// it says is read whole.
+func TestClientFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := &origins{Pipes: fronttest.NewPipes()}
+		s := start(ln, serve.Config{MaxConns: 2, MaxStrangers: 10, ClientFirst: true})
+		for i := range 1000 {
+			ln.connect(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}).String())
+		}
+		wantStats(t, s, serve.Stats{Strangers: 10, Refused: 990})
+		friend := ln.connect("203.0.113.1")
+		go io.WriteString(friend, "hello")
+		in := <-s.in
+		if b, err := io.ReadAll(io.LimitReader(in, 5)); string(b) != "hello" {
+			t.Errorf("read %q, %v, want hello", b, err)
+		}
+		time.Sleep(serve.DefaultGreetTime + time.Second)
+		wantStats(t, s, serve.Stats{Open: 1, Total: 1, Refused: 991, Denied: 9})
+		in.Close()
+		s.stop()
+	})
+}
+
 // TestBound: a stranger cannot have more read than the bound; who is served can.
 func TestBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,8 @@ package serve
 
 import (
 	"container/list"
+	"errors"
+	"io"
 	"net/netip"
 	"time"
 )
@@ -14,8 +16,13 @@ func (s *serving) greet(c *conn, greeter Greeter) bool {
 	if greeter != nil {
 		err = greeter.Greet()
 	}
-	if err == nil && s.Greet != nil {
+	switch {
+	case err != nil:
+	case s.Greet != nil:
 		c.excess, err = s.Greet(s.ctx, c.Conn)
+	case s.ClientFirst:
+		c.excess = make([]byte, 1)
+		_, err = c.Conn.Read(c.excess)
 	}
 	if err == nil {
 		err = c.Conn.SetDeadline(time.Time{})
@@ -46,7 +53,7 @@ func (s *serving) deny(c *conn, err error) {
 	root(c.Conn).Close()
 	c.Close()
 	switch {
-	case s.ctx.Err() != nil:
+	case s.ctx.Err() != nil || errors.Is(err, io.EOF): // it may go as it came
 	case evicted:
 		s.log.Warn("too many clients have not shown who they are, closed one", "limit", s.MaxStrangers, "client", c.RemoteAddr().String())
 	default:
@@ -68,7 +75,7 @@ func (s *serving) takeStranger(c *conn) {
 	case p.fullOf(c.source):
 		victim = p.victim(c.source)
 	case p.full():
-		victim = p.victim(p.largest())
+		victim = p.victim(p.largest(c.source))
 	}
 	if victim != nil {
 		s.refused++
@@ -88,9 +95,7 @@ func (s *serving) promote(c *conn) bool {
 		c.pool.remove(c)
 	}
 	c.source = source
-	if s.Greet != nil {
-		s.known.add(source)
-	}
+	s.known.add(source)
 	return s.take(c)
 }
 
@@ -140,13 +145,17 @@ func (p *pool) remove(c *conn) {
 	c.pool, c.place = nil, nil
 }
 
-// largest is the source with most places.
-func (p *pool) largest() (source netip.Prefix) {
-	most := 0
+// largest is the source that would have most places with one more of source; where
+// each has one, that of the oldest.
+func (p *pool) largest(source netip.Prefix) netip.Prefix {
+	most := p.bySource[source] + 1
 	for s, n := range p.bySource {
 		if n > most {
 			source, most = s, n
 		}
+	}
+	if most == 1 {
+		return p.list.Front().Value.(*conn).source
 	}
 	return source
 }

@@ -114,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	var ended sync.WaitGroup
 	ended.Go(func() { v.run() })
-	cfg := serve.Config{MaxConns: s.MaxConns, Grace: drainTime, Logger: v.log}
+	cfg := serve.Config{MaxConns: s.MaxConns, ClientFirst: true, Grace: drainTime, Logger: v.log}
 	err = s.group.Serve(ctx, ln, cfg, v.hand)
 	close(v.over)
 	ended.Wait()

@@ -104,7 +104,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if v.deadline <= 0 {
 		v.deadline = defaultDeadline
 	}
-	cfg := serve.Config{MaxConns: s.MaxConns, Grace: drainTime, Logger: v.log}
+	cfg := serve.Config{MaxConns: s.MaxConns, ClientFirst: true, Grace: drainTime, Logger: v.log}
 	err = s.group.Serve(ctx, ln, cfg, v.serve)
 	v.lookups.Wait()
 	if err != nil {
