@@ -1,0 +1,179 @@
+package view_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/view"
+)
+
+func seen(module event.Module, client string, at int64, change func(*event.Observation)) *event.Observation {
+	o := &event.Observation{
+		Module: module, At: at,
+		Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort("198.51.100.2:25"),
+	}
+	if change != nil {
+		change(o)
+	}
+	return o
+}
+
+func system(name, flavor string) func(*event.Observation) {
+	return func(o *event.Observation) {
+		o.System = event.System{Matched: true, Name: name, Flavor: flavor}
+		o.Distance = 12
+		o.RawSig = []byte("4:52+12:0:1460:65535,6:mss,nop,ws:df:0")
+	}
+}
+
+// mail is what a capture of three senders holds.
+func mail() []*event.Observation {
+	return []*event.Observation{
+		seen(event.SYN, "192.0.2.1:40000", 1e15, system("Windows", "10 or 11")),
+		seen(event.MTU, "192.0.2.1:40000", 1e15, func(o *event.Observation) { o.MTU, o.Link = 1500, "Ethernet" }),
+		seen(event.SYN, "192.0.2.2:40000", 1e15+1e6, func(o *event.Observation) { o.RawSig = []byte("4:64+0:0:1:2,3:mss::0") }),
+		seen(event.MTU, "192.0.2.2:40000", 1e15+1e6, func(o *event.Observation) { o.MTU = 1234 }),
+		seen(event.SYN, "192.0.2.1:40001", 1e15+2e6, system("Linux", "")),
+		seen(event.HostChange, "192.0.2.1:40001", 1e15+2e6, func(o *event.Observation) { o.Reasons = event.ReasonOSDiff }),
+	}
+}
+
+func TestTable(t *testing.T) {
+	var out bytes.Buffer
+	table := view.NewTable(&out, false, 0)
+	for _, o := range mail() {
+		table.Observe(o)
+	}
+	if err := table.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	if len(lines) != 5 {
+		t.Fatalf("%d lines, want a header and four rows:\n%s", len(lines), out.String())
+	}
+	for i, want := range []string{"SYSTEM", "Windows 10 or 11", "unknown", "Linux", "os_diff"} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d = %q, want %q in it", i, lines[i], want)
+		}
+	}
+	if !strings.Contains(lines[1], "Ethernet") || !strings.Contains(lines[2], "MTU 1234") {
+		t.Errorf("the links do not stand in the rows of their SYNs:\n%s", out.String())
+	}
+	at := strings.Index(lines[0], "SYSTEM")
+	if strings.Index(lines[1], "Windows") != at || strings.Index(lines[3], "Linux") != at {
+		t.Errorf("the columns are not aligned:\n%s", out.String())
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
+
+func TestTableReportsErrors(t *testing.T) {
+	table := view.NewTable(full{}, true, 80)
+	table.Observe(mail()[0])
+	if err := table.Close(); err == nil {
+		t.Error("Close returned no error of a full disk")
+	}
+}
+
+func TestCSV(t *testing.T) {
+	var out bytes.Buffer
+	c := view.NewCSV(&out)
+	for _, o := range append(mail(), seen(event.SYN, "192.0.2.9:1", 1e15, system("=cmd()", `a "b", c`))) {
+		c.Observe(o)
+	}
+	if _, err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 8 || rows[1][5] != "Windows" || rows[2][9] != "1500" || rows[6][13] != "os_diff" {
+		t.Errorf("rows = %q", rows)
+	}
+	if last := rows[len(rows)-1]; last[5] != "'=cmd()" || last[6] != `a "b", c` {
+		t.Errorf("the last row = %q: text of others must not start a formula", last)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	s := view.NewSummary()
+	for _, o := range mail() {
+		s.Observe(o)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"3 SYNs of 2 senders", "66.7 % of the SYNs", "33.3 % unknown", "1 with more than one system", "1 signs of a change",
+		"Windows 10 or 11", "MTU 1234", "10-14", "192.0.2.1", "4:64+0:0:1:2,3:mss::0",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the summary has no %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestSummaryOfNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := view.NewSummary().Print(&out, false); err != nil || !strings.Contains(out.String(), "no SYN") {
+		t.Errorf("summary of nothing = %q, %v", out.String(), err)
+	}
+}
+
+// TestSummaryIsBounded feeds more senders, systems and raw signatures than it keeps.
+func TestSummaryIsBounded(t *testing.T) {
+	s := view.NewSummary()
+	for i := range 250_000 {
+		o := seen(event.SYN, "192.0.2.1:1", int64(i+1), nil)
+		o.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+		o.RawSig = fmt.Appendf(nil, "raw%d", i)
+		s.Observe(o)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out, true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "250000 SYNs of 200000 senders") || !strings.Contains(out.String(), "50000 SYNs of senders beyond") {
+		t.Errorf("%s", out.String())
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"Linux 6.16 (or tuned)", "Linux 6.16 (or tuned)"},
+		{"Größe \"x\"", "Größe \"x\""},
+		{"\x1b[31mred", `\x1b[31mred`},
+		{"a\r\nb", `a\r\nb`},
+		{"\xff", `\xff`},
+		{"\u202egnp", `\u202egnp`},
+	} {
+		if got := view.Clean(tt.in); got != tt.want {
+			t.Errorf("Clean(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestColored(t *testing.T) {
+	t.Setenv("NO_COLOR", "")
+	for _, tt := range []struct {
+		mode string
+		want bool
+	}{{"always", true}, {"never", false}, {"auto", false}, {"", false}} {
+		if got, err := view.Colored(tt.mode, &bytes.Buffer{}); got != tt.want || err != nil {
+			t.Errorf("Colored(%q) = %v, %v, want %v", tt.mode, got, err, tt.want)
+		}
+	}
+	if _, err := view.Colored("yes", &bytes.Buffer{}); !errors.Is(err, view.ErrColor) {
+		t.Errorf("Colored(yes) = %v, want %v", err, view.ErrColor)
+	}
+}
