@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/signature":         {"packet", "internal/http1"},
 	"internal/sockops":           {"packet", "capture"},
 	"internal/usage":             {},
+	"internal/view":              {"event", "note"},
 	"internal/signature/builtin": {},
 
 	"clienthello": {},
