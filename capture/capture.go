@@ -19,14 +19,15 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/mxprint/mxprint/packet"
 )
 
 var (
-	// ErrClosed is returned by Read after Close.
-	ErrClosed = errors.New("capture: source is closed")
+	// ErrClosed is returned by Read after Close. It is os.ErrClosed.
+	ErrClosed = os.ErrClosed
 	// ErrFormat says that a file is neither pcap nor pcapng.
 	ErrFormat = errors.New("not a pcap or pcapng file")
 	// ErrNoInterface says that the system has no interface of that name.

@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/test/lab"
-	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -121,7 +121,7 @@ func TestCommandLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			args := arguments(t, tt.script)
-			opt, err := p0f.ParseArgs(args)
+			opt, err := daemon.ParseArgs(args)
 			if err != nil {
 				t.Fatalf("ParseArgs(%q) = %v, want no error", args, err)
 			}

@@ -1,17 +1,22 @@
-// Package p0f speaks the protocols and formats of p0f 3.09b, so that whatever
-// talks to p0f today goes on working when mxprint stands in its place.
+// Package p0f speaks the wire of p0f 3.09b, so that whatever asks p0f today
+// goes on working when mxprint stands in its place.
 //
-// Server answers the query socket for any note.Lookuper; Client asks such a
-// socket, ours or the real p0f's, and is a note.Lookuper itself. A Go mail
-// server imports the package for Client alone: it depends on the standard
-// library and on our own packages, which do the same. A program that holds the
-// sensor in its own process needs neither: it asks the note.Lookuper directly,
-// which also tells connections from hosts, where this protocol knows hosts
-// only.
+//	client := p0f.NewClient("/run/p0f/p0f.sock") // mxprint's socket, or the real p0f's
+//	n, err := client.Lookup(ctx, note.Query{Client: netip.MustParseAddrPort("192.0.2.1:0")})
 //
-// It implements p0f-v3.md §9 (the query socket) and reads the options of p0f-v3.md
-// §10.1; a deliberate difference from p0f carries a comment that starts with
-// "Deviation:".
+// Client asks the query socket, and is a note.Lookuper; Server answers it for
+// any note.Lookuper, and V2Server that of p0f 2. A program that has the sensor
+// in its own process asks the engine, which also keeps connections apart, where
+// this protocol has hosts alone; package query asks another process for them.
+//
+// It implements p0f-v3.md §9; a deliberate difference from p0f carries a comment
+// that starts with "Deviation:". It imports the standard library alone, beside
+// packages of mxprint that do the same.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. The bytes on the wire are p0f's and stay.
 package p0f
 
 import (

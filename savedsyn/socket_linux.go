@@ -5,8 +5,15 @@ import (
 	"net"
 	"syscall"
 	"unsafe"
+)
 
-	"golang.org/x/sys/unix"
+// Of tcp.h and in.h of Linux; the same on every architecture. Package syscall
+// has none of them, and savedsyn imports the standard library alone.
+const (
+	tcpSaveSYN   = 27
+	tcpSavedSYN  = 28
+	soProtocol   = 38 // but on mips, parisc and sparc, where another message is all that differs
+	ipprotoMPTCP = 262
 )
 
 var errMPTCP = errors.New("the listener speaks Multipath TCP: make it with SetMultipathTCP(false) of net.ListenConfig")
@@ -15,12 +22,12 @@ var errMPTCP = errors.New("the listener speaks Multipath TCP: make it with SetMu
 func save(c syscall.RawConn) error {
 	var err error
 	if ctlErr := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SAVE_SYN, 1)
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpSaveSYN, 1)
 		if err == nil {
 			return
 		}
-		proto, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
-		if proto == unix.IPPROTO_MPTCP {
+		proto, _ := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, soProtocol)
+		if proto == ipprotoMPTCP {
 			err = errMPTCP
 		}
 	}); ctlErr != nil {
@@ -39,7 +46,7 @@ func saved(c *net.TCPConn, buf []byte) ([]byte, error) {
 	var n int
 	if ctlErr := raw.Control(func(fd uintptr) {
 		n, err = getSaved(fd, buf)
-		if err == unix.EINVAL && n > len(buf) { // too small; it says how much it takes
+		if err == syscall.EINVAL && n > len(buf) { // too small; it says how much it takes
 			buf = make([]byte, n)
 			n, err = getSaved(fd, buf)
 		}
@@ -53,7 +60,7 @@ func saved(c *net.TCPConn, buf []byte) ([]byte, error) {
 // where there is none; with EINVAL the length that buf should have.
 func getSaved(fd uintptr, buf []byte) (int, error) {
 	n := uint32(len(buf))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_SAVED_SYN,
+	_, _, errno := syscall.Syscall6(sysGetsockopt, fd, syscall.IPPROTO_TCP, tcpSavedSYN,
 		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(unsafe.Pointer(&n)), 0)
 	if errno != 0 {
 		return int(n), errno

@@ -9,7 +9,6 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/inherit"
-	"github.com/mxprint/mxprint/p0f"
 )
 
 var p0fCommand = command{
@@ -45,9 +44,9 @@ Examples:
 `
 
 func runP0f(ctx context.Context, args []string, std *stdio) error {
-	opt, err := p0f.ParseArgs(args)
+	opt, err := daemon.ParseArgs(args)
 	switch {
-	case errors.Is(err, p0f.ErrUsage):
+	case errors.Is(err, daemon.ErrUsage):
 		fmt.Fprint(std.err, p0fUsage)
 		return err
 	case err != nil:

@@ -26,7 +26,7 @@ import (
 
 // StandIn is one run of the command that stands in for p0f.
 type StandIn struct {
-	opt     *p0f.Options
+	opt     *Options
 	out     io.Writer // p0f's own messages, and its blocks
 	log     *slog.Logger
 	process *inherit.Process
@@ -39,7 +39,7 @@ type StandIn struct {
 
 // OpenStandIn opens everything that the options name, in p0f's order (p0f-v3.md
 // §10.2), and gives up privileges if they say so. Close what is returned.
-func OpenStandIn(opt *p0f.Options, process *inherit.Process, out io.Writer, log *slog.Logger) (*StandIn, error) {
+func OpenStandIn(opt *Options, process *inherit.Process, out io.Writer, log *slog.Logger) (*StandIn, error) {
 	s := &StandIn{opt: opt, out: out, log: log, process: process}
 	if err := s.open(); err != nil {
 		s.Close()

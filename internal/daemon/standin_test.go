@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/p0f"
 )
 
 // TestMailOnly: where only mail ports are captured, headers suffice; in doubt
@@ -34,7 +33,7 @@ func TestStandInWorkers(t *testing.T) {
 		{"mail.pcap", true, 1},
 		{"mail.pcap", false, min(runtime.GOMAXPROCS(0), engine.MaxReaders)},
 	} {
-		s := StandIn{opt: &p0f.Options{File: tt.file}}
+		s := StandIn{opt: &Options{File: tt.file}}
 		if got := s.workers(tt.shows); got != tt.want {
 			t.Errorf("file %q, shows %t: %d workers, want %d", tt.file, tt.shows, got, tt.want)
 		}

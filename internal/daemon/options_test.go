@@ -1,4 +1,4 @@
-package p0f
+package daemon
 
 import (
 	"errors"

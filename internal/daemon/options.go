@@ -1,4 +1,4 @@
-package p0f
+package daemon
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ type Options struct {
 	Socket      string        // -s
 	User        string        // -u
 	Daemon      bool          // -d
-	MaxClients  int           // -S; DefaultMaxClients unless given
+	MaxClients  int           // -S; defaultMaxClients unless given
 	ConnAge     time.Duration // -t, first number
 	HostAge     time.Duration // -t, second number
 	MaxConns    int           // -m, first number
@@ -26,9 +26,9 @@ type Options struct {
 	Rule        string        // the argument; empty for none
 }
 
-// DefaultMaxClients is the number of API clients without -S. Deviation: p0f
+// defaultMaxClients is the number of API clients without -S. Deviation: p0f
 // serves 20 at most, and lets the others hang.
-const DefaultMaxClients = 10000
+const defaultMaxClients = 10000
 
 // p0f's defaults.
 const (
@@ -49,7 +49,7 @@ var ErrUsage = errors.New("wrong usage")
 func ParseArgs(args []string) (*Options, error) {
 	p := argParser{
 		opt: Options{
-			MaxClients: DefaultMaxClients,
+			MaxClients: defaultMaxClients,
 			ConnAge:    defaultConnAge, HostAge: defaultHostAge,
 			MaxConns: defaultMaxConns, MaxHosts: defaultMaxHosts,
 		},
@@ -166,7 +166,7 @@ func (p *argParser) numbers(c byte) error {
 	var changed bool
 	switch c {
 	case 'S':
-		changed = p.opt.MaxClients != DefaultMaxClients
+		changed = p.opt.MaxClients != defaultMaxClients
 		err = number(&p.opt.MaxClients, v, 1, 100)
 		if err != nil {
 			err = fmt.Errorf("-S wants a number of clients, 1 to 100: %q", v)
