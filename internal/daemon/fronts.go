@@ -99,14 +99,14 @@ func (s *Settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logg
 		{"p0f v2", s.P0f.V2Sockets(), s.P0f.Mode, nil, nil,
 			&p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}},
 		{"query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
-			&query.Server{Lookuper: who, Command: command, Wait: s.wait(), Logger: log}},
+			&query.Server{Lookuper: who, MaxConns: s.clients, Command: command, Wait: s.wait(), Logger: log}},
 		{"query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
-			&query.Server{Lookuper: who, Wait: s.wait(), Token: s.remote.token, Logger: log}},
+			&query.Server{Lookuper: who, MaxConns: s.clients, Wait: s.wait(), Token: s.remote.token, Logger: log}},
 		{"milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,
-			&milter.Server{Lookuper: who, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form],
+			&milter.Server{Lookuper: who, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form],
 				Deadline: s.Milter.Deadline, Logger: log}},
 		{"policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil,
-			&policyd.Server{Lookuper: who, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
+			&policyd.Server{Lookuper: who, MaxConns: s.clients, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
 				Deadline: s.Policy.Deadline, Logger: log}},
 	} {
 		for _, at := range f.listen {

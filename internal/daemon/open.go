@@ -21,7 +21,8 @@ type Opened struct {
 	process  *inherit.Process
 	log      *slog.Logger
 	sensor   *sensor
-	tasks    []task
+	proxies  []task
+	tasks    []task // all others
 }
 
 // Dropped is a daemon that has given up the privileges it no longer needs. Only
@@ -66,15 +67,15 @@ func (o *Opened) open() error {
 	if s.remote.server != nil {
 		r.certificate = s.loadCertificate
 	}
+	s.shareFiles(log)
 	fronts, err := s.fronts(in.who, r.command, log)
 	if err != nil {
 		return err
 	}
-	proxies, err := s.proxies(in, log)
-	if err != nil {
+	if o.proxies, err = s.proxies(in, log); err != nil {
 		return err
 	}
-	o.tasks = append(append(fronts, in.run(len(proxies) > 0, log)...), proxies...)
+	o.tasks = append(fronts, in.run(len(o.proxies) > 0, log)...)
 	if s.P0f.Socket != "" {
 		socket, err := s.socket(in.who, log, o.process)
 		if err != nil {
@@ -111,7 +112,7 @@ func (d *Dropped) Serve(ctx context.Context) error {
 	o := d.opened
 	o.log.Info("ready", o.settings.Where(), "socket", o.settings.P0f.Socket, "signatures", o.settings.db.Count())
 	o.process.Ready()
-	err := together(ctx, o.tasks...)
+	err := drainFirst(ctx, o.proxies, o.tasks)
 	if o.process.Save != nil {
 		o.process.Save() // the sources have ended, and reported what they saw
 	}

@@ -41,7 +41,6 @@ func (s *Settings) proxies(in *sensor, log *slog.Logger) ([]task, error) {
 	if c.SendNote {
 		server.Notes = in.who
 	}
-	raiseFiles(uint64(2*c.MaxConnections*len(c.Listen)), log)
 	from, err := config.Networks(c.ProxyFrom)
 	if err != nil {
 		return nil, err

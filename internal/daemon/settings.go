@@ -16,6 +16,7 @@ type Settings struct {
 	remote *remote
 
 	anyNetNS bool // sensor.cgroup was named
+	clients  int  // of each listener of a front; 0: the default
 }
 
 // Load reads the files that a configuration names, and looks for the

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,6 +32,22 @@ func together(ctx context.Context, tasks ...task) error {
 	}
 	wg.Wait()
 	return first
+}
+
+// drainFirst is together for proxies and what stands behind them: at the end of
+// ctx the others go on until the proxies have ended. A proxy has mails under way
+// for as long as its Drain, about which a mail server still asks the fronts.
+func drainFirst(ctx context.Context, proxies, others []task) error {
+	if len(proxies) == 0 {
+		return together(ctx, others...)
+	}
+	drain := func(failed context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(failed, cancel)()
+		return together(ctx, proxies...)
+	}
+	return together(context.WithoutCancel(ctx), append(slices.Clip(others), drain)...)
 }
 
 // How long keepUp waits before it opens a front again, longer from time to time.
