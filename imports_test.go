@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/inherit":           {"internal/serve"},
 	"internal/http1":             {},
 	"internal/proxy":             {"packet", "capture", "note", "internal/proxyproto", "internal/serve"},
-	"internal/probe":             {"capture", "engine", "packet"},
+	"internal/probe":             {"capture", "filter", "packet"},
 	"internal/proxyproto":        {"internal/serve"},
 	"internal/report":            {"note", "packet", "internal/signature", "event"},
 	"internal/sandbox":           {},

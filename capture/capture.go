@@ -50,10 +50,13 @@ type Frame struct {
 }
 
 // A Source hands over frames. File and Ring are Sources. One goroutine reads;
-// Close may be called from any. One has a method Live() bool that says true
-// where the kernel has chosen the frames, and may have cut them behind their
-// headers.
+// Close may be called from any.
 type Source interface {
+	// Live reports whether the frames come from the network as they arrive: what
+	// takes them must keep up. The kernel or the source has chosen them by a
+	// filter, and may have cut them after their headers.
+	Live() bool
+
 	// Read waits for frames, calls fn for each one that is ready, in the
 	// order of their arrival, and returns nil: after the last one that is
 	// ready, after a bounded number of them when they keep coming, and when

@@ -48,43 +48,6 @@ func words(a *[16]byte) uint32 {
 		binary.BigEndian.Uint32(a[8:]) ^ binary.BigEndian.Uint32(a[12:])
 }
 
-// Packet is Worker for a packet that is not decoded, from its IP header on. It
-// is not ok where what is there is no IPv4, and no IPv6 with TCP behind the
-// header, or too short.
-func (f Fanout) Packet(ip []byte, n int) (worker int, ok bool) {
-	const header4, header6, tcp = 20, 40, 6
-	if len(ip) < header4+4 {
-		return 0, false
-	}
-	if ip[0]>>4 == 4 {
-		client, ports := binary.BigEndian.Uint32(ip[12:]), ip[header4:]
-		if ip[0] != 0x45 { // with options
-			size := int(ip[0]&15) * 4
-			if size < header4 || len(ip) < size+4 {
-				return 0, false
-			}
-			ports = ip[size:]
-		}
-		if toHigher(ports) {
-			client = binary.BigEndian.Uint32(ip[16:])
-		}
-		return f.of(client, n), true
-	}
-	if ip[0]>>4 != 6 || ip[6] != tcp || len(ip) < header6+4 {
-		return 0, false
-	}
-	client := (*[16]byte)(ip[8:])
-	if toHigher(ip[header6:]) {
-		client = (*[16]byte)(ip[24:])
-	}
-	return f.of(words(client), n), true
-}
-
-// toHigher reports whether the second of two ports is the higher one.
-func toHigher(ports []byte) bool {
-	return binary.BigEndian.Uint16(ports[2:]) > binary.BigEndian.Uint16(ports)
-}
-
 // Classic BPF, as the kernel runs it on a packet whose IP header starts at net.
 const (
 	ipHeader = 0xfff00000 // SKF_NET_OFF

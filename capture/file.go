@@ -83,7 +83,7 @@ type File struct {
 	frame  Frame
 	err    error // what ended the reading
 
-	closed *atomic.Bool // shared with what Again returned
+	closed atomic.Bool
 }
 
 // A format is the inside of a capture file.
@@ -119,7 +119,7 @@ func OpenFile(path string) (*File, error) {
 
 // newFile reads the header. It closes nothing on error.
 func newFile(path string, rc io.ReadCloser, pipe bool) (*File, error) {
-	f := &File{path: path, rc: rc, pipe: pipe, closed: new(atomic.Bool)}
+	f := &File{path: path, rc: rc, pipe: pipe}
 	if err := f.open(rc); err != nil {
 		return nil, err
 	}
@@ -172,29 +172,8 @@ func (w *window) magic() (uint32, error) {
 	return binary.LittleEndian.Uint32(b), nil
 }
 
-// Again returns n Files that read the same from its beginning, each all of it,
-// so that as many goroutines can share the work. It ends for all of them where it
-// ends now. To close one of them, or f, closes all. It is ErrUnsupported where f
-// is a pipe, a device or compressed, or reading has begun.
-func (f *File) Again(n int) ([]*File, error) {
-	file, ok := f.rc.(*os.File)
-	if !ok || f.pipe || f.packed || f.frames > 0 || f.err != nil {
-		return nil, fmt.Errorf("capture: %s: %w: reading it several times at once", f.path, errors.ErrUnsupported)
-	}
-	st, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("capture: %w", err)
-	}
-	var all []*File
-	for range n {
-		g := &File{path: f.path, rc: f.rc, closed: f.closed}
-		if err := g.open(io.NewSectionReader(file, 0, st.Size())); err != nil {
-			return nil, err
-		}
-		all = append(all, g)
-	}
-	return all, nil
-}
+// Live is false: a file waits.
+func (*File) Live() bool { return false }
 
 // Read hands over up to 1024 frames, or those that a pipe has ready; see Source.
 // Damage is a *DamageError. It looks at ctx before the first frame: what wakes a

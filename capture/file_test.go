@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -437,87 +436,6 @@ func openFile(t testing.TB, path string) *File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-// TestFileAgain: several goroutines read one file, each all of it, until one of
-// them closes it for all.
-func TestFileAgain(t *testing.T) {
-	files := seedFiles(t)
-	files["damaged"] = files["pcap"][:len(files["pcap"])-1]
-	for name, file := range files {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, file, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		want, wantErr := readAll(path, file)
-		first := openFile(t, path)
-		readers, err := first.Again(3)
-		if err != nil {
-			t.Fatalf("%s: Again: %v", name, err)
-		}
-		readers = append(readers, first)
-		got, errs := make([][]Frame, len(readers)), make([]error, len(readers))
-		var wg sync.WaitGroup
-		for i, r := range readers {
-			wg.Go(func() { got[i], errs[i] = readToEnd(r) })
-		}
-		wg.Wait()
-		for i := range readers {
-			if diff := cmp.Diff(want, got[i], cmpopts.EquateEmpty()); diff != "" || fmt.Sprint(errs[i]) != fmt.Sprint(wantErr) {
-				t.Errorf("%s, reader %d: %v, want %v; frames (-want +got)\n%s", name, i, errs[i], wantErr, diff)
-			}
-		}
-		if _, err := first.Again(1); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%s: Again at the end = %v, want %v", name, err, errors.ErrUnsupported)
-		}
-	}
-
-	path := filepath.Join(t.TempDir(), "F")
-	if err := os.WriteFile(path, seedFiles(t)["pcap"], 0o644); err != nil {
-		t.Fatal(err)
-	}
-	first := openFile(t, path)
-	others, err := first.Again(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	others[0].Close()
-	for _, f := range append(others, first) {
-		if err := f.Read(context.Background(), nil); err != ErrClosed {
-			t.Errorf("Read after Close = %v", err)
-		}
-	}
-	null, err := newFile("/dev/null", io.NopCloser(bytes.NewReader(seedFiles(t)["pcap"])), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := null.Again(1); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Again of a stream = %v, want %v", err, errors.ErrUnsupported)
-	}
-}
-
-// TestFileAgainGrows: a file that somebody writes to meanwhile ends in one place
-// for all that read it.
-func TestFileAgainGrows(t *testing.T) {
-	file := seedFiles(t)["pcap"]
-	path := filepath.Join(t.TempDir(), "F")
-	if err := os.WriteFile(path, file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	readers, err := openFile(t, path).Again(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := readToEnd(readers[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, append(file, file[24:]...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := readToEnd(readers[1]); err != nil || !cmp.Equal(got, want) {
-		t.Errorf("%d frames, %v; the other had %d", len(got), err, len(want))
-	}
 }
 
 // Other people's captures, where they are at hand.

@@ -14,8 +14,8 @@ import (
 func BenchmarkSYN(b *testing.B) {
 	for _, hosts := range []int{10_000, 1_000_000, 4_000_000} {
 		b.Run(strconv.Itoa(hosts), func(b *testing.B) {
-			e := New(silent(b, Config{Hosts: host.Config{MaxHosts: hosts + 1}}))
-			in := newInput(e, nil)
+			e := made(New(silent(b, Config{Hosts: host.Config{MaxHosts: hosts + 1}})))
+			in := newInput(e, false)
 			in.live = true
 			g := fromClient(labFrame(b), labClient)
 			seq := uint32(0)

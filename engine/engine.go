@@ -13,12 +13,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/signature"
@@ -29,8 +31,8 @@ import (
 type Config struct {
 	DB        *signature.DB // nil: the built-in database
 	Hosts     host.Config   // of all workers together
-	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1; see MaxReaders
-	Rule      Rule
+	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1
+	Rule      filter.Rule   // which frames count
 	Observers []event.Observer
 
 	// Wants reports whether any Observer needs an observation; nil stands for
@@ -45,7 +47,7 @@ type Config struct {
 // With one worker everything happens in the order of the frames, as p0f's log
 // shows it. With more, what concerns different clients is independent.
 type Engine struct {
-	rule    Rule
+	rule    filter.Rule
 	db      atomic.Pointer[core.DB]
 	log     *slog.Logger
 	shards  []*shard
@@ -54,13 +56,18 @@ type Engine struct {
 	recent  bool // the tables know connections, too
 	waiting waiters
 
-	failed atomic.Pointer[error] // why the last source ended, if it should not have
+	running atomic.Int32          // sources
+	failed  atomic.Pointer[error] // why the last one to fail ended
 }
 
 const maxWorkers = 64
 
-// New returns an engine that has seen nothing yet.
-func New(cfg Config) *Engine {
+// New returns an engine that has seen nothing yet. It refuses a configuration
+// that is out of bounds.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Workers < 0 || cfg.Workers > maxWorkers {
+		return nil, fmt.Errorf("engine: %d workers: want 1 to %d", cfg.Workers, maxWorkers)
+	}
 	if cfg.DB == nil {
 		cfg.DB = signature.Builtin()
 	}
@@ -72,7 +79,7 @@ func New(cfg Config) *Engine {
 		fanout: capture.NewFanout(), tell: newTeller(&cfg),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
-	workers := min(max(cfg.Workers, 1), maxWorkers)
+	workers := max(cfg.Workers, 1)
 	for range workers {
 		s := new(shard)
 		s.room.L = &s.mu
@@ -86,7 +93,7 @@ func New(cfg Config) *Engine {
 	if e.tell != nil {
 		e.tell.shards = e.shards
 	}
-	return e
+	return e, nil
 }
 
 // Run feeds the engine from a source until the source ends (nil at the end of
@@ -95,42 +102,30 @@ func New(cfg Config) *Engine {
 func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	e.tell.start()
 	defer e.tell.stop()
-	if err := e.runParts(ctx, src); err != nil {
-		return e.fail(err)
-	}
-	return nil
-}
-
-// feed reads a source until it ends, of which only one shard's frames count, or
-// all.
-func (e *Engine) feed(ctx context.Context, src capture.Source, part int) error {
-	in := newInput(e, src)
-	in.part = part
-	in.start()
+	e.running.Add(1)
+	in := newInput(e, src.Live())
 	var err error
 	for err == nil && in.err == nil {
 		err = src.Read(ctx, in.frame)
 		in.flush()
 	}
-	in.end()
-	switch {
-	case in.err != nil:
-		return in.err
-	case errors.Is(err, io.EOF) || ctx.Err() != nil:
-		return nil
+	if in.err != nil {
+		err = in.err
+	} else if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		err = nil
+	}
+	if err != nil {
+		e.failed.Store(&err)
+	}
+	if e.running.Add(-1) == 0 && err != nil {
+		e.waiting.giveUp()
 	}
 	return err
 }
 
-// fail notes that a source has failed, ends the waiting, and returns err.
-func (e *Engine) fail(err error) error {
-	e.failed.Store(&err)
-	e.waiting.giveUp()
-	return err
-}
-
+// failure returns why there is no source, or nil where one runs or none failed.
 func (e *Engine) failure() error {
-	if failed := e.failed.Load(); failed != nil {
+	if failed := e.failed.Load(); failed != nil && e.running.Load() == 0 {
 		return *failed
 	}
 	return nil

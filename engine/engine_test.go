@@ -25,7 +25,7 @@ import (
 // when the file is at its end.
 func TestRun(t *testing.T) {
 	first, second := &recorder{}, &recorder{}
-	e := New(silent(t, Config{Observers: []event.Observer{first, second}}))
+	e := made(New(silent(t, Config{Observers: []event.Observer{first, second}})))
 	runFile(t, e, labCapture)
 	want := join([]string{
 		"syn 198.18.0.1:41688", "mtu 198.18.0.1:41688", "syn+ack 198.18.0.1:41688", "mtu 198.18.0.1:41688",
@@ -47,7 +47,7 @@ func TestRunEnds(t *testing.T) {
 	t.Run("with its context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		e := New(silent(t, Config{}))
+		e := made(New(silent(t, Config{})))
 		if err := e.Run(ctx, openFile(t, labCapture)); err != nil {
 			t.Errorf("Run = %v, want nil", err)
 		}
@@ -57,7 +57,7 @@ func TestRunEnds(t *testing.T) {
 	})
 	t.Run("with damage", func(t *testing.T) {
 		r := &recorder{}
-		e := New(silent(t, Config{Observers: []event.Observer{r}}))
+		e := made(New(silent(t, Config{Observers: []event.Observer{r}})))
 		path := writeFile(t, header, records[0], records[1][:30])
 		var damage *capture.DamageError
 		if err := e.Run(context.Background(), openFile(t, path)); !errors.As(err, &damage) || damage.Frames != 1 {
@@ -70,7 +70,7 @@ func TestRunEnds(t *testing.T) {
 	t.Run("with a link type that has no filter", func(t *testing.T) {
 		user0 := bytes.Clone(header)
 		user0[20] = 147
-		e := New(silent(t, Config{}))
+		e := made(New(silent(t, Config{})))
 		err := e.Run(context.Background(), openFile(t, writeFile(t, user0, records[0], records[1])))
 		want := "engine: frames of link type 147: filter: link type not supported: 147"
 		if !errors.Is(err, filter.ErrLink) || err.Error() != want {
@@ -81,7 +81,7 @@ func TestRunEnds(t *testing.T) {
 		}
 	})
 	t.Run("with a rule that is none", func(t *testing.T) {
-		e := New(silent(t, Config{Rule: Rule{Expr: "udp"}}))
+		e := made(New(silent(t, Config{Rule: filter.Rule{Expr: "udp"}})))
 		err := e.Run(context.Background(), openFile(t, labCapture))
 		if want := `engine: frames of link type 1: filter "udp": no TCP packet can match it`; err == nil || err.Error() != want {
 			t.Errorf("Run = %v, want %s", err, want)
@@ -90,7 +90,7 @@ func TestRunEnds(t *testing.T) {
 	t.Run("after Close", func(t *testing.T) {
 		f := openFile(t, labCapture)
 		f.Close()
-		if err := New(silent(t, Config{})).Run(context.Background(), f); !errors.Is(err, capture.ErrClosed) {
+		if err := made(New(silent(t, Config{}))).Run(context.Background(), f); !errors.Is(err, capture.ErrClosed) {
 			t.Errorf("Run = %v, want %v", err, capture.ErrClosed)
 		}
 	})
@@ -101,7 +101,7 @@ func TestRunEnds(t *testing.T) {
 func TestFlushError(t *testing.T) {
 	var log bytes.Buffer
 	r := &recorder{flushErr: errors.New("disk full")}
-	e := New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	e := made(New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
 	runFile(t, e, labCapture)
 	if got := log.String(); !strings.Contains(got, `level=ERROR msg="observations could not be written" reason="disk full" lost=8`) {
 		t.Errorf("log = %q", got)
@@ -131,7 +131,7 @@ func TestWarnsOnce(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			e := New(Config{Rule: Rule{P0f: tt.p0f}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			e := made(New(Config{Rule: filter.Rule{P0f: tt.p0f}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
 			in := feed(e)
 			for range 3 {
 				in.frame(&capture.Frame{Data: tt.frame, WireLen: len(tt.frame), Link: tt.link})
@@ -148,7 +148,7 @@ func TestWarnsOnce(t *testing.T) {
 
 // TestMixedLinks: the frames of a pcapng may be of several link types.
 func TestMixedLinks(t *testing.T) {
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	in := feed(e)
 	f := labFrame(t)
 	for i, g := range []*capture.Frame{
@@ -169,10 +169,10 @@ func TestMixedLinks(t *testing.T) {
 }
 
 func TestFrameAllocatesNothing(t *testing.T) {
-	e := New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}}))
+	e := made(New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}})))
 	e.tell.start()
 	defer e.tell.stop()
-	in := newInput(e, nil)
+	in := newInput(e, false)
 	f := labFrame(t)
 	g := fromClient(f, labClient)
 	i := uint32(0)
@@ -211,7 +211,7 @@ func TestConcurrent(t *testing.T) {
 	}
 	path := writeFile(t, many...)
 	r := &recorder{}
-	e := New(silent(t, Config{Observers: []event.Observer{r}, Hosts: host.Config{Recent: 10}}))
+	e := made(New(silent(t, Config{Observers: []event.Observer{r}, Hosts: host.Config{Recent: 10}})))
 	empty := parseDB(t, "")
 	var captures, askers sync.WaitGroup
 	for range 2 {
@@ -255,7 +255,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 func TestSetDB(t *testing.T) {
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	runFile(t, e, labCapture)
 	for _, tt := range []struct {
 		name, text string
@@ -277,7 +277,7 @@ func TestSetDB(t *testing.T) {
 func TestSetDBWhileReading(t *testing.T) {
 	const before, behind = 3 * batchSize, 2 * batchSize
 	r := &systems{}
-	e := New(silent(t, Config{DB: labDB(t), Observers: []event.Observer{r}}))
+	e := made(New(silent(t, Config{DB: labDB(t), Observers: []event.Observer{r}})))
 	src := &changing{frame: labFrame(t), left: before + behind, at: behind, change: func() {
 		e.SetDB(parseDB(t, "classes = unix\n[tcp:request]\nlabel = s:unix:Other:\nsig = *:64:0:*:*,*:mss,sok,ts,nop,ws:df,id+:0\n"))
 	}}
@@ -312,6 +312,7 @@ func (c *changing) Read(_ context.Context, fn func(*capture.Frame)) error {
 	return io.EOF
 }
 
+func (*changing) Live() bool     { return false }
 func (c *changing) Close() error { return nil }
 
 // systems keeps what SYNs were taken for.
@@ -331,8 +332,8 @@ func (s *systems) Observe(o *event.Observation) {
 func (s *systems) Flush() (int, error) { return 0, nil }
 
 func BenchmarkFrame(b *testing.B) {
-	e := New(silent(b, Config{}))
-	in := newInput(e, nil)
+	e := made(New(silent(b, Config{})))
+	in := newInput(e, false)
 	g := fromClient(labFrame(b), labClient)
 	i := uint32(0)
 	b.ReportAllocs()

@@ -89,7 +89,7 @@ func fromClient(f *capture.Frame, addr netip.Addr) *capture.Frame {
 // feeder feeds an engine frame by frame.
 type feeder struct{ *input }
 
-func feed(e *Engine) feeder { return feeder{newInput(e, nil)} }
+func feed(e *Engine) feeder { return feeder{newInput(e, false)} }
 
 func (f feeder) frame(g *capture.Frame) {
 	f.input.frame(g)
@@ -136,6 +136,14 @@ func silent(t testing.TB, cfg Config) Config {
 	}
 	cfg.Logger = slog.New(slog.NewTextHandler(testLog{t}, nil))
 	return cfg
+}
+
+// made is what New returned, of settings that are right.
+func made(e *Engine, err error) *Engine {
+	if err != nil {
+		panic(err)
+	}
+	return e
 }
 
 type testLog struct{ t testing.TB }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
@@ -80,10 +81,10 @@ func TestLiveTags(t *testing.T) {
 		at := len(f.frame) - 40 // TCP with 20 bytes of options, which the lab's SYNs have
 		binary.BigEndian.PutUint16(f.frame[at:], uint16(first+i))
 	}
-	for _, rule := range []Rule{{Expr: "dst port 25"}, {Expr: "dst port 25", P0f: true}, {Expr: "vlan 42 and dst port 25"}} {
+	for _, rule := range []filter.Rule{{Expr: "dst port 25"}, {Expr: "dst port 25", P0f: true}, {Expr: "vlan 42 and dst port 25"}} {
 		t.Run(fmt.Sprintf("%+v", rule), func(t *testing.T) {
 			seen := new(ports)
-			e := New(silent(t, Config{Rule: rule, Observers: []event.Observer{seen}}))
+			e := made(New(silent(t, Config{Rule: rule, Observers: []event.Observer{seen}})))
 			stop := runRing(t, pair.Server, rule, e)
 			defer stop()
 			send(t, pair.Client, func(send func([]byte)) {
@@ -114,7 +115,7 @@ func TestLiveTags(t *testing.T) {
 }
 
 // runRing captures in a namespace, until the function returned is called.
-func runRing(t testing.TB, ns *lab.NetNS, rule Rule, e *Engine) (stop func()) {
+func runRing(t testing.TB, ns *lab.NetNS, rule filter.Rule, e *Engine) (stop func()) {
 	t.Helper()
 	var ring *capture.Ring
 	if err := ns.Do(func() error {
@@ -122,7 +123,7 @@ func runRing(t testing.TB, ns *lab.NetNS, rule Rule, e *Engine) (stop func()) {
 		if err != nil {
 			return err
 		}
-		program, err := rule.Kernel(link)
+		program, err := rule.Kernel(int(link))
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// ErrNoSensor is the error of a look-up when the capture has failed and the
+// ErrNoSensor is the error of a look-up when the last source has failed and the
 // client was not seen before.
 var ErrNoSensor = errors.New("engine: capture has failed")
 

@@ -26,7 +26,7 @@ import (
 func at(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, 0) }
 
 func TestLookup(t *testing.T) {
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	runFile(t, e, labCapture)
 	ctx := context.Background()
 	for _, a := range []netip.Addr{labClient, labClient6} {
@@ -60,7 +60,7 @@ func TestLookup(t *testing.T) {
 }
 
 func TestLookupUnknown(t *testing.T) {
-	e := New(silent(t, Config{DB: parseDB(t, "")}))
+	e := made(New(silent(t, Config{DB: parseDB(t, "")})))
 	runFile(t, e, labCapture)
 	n, err := e.Lookup(context.Background(), note.Query{Client: at(labClient)})
 	if err != nil || n.State != note.Unknown || n.OSName != "" || n.Distance != note.Hops(0) || n.TotalConn != 1 {
@@ -80,7 +80,7 @@ func TestLookupQuality(t *testing.T) {
 		{"g", strings.Replace(sig, "64", "128", 1), note.Fuzzy | note.Generic},
 	} {
 		db := parseDB(t, "classes = unix\n[tcp:request]\nlabel = "+tt.kind+":unix:Linux:\n"+tt.sig)
-		e := New(silent(t, Config{DB: db}))
+		e := made(New(silent(t, Config{DB: db})))
 		runFile(t, e, labCapture)
 		n, err := e.Lookup(context.Background(), note.Query{Client: at(labClient)})
 		if err != nil || n.State != note.Matched || n.Quality != tt.want {
@@ -94,7 +94,7 @@ func TestLookupQuality(t *testing.T) {
 func TestLookupDoubt(t *testing.T) {
 	db := parseDB(t, "classes = unix\n[tcp:request]\nlabel = g:unix:Linux:\nor = Android:\n"+
 		"sig = *:32|64:0:*:*,*:mss,sok,ts,nop,ws:df?,id+?:0\n")
-	e := New(silent(t, Config{DB: db, Hosts: host.Config{Recent: 10}}))
+	e := made(New(silent(t, Config{DB: db, Hosts: host.Config{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -122,7 +122,7 @@ func other(f *capture.Frame) *capture.Frame {
 // TestLookupByConnection: behind one address are two systems, each asked about
 // by its port.
 func TestLookupByConnection(t *testing.T) {
-	e := New(silent(t, Config{Hosts: host.Config{Recent: 10}}))
+	e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -156,7 +156,7 @@ func TestLookupWaits(t *testing.T) {
 	stranger := note.Query{Client: netip.MustParseAddrPort("203.0.113.7:4711"), Wait: most}
 	t.Run("no longer than asked", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{}))
+			e := made(New(silent(t, Config{})))
 			start := time.Now()
 			n, err := e.Lookup(t.Context(), stranger)
 			if took := time.Since(start); took != most || err != nil || n.State != note.NotSeen {
@@ -169,7 +169,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("no longer than its context", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{}))
+			e := made(New(silent(t, Config{})))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			start := time.Now()
@@ -181,7 +181,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("not without Wait", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{}))
+			e := made(New(silent(t, Config{})))
 			start := time.Now()
 			if n, err := e.Lookup(t.Context(), note.Query{Client: stranger.Client}); err != nil || n.State != note.NotSeen || time.Since(start) != 0 {
 				t.Errorf("Lookup = %v, %v after %v, want %v at once", n.State, err, time.Since(start), note.NotSeen)
@@ -190,7 +190,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("woken by the SYN, all of them", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{}))
+			e := made(New(silent(t, Config{})))
 			f := labFrame(t)
 			start := time.Now()
 			var asking sync.WaitGroup
@@ -218,7 +218,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("one that gives up does not end the others' waiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{}))
+			e := made(New(silent(t, Config{})))
 			go e.Lookup(t.Context(), note.Query{Client: at(labClient), Wait: time.Millisecond})
 			var asking sync.WaitGroup
 			asking.Go(func() {
@@ -234,7 +234,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("of a connection, though the address is known", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := New(silent(t, Config{Hosts: host.Config{Recent: 10}}))
+			e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
 			in := feed(e)
 			f := labFrame(t)
 			in.frame(f)
@@ -265,7 +265,7 @@ func TestLookupWaits(t *testing.T) {
 func TestLookupFailed(t *testing.T) {
 	header, records := labRecords(t)
 	path := writeFile(t, header, records[0], records[1][:20])
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	waited := make(chan error)
 	go func() {
 		_, err := e.Lookup(context.Background(), note.Query{Client: netip.MustParseAddrPort("203.0.113.7:1"), Wait: time.Hour})
@@ -331,7 +331,7 @@ func TestLookupLive(t *testing.T) {
 	}
 	w := <-opened
 	defer w.Close()
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	ran := make(chan error)
 	go func() { ran <- e.Run(context.Background(), src) }()
 	answered := make(chan note.Note)

@@ -17,7 +17,7 @@ import (
 // TestMissed: a connection without a SYN has no answer, neither that of its
 // address nor that of an older connection with the same ends.
 func TestMissed(t *testing.T) {
-	e := New(silent(t, Config{DB: labDB(t), Hosts: host.Config{Recent: 10}}))
+	e := made(New(silent(t, Config{DB: labDB(t), Hosts: host.Config{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -56,7 +56,7 @@ func TestMissed(t *testing.T) {
 // TestMissedWakes: who waits for the connection is told, and waits no longer.
 func TestMissedWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := New(silent(t, Config{Hosts: host.Config{Recent: 10}}))
+		e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
 		client := netip.MustParseAddrPort("203.0.113.7:2000")
 		start := time.Now()
 		for _, q := range []note.Query{{Client: client}, {Client: at(client.Addr())}} {
@@ -94,7 +94,7 @@ func (c *cutSource) Close() error { return nil }
 
 // TestHeadersOnly: a SYN with data of which the source has only the headers.
 func TestHeadersOnly(t *testing.T) {
-	e := New(silent(t, Config{}))
+	e := made(New(silent(t, Config{})))
 	f := labFrame(t)
 	binary.BigEndian.PutUint16(f.Data[14+2:], uint16(f.WireLen-14+100))
 	f.WireLen += 100

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"slices"
 	"strings"
 	"testing"
 
@@ -118,27 +117,27 @@ func TestRule(t *testing.T) {
 				if p0f {
 					want = tt.p0f
 				}
-				if got := countsFrame(t, Rule{Expr: tt.rule, P0f: p0f}, tt.frame); got != want {
+				if got := countsFrame(t, filter.Rule{Expr: tt.rule, P0f: p0f}, tt.frame); got != want {
 					t.Errorf("rule %q, P0f %v, on %x = %v, want %v", tt.rule, p0f, tt.frame, got, want)
 				}
 			}
 		})
 	}
 	t.Run("no tags but on Ethernet", func(t *testing.T) {
-		l, err := (&Rule{}).newLink(packet.LinkRaw, false)
+		l, err := (&filter.Rule{}).ForLink(int(packet.LinkRaw), false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ip := syn[14:]; !l.filter.Match(ip, len(ip)) || l.decoder.Link != packet.LinkRaw {
+		if ip := syn[14:]; !l.Match(ip, len(ip)) {
 			t.Error("a SYN without a link header does not count")
 		}
 	})
 }
 
 // countsFrame reports whether an engine with a rule counts an Ethernet frame.
-func countsFrame(t testing.TB, r Rule, frame []byte) bool {
+func countsFrame(t testing.TB, r filter.Rule, frame []byte) bool {
 	t.Helper()
-	e := New(silent(t, Config{Rule: r}))
+	e := made(New(silent(t, Config{Rule: r})))
 	in := feed(e)
 	in.frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet})
 	if in.err != nil {
@@ -179,7 +178,7 @@ func TestRuleLinks(t *testing.T) {
 			if p0f {
 				want = tt.p0f
 			}
-			e := New(silent(t, Config{Rule: Rule{Expr: "dst port 25", P0f: p0f}}))
+			e := made(New(silent(t, Config{Rule: filter.Rule{Expr: "dst port 25", P0f: p0f}})))
 			frame := append(append([]byte(nil), tt.header...), tt.ip...)
 			feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: tt.link})
 			if got := e.Frames() == 1; got != want {
@@ -192,60 +191,19 @@ func TestRuleLinks(t *testing.T) {
 	}
 }
 
-// TestTakes: the shortcut past the filter for all TCP agrees with it, whatever
-// a frame holds where headers stand.
-func TestTakes(t *testing.T) {
-	frames := [][]byte{
-		labFrame(t).Data, labSYN6(t, 25), extend(labSYN6(t, 25), 0),
-		slices.Concat(labFrame(t).Data[:12], []byte{0x81, 0, 0, 42}, labFrame(t).Data[12:]),
-	}
-	values := []byte{0, 6, 8, 0x40, 0x45, 0x60, 0x81, 0x86, 0xdd, 0xff}
-	for _, p0f := range []bool{false, true} {
-		l, err := (&Rule{P0f: p0f}).newLink(packet.LinkEthernet, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		taken, left := 0, 0
-		for _, frame := range frames {
-			for at := range min(len(frame), 64) {
-				for _, second := range []int{12, 13, 14, 20, 23} {
-					for n := range len(values) * len(values) {
-						data := slices.Clone(frame)
-						data[at], data[second] = values[n/len(values)], values[n%len(values)]
-						f := &capture.Frame{Data: data, WireLen: len(data), Link: packet.LinkEthernet}
-						var s packet.Segment
-						err := l.decoder.Decode(f.Data, f.WireLen, &s)
-						got, want := l.takes(f, &s, err), l.filter.Match(f.Data, f.WireLen)
-						if got != want {
-							t.Fatalf("P0f %v: takes %v, the filter says %v\n%x", p0f, got, want, data)
-						}
-						if want {
-							taken++
-						} else {
-							left++
-						}
-					}
-				}
-			}
-		}
-		if taken == 0 || left == 0 {
-			t.Errorf("P0f %v: %d frames taken and %d not: want some of both", p0f, taken, left)
-		}
-	}
-}
-
 // TestRuleAllocatesNothing, extension headers included.
 func TestRuleAllocatesNothing(t *testing.T) {
-	l, err := (&Rule{Expr: "dst port 25"}).newLink(packet.LinkEthernet, false)
-	if err != nil {
-		t.Fatal(err)
+	in := newInput(made(New(silent(t, Config{Rule: filter.Rule{Expr: "dst port 25"}}))), false)
+	if !in.use(packet.LinkEthernet) {
+		t.Fatal(in.err)
 	}
+	l := in.link
 	frame := extend(labSYN6(t, 25), 0)
 	frame = append(frame, make([]byte, 1000)...)
 	f := &capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkEthernet, Tagged: true}
 	var s packet.Segment
 	if n := testing.AllocsPerRun(100, func() {
-		if err := l.decoder.Decode(f.Data, f.WireLen, &s); !l.filter.Match(f.Data, f.WireLen) || err != nil || !l.counts(f, &s, err) {
+		if err := l.decoder.Decode(f.Data, f.WireLen, &s); !l.rule.Match(f.Data, f.WireLen) || err != nil || !l.counts(f, &s) {
 			t.Fatal("the frame does not count")
 		}
 	}); n != 0 {
@@ -265,20 +223,20 @@ func TestRuleErrors(t *testing.T) {
 		{"icmp or udp port 53", packet.LinkEthernet, `filter "icmp or udp port 53": no TCP packet can match it`},
 		{"", 147, "filter: link type not supported: 147"},
 	} {
-		r := Rule{Expr: tt.rule}
-		if err := r.Check(tt.link); err == nil || err.Error() != tt.want {
+		r := filter.Rule{Expr: tt.rule}
+		if err := r.Check(int(tt.link)); err == nil || err.Error() != tt.want {
 			t.Errorf("Check(%q, link type %d) = %v, want %s", tt.rule, tt.link, err, tt.want)
 		}
-		if _, err := r.Kernel(tt.link); err == nil || err.Error() != tt.want {
+		if _, err := r.Kernel(int(tt.link)); err == nil || err.Error() != tt.want {
 			t.Errorf("Kernel(%q, link type %d) = %v, want %s", tt.rule, tt.link, err, tt.want)
 		}
 	}
 	// Faults of the text are told of the rule as it was given, without what
 	// was put around it.
 	for _, rule := range []string{"port", "tcp or", "(port 25", "port 25)", "port 99999", "nonsense"} {
-		r := Rule{Expr: rule}
+		r := filter.Rule{Expr: rule}
 		_, want := filter.Compile(rule, filter.Config{Link: 1, Savefile: true})
-		if err := r.Check(packet.LinkEthernet); err == nil || want == nil || err.Error() != want.Error() || strings.Contains(err.Error(), "vlan and") {
+		if err := r.Check(int(packet.LinkEthernet)); err == nil || want == nil || err.Error() != want.Error() || strings.Contains(err.Error(), "vlan and") {
 			t.Errorf("Check(%q) = %v, want %v", rule, err, want)
 		}
 	}
@@ -290,12 +248,11 @@ func TestRuleProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Rule{Program: p}
-	l, err := r.newLink(packet.LinkEthernet, false)
-	if err != nil || l.filter != p {
-		t.Errorf("newLink = %v, %v, want the program itself", l, err)
+	r := filter.Rule{Program: p}
+	if l, err := r.ForLink(int(packet.LinkEthernet), false); err != nil || l.Extended() {
+		t.Errorf("ForLink = %v, %v, want the program itself", l, err)
 	}
-	raw, err := r.Kernel(packet.LinkEthernet)
+	raw, err := r.Kernel(int(packet.LinkEthernet))
 	if want := p.Instructions(); err != nil || len(raw) != len(want) || raw[0] != want[0] {
 		t.Errorf("Kernel = %v, %v, want %v", raw, err, want)
 	}
@@ -305,14 +262,14 @@ func TestRuleProgram(t *testing.T) {
 // sees it, so there the program looks for it elsewhere than in a file.
 func TestRuleKernel(t *testing.T) {
 	for _, tt := range []struct {
-		rule Rule
+		rule filter.Rule
 		want bool
 	}{
-		{Rule{Expr: "dst port 25"}, false}, // takes the packet as it is, tagged or not
-		{Rule{Expr: "vlan 42 and dst port 25"}, true},
-		{Rule{Expr: "dst port 25", P0f: true}, true},
+		{filter.Rule{Expr: "dst port 25"}, false}, // takes the packet as it is, tagged or not
+		{filter.Rule{Expr: "vlan 42 and dst port 25"}, true},
+		{filter.Rule{Expr: "dst port 25", P0f: true}, true},
 	} {
-		raw, err := tt.rule.Kernel(packet.LinkEthernet)
+		raw, err := tt.rule.Kernel(int(packet.LinkEthernet))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,8 +281,8 @@ func TestRuleKernel(t *testing.T) {
 			t.Errorf("the kernel's program of %+v asks for the kernel's note of the tag: %v, want %v", tt.rule, asks, tt.want)
 		}
 	}
-	r := Rule{Expr: "dst port 25"}
-	raw, err := r.Kernel(packet.LinkRaw)
+	r := filter.Rule{Expr: "dst port 25"}
+	raw, err := r.Kernel(int(packet.LinkRaw))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +313,7 @@ func TestBareFrames(t *testing.T) {
 			frame[header+6] = 60
 			binary.BigEndian.PutUint16(frame[header+4:], uint16(len(frame)-header-40))
 			for _, rule := range []string{"dst port 25", "dst port 26"} {
-				e := New(silent(t, Config{Rule: Rule{Expr: rule}}))
+				e := made(New(silent(t, Config{Rule: filter.Rule{Expr: rule}})))
 				feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkPFLOG})
 				if got, want := e.Frames() == 1, rule == "dst port 25"; got != want {
 					t.Errorf("pflog header of %d bytes, %d of data: %q counts %v, want %v", header, data, rule, got, want)
@@ -370,20 +327,20 @@ func TestBareFrames(t *testing.T) {
 // kernel's alone on an interface.
 func TestKernelWords(t *testing.T) {
 	for _, expr := range []string{"inbound and dst port 25", "not outbound", "ifindex 1 and dst port 25"} {
-		r := &Rule{Expr: expr}
-		if err := r.Check(packet.LinkEthernet); err != nil {
+		r := &filter.Rule{Expr: expr}
+		if err := r.Check(int(packet.LinkEthernet)); err != nil {
 			t.Errorf("%q: Check = %v", expr, err)
 		}
-		if _, err := r.newLink(packet.LinkEthernet, false); err == nil || !strings.Contains(err.Error(), "not recorded in frames of link type 1") {
+		if _, err := r.ForLink(int(packet.LinkEthernet), false); err == nil || !strings.Contains(err.Error(), "not recorded in frames of link type 1") {
 			t.Errorf("%q: a file's link = %v, want an error", expr, err)
 		}
-		if _, err := r.newLink(packet.LinkSLL2, false); err != nil {
+		if _, err := r.ForLink(int(packet.LinkSLL2), false); err != nil {
 			t.Errorf("%q: a link that records it = %v", expr, err)
 		}
-		if l, err := r.newLink(packet.LinkEthernet, true); err != nil || l.bare != nil {
+		if l, err := r.ForLink(int(packet.LinkEthernet), true); err != nil || l.Extended() {
 			t.Errorf("%q: an interface's link = %+v, %v", expr, l, err)
 		}
-		raw, err := r.Kernel(packet.LinkEthernet)
+		raw, err := r.Kernel(int(packet.LinkEthernet))
 		if err != nil {
 			t.Fatalf("%q: Kernel = %v", expr, err)
 		}
@@ -391,8 +348,8 @@ func TestKernelWords(t *testing.T) {
 		if err != nil || !p.NeedsKernel() {
 			t.Errorf("%q: the kernel's program is %v, %v", expr, p, err)
 		}
-		if _, err := (&Rule{Program: p}).newLink(packet.LinkEthernet, false); err != errNeedsKernel {
-			t.Errorf("%q: its program for a file = %v, want %v", expr, err, errNeedsKernel)
+		if _, err := (&filter.Rule{Program: p}).ForLink(int(packet.LinkEthernet), false); err == nil || !strings.Contains(err.Error(), "asks for a packet's direction") {
+			t.Errorf("%q: its program for a file = %v, want an error", expr, err)
 		}
 	}
 }

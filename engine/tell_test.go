@@ -24,10 +24,10 @@ import (
 // TestWants: observations that Config.Wants refuses reach no observer.
 func TestWants(t *testing.T) {
 	r := &recorder{}
-	runFile(t, New(silent(t, Config{
+	runFile(t, made(New(silent(t, Config{
 		Observers: []event.Observer{r},
 		Wants:     func(o *event.Observation) bool { return o.Module == event.SYN || o.Module == event.SYNACK },
-	})), labCapture)
+	}))), labCapture)
 	want := "syn 198.18.0.1:41688\nsyn+ack 198.18.0.1:41688\nsyn [2001:db8::1]:51546\nsyn+ack [2001:db8::1]:51546\nflush"
 	if got := join(r.said); got != want {
 		t.Errorf("the observer got\n%s\nwant\n%s", got, want)
@@ -40,7 +40,7 @@ func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // its clock stands still
 		var log bytes.Buffer
 		r := &recorder{flushErr: errors.New("disk full")}
-		e := New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		e := made(New(Config{Observers: []event.Observer{r}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
 		fail := func(end bool) {
 			r.unwritten = 3
 			e.tell.flush()
@@ -77,7 +77,7 @@ func TestDevFull(t *testing.T) {
 	}
 	defer full.Close()
 	var said bytes.Buffer
-	e := New(Config{DB: labDB(t), Observers: []event.Observer{report.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	e := made(New(Config{DB: labDB(t), Observers: []event.Observer{report.NewLog(full)}, Logger: slog.New(slog.NewTextHandler(&said, nil))}))
 	runFile(t, e, labCapture)
 	if st := e.Stats(); st.Frames != 4 || st.Unwritten != 8 {
 		t.Errorf("%+v, want 4 frames and 8 lines unwritten", st)
@@ -102,7 +102,7 @@ func (s *slow) Observe(o *event.Observation) {
 // a bound; the rest is lost and counted, and what is told is in order.
 func TestSlowLog(t *testing.T) {
 	s := &slow{gate: make(chan struct{})}
-	e := New(silent(t, Config{Observers: []event.Observer{s}, Hosts: host.Config{MaxHosts: 1000}}))
+	e := made(New(silent(t, Config{Observers: []event.Observer{s}, Hosts: host.Config{MaxHosts: 1000}})))
 	e.tell.start()
 	const frames = 2 * liveSeen
 	batch := make([]host.Input, 1)
@@ -140,7 +140,7 @@ func TestSlowLog(t *testing.T) {
 func TestWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
-		e := New(silent(t, Config{Observers: []event.Observer{r}, Workers: 2}))
+		e := made(New(silent(t, Config{Observers: []event.Observer{r}, Workers: 2})))
 		e.tell.start()
 		batch := make([]host.Input, 1)
 		for i := range 100 {
@@ -168,7 +168,7 @@ func TestWoken(t *testing.T) {
 // TestObservationsAllocateNothing: no allocation for an observation, from the
 // table to the observers.
 func TestObservationsAllocateNothing(t *testing.T) {
-	e := New(silent(t, Config{Observers: []event.Observer{report.NewLog(io.Discard)}, Hosts: host.Config{MaxHosts: 1000}}))
+	e := made(New(silent(t, Config{Observers: []event.Observer{report.NewLog(io.Discard)}, Hosts: host.Config{MaxHosts: 1000}})))
 	batch := make([]host.Input, batchSize)
 	n := 0
 	step := func() {

@@ -59,7 +59,10 @@ func (s session) Data(r io.Reader) error {
 // The engine here has read a capture of a connection over loopback; on a mail
 // server it runs on a capture.Ring.
 func ExampleLookuper() {
-	e := engine.New(engine.Config{Hosts: host.Config{Recent: 1000}})
+	e, err := engine.New(engine.Config{Hosts: host.Config{Recent: 1000}})
+	if err != nil {
+		log.Fatal(err)
+	}
 	file, err := capture.OpenFile("testdata/loopback.pcap")
 	if err != nil {
 		log.Fatal(err)

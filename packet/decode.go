@@ -55,9 +55,7 @@ type Decoder struct {
 
 	found    bool // offset was detected; for link types without a known one
 	detected int
-	lost     bool  // no offset was found in the last frame
-	lists    uint8 // of options that were walked, before
-	shapes   *shapes
+	lost     bool // no offset was found in the last frame
 }
 
 // Lost reports whether the link type of the capture has no known offset and
@@ -136,16 +134,14 @@ func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	case tcpLen == tcpHeaderMin+timestampsLen && binary.LittleEndian.Uint32(t[tcpHeaderMin:]) == timestampsAlone:
 		s.Layout = Layout{Kinds: [MaxOptions]uint8{OptNOP, OptNOP, OptTS}, Len: 3}
 		s.timestamp(binary.BigEndian.Uint32(t[tcpHeaderMin+4:]), binary.BigEndian.Uint32(t[tcpHeaderMin+8:]))
-	case d.shapes != nil:
-		d.shapes.decode(s, t[:tcpLen])
 	default:
 		s.decodeOptions(t[tcpHeaderMin:tcpLen])
-		if d.lists++; d.lists == manyLists {
-			d.shapes = new(shapes)
-		}
 	}
 	return nil
 }
+
+// tcpHeaderMin is the length of a TCP header without options.
+const tcpHeaderMin = 20
 
 // timestampsAlone is how the options of most segments but SYNs begin, of so many
 // bytes: NOP, NOP, timestamps.

@@ -31,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, frame []byte, wireLen int, link uint16, way byte) {
 		before := bytes.Clone(frame)
-		d := Decoder{Link: LinkType(link), P0f: way&fuzzP0f != 0, HeadersOnly: way&fuzzHeaders != 0, shapes: new(shapes)}
+		d := Decoder{Link: LinkType(link), P0f: way&fuzzP0f != 0, HeadersOnly: way&fuzzHeaders != 0}
 		var s, again Segment
 		err := d.Decode(frame, wireLen, &s)
 		if !bytes.Equal(frame, before) {

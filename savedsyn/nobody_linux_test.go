@@ -23,6 +23,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/synlab"
@@ -255,12 +256,12 @@ func (l *leg) Name() string { return l.Setting.Name }
 // sniff captures what comes into a namespace.
 func sniff(t *testing.T, ns *lab.NetNS) *engine.Engine {
 	t.Helper()
-	rule := engine.Rule{Expr: fmt.Sprintf("port %d", port)}
+	rule := filter.Rule{Expr: fmt.Sprintf("port %d", port)}
 	link, err := capture.RingLink(capture.Any)
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := rule.Kernel(link)
+	program, err := rule.Kernel(int(link))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +272,10 @@ func sniff(t *testing.T, ns *lab.NetNS) *engine.Engine {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 5000}})
+	e, err := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 5000}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- e.Run(ctx, ring) }()

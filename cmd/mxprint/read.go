@@ -72,10 +72,13 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	}
 	for _, path := range fs.Args() {
 		// Each file is a world of its own: its clock may lie before the last one's.
-		e := engine.New(engine.Config{
+		e, err := engine.New(engine.Config{
 			DB: daemon.Public(db), Rule: r, Observers: observers, Logger: daemon.NewLogger(std.err),
 			Hosts: host.Config{HTTPWhole: true},
 		})
+		if err != nil {
+			return err
+		}
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}

@@ -51,7 +51,10 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	n := 0
 	for _, path := range paths {
 		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
-		e := engine.New(engine.Config{DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
+		e, err := engine.New(engine.Config{DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
+		if err != nil {
+			return err
+		}
 		if err := readFile(ctx, e, path); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/front/amavis"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/test/lab"
@@ -136,8 +137,11 @@ func greetsAt(ns *lab.NetNS, addr netip.AddrPort) bool {
 // returns what ends the two.
 func startAmavisFront(t testing.TB, ns *lab.NetNS, s *amavis.Server) (stop func()) {
 	t.Helper()
-	rule := engine.Rule{Expr: "tcp port 25"}
-	e := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 1000}})
+	rule := filter.Rule{Expr: "tcp port 25"}
+	e, err := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var ring *capture.Ring
 	var pc net.PacketConn
 	if err := ns.Do(func() error {
@@ -145,7 +149,7 @@ func startAmavisFront(t testing.TB, ns *lab.NetNS, s *amavis.Server) (stop func(
 		if err != nil {
 			return err
 		}
-		program, err := rule.Kernel(link)
+		program, err := rule.Kernel(int(link))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 // tap is what to capture on an interface.
 type tap struct {
-	rule        engine.Rule
+	rule        filter.Rule
 	promiscuous bool
 	http        bool // HTTP is to be read: keep more of a frame than its headers
 	log         *slog.Logger
@@ -54,7 +54,7 @@ func (o tap) config(name string) (capture.Config, error) {
 	if err != nil {
 		return capture.Config{}, err
 	}
-	program, err := o.rule.Kernel(link)
+	program, err := o.rule.Kernel(int(link))
 	if err != nil {
 		return capture.Config{}, err
 	}
@@ -66,10 +66,10 @@ func (o tap) config(name string) (capture.Config, error) {
 }
 
 // Rule takes a filter as text or as a file with a compiled program.
-func Rule(expr, programFile string) (engine.Rule, error) {
-	r := engine.Rule{Expr: expr}
+func Rule(expr, programFile string) (filter.Rule, error) {
+	r := filter.Rule{Expr: expr}
 	if programFile == "" {
-		return r, r.Check(packet.LinkEthernet) // which has all that the language can ask for
+		return r, r.Check(int(packet.LinkEthernet)) // which has all that the language can ask for
 	}
 	if expr != "" {
 		return r, errors.New("a filter expression and a filter program together: give one of them")

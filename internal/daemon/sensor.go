@@ -72,7 +72,7 @@ func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 		wants = report.Unmatched
 	}
 	observers = append(observers, in.unknown)
-	in.engine = engine.New(engine.Config{
+	in.engine, err = engine.New(engine.Config{
 		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
@@ -81,6 +81,10 @@ func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 			HTTPWhole: true,
 		},
 	})
+	if err != nil {
+		in.close()
+		return nil, err
+	}
 	in.who = in.engine
 	open := s.openRings
 	switch s.Sensor.Source {

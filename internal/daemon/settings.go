@@ -2,7 +2,7 @@ package daemon
 
 import (
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
@@ -12,7 +12,7 @@ import (
 type Settings struct {
 	*config.Config
 	db     *signature.DB
-	rule   engine.Rule
+	rule   filter.Rule
 	remote *remote
 
 	anyNetNS bool // sensor.cgroup was named
@@ -68,7 +68,7 @@ func (s *Settings) loadSource() (err error) {
 		if err != nil {
 			return s.At("sensor.interfaces", err)
 		}
-		if _, err := s.rule.Kernel(link); err != nil {
+		if _, err := s.rule.Kernel(int(link)); err != nil {
 			return s.At(key, err)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/report"
@@ -57,7 +57,7 @@ func (s *StandIn) open() error {
 	if err != nil {
 		return err
 	}
-	rule := engine.Rule{Expr: s.opt.Rule, P0f: true}
+	rule := filter.Rule{Expr: s.opt.Rule, P0f: true}
 	if err := s.capture(rule); err != nil {
 		return err
 	}
@@ -65,14 +65,17 @@ func (s *StandIn) open() error {
 	if err != nil {
 		return err
 	}
-	s.engine = engine.New(engine.Config{
-		DB: Public(db), Rule: rule, Workers: s.workers(len(observers) > 0), Observers: observers, Logger: s.log,
+	s.engine, err = engine.New(engine.Config{
+		DB: Public(db), Rule: rule, Observers: observers, Logger: s.log,
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,
 			HTTPBytes: (s.opt.MaxConns + 2) * host.HTTPConnBytes, // as p0f: as much as its connections
 		},
 	})
+	if err != nil {
+		return err
+	}
 	if s.opt.Socket != "" {
 		ln, err := s.process.Listen(s.opt.Socket, 0o666)
 		if err != nil {
@@ -90,14 +93,6 @@ func (s *StandIn) open() error {
 		s.say("[+] Privileges dropped: uid %d, gid %d, root '%s'.", who.uid, who.gid, who.home)
 	}
 	return nil
-}
-
-// workers is one, for p0f's order of all that is shown, unless nothing is.
-func (s *StandIn) workers(shows bool) int {
-	if s.opt.File == "" || shows {
-		return 1
-	}
-	return min(runtime.GOMAXPROCS(0), engine.MaxReaders)
 }
 
 func (s *StandIn) database() (*signature.DB, error) {
@@ -125,7 +120,7 @@ func (s *StandIn) database() (*signature.DB, error) {
 }
 
 // capture opens the file or interface, and says what the filter is.
-func (s *StandIn) capture(rule engine.Rule) error {
+func (s *StandIn) capture(rule filter.Rule) error {
 	link := packet.LinkEthernet
 	if s.opt.File != "" {
 		f, err := capture.OpenFile(s.opt.File)
@@ -134,7 +129,7 @@ func (s *StandIn) capture(rule engine.Rule) error {
 		}
 		s.source = f
 		s.say("[+] Will read pcap data from file '%s'.", s.opt.File)
-		if err := rule.Check(link); err != nil {
+		if err := rule.Check(int(link)); err != nil {
 			return err
 		}
 	} else {

@@ -1,10 +1,7 @@
 package daemon
 
 import (
-	"runtime"
 	"testing"
-
-	"github.com/mxprint/mxprint/engine"
 )
 
 // TestMailOnly: where only mail ports are captured, headers suffice; in doubt
@@ -17,25 +14,6 @@ func TestMailOnly(t *testing.T) {
 	} {
 		if got := mailOnly.MatchString(rule); got != want {
 			t.Errorf("%q: %v, want %v", rule, got, want)
-		}
-	}
-}
-
-// TestStandInWorkers: p0f's order holds for all that is shown.
-func TestStandInWorkers(t *testing.T) {
-	for _, tt := range []struct {
-		file  string
-		shows bool
-		want  int
-	}{
-		{"", false, 1},
-		{"", true, 1},
-		{"mail.pcap", true, 1},
-		{"mail.pcap", false, min(runtime.GOMAXPROCS(0), engine.MaxReaders)},
-	} {
-		s := StandIn{opt: &Options{File: tt.file}}
-		if got := s.workers(tt.shows); got != tt.want {
-			t.Errorf("file %q, shows %t: %d workers, want %d", tt.file, tt.shows, got, tt.want)
 		}
 	}
 }

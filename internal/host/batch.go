@@ -1,7 +1,6 @@
 package host
 
 import (
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -11,11 +10,6 @@ type Input struct {
 	Decoded bool  // the frame holds Segment
 	Segment packet.Segment
 	Payload []byte // what was captured of the segment's data
-
-	// Match is what a SYN matches in the database By. Where that is not the
-	// table's, the table matches it.
-	Match signature.Match
-	By    *signature.DB
 }
 
 // manyHosts is from how many hosts on warm pays: not all are in the cache then.
@@ -49,11 +43,7 @@ func (t *Table) updateAll(batch []Input) {
 		in := &batch[i]
 		t.Frame(in.At)
 		if in.Decoded {
-			var m *signature.Match
-			if in.By == t.db {
-				m = &in.Match
-			}
-			t.update(&in.Segment, in.Payload, hashes[i], m)
+			t.update(&in.Segment, in.Payload, hashes[i])
 		}
 	}
 }

@@ -147,12 +147,11 @@ func (t *Table) Frames() uint64 { return t.frames }
 // Update takes one segment of the frame that Frame counted. payload is what
 // was captured of the segment's data. Neither is kept.
 func (t *Table) Update(s *packet.Segment, payload []byte) {
-	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()), nil)
+	t.update(s, payload, t.hosts.hashOf(s.Src.Addr()))
 }
 
-// update is Update with the hash of the source's address and, where it is known
-// already, what a SYN was matched with.
-func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *signature.Match) {
+// update is Update with the hash of the source's address.
+func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 	var src found
 	if s.Type == packet.SYN { // seldom from the last server
 		src = found{t.hosts.find(s.Src.Addr(), srcHash), srcHash}
@@ -166,7 +165,7 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32, m *sig
 		fl = t.flows.find(hash, src.n, s.Src.Port(), dst.n, s.Dst.Port())
 	}
 	if s.Type == packet.SYN {
-		t.syn(fl, hash, s, src, dst, m)
+		t.syn(fl, hash, s, src, dst)
 		return
 	}
 	if fl == none {
@@ -219,9 +218,8 @@ const (
 )
 
 // syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
-// between the same ends, or none; hash is theirs if both are known. m is nil if
-// the SYN is to be matched.
-func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signature.Match) {
+// between the same ends, or none; hash is theirs if both are known.
+func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	if fl != none {
 		f := t.flows.at(fl)
 		if f.isFrom(src.n, s.Src.Port(), dst.n, s.Dst.Port()) && s.Seq == f.next[event.Client]-1 {
@@ -233,10 +231,8 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found, m *signa
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
 	t.packet, t.from = s, event.Client
-	if m == nil {
-		m = &t.match
-		t.matcher.Match(signature.Request, s, 0, m)
-	}
+	m := &t.match
+	t.matcher.Match(signature.Request, s, 0, m)
 	client := t.end(f.client, event.Client)
 	t.fingerprint(f, client, s, m)
 	if t.conns.size > 0 {

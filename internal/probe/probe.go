@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -102,13 +102,13 @@ type prober struct {
 
 // capture opens a small capture of the answers alone.
 func (p *prober) capture(log *slog.Logger) (*capture.Ring, error) {
-	rule := engine.Rule{Expr: fmt.Sprintf("src host %s and src port %d and dst portrange %d-%d",
+	rule := filter.Rule{Expr: fmt.Sprintf("src host %s and src port %d and dst portrange %d-%d",
 		p.to.Addr(), p.to.Port(), firstPort-count+1, firstPort)}
 	link, err := capture.RingLink(capture.Any)
 	if err != nil {
 		return nil, err
 	}
-	program, err := rule.Kernel(link)
+	program, err := rule.Kernel(int(link))
 	if err != nil {
 		return nil, err
 	}

@@ -248,7 +248,10 @@ func TestTellsOfClient(t *testing.T) {
 	}{{"v1", proxy.V1, false}, {"v2", proxy.V2, false}, {"v2 with note", proxy.V2, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			fronttest.Leaks(t)
-			e := engine.New(engine.Config{Hosts: host.Config{Recent: 100}})
+			e, err := engine.New(engine.Config{Hosts: host.Config{Recent: 100}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			source := proxy.NewSource()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -80,11 +80,6 @@ type Match struct {
 	Multiple Multiple
 	Fuzzy    bool  // a quirk or the TTL differed within bounds
 	Flags    Flags // what a box on the way seems to have done
-
-	// kind is a Matcher's hash of all it looks at in the segment but the TTL, and
-	// stands for that: its seed is random, and nobody can make two kinds with
-	// one. 0 where no Matcher was asked.
-	kind uint64
 }
 
 // Generic reports whether only a catch-all matched.

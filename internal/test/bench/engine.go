@@ -107,7 +107,10 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 	clients := shuffled(hosts)
 	debug.FreeOSMemory()
 	before := resident("self")
-	e := engine.New(engine.Config{Hosts: host.Config{MaxHosts: hosts + 1}})
+	e, err := engine.New(engine.Config{Hosts: host.Config{MaxHosts: hosts + 1}})
+	if err != nil {
+		return 0, 0, err
+	}
 	if err := e.Run(ctx, newMemory(clients, hosts)); err != nil {
 		return 0, 0, err
 	}
@@ -154,7 +157,10 @@ func (b *bench) workers(ctx context.Context) error {
 // with frames spread as the kernel spreads them.
 func workersRate(ctx context.Context, n int) (float64, error) {
 	const hosts, count = 100_000, 3_000_000
-	e := engine.New(engine.Config{Workers: n, Hosts: host.Config{MaxHosts: 2 * hosts}})
+	e, err := engine.New(engine.Config{Workers: n, Hosts: host.Config{MaxHosts: 2 * hosts}})
+	if err != nil {
+		return 0, err
+	}
 	shares := make([][]uint32, n)
 	server := netip.MustParseAddrPort("198.18.0.2:25")
 	for _, i := range shuffled(hosts) {

@@ -182,7 +182,10 @@ func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 		defer null.Close()
 		cfg = engine.Config{Observers: []event.Observer{counted{report.NewLog(null), counts}}}
 	}
-	e := engine.New(cfg)
+	e, err := engine.New(cfg)
+	if err != nil {
+		return tally{}, err
+	}
 	if r.file == "" {
 		begin := cpuTime()
 		if err := e.Run(ctx, &replay{recording: frames, live: !r.log}); err != nil {

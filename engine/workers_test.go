@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/packet"
+	"github.com/mxprint/mxprint/note"
 )
 
 // manyClients is a capture of connections of so many clients: tagged and not,
@@ -59,9 +61,6 @@ func manyClients(t *testing.T, clients int) (path string, frames int) {
 	return writeFile(t, file...), frames
 }
 
-// plain hides that a source is a file.
-type plain struct{ capture.Source }
-
 // withLink is a capture of Ethernet as one of another link type.
 func withLink(t *testing.T, path string, link uint32, convert func(ethernet []byte) []byte) string {
 	all, err := os.ReadFile(path)
@@ -82,23 +81,14 @@ func withLink(t *testing.T, path string, link uint32, convert func(ethernet []by
 	return writeFile(t, file...)
 }
 
-// TestParts: however many workers share a file, and whether or not each can read
-// it on its own, they find the same.
-func TestParts(t *testing.T) {
+// TestWorkers: however many workers share a file, they find the same.
+func TestWorkers(t *testing.T) {
 	const clients = 200
 	path, _ := manyClients(t, clients)
-	run := func(t *testing.T, path string, rule Rule, workers int, hide bool) (*Engine, []string) {
+	run := func(t *testing.T, path string, rule filter.Rule, workers int) (*Engine, []string) {
 		r := &recorder{}
-		e := New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []event.Observer{r}}))
-		var src capture.Source = openFile(t, path)
-		if hide {
-			src = plain{src}
-		} else if got := len(e.parts(openFile(t, path))); workers > 1 && got != workers {
-			t.Fatalf("%d workers have %d readers", workers, got)
-		}
-		if err := e.Run(context.Background(), src); err != nil {
-			t.Fatal(err)
-		}
+		e := made(New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []event.Observer{r}})))
+		runFile(t, e, path)
 		said := slices.DeleteFunc(r.said, func(s string) bool { return s == "flush" })
 		slices.Sort(said)
 		return e, said
@@ -109,57 +99,52 @@ func TestParts(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		path   string
-		rule   Rule
+		rule   filter.Rule
 		things int // that one worker finds of each client, at the least
 	}{
-		{"all TCP", path, Rule{}, 4},
-		{"as p0f", path, Rule{P0f: true}, 2},
-		{"a port", path, Rule{Expr: "dst port 25"}, 2},
-		{"a port, as p0f", path, Rule{Expr: "port 25", P0f: true}, 2},
-		{"tags", path, Rule{Expr: "vlan"}, 0},
-		{"raw IP", raw, Rule{}, 3},
-		{"cooked", cooked, Rule{}, 4},
-		{"cooked, as p0f", cooked, Rule{P0f: true}, 2},
-		{"cooked, version 2", cooked2, Rule{}, 3},
-		{"cooked, version 2, as p0f", cooked2, Rule{P0f: true}, 1},
+		{"all TCP", path, filter.Rule{}, 4},
+		{"as p0f", path, filter.Rule{P0f: true}, 2},
+		{"a port", path, filter.Rule{Expr: "dst port 25"}, 2},
+		{"a port, as p0f", path, filter.Rule{Expr: "port 25", P0f: true}, 2},
+		{"tags", path, filter.Rule{Expr: "vlan"}, 0},
+		{"raw IP", raw, filter.Rule{}, 3},
+		{"cooked", cooked, filter.Rule{}, 4},
+		{"cooked, as p0f", cooked, filter.Rule{P0f: true}, 2},
+		{"cooked, version 2", cooked2, filter.Rule{}, 3},
+		{"cooked, version 2, as p0f", cooked2, filter.Rule{P0f: true}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			one, want := run(t, tt.path, tt.rule, 1, false)
+			one, want := run(t, tt.path, tt.rule, 1)
 			if len(want) < tt.things*clients || len(want) == 0 {
 				t.Fatalf("one worker finds %d things, want %d", len(want), tt.things*clients)
 			}
 			for _, workers := range []int{2, 3} {
-				for _, hide := range []bool{false, true} {
-					e, got := run(t, tt.path, tt.rule, workers, hide)
-					if !slices.Equal(got, want) {
-						t.Errorf("%d workers, one reader %t: they find\n%s\nwant\n%s", workers, hide, join(got), join(want))
-					}
-					if e.Frames() != one.Frames() || e.Frames() == 0 {
-						t.Errorf("%d workers, one reader %t: %d frames count, want %d", workers, hide, e.Frames(), one.Frames())
-					}
-					for i, s := range e.shards {
-						if hosts, _ := s.table.Len(); hosts == 0 {
-							t.Errorf("worker %d of %d has no hosts", i, workers)
-						}
+				e, got := run(t, tt.path, tt.rule, workers)
+				if !slices.Equal(got, want) {
+					t.Errorf("%d workers find\n%s\nwant\n%s", workers, join(got), join(want))
+				}
+				if e.Frames() != one.Frames() || e.Frames() == 0 {
+					t.Errorf("%d workers: %d frames count, want %d", workers, e.Frames(), one.Frames())
+				}
+				for i, s := range e.shards {
+					if hosts, _ := s.table.Len(); hosts == 0 {
+						t.Errorf("worker %d of %d has no hosts", i, workers)
 					}
 				}
 			}
 		})
 	}
-	if e := New(silent(t, Config{Workers: MaxReaders + 1})); e.parts(openFile(t, path)) != nil {
-		t.Errorf("%d workers read each on its own", MaxReaders+1)
-	}
 }
 
-// TestPartsEnd: what is wrong with a file is said once, and who closes it, or ends
-// the context, ends all that read it.
-func TestPartsEnd(t *testing.T) {
+// TestWorkersEnd: a fault of a file is reported once, and the file's Close, or the
+// end of the context, ends the reading.
+func TestWorkersEnd(t *testing.T) {
 	header, records := labRecords(t)
 	noise := slices.Clone(records[0])
 	noise[16+14] = 0x10 // IP version 1
 	cut := writeFile(t, header, records[0], noise, noise, records[2][:30])
 	var log strings.Builder
-	e := New(Config{Workers: 3, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	e := made(New(Config{Workers: 3, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
 	var damage *capture.DamageError
 	if err := e.Run(context.Background(), openFile(t, cut)); !errors.As(err, &damage) || damage.Frames != 3 {
 		t.Errorf("Run = %v, want damage after frame 3", err)
@@ -178,7 +163,7 @@ func TestPartsEnd(t *testing.T) {
 		if !closes {
 			end, want = cancel, nil
 		}
-		e := New(silent(t, Config{Workers: 3, Observers: []event.Observer{&ender{end: end}}}))
+		e := made(New(silent(t, Config{Workers: 3, Observers: []event.Observer{&ender{end: end}}})))
 		if err := e.Run(ctx, f); !errors.Is(err, want) {
 			t.Errorf("closed %t: Run = %v, want %v", closes, err, want)
 		}
@@ -186,33 +171,6 @@ func TestPartsEnd(t *testing.T) {
 			t.Errorf("closed %t: %d of %d frames counted: it was to end meanwhile", closes, got, frames)
 		}
 	}
-}
-
-// FuzzOwner: a frame's worker is the same before it is decoded and after.
-func FuzzOwner(f *testing.F) {
-	syn, syn6 := labFrame(f).Data, labSYN6(f, 25)
-	for _, frame := range [][]byte{syn, syn6, tagFrame(syn, 0x8100), tagFrame(syn6, 0x88a8, 0x8100), extend(syn6, 0), syn[:30]} {
-		for _, link := range []packet.LinkType{packet.LinkEthernet, packet.LinkRaw, packet.LinkSLL2, packet.LinkPFLOG} {
-			f.Add(frame, uint16(link))
-			f.Add(frame[min(14, len(frame)):], uint16(link))
-		}
-	}
-	e := New(silent(f, Config{Workers: MaxReaders}))
-	f.Fuzz(func(t *testing.T, frame []byte, link uint16) {
-		g := capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkType(link)}
-		got, ok := e.owner(&g)
-		if got < 0 || got >= MaxReaders {
-			t.Fatalf("owner = %d of %d", got, MaxReaders)
-		}
-		var s packet.Segment
-		d := packet.Decoder{Link: g.Link}
-		if err := d.Decode(g.Data, g.WireLen, &s); err != nil || !ok {
-			return
-		}
-		if want := e.fanout.Worker(s.Src, s.Dst, MaxReaders); got != want {
-			t.Errorf("owner = %d, behind the decoder %d", got, want)
-		}
-	})
 }
 
 // ender ends something at the first observation.
@@ -223,3 +181,53 @@ type ender struct {
 
 func (e *ender) Observe(*event.Observation) { e.once.Do(e.end) }
 func (e *ender) Flush() (int, error)        { return 0, nil }
+
+// TestWorkersBounds: a number of workers that is out of bounds is refused.
+func TestWorkersBounds(t *testing.T) {
+	for _, n := range []int{-1, maxWorkers + 1} {
+		if _, err := New(Config{Workers: n}); err == nil || !strings.Contains(err.Error(), "want 1 to 64") {
+			t.Errorf("New with %d workers: %v, want an error", n, err)
+		}
+	}
+}
+
+// endless is a source that gives nothing until it is closed, and fails then.
+type endless struct{ closed chan struct{} }
+
+func (*endless) Live() bool { return true }
+func (s *endless) Close() error {
+	close(s.closed)
+	return nil
+}
+func (s *endless) Read(ctx context.Context, _ func(*capture.Frame)) error {
+	select {
+	case <-s.closed:
+		return errors.New("gone")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestOneSourceFails: an address that was not seen is unavailable when the last
+// source has failed, not while another one runs.
+func TestOneSourceFails(t *testing.T) {
+	e := made(New(silent(t, Config{})))
+	sources := []*endless{{make(chan struct{})}, {make(chan struct{})}}
+	ended := make(chan error, len(sources))
+	for _, s := range sources {
+		go func() { ended <- e.Run(context.Background(), s) }()
+	}
+	for e.running.Load() != 2 {
+		time.Sleep(time.Millisecond)
+	}
+	q := note.Query{Client: at(labClient)}
+	for i, want := range []error{nil, ErrNoSensor} {
+		sources[i].Close()
+		if err := <-ended; err == nil {
+			t.Fatal("a source that fails ends without an error")
+		}
+		if _, err := e.Lookup(context.Background(), q); !errors.Is(err, want) {
+			t.Errorf("Lookup after %d of 2 sources failed = %v, want %v", i+1, err, want)
+		}
+	}
+}
