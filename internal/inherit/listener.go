@@ -42,7 +42,7 @@ type Listener struct {
 	conns   map[*Conn]struct{}
 	left    []*Conn // of an earlier process, not accepted yet
 	hold    *hold   // while it is being handed over
-	accepts bool    // somebody does
+	accepts bool    // a server does
 	closed  bool
 }
 
