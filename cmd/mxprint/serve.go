@@ -99,6 +99,9 @@ func runCheck(ctx context.Context, args []string, std *stdio) error {
 			return err
 		}
 	}
+	for _, err := range s.Late() {
+		fmt.Fprintf(std.err, "mxprint: warning: %v: serve waits for it\n", err)
+	}
 	fmt.Fprint(std.out, s.Describe(s.Count()))
 	for _, w := range s.Warnings() {
 		fmt.Fprintln(std.err, "mxprint: warning:", w)

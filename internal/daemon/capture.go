@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
@@ -83,4 +85,39 @@ func Rule(expr, programFile string) (filter.Rule, error) {
 		return r, fmt.Errorf("%s: %w", programFile, err)
 	}
 	return r, nil
+}
+
+// waits reports whether what opening an interface returned only means that it is
+// not there yet, as a tunnel or a VLAN at boot. The user of sensor.user could not
+// open it later.
+func (s *Settings) waits(err error) bool {
+	return errors.Is(err, capture.ErrNoInterface) && s.Sensor.User == ""
+}
+
+// lateInterface is how often an interface that is not there is looked for.
+const lateInterface = time.Second
+
+// runLate waits for an interface that was not there at the start, and captures on
+// it then.
+func (o tap) runLate(ctx context.Context, name string, e *engine.Engine) error {
+	for {
+		rings, err := o.openRings(name, e)
+		if err == nil {
+			o.log.Info("interface is there", "interface", name)
+			tasks := make([]task, len(rings))
+			for i, ring := range rings {
+				defer ring.Close()
+				tasks[i] = func(ctx context.Context) error { return e.Run(ctx, ring) }
+			}
+			return together(ctx, tasks...)
+		}
+		if !errors.Is(err, capture.ErrNoInterface) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(lateInterface):
+		}
+	}
 }

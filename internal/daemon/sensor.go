@@ -103,9 +103,13 @@ func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 // openRings adds a capture for each interface.
 func (s *Settings) openRings(in *sensor, log *slog.Logger) error {
 	for _, name := range s.Sensor.Interfaces {
-		rings, err := tap{
-			rule: s.rule, promiscuous: s.Sensor.Promiscuous, http: s.Sensor.HTTP, log: log,
-		}.openRings(name, in.engine)
+		on := tap{rule: s.rule, promiscuous: s.Sensor.Promiscuous, http: s.Sensor.HTTP, log: log}
+		rings, err := on.openRings(name, in.engine)
+		if s.waits(err) {
+			log.Warn("interface is not there, waiting for it", "interface", name)
+			in.tasks = append(in.tasks, func(ctx context.Context) error { return on.runLate(ctx, name, in.engine) })
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,9 @@ type Settings struct {
 	rule   filter.Rule
 	remote *remote
 
-	anyNetNS bool // sensor.cgroup was named
-	clients  int  // of each listener of a front; 0: the default
+	anyNetNS bool    // sensor.cgroup was named
+	clients  int     // of each listener of a front; 0: the default
+	late     []error // interfaces that are not there yet
 }
 
 // Load reads the files that a configuration names, and looks for the
@@ -65,6 +66,10 @@ func (s *Settings) loadSource() (err error) {
 	}
 	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
+		if s.waits(err) {
+			s.late = append(s.late, s.At("sensor.interfaces", err))
+			continue
+		}
 		if err != nil {
 			return s.At("sensor.interfaces", err)
 		}
@@ -74,3 +79,6 @@ func (s *Settings) loadSource() (err error) {
 	}
 	return nil
 }
+
+// Late are the interfaces that are not there; serve waits for each.
+func (s *Settings) Late() []error { return s.late }
