@@ -8,12 +8,16 @@ GO      ?= go
 BIN     := bin
 export CGO_ENABLED = 0
 
+# The same commit gives the same program, wherever the checkout is.
+COMMIT  := $(shell git describe --always --abbrev=12 --match= --dirty 2>/dev/null)
+LDFLAGS := -X main.commit=$(COMMIT)
+
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
 .PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
 
 build:
-	$(GO) build -o $(BIN)/mxprint ./cmd/mxprint
+	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
 	ln -sf mxprint $(BIN)/p0f
 
 # Manual pages and the completion of shells, from what the program says of itself.

@@ -9,8 +9,13 @@ import (
 	"github.com/mxprint/mxprint/internal/signature"
 )
 
-// version is the release; builds from a checkout add the revision.
-const version = "0.1.0"
+// version is the release, in one place: scripts/packages sets it to the version
+// of the package where that is another. make sets commit, which a plain go build
+// takes from what Go has recorded of the checkout.
+var (
+	version = "0.1.0"
+	commit  string
+)
 
 var versionCommand = command{
 	name:    "version",
@@ -29,7 +34,11 @@ Prints the version of mxprint and of Go, and the number of built-in signatures.
 	},
 }
 
+// revision is the commit in parentheses, after a blank; empty where it is not known.
 func revision() string {
+	if commit != "" {
+		return " (" + commit + ")"
+	}
 	b, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""

@@ -111,7 +111,7 @@ func (w *writer) command(program string) error {
 		p.usage(usage.Parse(text))
 	}
 	p.section("Exit status")
-	p.text("0, or 1 when what was asked for did not succeed. The reason is one line on the standard error.")
+	p.text("0, 1 when what was asked for did not succeed, or 2 when the command line is wrong. The reason is one line on the standard error.")
 	p.section("Files")
 	p.term("/etc/mxprint.toml", "the configuration of mxprint serve under the unit: mxprint.toml(5)")
 	p.term("/run/mxprint/p0f.sock", "p0f's query socket")
@@ -121,16 +121,12 @@ func (w *writer) command(program string) error {
 	return w.write("mxprint", "1", &p)
 }
 
-// p0f writes p0f(1). p0f has no -h: any option it does not know has it print
-// its usage, and fail.
+// p0f writes p0f(1).
 func (w *writer) p0f(program string) error {
-	var stderr strings.Builder
-	cmd := exec.Command(program, "p0f", "-h")
-	cmd.Stderr = &stderr
-	cmd.Run()
-	text, _, ok := strings.Cut(stderr.String(), "\nmxprint: ")
-	if !ok {
-		return fmt.Errorf("%s p0f -h: no usage in %q", program, stderr.String())
+	out, err := exec.Command(program, "p0f", "-h").Output()
+	text := string(out)
+	if err != nil || !strings.HasPrefix(text, "Usage: ") {
+		return fmt.Errorf("%s p0f -h: %v, no usage in %q", program, err, text)
 	}
 	var p page
 	p.section("Name")
