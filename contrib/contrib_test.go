@@ -67,7 +67,6 @@ func TestUnits(t *testing.T) {
 				"AmbientCapabilities":    "CAP_NET_RAW",
 				"CapabilityBoundingSet":  "CAP_NET_RAW",
 				"NoNewPrivileges":        "yes",
-				"DynamicUser":            "yes",
 				"Restart":                "on-failure",
 				"Type":                   "notify",
 				"FileDescriptorStoreMax": "10002", // the clients, the listener and the state
@@ -76,6 +75,12 @@ func TestUnits(t *testing.T) {
 				if got := service[key]; len(got) != 1 || got[0] != want {
 					t.Errorf("%s = %q, want %q alone", key, got, want)
 				}
+			}
+			// F1: the folder stays, for with a socket unit the socket in it is systemd's.
+			// With DynamicUser= only root could look into it then.
+			stays := service["RuntimeDirectoryPreserve"] != nil
+			if dynamic := service["DynamicUser"] != nil; stays == dynamic || stays != (path == "systemd/mxprint.service") {
+				t.Errorf("RuntimeDirectoryPreserve: %v, DynamicUser: %v, want the one in mxprint.service and the other in p0f.service", stays, dynamic)
 			}
 			families := " " + strings.Join(service["RestrictAddressFamilies"], " ") + " "
 			for _, want := range []string{"AF_PACKET", "AF_UNIX", "AF_NETLINK"} {
@@ -90,19 +95,25 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestSockopsDropIn: it takes the power to sniff away, and gives what
-// docs/sockops.md says.
-func TestSockopsDropIn(t *testing.T) {
-	const powers = "=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
-	text := read(t, "systemd/mxprint-sockops.conf")
-	for _, want := range []string{
-		"\nAmbientCapabilities=\nAmbientCapabilities" + powers,
-		"\nCapabilityBoundingSet=\nCapabilityBoundingSet" + powers,
-		"\nSystemCallFilter=bpf\n", // @privileged has taken it
+// TestDropIns: systemd adds what a drop-in says to what the unit says (F10). These
+// take the power to sniff away first.
+func TestDropIns(t *testing.T) {
+	for name, powers := range map[string]string{
+		"sockops": "CAP_BPF CAP_NET_ADMIN CAP_PERFMON", "proxy": "CAP_NET_BIND_SERVICE", "ask": "",
 	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the drop-in has no %q", want)
+		text := read(t, "systemd/mxprint-"+name+".conf")
+		for _, key := range []string{"AmbientCapabilities", "CapabilityBoundingSet"} {
+			want := "\n" + key + "=\n"
+			if powers != "" {
+				want += key + "=" + powers + "\n"
+			}
+			if !strings.Contains(text, want) {
+				t.Errorf("the drop-in %s has no %q", name, want)
+			}
 		}
+	}
+	if !strings.Contains(read(t, "systemd/mxprint-sockops.conf"), "\nSystemCallFilter=bpf\n") { // @privileged has taken it
+		t.Error("the drop-in sockops may not call bpf")
 	}
 }
 
@@ -211,9 +222,12 @@ func TestShellSyntax(t *testing.T) {
 	job := read(t, "ubuntu-upstart/p0f.conf")
 	for _, tt := range []struct{ name, script string }{
 		{"bsd-rc.d/p0f", read(t, "bsd-rc.d/p0f")},
-		{"packages/postinstall.sh", read(t, "packages/postinstall.sh")},
-		{"packages/preremove.sh", read(t, "packages/preremove.sh")},
-		{"packages/postremove.sh", read(t, "packages/postremove.sh")},
+		{"packages/deb-postinstall.sh", read(t, "packages/deb-postinstall.sh")},
+		{"packages/deb-preremove.sh", read(t, "packages/deb-preremove.sh")},
+		{"packages/deb-postremove.sh", read(t, "packages/deb-postremove.sh")},
+		{"packages/rpm-postinstall.sh", read(t, "packages/rpm-postinstall.sh")},
+		{"packages/rpm-preremove.sh", read(t, "packages/rpm-preremove.sh")},
+		{"packages/rpm-postremove.sh", read(t, "packages/rpm-postremove.sh")},
 		{"pre-start script of ubuntu-upstart/p0f.conf", stanza(t, job, "pre-start script")},
 		{"script of ubuntu-upstart/p0f.conf", stanza(t, job, "script")},
 	} {
@@ -237,11 +251,19 @@ func TestConfiguration(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "../cmd/mxprint").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	example := read(t, "systemd/mxprint.toml")
+	const on = "listen = [\"/run/mxprint/query.sock\"]\n" // of [query]: what the package adds to the defaults
+	shipped := read(t, "systemd/mxprint.toml")
+	example := strings.Replace(shipped, "\n"+on, "\n# listen = []\n", 1)
+	example = strings.Replace(example, "\nmode = \"0660\"\n", "\n# mode = \"0666\"\n", 1)
+	if strings.Count(shipped, "\n"+on) != 1 || regexp.MustCompile(`(?m)^[a-z]`).MatchString(example) {
+		t.Errorf("the example sets more than [query] listen and mode:\n%s", example)
+	}
 	written := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ = )`).ReplaceAllString(example, "$1")
-	full := filepath.Join(dir, "full.toml")
-	if err := os.WriteFile(full, []byte(written), 0o600); err != nil {
-		t.Fatal(err)
+	full, commented := filepath.Join(dir, "full.toml"), filepath.Join(dir, "commented.toml")
+	for path, text := range map[string]string{full: written, commented: example} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// check takes the arguments of serve, and reads all that serve does.
 	service := parseUnit(t, "systemd/mxprint.service")["Service"]["ExecStart"][0]
@@ -250,7 +272,10 @@ func TestConfiguration(t *testing.T) {
 		t.Fatalf("ExecStart = %q, want serve", service)
 	}
 	want := check(t, program)
-	for _, path := range []string{"systemd/mxprint.toml", full} {
+	if got := check(t, program, "-config", "systemd/mxprint.toml"); !strings.Contains(got, "/run/mxprint/query.sock") {
+		t.Errorf("check of the example shows no query socket:\n%s", got)
+	}
+	for _, path := range []string{commented, full} {
 		args := strings.Fields(strings.Replace(line, "/etc/mxprint.toml", path, 1))
 		if got := check(t, program, args...); got != want {
 			t.Errorf("check of %s =\n%swant, as without a file,\n%s", filepath.Base(path), got, want)

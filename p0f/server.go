@@ -149,7 +149,7 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	if h != nil {
 		have = copy(in, h.Part())
 	}
-	defer c.settle() // or the client would see its connection reset
+	defer c.settle() // or the client would be told that its connection was reset
 	for {
 		n, err := c.Read(in[have:])
 		have += n
@@ -167,7 +167,7 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	}
 }
 
-// heirOf finds it among what the connection wraps; nil if it wraps no heir.
+// heirOf finds it among what the connection wraps; nil if there is none.
 func heirOf(nc net.Conn) heir {
 	for {
 		if h, ok := nc.(heir); ok {

@@ -82,7 +82,7 @@ func newBalanced(t *testing.T) *balanced {
 // page is a recipe of docs/balancer.md for this network, with its files in dir.
 func (n *balanced) page(t *testing.T, dir string, words ...string) string {
 	t.Helper()
-	return strings.NewReplacer("192.0.2.1:", n.near.String()+":", "192.0.2.25:", n.far.String()+":", "/etc/mxprint/", dir+"/").
+	return strings.NewReplacer("192.0.2.1:", n.near.String()+":", "192.0.2.25:", n.far.String()+":", "/etc/mxprint", dir, "/run/credentials/mxprint.service/", dir+"/").
 		Replace(mailtest.Recipe(t, "balancer.md", words...))
 }
 

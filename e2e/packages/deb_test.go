@@ -3,7 +3,9 @@
 package packages
 
 import (
+	"bytes"
 	"context"
+	"debug/buildinfo"
 	"net"
 	"net/netip"
 	"os"
@@ -124,6 +126,8 @@ func checkInstalled(t *testing.T, c *mailtest.Chroot, do func(...string) string)
 		"usr/share/man/man5/mxprint-signatures.5.gz", "usr/share/bash-completion/completions/mxprint",
 		"usr/share/zsh/vendor-completions/_mxprint", "usr/share/fish/vendor_completions.d/mxprint.fish",
 		"usr/lib/systemd/system/mxprint.service", "usr/lib/systemd/system/mxprint-p0f.service",
+		"usr/lib/systemd/system/mxprint.socket", "usr/share/mxprint/systemd/mxprint-sockops.conf", "etc/logrotate.d/mxprint",
+		"usr/share/mxprint/haraka-plugin-mxprint/index.js", "usr/share/doc/mxprint/third-party.txt",
 	} {
 		if _, err := os.Lstat(filepath.Join(c.Root, path)); err != nil {
 			t.Errorf("it did not bring %s", path)
@@ -206,5 +210,87 @@ func TestRPMPackage(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("rpm shows no %q in\n%s", want, out)
 		}
+	}
+}
+
+// TestF17Lintian has Debian's own checker look at the .deb: no error, no warning.
+func TestF17Lintian(t *testing.T) {
+	lintian := lab.NeedProgram(t, "lintian")
+	dir := mailtest.TempDir(t)
+	t.Setenv("MAINTAINER", "A Packager <packager@example.net>")
+	t.Setenv("HOMEPAGE", "https://mxprint.example.net/")
+	buildPackages(t, dir, "0.1.7")
+	found, err := filepath.Glob(filepath.Join(dir, "mxprint_0.1.7_*.deb"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("packages: %q, %v", found, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, lintian, "--allow-root", "-I", "--pedantic", found[0]).CombinedOutput()
+	if err != nil || regexp.MustCompile(`(?m)^[EW]: `).Match(out) {
+		t.Errorf("lintian: %v\n%s", err, out)
+	}
+	t.Logf("lintian:\n%s", out)
+	files := filepath.Join(dir, "files")
+	if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", found[0], files).CombinedOutput(); err != nil {
+		t.Fatalf("dpkg-deb: %v\n%s", err, out)
+	}
+	checkLicences(t, files)
+	if out, _ := exec.CommandContext(ctx, filepath.Join(files, "usr/bin/mxprint"), "version").Output(); !regexp.MustCompile(`^mxprint 0\.1\.7 \([0-9a-f]{12}(-dirty)?\), `).Match(out) {
+		t.Errorf("mxprint version: %q, want that of the package and the commit", out)
+	}
+	unit, _ := os.ReadFile(filepath.Join(files, "usr/lib/systemd/system/mxprint.service"))
+	control, _ := exec.CommandContext(ctx, "dpkg-deb", "-f", found[0], "Maintainer", "Homepage").Output()
+	if !strings.Contains(string(unit), "https://mxprint.example.net/") || string(control) != "Maintainer: A Packager <packager@example.net>\nHomepage: https://mxprint.example.net/\n" {
+		t.Errorf("the maintainer's variables are not everywhere:\n%s\n%s", control, unit)
+	}
+}
+
+// checkLicences wants the licence of each module that the program has in it.
+func checkLicences(t *testing.T, files string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(files, "usr/share/doc/mxprint/third-party.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(files, "usr/bin/mxprint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Deps) < 5 {
+		t.Fatalf("%d modules in the program, want more", len(info.Deps))
+	}
+	for _, module := range info.Deps {
+		if _, after, found := strings.Cut(string(text), "---- "+module.Path+" "+module.Version+"\n"); !found || len(strings.TrimSpace(after)) < 500 {
+			t.Errorf("no licence of %s %s", module.Path, module.Version)
+		}
+	}
+}
+
+// TestReproducible builds the program in two folders: what comes of it is the
+// same, and has no path of either.
+func TestReproducible(t *testing.T) {
+	lab.NeedRoot(t) // as all of this package
+	var builds [2][]byte
+	for i := range builds {
+		dir := mailtest.TempDir(t)
+		for _, line := range []string{
+			"cd '" + mailtest.RepoPath(t) + "' && git ls-files -z | xargs -0 cp --parents -t '" + dir + "'",
+			"make -s -C '" + dir + "' build COMMIT=123456789abc",
+		} {
+			if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", line, err, out)
+			}
+		}
+		var err error
+		if builds[i], err = os.ReadFile(filepath.Join(dir, "bin", "mxprint")); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(builds[i], []byte(dir)) {
+			t.Errorf("the program names the folder it was built in")
+		}
+	}
+	if !bytes.Equal(builds[0], builds[1]) {
+		t.Error("two builds of the same files differ")
 	}
 }

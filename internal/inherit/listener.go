@@ -42,7 +42,7 @@ type Listener struct {
 	conns   map[*Conn]struct{}
 	left    []*Conn // of an earlier process, not accepted yet
 	hold    *hold   // while it is being handed over
-	accepts bool    // a server does
+	accepts bool    // somebody does
 	closed  bool
 }
 

@@ -26,7 +26,7 @@ import (
 // patience is for what comes within milliseconds. A busy machine takes longer.
 const patience = 30 * time.Second
 
-// noteOf makes notes that differ by address.
+// noteOf makes notes that tell addresses apart.
 func noteOf(addr netip.Addr) note.Note {
 	return note.Note{State: note.Matched, OSName: "Linux", OSFlavor: addr.String()}
 }
@@ -101,7 +101,7 @@ func socketDir(t testing.TB) string {
 	return dir
 }
 
-// dial connects as a mail server would, once a process listens.
+// dial connects as a mail server would, once somebody listens.
 func dial(t testing.TB, path string) *net.UnixConn {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {

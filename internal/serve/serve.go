@@ -138,8 +138,8 @@ func (st *Stats) add(s *serving) {
 // handle sees to. The context of handle ends when the serving is about to.
 //
 // It closes ln and every connection, and returns when all handles have returned
-// and all connections are closed: nil after the end of ctx and where the
-// caller closed ln, else why ln failed. When the machine runs short of descriptors
+// and all connections are closed: nil after the end of ctx and where somebody
+// else closed ln, else why ln failed. When the machine runs short of descriptors
 // or memory it pauses, and goes on.
 func (g *Group) Serve(ctx context.Context, ln net.Listener, cfg Config, handle func(context.Context, net.Conn)) error {
 	ctx, cancel := context.WithCancel(ctx)

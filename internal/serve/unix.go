@@ -85,7 +85,7 @@ func AdoptUnix(ln *net.UnixListener, path string, own fs.FileInfo, keep bool) *U
 
 // lockDir keeps two daemons that start at the same moment from both finding,
 // and both replacing, the same stale socket. The directory is locked rather
-// than a file of ours, which would be left over. It is a courtesy among our own:
+// than a file of ours, which would stay behind. It is a courtesy among our own:
 // where the directory cannot be locked within a second, it goes on without,
 // because anybody who may read a directory can keep it locked.
 func lockDir(dir string) (unlock func()) {
@@ -101,7 +101,7 @@ func lockDir(dir string) (unlock func()) {
 	}
 }
 
-// clearStale makes path free: it removes a socket on which no process listens.
+// clearStale makes path free: it removes a socket nobody listens on.
 func clearStale(path string) error {
 	st, err := os.Lstat(path)
 	switch {
@@ -118,7 +118,7 @@ func clearStale(path string) error {
 		nc.Close()
 		return ErrInUse
 	case errors.Is(err, syscall.ECONNREFUSED):
-		// No process listens. The lock of the directory, and the daemon's removing
+		// Nobody listens. The lock of the directory, and the daemon's removing
 		// its file before it stops to listen, make it the same file still.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the stale socket: %w", Cause(err))
@@ -187,7 +187,7 @@ func (l *UnixListener) SetMode(mode fs.FileMode) error {
 // KeepFile makes Close leave the socket file: it is another process's now.
 func (l *UnixListener) KeepFile() { l.once.Do(func() {}) }
 
-// Close removes the socket file unless another file has taken its place, and
+// Close removes the socket file unless somebody put another in its place, and
 // stops to listen. In that order: a starting daemon that finds the file finds a
 // listener as well, and leaves it alone.
 func (l *UnixListener) Close() error {

@@ -27,7 +27,7 @@ func socketDir(t *testing.T) string {
 	return dir
 }
 
-// stale leaves a socket file on which no process listens, as a killed daemon does.
+// stale leaves a socket file that nobody listens on, as a killed daemon does.
 func stale(t *testing.T, path string) {
 	t.Helper()
 	ln, err := net.Listen("unix", path)
@@ -275,7 +275,7 @@ func TestListenLongestPath(t *testing.T) {
 }
 
 // TestListenRace: of many that start at once over a stale socket one listens,
-// and it is the one that has the file.
+// and it is the one behind the file.
 func TestListenRace(t *testing.T) {
 	fronttest.Leaks(t)
 	path := filepath.Join(socketDir(t), "s")
@@ -309,7 +309,7 @@ func TestListenRace(t *testing.T) {
 	}
 }
 
-// TestListenLockedDirectory: a process that holds the lock on the directory does
+// TestListenLockedDirectory: somebody who holds the lock on the directory does
 // not keep the daemon from starting.
 func TestListenLockedDirectory(t *testing.T) {
 	fronttest.Leaks(t)

@@ -20,6 +20,7 @@ var systems = map[string][]string{
 	"exim":      {"exim4-daemon-heavy"},
 	"opensmtpd": {"opensmtpd"},
 	"sendmail":  {"sendmail-bin", "sendmail-cf", "m4"},
+	"systemd":   {"systemd-sysv", "dbus", "iproute2", "openssl", "logrotate"}, // boots
 }
 
 // systemTime bounds the making of one system: a minute on an idle machine.

@@ -1,0 +1,420 @@
+//go:build linux
+
+package packages
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/mailtest"
+)
+
+// The wire of the machine: a client, and the port that it connects to.
+const (
+	wireClient = "198.18.1.1"
+	wireServer = "198.18.1.2"
+)
+
+// TestSystemd installs the .deb into a system that systemd runs, and does there
+// what the pages say. The checks go on from where the one before has left the
+// machine.
+func TestSystemd(t *testing.T) {
+	if os.Getenv("MXPRINT_E2E_P0F") != "" {
+		t.Skip("is about the packages of mxprint")
+	}
+	lab.NeedRoot(t)
+	debs := mailtest.TempDir(t)
+	for _, version := range []string{"0.1.0", "0.1.1", "0.1.2"} {
+		buildPackages(t, debs, version)
+	}
+	m := boot(t, debs)
+	m.wire(t, "client", "srv0", wireClient, wireServer)
+	for _, check := range []struct {
+		name string
+		run  func(*testing.T, *machine)
+	}{
+		{"installed", installed},
+		{"F12 reload fails when it fails", reloadFails},
+		{"F1 restart, stop, kill", restarts},
+		{"F1 socket activation", socketActivation},
+		{"F5 upgrade", upgrade},
+		{"F5 upgrade with a wrong configuration", upgradeWrong},
+		{"F7 an interface that comes late", lateInterface},
+		{"F10 proxy", dropInProxy},
+		{"F10 ask", dropInAsk},
+		{"sockops", dropInSockops},
+		{"F11 certificate by LoadCredential", credentials},
+		{"F17 logrotate", logrotate},
+		{"the p0f-named command", namedP0f},
+		{"removed", removed},
+	} {
+		if !t.Run(check.name, func(t *testing.T) { check.run(t, m) }) {
+			log, _ := m.try(t, "journalctl -u 'mxprint*' -n 60 --no-pager -o short-monotonic")
+			t.Fatalf("the machine is not as the next checks want it; journal:\n%s", log)
+		}
+	}
+}
+
+func installed(t *testing.T, m *machine) {
+	m.do(t, "dpkg -i /mnt/mxprint_0.1.0_*.deb")
+	m.active(t, "mxprint", "active")
+	if out := m.do(t, "systemctl is-enabled mxprint"); out != "enabled\n" {
+		t.Errorf("the unit is %s", out)
+	}
+	if out := m.do(t, "systemd-analyze verify --man=no mxprint.service mxprint.socket mxprint-p0f.service 2>&1"); strings.Contains(out, "mxprint") {
+		t.Errorf("systemd-analyze verify:\n%s", out)
+	}
+	if got := m.capabilities(t, "mxprint"); got != "2000" {
+		t.Errorf("CapEff = %s, want 2000, CAP_NET_RAW", got)
+	}
+	if user := m.do(t, "stat -c %U /proc/"+m.pid(t, "mxprint")); user != "mxprint\n" {
+		t.Errorf("it runs as %q", user)
+	}
+	m.known(t, "client", wireClient, wireServer)
+	quiet(t, m)
+}
+
+// quiet wants no warning of the unit.
+func quiet(t *testing.T, m *machine) {
+	t.Helper()
+	if out := m.complaints(t, "mxprint"); out != "" {
+		t.Errorf("it complains:\n%s", out)
+	}
+}
+
+// configure writes a configuration and restarts the sensor.
+func configure(t *testing.T, m *machine, text string) {
+	t.Helper()
+	m.write(t, "/etc/mxprint.toml", text)
+	m.do(t, "systemctl restart mxprint")
+	m.active(t, "mxprint", "active")
+}
+
+const queryOn = "[query]\nlisten = [\"/run/mxprint/query.sock\"]\nmode = \"0660\"\n"
+
+func reloadFails(t *testing.T, m *machine) {
+	m.do(t, "systemctl reload mxprint")
+	m.write(t, "/etc/mxprint/own.fp", "classes = unix\n[tcp:request]\nlabel = s:unix:Mine:\nsig   = *:64:0:*:1,0:mss:df:0\n")
+	configure(t, m, queryOn+"[signatures]\nextend = [\"/etc/mxprint/own.fp\"]\n")
+	m.do(t, "systemctl reload mxprint")
+	m.write(t, "/etc/mxprint/own.fp", "classes = unix\n[tcp:request]\nlabel = broken\n")
+	m.fails(t, "systemctl reload mxprint")
+	if out, _ := m.try(t, "journalctl -u mxprint -n 20 --no-pager -o cat"); !strings.Contains(out, "own.fp:3") {
+		t.Errorf("the journal does not say what is wrong, and where:\n%s", out)
+	}
+	m.active(t, "mxprint", "active")
+	m.known(t, "client", wireClient, wireServer)
+	configure(t, m, queryOn)
+}
+
+// A client is one of p0f's socket that keeps its connection, as Haraka's plugin
+// does, and asks ten times a second.
+type client struct {
+	t       *testing.T
+	conn    net.Conn
+	stop    chan struct{}
+	wait    sync.WaitGroup
+	answers int
+	err     error
+	longest time.Duration
+}
+
+func (m *machine) newClient(t *testing.T, socket string) *client {
+	t.Helper()
+	c := &client{t: t, stop: make(chan struct{})}
+	var err error
+	for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(20 * time.Millisecond) {
+		if c.conn, err = net.Dial("unix", filepath.Join("/proc", m.leader, "root", socket)); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	c.wait.Go(c.run)
+	return c
+}
+
+func (c *client) run() {
+	query := make([]byte, 21) // p0f v3 §9.1
+	binary.NativeEndian.PutUint32(query, 0x50304601)
+	query[4] = 4
+	copy(query[5:], net.ParseIP(wireClient).To4())
+	var reply [232]byte
+	for {
+		begin := time.Now()
+		c.conn.SetDeadline(begin.Add(mailtest.StartTimeout))
+		if _, err := c.conn.Write(query); err != nil {
+			c.err = err
+			return
+		}
+		if _, err := io.ReadFull(c.conn, reply[:]); err != nil {
+			c.err = err
+			return
+		}
+		c.longest = max(c.longest, time.Since(begin))
+		c.answers++
+		select {
+		case <-c.stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// end ends the client, and wants its connection to have answered to the end.
+func (c *client) end(what string) {
+	c.t.Helper()
+	close(c.stop)
+	c.wait.Wait()
+	c.conn.Close()
+	if c.err != nil || c.answers < 1 {
+		c.t.Errorf("%s: a client with a connection had %d answers, then %v", what, c.answers, c.err)
+	}
+	c.t.Logf("%s: %d answers, the slowest after %v", what, c.answers, c.longest.Round(time.Millisecond))
+}
+
+const socketPath = "run/mxprint/p0f.sock"
+
+// restarts: the sensor comes back after each, and a client keeps its
+// connection over a restart.
+func restarts(t *testing.T, m *machine) {
+	c := m.newClient(t, socketPath)
+	for range 7 { // more than systemd's usual five in ten seconds
+		m.do(t, "systemctl restart mxprint")
+	}
+	c.end("seven restarts")
+	m.do(t, "systemctl stop mxprint")
+	m.active(t, "mxprint", "inactive")
+	m.do(t, "systemctl start mxprint")
+	killed(t, m)
+	m.known(t, "client", wireClient, wireServer)
+	quiet(t, m)
+}
+
+// killed kills the sensor, and waits for the next.
+func killed(t *testing.T, m *machine) {
+	t.Helper()
+	before := m.pid(t, "mxprint")
+	m.do(t, "kill -9 "+before)
+	for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(50 * time.Millisecond) {
+		if now := m.pid(t, "mxprint"); now != before && now != "0" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not come back after kill -9")
+		}
+	}
+	m.active(t, "mxprint", "active")
+}
+
+// socketActivation types the lines of docs/configuration.md.
+func socketActivation(t *testing.T, m *machine) {
+	m.do(t, mailtest.Recipe(t, "configuration.md", "systemctl enable --now mxprint.socket"))
+	m.active(t, "mxprint.socket", "active")
+	m.known(t, "client", wireClient, wireServer) // the first question starts it, if nothing else has
+	m.active(t, "mxprint", "active")
+	for range 7 {
+		m.do(t, "systemctl restart mxprint")
+	}
+	m.active(t, "mxprint.socket", "active")
+	m.do(t, "systemctl stop mxprint")
+	m.active(t, "mxprint", "inactive")
+	c := m.newClient(t, socketPath) // activates it
+	m.active(t, "mxprint", "active")
+	c.end("activated")
+	killed(t, m)
+	m.known(t, "client", wireClient, wireServer)
+	m.active(t, "mxprint.socket", "active")
+	quiet(t, m)
+	m.do(t, "systemctl disable --now mxprint.socket\nsystemctl restart mxprint")
+	m.active(t, "mxprint", "active")
+}
+
+func upgrade(t *testing.T, m *machine) {
+	before := m.pid(t, "mxprint")
+	c := m.newClient(t, socketPath)
+	t.Log(m.do(t, "dpkg -i --force-confold /mnt/mxprint_0.1.1_*.deb 2>&1"))
+	m.active(t, "mxprint", "active")
+	c.end("upgrade")
+	if now := m.pid(t, "mxprint"); now == before {
+		t.Error("the old program runs on")
+	}
+	if out := m.do(t, "mxprint version"); !strings.HasPrefix(out, "mxprint 0.1.1 ") {
+		t.Errorf("mxprint version: %s", out)
+	}
+	m.known(t, "client", wireClient, wireServer)
+	quiet(t, m)
+}
+
+// upgradeWrong: a configuration with a mistake neither ends the running sensor
+// nor stops the package manager.
+func upgradeWrong(t *testing.T, m *machine) {
+	before := m.pid(t, "mxprint")
+	m.write(t, "/etc/mxprint.toml", queryOn+"[p0f]\nsockte = \"/run/mxprint/p0f.sock\"\n")
+	c := m.newClient(t, socketPath)
+	out := m.do(t, "dpkg -i --force-confold /mnt/mxprint_0.1.2_*.deb 2>&1")
+	c.end("upgrade with a wrong configuration")
+	if now := m.pid(t, "mxprint"); now != before {
+		t.Errorf("the sensor that ran was %s, now %s", before, now)
+	}
+	for _, want := range []string{"mxprint.toml:5: p0f.sockte: unknown key", "the running sensor is left as it is"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("dpkg printed %q, want %q in it", out, want)
+		}
+	}
+	if out := m.do(t, "dpkg-query -W -f '${db:Status-Abbrev} ${Version}' mxprint"); out != "ii  0.1.2" {
+		t.Errorf("dpkg has the package as %q", out)
+	}
+	configure(t, m, queryOn)
+}
+
+// lateInterface: the sensor starts without its interface, and captures when it
+// comes.
+func lateInterface(t *testing.T, m *machine) {
+	configure(t, m, queryOn+"[sensor]\ninterfaces = [\"late0\"]\n")
+	if out := m.complaints(t, "mxprint"); !strings.Contains(out, "interface is not there, waiting for it") || !strings.Contains(out, "late0") {
+		t.Errorf("it does not say that it waits:\n%s", out)
+	}
+	m.wire(t, "late", "late0", "198.18.2.1", "198.18.2.2")
+	m.known(t, "late", "198.18.2.1", "198.18.2.2")
+	m.do(t, "ip link del late0\nip netns del late")
+	configure(t, m, queryOn)
+}
+
+// dropIn installs a drop-in with the line of a page.
+func dropIn(t *testing.T, m *machine, page, name string) (remove func()) {
+	t.Helper()
+	m.do(t, mailtest.Recipe(t, page, "/usr/share/mxprint/systemd/mxprint-"+name+".conf"))
+	return func() { m.do(t, "rm /etc/systemd/system/mxprint.service.d/"+name+".conf\nsystemctl daemon-reload") }
+}
+
+func dropInProxy(t *testing.T, m *machine) {
+	// The limit of descriptors is this machine's, and may be lower than the unit's.
+	m.write(t, "/etc/mxprint.toml", mailtest.Recipe(t, "proxy.md", "[proxy]", "backend", "source")+"max_connections = 1000\n"+queryOn)
+	defer dropIn(t, m, "proxy.md", "proxy")()
+	m.active(t, "mxprint", "active")
+	if got := m.capabilities(t, "mxprint"); got != "0" {
+		t.Errorf("CapEff = %s, want none once port 25 is open", got)
+	}
+	quiet(t, m)
+}
+
+func dropInAsk(t *testing.T, m *machine) {
+	m.write(t, "/etc/mxprint.toml", "[sensor]\nask = \"/run/mxprint/balancer.sock\"\n[milter]\nlisten = [\"127.0.0.1:7825\"]\n")
+	defer dropIn(t, m, "privileges.md", "ask")()
+	m.active(t, "mxprint", "active")
+	if got := m.capabilities(t, "mxprint"); got != "0" {
+		t.Errorf("CapEff = %s, want none", got)
+	}
+	quiet(t, m)
+}
+
+func dropInSockops(t *testing.T, m *machine) {
+	defer func() { configure(t, m, queryOn) }()
+	m.write(t, "/etc/mxprint.toml", "[sensor]\nsource = \"sockops\"\n"+queryOn)
+	defer dropIn(t, m, "sockops.md", "sockops")()
+	m.active(t, "mxprint", "active")
+	if got := m.capabilities(t, "mxprint"); got != "c000001000" {
+		t.Errorf("CapEff = %s, want c000001000: CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN", got)
+	}
+	quiet(t, m)
+}
+
+// credentials: the files of docs/balancer.md, which only root can read.
+func credentials(t *testing.T, m *machine) {
+	defer func() { configure(t, m, queryOn) }()
+	m.do(t, mailtest.Recipe(t, "balancer.md", "openssl req", "chmod"))
+	listen := "127.0.0.1:2526"
+	m.write(t, "/etc/mxprint.toml", strings.ReplaceAll(mailtest.Recipe(t, "balancer.md", "[query]", "tls_listen"), "192.0.2.1:2526", listen))
+	defer dropIn(t, m, "balancer.md", "tls")()
+	m.active(t, "mxprint", "active")
+	quiet(t, m)
+	served := func() string {
+		t.Helper()
+		return m.do(t, "openssl s_client -connect "+listen+" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256")
+	}
+	first := served()
+	if first != m.do(t, "openssl x509 -noout -fingerprint -sha256 -in /etc/mxprint/sensor.pem") {
+		t.Errorf("it serves %s, another certificate than that of the file", first)
+	}
+	// A new one needs a restart, as the page says; a reload is no error.
+	m.do(t, mailtest.Recipe(t, "balancer.md", "openssl req", "chmod"))
+	if m.do(t, "systemctl kill -s HUP --kill-who=main mxprint\nsleep 0.5"); served() != first {
+		t.Error("a reload takes a new certificate, and the page says that it does not")
+	}
+	if out := m.complaints(t, "mxprint"); strings.Contains(out, "ERROR") {
+		t.Errorf("it complains about the certificate:\n%s", out)
+	}
+	m.do(t, "systemctl restart mxprint")
+	if second := served(); second == first {
+		t.Error("a restart takes no new certificate")
+	}
+}
+
+func logrotate(t *testing.T, m *machine) {
+	log := "/var/log/mxprint/observations.json"
+	defer func() { configure(t, m, queryOn) }()
+	configure(t, m, queryOn+"[log]\njson = \""+log+"\"\n")
+	m.known(t, "client", wireClient, wireServer)
+	grows := func(what string) {
+		t.Helper()
+		for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(100 * time.Millisecond) {
+			m.connect(t, "client", wireServer)
+			if _, err := m.try(t, "test -s "+log); err == nil {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: the log stays empty", what)
+			}
+		}
+	}
+	grows("before")
+	m.do(t, "logrotate -f /etc/logrotate.d/mxprint")
+	m.do(t, "test -s "+log+".1")
+	grows("after")
+	quiet(t, m)
+	m.do(t, "systemctl stop mxprint\nlogrotate -f /etc/logrotate.d/mxprint\nsystemctl start mxprint") // no sensor is no error
+}
+
+func namedP0f(t *testing.T, m *machine) {
+	m.do(t, "systemctl enable --now mxprint-p0f")
+	c := m.newClient(t, "run/p0f/p0f.sock")
+	m.do(t, "systemctl restart mxprint-p0f")
+	m.active(t, "mxprint-p0f", "active")
+	c.end("restart of mxprint-p0f")
+	if got := m.capabilities(t, "mxprint-p0f"); got != "2000" {
+		t.Errorf("CapEff = %s, want 2000, CAP_NET_RAW", got)
+	}
+}
+
+// removed: the purge leaves the user, and nothing else.
+func removed(t *testing.T, m *machine) {
+	m.do(t, "dpkg -r mxprint")
+	for _, unit := range []string{"mxprint", "mxprint-p0f", "mxprint.socket"} {
+		if out, _ := m.try(t, "systemctl is-active "+unit); out != "inactive\n" {
+			t.Errorf("%s is %s after the removal", unit, out)
+		}
+	}
+	m.do(t, "test -e /etc/mxprint.toml")
+	m.do(t, "dpkg -P mxprint")
+	left := m.do(t, `find / -xdev \( -path /proc -o -path /sys -o -path /mnt -o -path /var/log/journal -o -path /usr/share/doc \) -prune -o -name '*mxprint*' -print; find /run -name '*mxprint*' -not -path '/run/systemd/*' -not -path '/run/credentials*' -print`)
+	if left = regexp.MustCompile(`(?m)^/etc/mxprint$\n`).ReplaceAllString(left, ""); left != "" { // the reader's own files
+		t.Errorf("the purge leaves:\n%s", left)
+	}
+	m.do(t, "getent passwd mxprint")
+	if _, err := os.Stat(filepath.Join(m.root, "usr/bin/mxprint")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(fmt.Sprint("the program is left: ", err))
+	}
+}
