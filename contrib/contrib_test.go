@@ -271,6 +271,11 @@ func TestConfiguration(t *testing.T) {
 	if !ok {
 		t.Fatalf("ExecStart = %q, want serve", service)
 	}
+	// But for the line that says which file it is.
+	check := func(t *testing.T, program string, args ...string) string {
+		_, rest, _ := strings.Cut(check(t, program, args...), "\n")
+		return rest
+	}
 	want := check(t, program)
 	if got := check(t, program, "-config", "systemd/mxprint.toml"); !strings.Contains(got, "/run/mxprint/query.sock") {
 		t.Errorf("check of the example shows no query socket:\n%s", got)

@@ -264,9 +264,9 @@ func TestConfinedRestartRefused(t *testing.T) {
 	}
 	elsewhere := t.TempDir()
 	for _, tt := range []struct{ from, to, reason string }{
-		{s.dir + "/log", elsewhere, "log.p0f: open " + elsewhere + "/p0f.log: permission denied"},
+		{s.dir + "/log", elsewhere, "log.p0f: log: open " + elsewhere + "/p0f.log: permission denied"},
 		{s.dir + "/lib", elsewhere, "signatures.unknown: open " + elsewhere},
-		{s.dir + "/run", elsewhere, "socket " + elsewhere + "/s: "},
+		{s.dir + "/run", elsewhere, "p0f.socket: cannot make a socket in " + elsewhere + ": permission denied"},
 		{s.dir + "/fp/own.fp", "/etc/passwd", "open /etc/passwd: permission denied"},
 	} {
 		if err := os.WriteFile(s.config(), []byte(strings.ReplaceAll(string(good), tt.from, tt.to)), 0o644); err != nil {

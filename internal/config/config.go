@@ -149,6 +149,7 @@ func (c *Config) Check() Faults {
 	c.Amavis.check(&k)
 	c.Proxy.check(&k)
 	c.files(&k)
+	c.twice(&k)
 	k.that(c.Sensor.Source != SourceProxy || len(c.Proxy.Listen) > 0, "sensor.source", "there are no connections: [proxy] has no listen")
 	return k.faults
 }

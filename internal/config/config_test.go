@@ -99,7 +99,8 @@ send = "none"`, `:4: proxy.send: "none" makes every client one of the proxy's ow
 			"have the mail server treat that address as a stranger's, and then set relay_checked = true"},
 		{"Finding13 itself", `[proxy]
 listen = ["192.0.2.1:25", ":25"]
-backend = "127.0.0.1:25"`, `:3: proxy.backend: 127.0.0.1:25 is the proxy itself (listen has ":25")`},
+backend = "127.0.0.1:25"`, ":2: proxy.listen: \":25\" is in use: proxy.listen has \"192.0.2.1:25\"\n" +
+			`:3: proxy.backend: 127.0.0.1:25 is the proxy itself (listen has ":25")`},
 		{"Finding13 itself by name", `[proxy]
 listen = ["[::]:25"]
 backend = "localhost:25"`, `:3: proxy.backend: localhost:25 is the proxy itself (listen has "[::]:25")`},

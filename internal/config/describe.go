@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 func (c *Config) Describe(signatures int) string {
 	var b strings.Builder
 	line := func(what, value string) { fmt.Fprintf(&b, "%-10s %s\n", what, value) }
+	line("file", cmp.Or(c.path, "none: every key has its default"))
 	s := &c.Sensor
 	switch {
 	case s.Ask != "":

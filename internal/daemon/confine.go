@@ -2,13 +2,7 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -69,45 +63,4 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 		r.Tree = append(r.Tree, "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 	}
 	return r
-}
-
-// TryWrites makes in each place what serve would make there, so that SIGUSR2 is
-// refused where the program executed anew would fail.
-func (s *Settings) TryWrites() error {
-	for _, l := range []struct{ key, path string }{{"log.p0f", s.Log.P0f}, {"log.json", s.Log.JSON}} {
-		if l.path == "" {
-			continue
-		}
-		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return s.At(l.key, err)
-		}
-		f.Close()
-	}
-	if path := s.Signatures.Unknown; path != "" {
-		f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-		if err != nil {
-			return s.At("signatures.unknown", err)
-		}
-		f.Close()
-		os.Remove(f.Name())
-	}
-	for _, path := range s.UnixSockets() {
-		if err := trySocket(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("socket %s: %w", path, err)
-		}
-	}
-	return nil
-}
-
-// trySocket makes a socket in a folder, and removes it.
-func trySocket(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	ln, err := net.Listen("unix", filepath.Join(dir, "."+strconv.Itoa(os.Getpid())))
-	if err != nil {
-		return err
-	}
-	return ln.Close()
 }

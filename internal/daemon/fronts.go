@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,57 +22,86 @@ import (
 
 // listen opens a listener for a front. Connections by TCP come through the load
 // balancers of proxyFrom, if there are any.
-func listen(at, mode string, proxyFrom []string) (net.Listener, error) {
+func (o *opener) listen(at, mode string, proxyFrom []string) (net.Listener, error) {
 	network, addr, err := config.Endpoint(at)
 	if err != nil {
 		return nil, err
 	}
-	if network != "unix" {
-		from, err := config.Networks(proxyFrom)
-		if err != nil {
-			return nil, err
-		}
-		ln, err := net.Listen(network, addr)
-		if err != nil || len(from) == 0 {
-			return ln, err
-		}
-		return proxyproto.Listen(ln, from), nil
+	if network == "unix" {
+		return o.listenUnix(addr, mode)
 	}
-	if err := os.MkdirAll(filepath.Dir(addr), 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the socket: %w", err)
+	from, err := config.Networks(proxyFrom)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err = o.opened(ln, err, "tcp", addr); err != nil || len(from) == 0 {
+		return ln, err
+	}
+	return proxyproto.Listen(ln, from), nil
+}
+
+// listenUnix opens a unix socket, and makes its folder.
+func (o *opener) listenUnix(path, mode string) (net.Listener, error) {
+	if o.trial != nil {
+		return nil, o.trial.socket(path)
 	}
 	bits, err := config.Mode(mode)
 	if err != nil {
 		return nil, err
 	}
-	return serve.ListenUnix(addr, bits)
-}
-
-// amavisTasks opens the sockets of the front and returns the tasks that serve
-// them.
-func amavisTasks(c *config.Amavis, who note.Lookuper, wait time.Duration, log *slog.Logger) ([]task, error) {
-	allow, err := config.Networks(c.Allow)
+	if err := makeFolder(path); err != nil {
+		return nil, err
+	}
+	ln, err := serve.ListenUnix(path, bits)
 	if err != nil {
 		return nil, err
 	}
-	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: wait, Allow: allow, Logger: log}
-	var tasks []task
-	for _, at := range c.Listen {
-		_, addr, err := config.Endpoint(at)
-		if err != nil {
-			return nil, err
-		}
-		t, err := keepUp(log, "amavis", at, func() (task, error) {
-			pc, err := net.ListenPacket("udp", addr)
-			return func(ctx context.Context) error { return server.Serve(ctx, pc) }, err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("amavis: %w", err)
-		}
-		log.Info("listening", "front", "amavis", "at", at)
-		tasks = append(tasks, t)
+	o.close(ln)
+	return ln, nil
+}
+
+// makeFolder makes the folder of a socket.
+func makeFolder(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
 	}
-	return tasks, nil
+	return nil
+}
+
+// amavis opens the sockets of that front.
+func (o *opener) amavis(who note.Lookuper) {
+	c := &o.Amavis
+	allow, err := config.Networks(c.Allow)
+	if err != nil {
+		o.fail("amavis.allow", "amavis", err)
+		return
+	}
+	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
+	for _, at := range c.Listen {
+		o.keepUp("amavis.listen", "amavis", at, func() (task, error) {
+			_, addr, err := config.Endpoint(at)
+			if err != nil {
+				return nil, err
+			}
+			pc, err := net.ListenPacket("udp", addr)
+			if err = o.opened(pc, err, "udp", addr); err != nil {
+				return nil, err
+			}
+			return func(ctx context.Context) error { return server.Serve(ctx, pc) }, nil
+		})
+	}
+}
+
+// keepUp opens a front, and adds the task that runs it.
+func (o *opener) keepUp(key, name, at string, open func() (task, error)) {
+	t, err := keepUp(o.log, name, at, open)
+	if err != nil {
+		o.fail(key, name, err)
+		return
+	}
+	o.fronts = append(o.fronts, listening{name, at})
+	o.tasks = append(o.tasks, t)
 }
 
 // server is what each front has for its listeners.
@@ -84,48 +112,45 @@ type server interface {
 // commandFunc does what a line on the query socket asks for.
 type commandFunc func(ctx context.Context, name string) (lines []byte, done string, err error)
 
-// fronts opens the listeners that the configuration names, and returns the
-// tasks that serve them. Fronts that are not configured do not exist.
-func (s *Settings) fronts(who note.Lookuper, command commandFunc, log *slog.Logger) ([]task, error) {
-	var tasks []task
+// openFronts opens the listeners that the configuration names. Fronts that are not
+// configured do not exist.
+func (o *opener) openFronts(who note.Lookuper, command commandFunc) {
+	s, log := o.Settings, o.log
 	for _, f := range []struct {
-		name      string
+		key, name string
 		listen    []string
 		mode      string
 		proxyFrom []string
 		tls       *tls.Config // nil: none
 		server    server
 	}{
-		{"p0f v2", s.P0f.V2Sockets(), s.P0f.Mode, nil, nil,
+		{"p0f.socket_v2", "p0f v2", s.P0f.V2Sockets(), s.P0f.Mode, nil, nil,
 			&p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}},
-		{"query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
+		{"query.listen", "query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
 			&query.Server{Lookuper: who, MaxConns: s.clients, Command: command, Wait: s.wait(), Logger: log}},
-		{"query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
+		{"query.tls_listen", "query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
 			&query.Server{Lookuper: who, MaxConns: s.clients, Wait: s.wait(), Token: s.remote.token, Logger: log}},
-		{"milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,
+		{"milter.listen", "milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,
 			&milter.Server{Lookuper: who, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form],
 				Deadline: s.Milter.Deadline, Logger: log}},
-		{"policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil,
+		{"policy.listen", "policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil,
 			&policyd.Server{Lookuper: who, MaxConns: s.clients, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
 				Deadline: s.Policy.Deadline, Logger: log}},
 	} {
 		for _, at := range f.listen {
-			t, err := keepUp(log, f.name, at, func() (task, error) {
-				ln, err := listen(at, f.mode, f.proxyFrom)
-				if err == nil && f.tls != nil {
+			o.keepUp(f.key, f.name, at, func() (task, error) {
+				ln, err := o.listen(at, f.mode, f.proxyFrom)
+				if err != nil {
+					return nil, err
+				}
+				if f.tls != nil {
 					ln = query.ListenTLS(ln, f.tls)
 				}
-				return func(ctx context.Context) error { return f.server.Serve(ctx, ln) }, err
+				return func(ctx context.Context) error { return f.server.Serve(ctx, ln) }, nil
 			})
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, err)
-			}
-			log.Info("listening", "front", f.name, "at", at)
-			tasks = append(tasks, t)
 		}
 	}
-	more, err := amavisTasks(&s.Amavis, who, s.wait(), log)
-	return append(tasks, more...), err
+	o.amavis(who)
 }
 
 // wait is P0f.Wait for servers whose zero is a default of their own.

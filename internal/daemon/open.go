@@ -2,107 +2,153 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/inherit"
-	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 )
 
 // Opened is a daemon that has opened everything and serves nothing yet. Only
 // Drop leads on from here.
-type Opened struct {
-	settings *Settings
-	process  *inherit.Process
-	log      *slog.Logger
-	sensor   *sensor
-	proxies  []task
-	tasks    []task // all others
-}
+type Opened struct{ *opener }
 
 // Dropped is a daemon that has given up the privileges it no longer needs. Only
 // Serve leads on from here.
 type Dropped struct{ opened *Opened }
 
+// opener opens what a configuration names, for good or on trial. What fails is
+// gathered, so that all of it is reported.
+type opener struct {
+	*Settings
+	log     *slog.Logger
+	process *inherit.Process // nil on trial
+	trial   *trial           // nil for good
+
+	in      *sensor
+	proxied []task // those of [proxy]
+	tasks   []task // all others
+	closes  []io.Closer
+	errs    []error
+	fronts  []listening
+	ready   bool // everything is open: what is opened from now on is closed by its task
+}
+
+// listening is a front and where it listens.
+type listening struct{ name, at string }
+
 // Open opens the sources, logs and sockets of the configuration. check are the
 // arguments with which SIGUSR2 has the new program check its configuration.
 // Close what is returned; after an error nothing stays open.
 func (s *Settings) Open(process *inherit.Process, check []string, log *slog.Logger) (*Opened, error) {
-	if s.Sensor.User != "" { // first: what was opened by then would stay behind
-		if _, _, err := findAccount(s.Sensor.User); err != nil {
-			return nil, s.At("sensor.user", err)
-		}
-	}
 	for _, w := range s.Warnings() {
 		log.Warn("the configuration is open to others", "reason", w)
 	}
-	in, err := s.sensor(log)
-	if err != nil {
-		return nil, err
-	}
-	o := &Opened{settings: s, process: process, log: log, sensor: in}
+	o := &opener{Settings: s, log: log, process: process}
 	if err := o.open(); err != nil {
-		o.Close()
+		o.closeAll()
 		return nil, err
 	}
-	process.Check = process.Asks(check...)
+	process.Check = process.Asks(held(s.Config), check...)
 	switch {
 	case len(s.Proxy.Listen) > 0:
 		process.Refuse = "the connections of [proxy] would be cut"
 	case s.Sensor.User != "":
 		process.Refuse = "sensor.user took the privileges to start again"
 	}
-	return o, nil
+	return &Opened{o}, nil
 }
 
-// open opens what answers, and gathers the tasks.
-func (o *Opened) open() error {
-	s, in, log := o.settings, o.sensor, o.log
-	r := &reloader{database: s.database(), sensor: in, log: log}
-	if s.remote.server != nil {
-		r.certificate = s.loadCertificate
-	}
-	s.shareFiles(log)
-	fronts, err := s.fronts(in.who, r.command, log)
-	if err != nil {
-		return err
-	}
-	if o.proxies, err = s.proxies(in, log); err != nil {
-		return err
-	}
-	o.tasks = append(fronts, in.run(len(o.proxies) > 0, log)...)
-	if s.P0f.Socket != "" {
-		socket, err := s.socket(in.who, log, o.process)
-		if err != nil {
-			return err
+// Try opens what Open opens, on trial, and closes it again: it returns
+// everything that Open would fail for. What the running sensor holds is no
+// fault. Nothing is left behind, and no file that exists is changed.
+func (s *Settings) Try(log *slog.Logger) error {
+	o := &opener{Settings: s, log: log, trial: newTrial()}
+	defer o.closeAll()
+	return o.open()
+}
+
+// open opens everything, in an order in which nothing answers before the sensor
+// is open, and gathers the tasks.
+func (o *opener) open() error {
+	if o.Sensor.User != "" { // what was opened by then would stay behind
+		if _, _, err := findAccount(o.Sensor.User); err != nil {
+			return o.At("sensor.user", err)
 		}
-		o.tasks = append(o.tasks, socket)
+	}
+	o.in = o.sensor()
+	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
+	if o.remote.server != nil {
+		r.certificate = o.loadCertificate
+	}
+	if o.trial == nil {
+		o.shareFiles(o.log)
+	}
+	o.openFronts(o.in.who, r.command)
+	others := len(o.tasks)
+	o.proxies(o.in)
+	o.tasks, o.proxied = o.tasks[:others:others], o.tasks[others:]
+	o.tasks = append(o.tasks, o.in.run(len(o.Proxy.Listen) > 0, o.log)...)
+	o.socket()
+	o.unknown()
+	if err := errors.Join(o.errs...); err != nil || o.trial != nil {
+		return err
 	}
 	o.tasks = append(o.tasks, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
-		reopens(log, o.process.Notify(syscall.SIGUSR1), in.logs...))
-	if path := s.Signatures.Unknown; path != "" && in.unknown != nil {
-		o.tasks = append(o.tasks, func(ctx context.Context) error { return in.unknown.Keep(ctx, path, s.db, log) })
-		o.process.Save = func() { in.unknown.Save(path, log) }
-	}
+		reopens(o.log, o.process.Notify(syscall.SIGUSR1), o.in.logs...))
 	return nil
 }
 
-// Close closes the sources and logs. It may be called at any time after Open.
-func (o *Opened) Close() { o.sensor.close() }
+// fail notes what cannot be opened: where there is no file, by name.
+func (o *opener) fail(key, name string, err error) {
+	switch {
+	case err == nil:
+	case o.Path() == "":
+		o.errs = append(o.errs, fmt.Errorf("%s: %w", name, err))
+	default:
+		o.errs = append(o.errs, o.At(key, err))
+	}
+}
+
+// close has something closed with everything else.
+func (o *opener) close(c io.Closer) {
+	if !o.ready {
+		o.closes = append(o.closes, c)
+	}
+}
+
+// opened notes a listener that was opened, or why it was not.
+func (o *opener) opened(ln io.Closer, err error, network, addr string) error {
+	switch {
+	case err == nil:
+		o.close(ln)
+	case o.trial != nil:
+		return o.trial.busy(err, network, addr)
+	}
+	return err
+}
+
+func (o *opener) closeAll() {
+	for _, c := range o.closes {
+		c.Close()
+	}
+}
+
+// Close closes everything. It may be called at any time after Open.
+func (o *Opened) Close() { o.closeAll() }
 
 // Drop makes the process the user of the configuration and sandboxes it.
 func (o *Opened) Drop() (*Dropped, error) {
-	if name := o.settings.Sensor.User; name != "" {
+	if name := o.Sensor.User; name != "" {
 		if _, err := dropPrivileges(name); err != nil {
 			return nil, err
 		}
 	}
-	o.settings.confine(o.process, o.log)
+	o.confine(o.process, o.log)
 	return &Dropped{o}, nil
 }
 
@@ -110,33 +156,59 @@ func (o *Opened) Drop() (*Dropped, error) {
 // cannot do without fails.
 func (d *Dropped) Serve(ctx context.Context) error {
 	o := d.opened
-	o.log.Info("ready", o.settings.Where(), "socket", o.settings.P0f.Socket, "signatures", o.settings.db.Count())
+	o.ready = true
+	for _, f := range o.fronts {
+		o.log.Info("listening", "front", f.name, "at", f.at)
+	}
+	o.log.Info("ready", o.Where(), "socket", o.P0f.Socket, "signatures", o.db.Count())
 	o.process.Ready()
-	err := drainFirst(ctx, o.proxies, o.tasks)
+	err := drainFirst(ctx, o.proxied, o.tasks)
 	if o.process.Save != nil {
 		o.process.Save() // the sources have ended, and reported what they saw
 	}
 	return err
 }
 
-// socket opens p0f's query socket, or goes on with that of an earlier process,
-// and returns the task that serves it.
-func (s *Settings) socket(who note.Lookuper, log *slog.Logger, process *inherit.Process) (task, error) {
-	mode, err := config.Mode(s.P0f.Mode)
-	if err != nil {
-		return nil, err
+// socket opens p0f's query socket, or goes on with that of an earlier process.
+func (o *opener) socket() {
+	path := o.P0f.Socket
+	if path == "" {
+		return
 	}
-	server := &p0f.Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}
-	return keepUp(log, "p0f", s.P0f.Socket, func() (task, error) {
-		if err := os.MkdirAll(filepath.Dir(s.P0f.Socket), 0o755); err != nil {
-			return nil, fmt.Errorf("folder of the socket: %w", err)
+	if o.trial != nil {
+		o.fail("p0f.socket", "p0f", o.trial.socket(path))
+		return
+	}
+	mode, err := config.Mode(o.P0f.Mode)
+	if err != nil {
+		o.fail("p0f.mode", "p0f", err)
+		return
+	}
+	server := &p0f.Server{Lookuper: o.in.who, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
+	o.keepUp("p0f.socket", "p0f", path, func() (task, error) {
+		if err := makeFolder(path); err != nil {
+			return nil, err
 		}
-		ln, err := process.Listen(s.P0f.Socket, mode)
+		ln, err := o.process.Listen(path, mode)
 		if err != nil {
 			return nil, err
 		}
+		o.close(ln)
 		return func(ctx context.Context) error {
-			return process.Serve(ctx, func(ctx context.Context) error { return server.Serve(ctx, ln) })
+			return o.process.Serve(ctx, func(ctx context.Context) error { return server.Serve(ctx, ln) })
 		}, nil
 	})
+}
+
+// unknown adds the task that keeps the file of unknown SYNs.
+func (o *opener) unknown() {
+	path, u := o.Signatures.Unknown, o.in.unknown
+	if path == "" || u == nil {
+		return
+	}
+	o.fail("signatures.unknown", "unknown SYNs", tryReplace(path))
+	if o.trial == nil {
+		o.tasks = append(o.tasks, func(ctx context.Context) error { return u.Keep(ctx, path, o.db, o.log) })
+		o.process.Save = func() { u.Save(path, o.log) }
+	}
 }

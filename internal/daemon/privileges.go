@@ -49,16 +49,10 @@ func dropPrivileges(name string) (account, error) {
 	return a, nil
 }
 
+// findAccount finds a user that a process can become in a chroot of its home.
 func findAccount(name string) (account, []int, error) {
-	u, err := user.Lookup(name)
+	a, groups, err := lookUser(name)
 	if err != nil {
-		return account{}, nil, fmt.Errorf("user %s: there is no such user", name)
-	}
-	a := account{home: u.HomeDir}
-	if a.uid, err = strconv.Atoi(u.Uid); err != nil {
-		return a, nil, err
-	}
-	if a.gid, err = strconv.Atoi(u.Gid); err != nil {
 		return a, nil, err
 	}
 	if a.uid == 0 || a.gid == 0 {
@@ -71,6 +65,22 @@ func findAccount(name string) (account, []int, error) {
 		if _, err := os.Stat(a.home + sub); err == nil {
 			return a, nil, fmt.Errorf("user %s: the home %q holds %s and cannot be the new root", name, a.home, sub)
 		}
+	}
+	return a, groups, nil
+}
+
+// lookUser finds a user and its groups.
+func lookUser(name string) (account, []int, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return account{}, nil, fmt.Errorf("user %s: there is no such user", name)
+	}
+	a := account{home: u.HomeDir}
+	if a.uid, err = strconv.Atoi(u.Uid); err != nil {
+		return a, nil, err
+	}
+	if a.gid, err = strconv.Atoi(u.Gid); err != nil {
+		return a, nil, err
 	}
 	ids, err := u.GroupIds()
 	if err != nil {

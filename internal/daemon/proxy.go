@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"net"
 	"os"
 
@@ -13,16 +11,21 @@ import (
 	"github.com/mxprint/mxprint/savedsyn"
 )
 
-// proxies opens the listeners of [proxy], and returns the tasks that serve
-// them.
-func (s *Settings) proxies(in *sensor, log *slog.Logger) ([]task, error) {
-	c := &s.Proxy
+// proxies opens the listeners of [proxy].
+func (o *opener) proxies(in *sensor) {
+	c, log := &o.Proxy, o.log
 	if len(c.Listen) == 0 {
-		return nil, nil
+		return
 	}
 	_, backend, err := config.Endpoint(c.Backend)
 	if err != nil {
-		return nil, err
+		o.fail("proxy.backend", "proxy", err)
+		return
+	}
+	from, err := config.Networks(c.ProxyFrom)
+	if err != nil {
+		o.fail("proxy.proxy_from", "proxy", err)
+		return
 	}
 	name, err := os.Hostname()
 	if err != nil {
@@ -41,20 +44,18 @@ func (s *Settings) proxies(in *sensor, log *slog.Logger) ([]task, error) {
 	if c.SendNote {
 		server.Notes = in.who
 	}
-	from, err := config.Networks(c.ProxyFrom)
-	if err != nil {
-		return nil, err
-	}
-	var tasks []task
 	for _, at := range c.Listen {
-		_, addr, err := config.Endpoint(at)
-		if err != nil {
-			return nil, err
-		}
-		t, err := keepUp(log, "proxy", at, func() (task, error) {
-			kept, err := savedsyn.Listen("tcp", addr)
+		o.keepUp("proxy.listen", "proxy", at, func() (task, error) {
+			_, addr, err := config.Endpoint(at)
 			if err != nil {
 				return nil, err
+			}
+			kept, err := savedsyn.Listen("tcp", addr)
+			if err = o.opened(kept, err, "tcp", addr); err != nil {
+				return nil, err
+			}
+			if o.trial != nil {
+				return nil, nil
 			}
 			if err := kept.Err(); err != nil && in.syns != nil {
 				log.Warn("clients will have no note", "at", at, "reason", err)
@@ -65,13 +66,7 @@ func (s *Settings) proxies(in *sensor, log *slog.Logger) ([]task, error) {
 			}
 			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, nil
 		})
-		if err != nil {
-			return nil, fmt.Errorf("proxy: %w", err)
-		}
-		log.Info("listening", "front", "proxy", "at", at, "backend", c.Backend, "send", c.Send)
-		tasks = append(tasks, t)
 	}
-	return tasks, nil
 }
 
 // AskRelay asks the mail server behind the proxy, as a stranger would, whether

@@ -32,10 +32,10 @@ type remote struct {
 func (s *Settings) loadRemote() error {
 	s.remote = &remote{}
 	if len(s.Query.TLSListen) > 0 {
-		if err := s.loadCertificate(); err != nil {
-			return s.At("query.tls_cert", err)
+		err := s.loadCertificate()
+		if err != nil {
+			return err
 		}
-		var err error
 		if s.remote.token, err = readToken(s.Query.TokenFile); err != nil {
 			return s.At("query.token_file", err)
 		}
@@ -54,9 +54,17 @@ func (s *Settings) loadRemote() error {
 // loadCertificate reads the certificate of the query socket, which may be a new
 // one.
 func (s *Settings) loadCertificate() error {
-	cert, err := tls.LoadX509KeyPair(s.Query.TLSCert, s.Query.TLSKey)
+	certificate, err := os.ReadFile(s.Query.TLSCert)
 	if err != nil {
-		return err
+		return s.At("query.tls_cert", err)
+	}
+	key, err := os.ReadFile(s.Query.TLSKey)
+	if err != nil {
+		return s.At("query.tls_key", err)
+	}
+	cert, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return s.At("query.tls_cert", fmt.Errorf("with tls_key %s: %w", s.Query.TLSKey, err))
 	}
 	s.remote.cert.Store(&cert)
 	return nil

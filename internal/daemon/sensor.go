@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
@@ -25,15 +26,8 @@ type sensor struct {
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 
-	tasks  []task
-	closes []func() error
-	logs   []*LogFile
-}
-
-func (s *sensor) close() {
-	for _, f := range s.closes {
-		f()
-	}
+	tasks []task
+	logs  []*LogFile
 }
 
 // run returns the tasks of the sensor. Where mails pass through the process they
@@ -51,29 +45,28 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 
 // sensor opens what the configuration captures on, or a client of the sensor
 // that it asks.
-func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
-	in := &sensor{}
+func (o *opener) sensor() *sensor {
+	s, in := o.Settings, &sensor{}
 	if s.Sensor.Ask != "" {
-		client, err := s.ask(log)
+		client, err := s.ask(o.log)
 		if err != nil {
-			return nil, err
+			o.fail("sensor.ask", "sensor", err)
+			return in
 		}
-		in.who, in.closes = client, []func() error{client.Close}
-		return in, nil
+		o.close(client)
+		in.who = client
+		return in
 	}
-	observers, err := s.observers(in)
-	if err != nil {
-		in.close()
-		return nil, err
-	}
+	observers := o.observers(in)
 	in.unknown = report.NewUnknowns()
 	var wants func(*event.Observation) bool
 	if len(observers) == 0 {
 		wants = report.Unmatched
 	}
 	observers = append(observers, in.unknown)
+	var err error
 	in.engine, err = engine.New(engine.Config{
-		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: log,
+		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
@@ -82,87 +75,97 @@ func (s *Settings) sensor(log *slog.Logger) (*sensor, error) {
 		},
 	})
 	if err != nil {
-		in.close()
-		return nil, err
+		o.fail("sensor.workers", "sensor", err)
+		return in
 	}
 	in.who = in.engine
-	open := s.openRings
 	switch s.Sensor.Source {
 	case config.SourceSockops:
-		open = s.openSockops
+		o.sockops(in)
 	case config.SourceProxy:
-		open = s.openProxy
+		in.syns = proxy.NewSource()
+		o.source(in, in.syns)
+	default:
+		for _, name := range s.Sensor.Interfaces {
+			o.rings(in, name)
+		}
 	}
-	if err := open(in, log); err != nil {
-		in.close()
-		return nil, err
-	}
-	return in, nil
+	return in
 }
 
-// openRings adds a capture for each interface.
-func (s *Settings) openRings(in *sensor, log *slog.Logger) error {
-	for _, name := range s.Sensor.Interfaces {
-		on := tap{rule: s.rule, promiscuous: s.Sensor.Promiscuous, http: s.Sensor.HTTP, log: log}
-		rings, err := on.openRings(name, in.engine)
-		if s.waits(err) {
-			log.Warn("interface is not there, waiting for it", "interface", name)
-			in.tasks = append(in.tasks, func(ctx context.Context) error { return on.runLate(ctx, name, in.engine) })
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for _, ring := range rings {
-			in.closes = append(in.closes, ring.Close)
-			in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, ring) })
-		}
-	}
-	return nil
+// source adds one that is open.
+func (o *opener) source(in *sensor, src source) {
+	o.close(src)
+	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, src) })
 }
 
-// openSockops adds the source that the kernel hands SYNs to.
-func (s *Settings) openSockops(in *sensor, log *slog.Logger) error {
-	cfg := sockops.Config{Cgroup: s.Sensor.Cgroup, AnyNetNS: s.anyNetNS, Missed: in.engine.Missed, Log: log}
-	for _, p := range s.Sensor.Ports {
+// source is one that can be closed.
+type source interface {
+	capture.Source
+	io.Closer
+}
+
+// rings captures on an interface.
+func (o *opener) rings(in *sensor, name string) {
+	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, http: o.Sensor.HTTP, log: o.log}
+	rings, err := on.openRings(name, in.engine)
+	if o.waits(err) {
+		if o.trial == nil {
+			o.log.Warn("interface is not there, waiting for it", "interface", name)
+		}
+		in.tasks = append(in.tasks, func(ctx context.Context) error { return on.runLate(ctx, name, in.engine) })
+		return
+	}
+	if err != nil {
+		o.fail("sensor.interfaces", "sensor", err)
+		return
+	}
+	for _, ring := range rings {
+		o.source(in, ring)
+	}
+}
+
+// sockops adds the source that the kernel hands SYNs to.
+func (o *opener) sockops(in *sensor) {
+	cfg := sockops.Config{Cgroup: o.Sensor.Cgroup, AnyNetNS: o.anyNetNS, Missed: in.engine.Missed, Log: o.log}
+	for _, p := range o.Sensor.Ports {
 		cfg.Ports = append(cfg.Ports, uint16(p))
 	}
-	source, err := sockops.Open(cfg)
-	if err != nil {
-		return err
+	if o.trial != nil && o.trial.source == config.SourceSockops {
+		return // it runs; and from its sandbox no second program can be loaded
 	}
-	in.closes = append(in.closes, source.Close)
-	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, source) })
-	return nil
-}
-
-// openProxy adds the source of the SYNs of [proxy].
-func (s *Settings) openProxy(in *sensor, _ *slog.Logger) error {
-	in.syns = proxy.NewSource()
-	in.closes = append(in.closes, in.syns.Close)
-	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, in.syns) })
-	return nil
+	src, err := sockops.Open(cfg)
+	if err != nil {
+		o.fail("sensor.source", "sensor", err)
+		return
+	}
+	o.source(in, src)
 }
 
 // observers opens the files that observations go to.
-func (s *Settings) observers(in *sensor) ([]event.Observer, error) {
+func (o *opener) observers(in *sensor) []event.Observer {
 	var observers []event.Observer
 	for _, l := range []struct {
-		path string
-		make func(io.Writer) event.Observer
+		key, path string
+		make      func(io.Writer) event.Observer
 	}{
-		{s.Log.P0f, func(w io.Writer) event.Observer { return report.NewLog(w) }},
-		{s.Log.JSON, func(w io.Writer) event.Observer { return report.NewJSON(w) }},
+		{"log.p0f", o.Log.P0f, func(w io.Writer) event.Observer { return report.NewLog(w) }},
+		{"log.json", o.Log.JSON, func(w io.Writer) event.Observer { return report.NewJSON(w) }},
 	} {
-		if l.path == "" {
-			continue
+		switch {
+		case l.path == "":
+		case o.trial != nil:
+			o.fail(l.key, "log", tryAppend(l.path))
+		default:
+			f, err := OpenLog(l.path)
+			if err != nil {
+				o.fail(l.key, "log", err)
+				continue
+			}
+			o.close(f)
+			in.logs = append(in.logs, f)
+			observers = append(observers, l.make(f))
 		}
-		f, err := OpenLog(l.path)
-		if err != nil {
-			return nil, err
-		}
-		in.closes, in.logs = append(in.closes, f.Close), append(in.logs, f)
-		observers = append(observers, l.make(f))
 	}
-	return observers, nil
+	return observers
 }

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/config"
@@ -21,17 +23,16 @@ type Settings struct {
 }
 
 // Load reads the files that a configuration names, and looks for the
-// interfaces. It opens nothing that stays open.
+// interfaces. It opens nothing that stays open. The error is everything that is
+// wrong.
 func Load(c *config.Config) (*Settings, error) {
 	s := &Settings{Config: c}
-	if err := s.loadRemote(); err != nil {
+	db, err := s.database().Load()
+	s.db = db
+	if err := errors.Join(s.loadRemote(), err, s.loadSource()); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.db, err = s.database().Load(); err != nil {
-		return nil, err
-	}
-	return s, s.loadSource()
+	return s, nil
 }
 
 // Count is how many signatures there are.

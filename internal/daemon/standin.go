@@ -77,6 +77,10 @@ func (s *StandIn) open() error {
 		return err
 	}
 	if s.opt.Socket != "" {
+		// Deviation: p0f ends where the folder of the socket is missing.
+		if err := makeFolder(s.opt.Socket); err != nil {
+			return err
+		}
 		ln, err := s.process.Listen(s.opt.Socket, 0o666)
 		if err != nil {
 			return err
@@ -229,7 +233,7 @@ func (s *StandIn) newProgramStarts(ctx context.Context) error {
 	if _, err := (&Database{File: name}).Load(); err != nil {
 		return err
 	}
-	return s.process.Asks("version")(ctx)
+	return s.process.Asks(nil, "version")(ctx)
 }
 
 func (s *StandIn) Close() {

@@ -139,14 +139,15 @@ func programPath() (string, error) {
 }
 
 // Asks makes a Check: it runs a command of the new program, which has to
-// succeed.
-func (p *Process) Asks(args ...string) func(context.Context) error {
+// succeed. env is added to its environment.
+func (p *Process) Asks(env []string, args ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, p.program, args...)
 		cmd.Args[0] = "mxprint"
 		cmd.Dir = p.dir
+		cmd.Env = append(os.Environ(), env...)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%s %s: %w: %s", p.program, strings.Join(args, " "), err, firstLine(out))

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+)
+
+// Listener is one place where the configuration listens.
+type Listener struct {
+	Key     string // such as "milter.listen"
+	At      string // as the file has it
+	Network string // "unix", "tcp" or "udp"
+	Addr    string
+}
+
+// Listeners are all places where the configuration listens. It leaves out what
+// is no endpoint, which Check reports.
+func (c *Config) Listeners() []Listener {
+	var all []Listener
+	for _, f := range []struct {
+		key string
+		at  []string
+	}{
+		{"p0f.socket", []string{c.P0f.Socket}}, {"p0f.socket_v2", c.P0f.V2Sockets()},
+		{"query.listen", c.Query.Listen}, {"query.tls_listen", c.Query.TLSListen},
+		{"milter.listen", c.Milter.Listen}, {"policy.listen", c.Policy.Listen},
+		{"amavis.listen", c.Amavis.Listen}, {"proxy.listen", c.Proxy.Listen},
+	} {
+		for _, at := range f.at {
+			network, addr, err := Endpoint(at)
+			switch {
+			case f.key == "p0f.socket" || f.key == "p0f.socket_v2":
+				network, addr, err = "unix", at, nil // paths, whatever they look like
+			case f.key == "amavis.listen":
+				network = "udp"
+			}
+			if err == nil && at != "" {
+				all = append(all, Listener{f.key, at, network, addr})
+			}
+		}
+	}
+	return all
+}
+
+// twice wants every place for one listener.
+func (c *Config) twice(k *checker) {
+	var seen []Listener
+	for _, l := range c.Listeners() {
+		for _, other := range seen {
+			if l.Overlaps(other) {
+				k.that(false, l.Key, fmt.Sprintf("%q is in use: %s has %q", l.At, other.Key, other.At))
+				break
+			}
+		}
+		seen = append(seen, l)
+	}
+}
+
+// Overlaps reports whether two listeners cannot be open at one time.
+func (l Listener) Overlaps(other Listener) bool {
+	if l.Network != other.Network {
+		return false
+	}
+	if l.Network == "unix" {
+		return filepath.Clean(l.Addr) == filepath.Clean(other.Addr)
+	}
+	host, port, err := net.SplitHostPort(l.Addr)
+	otherHost, otherPort, err2 := net.SplitHostPort(other.Addr)
+	if err != nil || err2 != nil || port != otherPort || port == "0" {
+		return false
+	}
+	return host == otherHost || covers(host, otherHost) || covers(otherHost, host)
+}
+
+// covers reports whether one host is all addresses, that of the other among
+// them.
+func covers(all, host string) bool {
+	if all == "" || all == "::" {
+		return true // of both families
+	}
+	ip, err := netip.ParseAddr(host)
+	return all == "0.0.0.0" && (host == "" || err == nil && ip.Unmap().Is4())
+}
