@@ -1,0 +1,97 @@
+package stream
+
+// finalDot is what ends a message (RFC 5321 §4.1.1.4).
+const finalDot = 0x0d0a2e0d0a
+
+// messageEvent makes sure that the last event of the client is the message that
+// is read now, and began at a position.
+func (s *Session) messageEvent(p *piece, at uint32) bool {
+	if e := s.lastOf(Client); e.Kind == Message && e.Flags&ended == 0 {
+		return true
+	}
+	e := s.event(Message, p)
+	if e == nil {
+		return false
+	}
+	e.At = at
+	if s.pending.has(DATA) {
+		e.Flags |= Early
+	}
+	s.tail = 0x0d0a // as after the line DATA
+	return true
+}
+
+// message counts the bytes of a mail up to the final dot, and looks at how that
+// is sent. None is kept.
+func (s *Session) message(p *piece) int {
+	if !s.messageEvent(p, p.at) {
+		return len(p.data)
+	}
+	e := s.lastOf(Client)
+	e.EndSegment = p.segment
+	for i, c := range p.data {
+		if c >= 0x80 {
+			e.Flags |= EightBit
+		}
+		switch was := s.tail & 0xff; {
+		case c == '\n' && was != '\r':
+			e.Flags |= BareLF
+		case c != '\n' && was == '\r':
+			e.Flags |= BareCR
+		}
+		s.tail = (s.tail<<8 | uint64(c)) & 0xffffffffff
+		if s.tail == finalDot {
+			if i <= 4 { // the segment began with the dot, or with the line end before it
+				e.Flags |= DotAlone
+			}
+			e.Flags |= ended
+			e.Len += uint32(i + 1)
+			s.mode = lines
+			if !s.pending.push(dot) {
+				s.stop(Full)
+			}
+			return i + 1
+		}
+	}
+	e.Len += uint32(len(p.data))
+	return len(p.data)
+}
+
+// chunkEvent is messageEvent for a chunk.
+func (s *Session) chunkEvent(p *piece, at uint32) bool {
+	if e := s.lastOf(Client); e.Kind == Message && e.Flags&ended == 0 {
+		return true
+	}
+	e := s.event(Message, p)
+	if e == nil {
+		return false
+	}
+	e.At = at
+	return true
+}
+
+// chunk counts the bytes of a BDAT.
+func (s *Session) chunk(p *piece) int {
+	if !s.chunkEvent(p, p.at) {
+		return len(p.data)
+	}
+	e := s.lastOf(Client)
+	n := min(len(p.data), int(s.left[Client]))
+	for _, c := range p.data[:n] {
+		if c >= 0x80 {
+			e.Flags |= EightBit
+			break
+		}
+	}
+	e.Len += uint32(n)
+	e.EndSegment = p.segment
+	if s.left[Client] -= uint32(n); s.left[Client] == 0 {
+		s.endChunk()
+	}
+	return n
+}
+
+func (s *Session) endChunk() {
+	s.lastOf(Client).Flags |= ended
+	s.mode = lines
+}
