@@ -82,8 +82,8 @@ type Stats struct {
 // An Interface is a network interface frames can be captured on.
 type Interface struct {
 	Name        string
-	Description string     // empty when there is none
-	Addr        netip.Addr // the first address; invalid when there is none
+	Description string     // empty if absent
+	Addr        netip.Addr // the first address; invalid if absent
 }
 
 // Interfaces lists the interfaces Ring can be opened on, in the system's

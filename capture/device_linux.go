@@ -112,7 +112,7 @@ func (r *Ring) fault() error {
 }
 
 // look takes an absent interface up again once it is back. The kernel does so
-// by itself for one that was only down; one that was removed, and made anew
+// by itself for one that was only down; one that was removed and recreated
 // under the same name, needs a new bind.
 func (r *Ring) look() error {
 	r.looked = time.Now()

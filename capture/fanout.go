@@ -12,7 +12,7 @@ import (
 // A Fanout spreads packets over workers by client, so that both directions of
 // a connection, and all connections of a client, go to one of them. Of the two
 // ends the client is taken to be the one with the higher port. The factor is
-// random, so that nobody outside can choose addresses for one worker. The zero
+// random, so that no outsider can choose addresses for one worker. The zero
 // value sends all to worker 0.
 type Fanout struct{ factor uint32 }
 

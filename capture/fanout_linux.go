@@ -35,7 +35,7 @@ func OpenRings(cfg Config, n int, f Fanout) ([]*Ring, error) {
 }
 
 // join makes the socket one of its group. The kernel's groups belong to an
-// interface: for one that was made anew there must be a new one.
+// interface: for one that was recreated there must be a new one.
 func (r *Ring) join(index int) error {
 	g := r.group
 	if g == nil {
@@ -65,7 +65,7 @@ func (r *Ring) join(index int) error {
 	return nil
 }
 
-// rebind takes up an interface that was made anew. The kernel binds no socket
+// rebind takes up an interface that was recreated. The kernel binds no socket
 // of a group a second time, so that another takes its place, with its ring.
 func (r *Ring) rebind(index int) error {
 	if r.group == nil {

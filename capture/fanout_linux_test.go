@@ -79,7 +79,7 @@ func TestFanout(t *testing.T) {
 }
 
 // TestFanoutFollowsItsInterface: rings that share an interface take it up
-// again, all of them, when it was made anew.
+// again, all of them, when it was recreated.
 func TestFanoutFollowsItsInterface(t *testing.T) {
 	p := lab.NewPair(t)
 	const workers = 2

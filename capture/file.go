@@ -177,7 +177,7 @@ func (*File) Live() bool { return false }
 
 // Read hands over up to 1024 frames, or those that a pipe has ready; see Source.
 // Damage is a *DamageError. It looks at ctx before the first frame: what wakes a
-// Read from a named pipe that nobody writes to is Close.
+// Read from a named pipe without a writer is Close.
 func (f *File) Read(ctx context.Context, fn func(*Frame)) error {
 	if f.err != nil {
 		return f.err

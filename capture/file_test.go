@@ -140,7 +140,7 @@ func TestFile(t *testing.T) {
 		{"time after 2038", pcapBytes(le, magicMicro, 65535, 1, rec(1<<32-1, 0, "x")), []Frame{frame((1<<32-1)*1e6, 1, 1, "x")}},
 		{"raw IP as 12", pcapBytes(le, magicMicro, 65535, 12, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
 		{"raw IP as 14", pcapBytes(le, magicMicro, 65535, 14, rec(1, 0, "E")), []Frame{frame(1e6, packet.LinkRaw, 1, "E")}},
-		{"link type that nobody knows", pcapBytes(le, magicMicro, 65535, 9999, rec(1, 0, "x")), []Frame{frame(1e6, 9999, 1, "x")}},
+		{"unknown link type", pcapBytes(le, magicMicro, 65535, 9999, rec(1, 0, "x")), []Frame{frame(1e6, 9999, 1, "x")}},
 		{"link type with FCS bits", pcapBytes(le, magicMicro, 65535, 0x24000001, rec(1, 0, "x")), []Frame{frame(1e6, 1, 1, "x")}},
 		{"cut frame", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 2, 60, []byte("ab")}), []Frame{frame(1e6, 1, 60, "ab")}},
 		{"more captured than was sent", pcapBytes(le, magicMicro, 65535, 1, record{1, 0, 4, 2, []byte("abcd")}, rec(2, 0, "e")),

@@ -83,7 +83,7 @@ func newPcap(in *window, magic uint32) (*pcap, error) {
 }
 
 // makesSense reports whether the first two records are there and look like
-// records with headers of so many bytes. Where there is one, it must end with the
+// records with headers of that many bytes. Where there is one, it must end with the
 // file and, if the magic number announces others, hold a frame of an EtherType.
 func (p *pcap) makesSense(header int, marked bool) bool {
 	const (

@@ -111,7 +111,7 @@ func RingLink(name string) (packet.LinkType, error) {
 	return bpfLoopback, nil
 }
 
-// openBPF opens a device that nobody else uses.
+// openBPF opens an unused device.
 func openBPF() (fd int, err error) {
 	open := func(path string) bool {
 		for {
@@ -257,8 +257,8 @@ func (r *Ring) Close() error {
 	return nil
 }
 
-// release gives the device back, once the ring is closed and nobody reads.
-// Whoever comes last does it, the reader or Close.
+// release gives the device back, once the ring is closed and not being read.
+// The last of the two does it, the reader or Close.
 func (r *Ring) release() {
 	if !r.closed.Load() || !r.reading.TryLock() {
 		return

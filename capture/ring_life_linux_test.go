@@ -40,7 +40,7 @@ func (l *lines) count(what string) int {
 }
 
 // A ring outlives its interface: frames come again after it was down, and
-// after it was removed and made anew, and each change is one line in the log.
+// after it was removed and recreated, and each change is one line in the log.
 func TestRingFollowsItsInterface(t *testing.T) {
 	p := lab.NewPair(t)
 	var log lines
@@ -76,8 +76,8 @@ func TestRingFollowsItsInterface(t *testing.T) {
 	p.Server.IP("link", "del", p.Server.If)
 	logged("removed", 2, 1)
 	p.Join()
-	arrives("after it was made anew")
-	logged("made anew", 2, 2)
+	arrives("after it was recreated")
+	logged("recreated", 2, 2)
 	if got := p.Server.IP("-d", "link", "show", p.Server.If); !strings.Contains(got, "promiscuity 1") {
 		t.Errorf("not promiscuous any more: %s", got)
 	}
@@ -88,7 +88,7 @@ func TestRingFollowsItsInterface(t *testing.T) {
 	p.Server.IP("link", "del", p.Server.If)
 	p.Join()
 	arrives("after down, removal and return")
-	logged("made anew again", 3, 3)
+	logged("recreated again", 3, 3)
 }
 
 // waitLog reads until the log has as many lines, or the patience is over.

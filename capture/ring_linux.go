@@ -28,7 +28,7 @@ const (
 	floodTime   = 5 * time.Millisecond
 	napTime     = 20 * time.Microsecond
 
-	// After so many looks at a ring that says it is readable, but whose next
+	// After this many looks at a ring that says it is readable, but whose next
 	// slot is still being filled by another CPU, Read naps between the looks.
 	maxSpins = 64
 )
@@ -324,7 +324,7 @@ func (r *Ring) wait() (idle bool, err error) {
 }
 
 // watch has the end of ctx wake a Read. A caller that comes back with the same
-// ctx costs nothing.
+// ctx is free.
 func (r *Ring) watch(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -355,7 +355,7 @@ func (r *Ring) Stats() Stats {
 	return Stats{Frames: r.stats.frames.Load(), Drops: r.stats.drops.Load()}
 }
 
-// addDrops fetches the kernel's count, which starts anew each time.
+// addDrops fetches the kernel's count, which restarts each time.
 func (r *Ring) addDrops() {
 	if r.fd < 0 {
 		return
@@ -374,8 +374,8 @@ func (r *Ring) Close() error {
 	return nil
 }
 
-// release gives everything back, once the ring is closed and nobody reads.
-// Whoever comes last does it, the reader or Close.
+// release gives everything back, once the ring is closed and not being read.
+// The last of the two does it, the reader or Close.
 func (r *Ring) release() {
 	if !r.closed.Load() || !r.reading.TryLock() {
 		return

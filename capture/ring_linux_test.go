@@ -50,7 +50,7 @@ func collect(t testing.TB, r *Ring, n int, port uint16, limit time.Duration) (fr
 	return frames
 }
 
-// tcpPorts finds the ports of a TCP segment; 0 where there is none.
+// tcpPorts finds the ports of a TCP segment; 0 if absent.
 func tcpPorts(f *Frame) (src, dst uint16) {
 	ip, start := f.Data, 0
 	if f.Link == packet.LinkEthernet && len(ip) >= 14 {

@@ -17,7 +17,7 @@ var errNoRing = errors.New("capture: live capture is not built for " + runtime.G
 // A Ring captures from network interfaces; not on this system.
 type Ring struct{}
 
-// OpenRing fails: for this system there is none.
+// OpenRing fails: this system has no ring.
 func OpenRing(Config) (*Ring, error) { return nil, errNoRing }
 
 // OpenRings fails as OpenRing does.

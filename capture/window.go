@@ -20,7 +20,7 @@ func newWindow(r io.Reader, stream bool) *window {
 func (w *window) offset() int64 { return w.consumed }
 
 // fill sees to it that n bytes are left, maxFrame and a header at most, which
-// stay valid until the next call. It returns io.EOF where there is none, and
+// stay valid until the next call. It returns io.EOF at the end, and
 // io.ErrUnexpectedEOF where there are fewer.
 func (w *window) fill(n int) error {
 	if len(w.left) >= n {

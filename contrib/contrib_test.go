@@ -153,7 +153,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// checkSocket wants a socket that no private /tmp hides, and whose name nobody
+// checkSocket wants a socket that no private /tmp hides, and whose name no one
 // else can take first.
 func checkSocket(t *testing.T, path string) {
 	t.Helper()

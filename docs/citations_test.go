@@ -57,7 +57,7 @@ var (
 	lineBreak = regexp.MustCompile(`\s*\n[ \t]*(?://|#|\*)?[ \t]*`)
 	sectionOf = regexp.MustCompile(`§§? ?([0-9]+(?:\.[0-9]+)*)`)
 	// What may stand between a source and its section, or between two sections.
-	named  = regexp.MustCompile("(p0f v3|p0f-v3\\.md\\)?|RFC [0-9]{3,5}|IEEE 802[.0-9a-z-]*|PROXY protocol|JA4\\.md|[a-z-]+\\.md)[`)]? ?$")
+	named  = regexp.MustCompile("(p0f-v3\\.md\\)?|RFC [0-9]{3,5}|IEEE 802[.0-9a-z-]*|PROXY protocol|JA4\\.md|[a-z-]+\\.md)[`)]? ?$")
 	joined = regexp.MustCompile(`^[0-9. ]*(?:,|and|or|to|;|, and| class [0-9]+,)? *$`)
 )
 
@@ -73,9 +73,6 @@ func citations(text string) []citation {
 			source = strings.TrimSuffix(s[1], ")")
 		} else if end == 0 || !joined.MatchString(text[end:m[0]]) {
 			source = ""
-		}
-		if source == "p0f v3" {
-			source = "p0f-v3.md"
 		}
 		all = append(all, citation{source, text[m[2]:m[3]], text[max(0, m[0]-40):m[1]]})
 		end = m[1]

@@ -9,7 +9,7 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 )
 
-// BenchmarkSYN is what a SYN costs among so many hosts, each as likely as any
+// BenchmarkSYN is what a SYN costs among that many hosts, each as likely as any
 // other, from frame to table.
 func BenchmarkSYN(b *testing.B) {
 	for _, hosts := range []int{10_000, 1_000_000, 4_000_000} {

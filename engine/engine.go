@@ -1,5 +1,5 @@
 // Package engine is the pipeline: frames from a capture are filtered and
-// decoded, held against the signatures, entered into the host table, and told
+// decoded, matched with the signatures, entered into the host table, and passed
 // to observers; look-ups are answered from the table meanwhile.
 //
 //	capture → filter → packet → signature → host → observers

@@ -80,7 +80,7 @@ func TestRunEnds(t *testing.T) {
 			t.Errorf("Lookup = %v, want %v", err, ErrNoSensor)
 		}
 	})
-	t.Run("with a rule that is none", func(t *testing.T) {
+	t.Run("with an invalid rule", func(t *testing.T) {
 		e := made(New(silent(t, Config{Rule: filter.Rule{Expr: "udp"}})))
 		err := e.Run(context.Background(), openFile(t, labCapture))
 		if want := `engine: frames of link type 1: filter "udp": no TCP packet can match it`; err == nil || err.Error() != want {

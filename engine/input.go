@@ -147,7 +147,7 @@ func (in *input) use(t packet.LinkType) bool {
 }
 
 // warn reports once each that frames look like no IP packet and that their IP
-// header cannot be found, as p0f does (p0f v3 §1.3, §1.5).
+// header cannot be found, as p0f does (p0f-v3.md §1.3, §1.5).
 func (in *input) warn(err error) {
 	if in.link.decoder.Lost() && !in.warned.offset {
 		in.warned.offset = true

@@ -55,7 +55,7 @@ func TestLookup(t *testing.T) {
 		t.Errorf("Lookup with another port = %v, %v, want %v", n.State, err, note.Matched)
 	}
 	if n, err := e.Lookup(ctx, note.Query{}); err != nil || n.State != note.NotSeen {
-		t.Errorf("Lookup of nobody = %v, %v, want %v", n.State, err, note.NotSeen)
+		t.Errorf("Lookup of an unseen client = %v, %v, want %v", n.State, err, note.NotSeen)
 	}
 }
 
@@ -107,11 +107,11 @@ func TestLookupDoubt(t *testing.T) {
 	}
 	in.frame(other(f))
 	if n, err := e.Lookup(context.Background(), note.Query{Client: netip.AddrPortFrom(labClient, 40000)}); err != nil || n.State != note.Unknown || n.Others != nil || n.Rewrite != 0 {
-		t.Errorf("Lookup of a SYN that is nobody's = %+v, %v, want no doubts of another's", n, err)
+		t.Errorf("Lookup of an unmatched SYN = %+v, %v, want no doubts of another's", n, err)
 	}
 }
 
-// other is the frame as nobody's, from port 40000.
+// other is the frame as of no known system, from port 40000.
 func other(f *capture.Frame) *capture.Frame {
 	o := fromClient(f, labClient)
 	binary.BigEndian.PutUint16(o.Data[14+20:], 40000)
@@ -261,7 +261,7 @@ func TestLookupWaits(t *testing.T) {
 }
 
 // TestLookupFailed: when the capture has failed, an address that was not seen
-// is no longer "not seen", and nobody waits for it.
+// is no longer "not seen", and no look-up waits for it.
 func TestLookupFailed(t *testing.T) {
 	header, records := labRecords(t)
 	path := writeFile(t, header, records[0], records[1][:20])

@@ -46,7 +46,7 @@ func tagFrame(b []byte, kinds ...uint16) []byte {
 	return append(append(append([]byte(nil), b[:12]...), tags...), b[12:]...)
 }
 
-// TestRule: which frames count; for p0f by p0f v3 §1.1.
+// TestRule: which frames count; for p0f by p0f-v3.md §1.1.
 func TestRule(t *testing.T) {
 	syn := labFrame(t).Data
 	edit := func(at int, v ...byte) []byte {

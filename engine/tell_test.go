@@ -136,7 +136,7 @@ func TestSlowLog(t *testing.T) {
 	}
 }
 
-// TestWoken: a list that nobody handed over is told without any more frames.
+// TestWoken: a list that was not handed over is delivered without any more frames.
 func TestWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}

@@ -19,7 +19,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// manyClients is a capture of connections of so many clients: tagged and not,
+// manyClients is a capture of connections of that many clients: tagged and not,
 // over IPv4 and IPv6, also with extension headers and options, each with a frame
 // of no use.
 func manyClients(t *testing.T, clients int) (path string, frames int) {

@@ -122,7 +122,7 @@ const (
 )
 
 // Reasons is a set of reasons to suspect a change, in the order in which p0f
-// prints them (p0f v3 §7.1).
+// prints them (p0f-v3.md §7.1).
 type Reasons uint16
 
 const (

@@ -19,7 +19,7 @@ var notes = []uint32{adPacketType, adIfIndex, adVLANTag, adVLANPresent}
 var ErrProgram = errors.New("filter: invalid program")
 
 // check refuses what Linux refuses (bpf_check_classic): jumps out of the
-// program (there are none backwards), unknown opcodes, scratch memory that
+// program (there are no backward ones), unknown opcodes, scratch memory that
 // does not exist or is read before it is written, division by a constant 0,
 // shifts by more than 31, a last instruction that is not a return, and loads
 // of notes of the kernel's other than those of VLAN tags, of the packet's

@@ -94,7 +94,7 @@ type Config struct {
 	// KernelVLAN is for a program to be attached to a Linux packet socket,
 	// where the kernel takes the outermost VLAN tag out of the frame before
 	// the program sees it. "vlan" then looks at the kernel's note of the tag
-	// and, where there is none, into the frame. It concerns Ethernet alone.
+	// and, without one, into the frame. It concerns Ethernet alone.
 	KernelVLAN bool
 
 	// Savefile is for frames from a file. The header of link types 0 and 108
@@ -140,7 +140,7 @@ func Compile(expr string, cfg Config) (*Program, error) {
 	if err == nil && ll.kind == kindWLAN && g.payloadUsed {
 		// Offsets in 802.11 frames are computed by jumps that libpcap's
 		// optimizer cannot follow, so it leaves such programs alone, and
-		// they reject short frames by loads nobody needs.
+		// they reject short frames by loads that are not needed.
 		g = &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, savefile: cfg.Savefile, keepLoads: true}
 		c, err = g.condition(tree)
 	}

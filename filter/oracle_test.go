@@ -24,7 +24,7 @@ var expressions = []struct {
 	part bool
 	// but has the link types that libpcap gets wrong. Where the link header is
 	// variable, libpcap keeps its length in a word of scratch memory that
-	// numbers to the left use too. Where there is none, tcp[-1] becomes an
+	// numbers to the left use too. Without one, tcp[-1] becomes an
 	// offset of 0xffffffff, which Linux adds correctly and libpcap does not.
 	but []int
 }{

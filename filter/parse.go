@@ -45,7 +45,7 @@ type qualifiers struct {
 	proto protocol
 	dir   direction
 	typ   operandType
-	ok    bool // false where there are none
+	ok    bool // false if absent
 }
 
 type direction uint8

@@ -5,7 +5,7 @@ const maxSteps = 1000000
 
 // RejectsAll reports whether it is certain that no frame passes, as for
 // "tcp and arp". False says nothing: the search for a contradiction on every
-// way through the program takes only so many steps, and knows nothing of the
+// way through the program takes a bounded number of steps, and knows nothing of the
 // relations between values of the frame.
 func (p *Program) RejectsAll() bool {
 	s := search{program: p, numbers: map[node]int{}, steps: maxSteps}

@@ -109,7 +109,7 @@ func (r *Rule) compile(cfg Config, tags int) (take, bare *Program, err error) {
 	}
 	switch {
 	case r.P0f && cfg.Link == ethernet:
-		tags = 1 // p0f v3 §1.1
+		tags = 1 // p0f-v3.md §1.1
 	case r.P0f:
 		tags = 0
 	case namesTags.MatchString(r.Expr):
@@ -139,7 +139,7 @@ func (r *Rule) compile(cfg Config, tags int) (take, bare *Program, err error) {
 	return take, bare, nil
 }
 
-// tagged is a rule for a packet behind so many VLAN tags at the most.
+// tagged is a rule for a packet after at most that many VLAN tags.
 func tagged(text string, tags int) string {
 	if tags == 0 {
 		return text

@@ -99,12 +99,12 @@ func (r Rewrite) names() []string {
 type Clock uint8
 
 const (
-	ClockUnknown Clock = iota // nobody said: take the uptime as p0f does
+	ClockUnknown Clock = iota // not stated: take the uptime as p0f does
 	ClockBoot                 // the time since the system started
 	ClockRandom               // from anywhere, or it may be: the uptime means nothing
 )
 
-// Reliable reports whether the uptime is one, and nil where nobody said.
+// Reliable reports whether the uptime is one, and nil where it is not stated.
 func (c Clock) Reliable() *bool {
 	if c == ClockUnknown {
 		return nil
@@ -189,7 +189,7 @@ type Note struct {
 	TotalConn uint32    // total_conn: connections seen, in either role
 
 	UptimeMin  uint32    // uptime_min: minutes; see UpModDays and Clock
-	UpModDays  uint32    // up_mod_days: the clock wraps after so many days; 0 = uptime unknown
+	UpModDays  uint32    // up_mod_days: the clock wraps after this many days; 0 = uptime unknown
 	Clock      Clock     // whether UptimeMin means anything
 	LastNAT    time.Time // last_nat: last sign of address sharing; zero = never
 	LastChange time.Time // last_chg: last sign of another system; zero = never

@@ -88,7 +88,7 @@ func TestCallerLooksAgain(t *testing.T) {
 }
 
 // TestCallerEager: who looks again is who was asked soon after his last answer,
-// and nobody else in between.
+// and no other client in between.
 func TestCallerEager(t *testing.T) {
 	client, server := unixPair(t)
 	var last atomic.Pointer[caller]
@@ -171,7 +171,7 @@ func TestCallerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestCallerSleeps: nobody looks again when there is no hope, or somebody else
+// TestCallerSleeps: no caller looks again when there is no hope, or somebody else
 // asks.
 func TestCallerSleeps(t *testing.T) {
 	_, server := unixPair(t)

@@ -138,7 +138,7 @@ func TestClientWithoutAddress(t *testing.T) {
 }
 
 // TestClientConcurrent: all calls share a connection, each gets its own answer,
-// and those who leave early take nobody's.
+// and those who leave early take no other's.
 func TestClientConcurrent(t *testing.T) {
 	leaks(t)
 	s := &Server{Lookuper: everything{}}
@@ -173,7 +173,7 @@ func TestClientConcurrent(t *testing.T) {
 	}
 }
 
-// TestClientCancelledCall: the answer that comes later is nobody else's.
+// TestClientCancelledCall: the answer that comes later goes to no other.
 func TestClientCancelledCall(t *testing.T) {
 	leaks(t)
 	left := make(chan struct{})
@@ -366,7 +366,7 @@ func TestClientAnswerInPieces(t *testing.T) {
 	}
 }
 
-// TestClientNoDaemon: no socket, and one that nobody listens on.
+// TestClientNoDaemon: no socket, and one without a listener.
 func TestClientNoDaemon(t *testing.T) {
 	leaks(t)
 	path := filepath.Join(socketDir(t), "s")
@@ -454,7 +454,7 @@ func TestClientOwnDeadline(t *testing.T) {
 	}
 }
 
-// TestClientStoppedDaemon: with nobody reading at the other end callers still
+// TestClientStoppedDaemon: with no reader at the other end callers still
 // keep their deadlines.
 func TestClientStoppedDaemon(t *testing.T) {
 	leaks(t)

@@ -10,7 +10,7 @@ import (
 // ErrInUse means that another daemon listens on the path given to Listen.
 var ErrInUse = serve.ErrInUse
 
-// defaultSocketMode is p0f's: everybody may ask (p0f v3 §9.3).
+// defaultSocketMode is p0f's: everybody may ask (p0f-v3.md §9.3).
 const defaultSocketMode = 0o666
 
 // Listen listens on a unix stream socket at path, with the permission bits of

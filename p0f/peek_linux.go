@@ -48,7 +48,7 @@ func (p *peeker) read(fd int, b []byte) (int, error) {
 			return n, nil
 		}
 		// That nothing more has come is believed once nothing is owed: kernels
-		// before 4.4 count the offset for each part of the stream anew.
+		// before 4.4 restart the offset at each part of the stream.
 		if p.owed == 0 || err == syscall.EINTR {
 			return n, err
 		}

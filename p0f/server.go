@@ -34,7 +34,7 @@ const (
 	drainTime = 250 * time.Millisecond
 )
 
-// Server answers p0f's query socket from a note.Lookuper (p0f v3 §9). Set the
+// Server answers p0f's query socket from a note.Lookuper (p0f-v3.md §9). Set the
 // fields before Serve. Its methods are safe for concurrent use; a Server may
 // serve several listeners at once, and must not be copied.
 //
@@ -167,7 +167,7 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	}
 }
 
-// heirOf finds it among what the connection wraps; nil if there is none.
+// heirOf finds it among what the connection wraps; nil if absent.
 func heirOf(nc net.Conn) heir {
 	for {
 		if h, ok := nc.(heir); ok {

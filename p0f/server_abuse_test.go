@@ -27,7 +27,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// What clients did to p0f's socket, or do to it every day: p0f v3 §9.3, and
+// What clients did to p0f's socket, or do to it every day: p0f-v3.md §9.3, and
 // what is known of the programs that ask.
 
 func TestUnlimitedQueries(t *testing.T) {

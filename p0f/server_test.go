@@ -557,7 +557,7 @@ type discardDeadline struct{ net.Conn }
 
 func (discardDeadline) SetWriteDeadline(time.Time) error { return nil }
 
-// benchmarkSocket has conns clients ask in bursts of so many queries at a time.
+// benchmarkSocket has conns clients ask in bursts of that many queries at a time.
 func benchmarkSocket(b *testing.B, conns, burst int) {
 	path, _ := start(b, &Server{Lookuper: fixed{full}})
 	var wg sync.WaitGroup

@@ -61,7 +61,7 @@ const (
 // A query names a connection of IPv4 by both of its ends. As with Server, a
 // connection may ask any number of queries, in any portions, and may idle for
 // ever; answers come in the order of the queries, each in one write, and a query
-// that is none is answered so. The query of p0f 2's own counters (type 2) counts
+// that is malformed is answered so. The query of p0f 2's own counters (type 2) counts
 // as none.
 //
 // Deviation: where the connection is not known the answer is what is known of
@@ -126,7 +126,7 @@ func (v *v2Serving) serve(ctx context.Context, nc net.Conn) {
 			have = copy(in, in[full:have])
 		}
 		if err != nil {
-			return // with part of a query at the most, which nobody can answer
+			return // with at most part of a query, which cannot be answered
 		}
 	}
 }

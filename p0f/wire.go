@@ -44,7 +44,7 @@ var ErrBadQuery = errors.New("p0f: bad query")
 // ErrBadResponse means that the other end does not speak p0f's protocol.
 var ErrBadResponse = errors.New("p0f: bad response")
 
-// p0f v3 §9.1 and §9.2. Integers have the byte order of the machine.
+// p0f-v3.md §9.1 and §9.2. Integers have the byte order of the machine.
 const (
 	queryMagic    = 0x50304601
 	responseMagic = 0x50304602
@@ -57,7 +57,7 @@ const (
 	statusNoMatch  = 0x20
 )
 
-// Offsets of the response, p0f v3 §9.2.
+// Offsets of the response, p0f-v3.md §9.2.
 const (
 	offMagic      = 0
 	offStatus     = 4
@@ -82,7 +82,7 @@ const (
 )
 
 // wireDistanceUnknown is what p0f writes for a distance it does not know; its
-// documentation says -1, which never occurs (p0f v3 §9.2).
+// documentation says -1, which never occurs (p0f-v3.md §9.2).
 const wireDistanceUnknown = 255
 
 // AppendQuery appends the 21 bytes that ask about addr. An IPv4-mapped IPv6
@@ -107,7 +107,7 @@ func AppendQuery(dst []byte, addr netip.Addr) []byte {
 
 // DecodeQuery returns the address that the 21 bytes of q ask about. The error
 // is ErrBadQuery when the length, the magic or the address type is wrong; a
-// magic in the other byte order is wrong (p0f v3 §9.3). The 12 bytes after an
+// magic in the other byte order is wrong (p0f-v3.md §9.3). The 12 bytes after an
 // IPv4 address are ignored. DecodeQuery does not allocate.
 func DecodeQuery(q []byte) (netip.Addr, error) {
 	if len(q) != QuerySize || binary.NativeEndian.Uint32(q) != queryMagic {
@@ -124,7 +124,7 @@ func DecodeQuery(q []byte) (netip.Addr, error) {
 
 // AppendResponse appends the 232 bytes that say n. The state decides the
 // status: OK for Matched and Unknown, "no match" for every other, and then the
-// rest is zero (p0f v3 §9.2). Times are kept to the second, from 1970 to 2106.
+// rest is zero (p0f-v3.md §9.2). Times are kept to the second, from 1970 to 2106.
 // It allocates nothing when dst has the room.
 //
 // Deviation: p0f cuts a text at 32 bytes and then leaves out the NUL, over
@@ -168,7 +168,7 @@ func appendStatus(dst []byte, status uint32) []byte {
 // match" is a note of state NotSeen and nothing else in it; status OK is Matched
 // when it names a system, else Unknown. The error wraps ErrBadQuery when the
 // server refused the query, and ErrBadResponse when the length, the magic or
-// the status is none of p0f's; the note is then the zero Note.
+// the status is not one of p0f's; the note is then the zero Note.
 func DecodeResponse(r []byte) (note.Note, error) {
 	if len(r) != ResponseSize {
 		return note.Note{}, fmt.Errorf("%w: %d bytes, want %d", ErrBadResponse, len(r), ResponseSize)
@@ -242,7 +242,7 @@ func noteDistance(d uint16) note.Distance {
 	return note.Hops(int(d))
 }
 
-// The values of bad_sw, p0f v3 §9.2.
+// The values of bad_sw, p0f-v3.md §9.2.
 const (
 	wireOSMismatch = 1
 	wireDishonest  = 2

@@ -37,7 +37,7 @@ var full = note.Note{
 	BadSW:      note.Dishonest,
 }
 
-// TestQueryBytes has the bytes of p0f v3 §9.1, written by hand.
+// TestQueryBytes has the bytes of p0f-v3.md §9.1, written by hand.
 func TestQueryBytes(t *testing.T) {
 	magic := "01463050" // 0x50304601 on a little-endian machine
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
@@ -92,7 +92,7 @@ func TestDecodeQueryBad(t *testing.T) {
 	}
 }
 
-// TestResponseBytes has the offsets of p0f v3 §9.2, written by hand.
+// TestResponseBytes has the offsets of p0f-v3.md §9.2, written by hand.
 func TestResponseBytes(t *testing.T) {
 	r := AppendResponse(nil, full)
 	if len(r) != ResponseSize {

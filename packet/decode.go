@@ -45,7 +45,7 @@ type Decoder struct {
 
 	// P0f decodes as p0f 3.09b does: frames with a VLAN tag, an extension
 	// header or a part missing yield nothing, nor do link types whose headers
-	// it does not know (p0f v3 §1.2 to §1.5).
+	// it does not know (p0f-v3.md §1.2 to §1.5).
 	P0f bool
 
 	// HeadersOnly says, with P0f, that frames are cut behind the headers on
@@ -104,7 +104,7 @@ func (d *Decoder) Decode(frame []byte, wireLen int, s *Segment) error {
 }
 
 // decodeTCP reads the TCP header behind the ipLen bytes of IP header of b, 20
-// bytes of which are there; n bytes of b belong to the packet (p0f v3 §1.6, §1.7).
+// bytes of which are there; n bytes of b belong to the packet (p0f-v3.md §1.6, §1.7).
 func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 	t := b[ipLen:]
 	h := (*[tcpHeaderMin]byte)(t)
@@ -143,7 +143,7 @@ func (d *Decoder) decodeTCP(s *Segment, b []byte, ipLen, n int) error {
 // tcpHeaderMin is the length of a TCP header without options.
 const tcpHeaderMin = 20
 
-// timestampsAlone is how the options of most segments but SYNs begin, of so many
+// timestampsAlone is how the options of most segments but SYNs begin, of that many
 // bytes: NOP, NOP, timestamps.
 const (
 	timestampsAlone = OptNOP | OptNOP<<8 | OptTS<<16 | 10<<24

@@ -51,7 +51,7 @@ func TestDecodeFields(t *testing.T) {
 	}
 }
 
-// TestP0fIPv4Order holds the checks of p0f v3 §1.4 to their order: each
+// TestP0fIPv4Order holds the checks of p0f-v3.md §1.4 to their order: each
 // packet but the first of a kind fails in two ways, and the earlier one shows.
 func TestP0fIPv4Order(t *testing.T) {
 	set := func(b []byte, at int, v ...byte) []byte { copy(b[at:], v); return b }
@@ -152,7 +152,7 @@ func TestP0fIPv6(t *testing.T) {
 }
 
 // TestTypes walks all combinations of SYN, ACK, FIN and RST, with and without
-// the other flags, which must change nothing (p0f v3 §1.6).
+// the other flags, which must change nothing (p0f-v3.md §1.6).
 func TestTypes(t *testing.T) {
 	good := map[Type]bool{SYN: true, SYNACK: true, ACK: true, FIN: true, FINACK: true, RST: true, RSTACK: true}
 	const others = FlagPSH | FlagURG | FlagECE | FlagCWR
@@ -207,7 +207,7 @@ func TestP0fHeadersOnly(t *testing.T) {
 			if tt.want == nil && (s.PayloadLen != 1000 || s.Scale != 7) {
 				t.Errorf("payload %d, scale %d, want 1000 and 7", s.PayloadLen, s.Scale)
 			}
-			// Without the flag a packet of which a part is missing is none.
+			// Without the flag a packet of which a part is missing does not count.
 			d.HeadersOnly = false
 			if got := d.Decode(frame[:14+tt.kept], len(frame), &s); got == nil {
 				t.Errorf("Decode of %d bytes without HeadersOnly took the frame", tt.kept)

@@ -10,7 +10,7 @@ import (
 // set puts bytes into a packet.
 func set(b []byte, at int, v ...byte) []byte { copy(b[at:], v); return b }
 
-// TestDecode is for what p0f does not decode, and for what nobody should.
+// TestDecode is for what p0f does not decode, and for what no decoder should.
 func TestDecode(t *testing.T) {
 	ext := func(kinds ...byte) []byte { return withExtensions(withOptions(syn6(), linuxOptions...), kinds...) }
 	nine := []byte{0, 43, 60, 60, 60, 60, 60, 60, 60}

@@ -50,7 +50,7 @@ const (
 )
 
 // Network returns where the IP header of a frame starts, in bytes. It is not ok
-// where the link header does not say so, or says that there is none.
+// where the link header does not say so, or says that it is absent.
 func (t LinkType) Network(frame []byte) (offset int, ok bool) {
 	if t == LinkEthernet && untagged(frame) {
 		return etherHeader, true
@@ -192,8 +192,8 @@ func (d *Decoder) detect(frame []byte, n int) int {
 }
 
 // detectOffset looks for a TCP/IP header at the even offsets of a frame of
-// which n bytes count, and returns offsetUnknown where there is none
-// (p0f v3 §1.3, auto-detection).
+// which n bytes count, and returns offsetUnknown if absent
+// (p0f-v3.md §1.3, auto-detection).
 func detectOffset(frame []byte, n int) int {
 	for off := 0; off <= lastAutoOff && n-off >= minIPv4; off += 2 {
 		b := frame[off:]

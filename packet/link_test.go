@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestP0fOffsets holds the table of p0f v3 §1.3.
+// TestP0fOffsets holds the table of p0f-v3.md §1.3.
 func TestP0fOffsets(t *testing.T) {
 	for _, tt := range []struct {
 		link   LinkType

@@ -2,7 +2,7 @@ package packet
 
 import "encoding/binary"
 
-// decodeOptions walks the TCP options (p0f v3 §1.8). Every kind enters the
+// decodeOptions walks the TCP options (p0f-v3.md §1.8). Every kind enters the
 // layout before it is checked; an option whose length byte is wrong is taken
 // at its nominal size; one that does not fit ends the walk.
 func (s *Segment) decodeOptions(opt []byte) {

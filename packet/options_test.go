@@ -14,7 +14,7 @@ func layout(eolPad int, kinds ...uint8) Layout {
 	return l
 }
 
-// TestOptions walks the table of p0f v3 §1.8 and its examples. The packets are
+// TestOptions walks the table of p0f-v3.md §1.8 and its examples. The packets are
 // SYNs over IPv6, so that all quirks are of the options.
 func TestOptions(t *testing.T) {
 	nops := func(n int) []byte { return bytes.Repeat([]byte{OptNOP}, n) }

@@ -42,7 +42,7 @@ func (d *Decoder) decodeP0f(frame []byte, wireLen int, s *Segment) error {
 
 // offset returns where the IP header of a frame starts, of which n bytes count,
 // for all link types but Ethernet. Those for LinkLoop, LinkPPPSerial and LinkPFLOG
-// are not of today's headers, and there is none for tags (p0f v3 §1.3).
+// are not of today's headers, and tags have no entry (p0f-v3.md §1.3).
 func (d *Decoder) offset(frame []byte, n int) int {
 	switch d.Link {
 	case LinkRaw, 12, 14:
@@ -71,7 +71,7 @@ func (d *Decoder) offset(frame []byte, n int) int {
 
 // p0fIPv4 reads the IPv4 header of b, of which n bytes count. It returns the
 // bytes that belong to the packet and the length of its header. The order of
-// the checks is p0f's (p0f v3 §1.4).
+// the checks is p0f's (p0f-v3.md §1.4).
 func (s *Segment) p0fIPv4(b []byte, n int) (int, int, error) {
 	total := int(binary.BigEndian.Uint16(b[2:]))
 	n = min(n, total) // what follows is padding of the link
@@ -99,7 +99,7 @@ func (s *Segment) p0fIPv4(b []byte, n int) (int, int, error) {
 }
 
 // p0fIPv6 is p0fIPv4 for the fixed IPv6 header; extension headers are not
-// walked (p0f v3 §1.5).
+// walked (p0f-v3.md §1.5).
 func (s *Segment) p0fIPv6(b []byte, n int) (int, int, error) {
 	total := int(binary.BigEndian.Uint16(b[4:])) + 40
 	n = min(n, total)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestQuirks has a row for every way a quirk of p0f v3 §1.7 comes about, and
+// TestQuirks has a row for every way a quirk of p0f-v3.md §1.7 comes about, and
 // for what comes close. Quirks of options are TestOptions'.
 func TestQuirks(t *testing.T) {
 	word := func(b []byte, at int, v uint16) { binary.BigEndian.PutUint16(b[at:], v) }

@@ -46,7 +46,7 @@ type Segment struct {
 }
 
 // MTU returns the MTU that the MSS was made for, in bytes: headers without
-// options are added, of 40 bytes over IPv4 and 60 over IPv6 (p0f v3 §4). It
+// options are added, of 40 bytes over IPv4 and 60 over IPv6 (p0f-v3.md §4). It
 // means nothing without an MSS option.
 func (s *Segment) MTU() int {
 	if s.Version == 6 {

@@ -18,7 +18,7 @@ import (
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 )
 
-// TestIdleClients: a thousand that say nothing, or half a word, hold up nobody
+// TestIdleClients: a thousand that say nothing, or half a word, hold up no one
 // and are sent nothing.
 func TestIdleClients(t *testing.T) {
 	leaks(t)
@@ -294,7 +294,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// ended is a pipe whose reading end comes to an end after so many bytes, which
+// ended is a pipe whose reading end comes to an end after that many bytes, which
 // pipes know no other way to say.
 type ended struct {
 	net.Conn

@@ -87,7 +87,7 @@ type fixed struct{ n note.Note }
 func (f fixed) Lookup(context.Context, note.Query) (note.Note, error) { return f.n, nil }
 
 // TestClientConcurrent: all calls share a connection, each gets its own answer,
-// and those who leave early take nobody's.
+// and those who leave early take no other's.
 func TestClientConcurrent(t *testing.T) {
 	leaks(t)
 	s := &Server{Lookuper: everything{}}

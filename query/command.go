@@ -14,7 +14,7 @@ import (
 )
 
 // Commands are the lines that are not about a client (docs/query.md): reload
-// has the sensor read its signatures anew, unknown tells the SYNs that none
+// makes the sensor reload its signatures, unknown returns the SYNs that none
 // matches.
 var commands = map[string]bool{"reload": true, "unknown": true}
 

@@ -102,7 +102,7 @@ func (c *Client) greet(ctx context.Context, nc net.Conn) error {
 	if _, err := io.WriteString(nc, tokenPrefix+c.Token+"\n"); err != nil {
 		return fmt.Errorf("showing the token: %w", err)
 	}
-	// Nothing comes behind the answer: nobody has asked yet.
+	// Nothing comes behind the answer: no question has come yet.
 	line := make([]byte, 0, 256)
 	for len(line) == 0 || line[len(line)-1] != '\n' {
 		if len(line) == cap(line) {

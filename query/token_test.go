@@ -139,7 +139,7 @@ func TestTokenByTLS(t *testing.T) {
 	}
 }
 
-// TestTokenLine: what a connection may begin with, whoever sends it.
+// TestTokenLine: what a connection may begin with.
 func TestTokenLine(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"with a request", "token " + goodToken + "\n198.18.0.1 1\n", "ok\n" + textOf("198.18.0.1:1") + "\n"},

@@ -11,7 +11,7 @@
 // Use it in a Go server that runs on Linux and is the end of the client's TCP
 // connection. It needs no privilege, no capture and no process beside it; the
 // answer is that of the very connection, is there when Accept returns, and
-// comes after a completed handshake, so that nobody forges it. Where the server
+// comes after a completed handshake, so it cannot be forged. Where the server
 // is another program use package sockops, where the connections only pass, or
 // on another system, packages capture and engine.
 //
@@ -136,7 +136,7 @@ type Conn struct {
 	db  *signature.DB
 	at  time.Time
 	syn []byte // in buf, if it fits
-	err error  // why there is none
+	err error  // why it is absent
 	buf [maxSYN]byte
 }
 

@@ -57,7 +57,7 @@ func saved(c *net.TCPConn, buf []byte) ([]byte, error) {
 }
 
 // getSaved is getsockopt(TCP_SAVED_SYN). It returns the length of the SYN, 0
-// where there is none; with EINVAL the length that buf should have.
+// if absent; with EINVAL the length that buf should have.
 func getSaved(fd uintptr, buf []byte) (int, error) {
 	n := uint32(len(buf))
 	_, _, errno := syscall.Syscall6(sysGetsockopt, fd, syscall.IPPROTO_TCP, tcpSavedSYN,

@@ -235,7 +235,7 @@ func TestConfinedWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.signal(syscall.SIGUSR1)
-		s.wait("log opened anew", func() bool { return s.out.count("log opened anew") == i+1 })
+		s.wait("log reopened", func() bool { return s.out.count("log reopened") == i+1 })
 		if _, err := os.Stat(log); err != nil {
 			t.Error(err)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // printClient prints a note as p0f-client does, for scripts that read that
-// (p0f v3 §9.4).
+// (p0f-v3.md §9.4).
 func printClient(w io.Writer, n *note.Note) {
 	if n.State != note.Matched && n.State != note.Unknown {
 		fmt.Fprintln(w, "No matching host in p0f cache. That's all we know.")

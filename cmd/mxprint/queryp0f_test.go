@@ -9,7 +9,7 @@ import (
 )
 
 // TestPrintClient: the texts are those p0f-client of 3.09b printed. The first
-// is from p0f v3 §9.4, the second and the sentence are from reports of its
+// is from p0f-v3.md §9.4, the second and the sentence are from reports of its
 // users (ValdikSS/p0f-mtu, issues 1 and 6), without a line that only that
 // variant has.
 func TestPrintClient(t *testing.T) {

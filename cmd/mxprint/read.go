@@ -89,7 +89,7 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	return nil
 }
 
-// output ends the reading where nobody takes what it prints: a closed pipe, a
+// output ends the reading where its output is not taken: a closed pipe, a
 // full disk.
 type output struct {
 	w    io.Writer

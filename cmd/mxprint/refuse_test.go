@@ -16,9 +16,9 @@ import (
 )
 
 // TestRefusedAsP0f gives many command lines to p0f and to the command that
-// stands in for it (p0f v3 §10.1). Both must refuse or take each, and end
-// alike. Whoever takes one with an interface ends with the status 1, too: there
-// is none of that name; that the database was loaded tells it from a refusal.
+// stands in for it (p0f-v3.md §10.1). Both must refuse or take each, and end
+// alike. A program that takes one with an interface ends with status 1 too, for no
+// interface has that name; the loaded database distinguishes it from a refusal.
 func TestRefusedAsP0f(t *testing.T) {
 	real := lab.NeedProgram(t, "p0f")
 	file, err := filepath.Abs("../../testdata/lab/6.18-default.pcap")

@@ -13,10 +13,10 @@ import (
 
 var reloadCommand = command{
 	name:    "reload",
-	summary: "have a running sensor read its signatures anew",
+	summary: "reload the signatures of a running sensor",
 	usage: `Usage: mxprint reload [-s SOCKET]
 
-Has a running mxprint serve read its signature files anew, as SIGHUP does, and
+Makes a running mxprint serve reload its signature files, as SIGHUP does, and
 says what came of it: how many signatures it has now, or all that is wrong with
 the files. Then the exit status is 1, and the old signatures stay. Other keys
 of the configuration need a restart.

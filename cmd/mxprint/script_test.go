@@ -24,7 +24,7 @@ import (
 	"github.com/mxprint/mxprint/p0f"
 )
 
-var update = flag.Bool("update", false, "write what is compared in the scripts anew")
+var update = flag.Bool("update", false, "rewrite what is compared in the scripts")
 
 // TestMain makes the test binary the command mxprint, and p0f, for the
 // scripts.
@@ -213,7 +213,7 @@ func fork(ts *testscript.TestScript, neg bool, args []string) {
 	processes(ts)[args[0]] = running{pid, gone}
 }
 
-// zombie reports whether a process has ended, but nobody waits for it.
+// zombie reports whether a process has ended, and no process waits for it.
 func zombie(pid int) bool {
 	stat := text("/proc/" + strconv.Itoa(pid) + "/stat")
 	return strings.Contains(stat, ") Z ")

@@ -65,7 +65,7 @@ func TestSendsyn(t *testing.T) {
 	}
 }
 
-// TestSendsynUnanswered: a closed port, and nobody.
+// TestSendsynUnanswered: a closed port, and no host.
 func TestSendsynUnanswered(t *testing.T) {
 	ns := lab.NewPair(t).Client
 	command := commandNamed(t, t.TempDir(), "mxprint")

@@ -24,13 +24,13 @@ var signaturesCommand = command{
 
 check    tells every fault of signature files, a line each: where, what is
          wrong, how to mend it. Warnings tell what can never match. FILE - is
-         the standard input. The exit status is 1 when there is an error; a
-         warning is none.
+         the standard input. The exit status is 1 when there is an error,
+         and not for warnings.
 list     shows labels, with the number of their signatures, how they are known
          and since when: of FILE, or of the built-in database.
 test     tells what each SYN and SYN+ACK of captures matches, how well, and by
          which line. The exit status is 1 when one matches nothing, and when
-         there is none.
+         there is nothing to match.
 unknown  prints the SYNs and SYN+ACKs that nothing matches as signatures, with
          counts: of captures, or what a running sensor has seen (default
          ` + config.DefaultQuerySocket + `; root and the sensor's user may
@@ -60,7 +60,7 @@ func runSignatures(ctx context.Context, args []string, std *stdio) error {
 	}
 	run, ok := verbs[args[0]]
 	if !ok {
-		return usagef("signatures: %q is none of check, list, test and unknown; mxprint signatures -h shows examples", args[0])
+		return usagef("signatures: %q is not check, list, test or unknown; mxprint signatures -h shows examples", args[0])
 	}
 	return run(ctx, args[1:], std)
 }

@@ -27,7 +27,7 @@ func (f observer) Observe(o *event.Observation) {
 func (observer) Flush() (int, error) { return 0, nil }
 
 // captures is what the commands about signatures have in common: a database,
-// and captures to hold against it.
+// and captures to compare with it.
 type captures struct {
 	*daemon.Database
 	rule *string
@@ -39,7 +39,7 @@ func captureFlags(fs *flag.FlagSet) captures {
 }
 
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
-// are none.
+// is nothing.
 func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
 	rule, err := daemon.Rule(*c.rule, "")
 	if err != nil {

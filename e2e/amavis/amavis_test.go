@@ -232,7 +232,7 @@ func sendForged(t *testing.T, pair *lab.Pair, p *mailtest.Postfix, f mailtest.Fa
 	return headers, from
 }
 
-// mailWithoutSensor sends a mail when nobody answers amavis, which waits for
+// mailWithoutSensor sends a mail when no server answers amavis, which waits for
 // 50 ms then: the mail arrives, and without a header.
 func mailWithoutSensor(t *testing.T, pair *lab.Pair, p *mailtest.Postfix) {
 	c := mailtest.DialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
@@ -260,8 +260,8 @@ func amavisHeaders(lines []string) (got []string) {
 	return got
 }
 
-// TestAmavisSensorStalled: amavis waits 50 ms for an answer, whoever does not
-// give it.
+// TestAmavisSensorStalled: amavis waits 50 ms for an answer, whichever
+// program does not give it.
 func TestAmavisSensorStalled(t *testing.T) {
 	pair := lab.NewPair(t)
 	sensor := mailtest.StartServe(t, pair.Server, mailtest.TempDir(t), `[amavis]`, `listen = ["`+amavisAddr+`"]`)

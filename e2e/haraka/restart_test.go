@@ -18,7 +18,7 @@ import (
 // otherwise.
 const pluginDeadline = 100 * time.Millisecond
 
-// restartTime is how long a query may wait for a sensor that is executed anew.
+// restartTime is how long a query may wait for a sensor that is re-executed.
 const restartTime = time.Second
 
 // The published plugin would hang on a connection that is closed: a clean

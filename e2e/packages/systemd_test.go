@@ -147,7 +147,7 @@ func (m *machine) newClient(t *testing.T, socket string) *client {
 }
 
 func (c *client) run() {
-	query := make([]byte, 21) // p0f v3 §9.1
+	query := make([]byte, 21) // p0f-v3.md §9.1
 	binary.NativeEndian.PutUint32(query, 0x50304601)
 	query[4] = 4
 	copy(query[5:], net.ParseIP(wireClient).To4())

@@ -42,7 +42,7 @@ func startRspamd(t testing.TB, ns *lab.NetNS, socket, timeout string) {
 		"worker-normal.inc":     "enabled = false;\n",
 		"worker-controller.inc": "enabled = false;\n",
 		"logging.inc":           "type = \"console\";\n",
-		// Nobody answers at the resolver, and no mail is to be refused for
+		// No resolver answers, and no mail is to be refused for
 		// what the missing answers suggest. Compiling the whole list of public
 		// suffixes takes eight seconds; one is enough here.
 		"options.inc":  "url_tld = \"" + filepath.Join(dir, "local.d", "suffixes") + "\";\ndns { nameserver = \"127.0.0.1\"; timeout = 100ms; retransmits = 1; }\n",

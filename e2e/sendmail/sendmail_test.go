@@ -24,7 +24,7 @@ type sendmail struct {
 
 // sendmailMC is sendmail.mc, with the mail's domain, the lines of
 // docs/sendmail.md and the addresses to fill in. All mail for the recipient goes to a program.
-// Nobody answers at the resolver, and a machine that is busy with other tests
+// No resolver answers, and a machine that is busy with other tests
 // is no reason to refuse or to queue mails.
 const sendmailMC = `
 include(` + "`/usr/share/sendmail/cf/m4/cf.m4'" + `)dnl

@@ -46,7 +46,7 @@ var (
 	errNoAddress = errors.New("no client address in the query")
 	errBusy      = errors.New("too many queries without an answer")
 	errStalled   = errors.New("the daemon does not answer")
-	errUnasked   = errors.New("an answer that nobody asked for")
+	errUnasked   = errors.New("an answer without a question")
 	errClosed    = fmt.Errorf("the client is closed: %w", net.ErrClosed)
 )
 

@@ -128,7 +128,7 @@ func TestStall(t *testing.T) {
 		hold := make(chan struct{})
 		c := ports(pipe(func(nc net.Conn) { <-hold }))
 		if _, err := c.Lookup(context.Background(), about(1)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a question that nobody reads: %v, want %v", err, context.DeadlineExceeded)
+			t.Errorf("a question that is not read: %v, want %v", err, context.DeadlineExceeded)
 		}
 		time.Sleep(stallTime)
 		synctest.Wait()

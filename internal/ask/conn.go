@@ -23,7 +23,7 @@ type outcome struct {
 type question chan outcome
 
 // conn is one connection. Queries can be put to it while it is still
-// being made. One goroutine makes it and then reads it; it is written by whoever
+// being made. One goroutine makes it and then reads it; it is written by the caller who
 // asks, so that a lone query takes no detour, or by a goroutine for the moment
 // when there is more to write than may surely be written without waiting.
 type conn struct {
@@ -111,7 +111,7 @@ func (c *conn) push(q question) {
 	c.pending = append(c.pending, q)
 }
 
-// pop takes the question whose answer has come; nil if there is none.
+// pop takes the question whose answer has come; nil if absent.
 func (c *conn) pop() question {
 	c.mu.Lock()
 	defer c.mu.Unlock()

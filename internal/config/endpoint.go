@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Endpoint reads where to listen or whom to ask: a path, HOST:PORT, or either
+// Endpoint reads where to listen or which server to ask: a path, HOST:PORT, or either
 // after "unix:" or "inet:", as mail servers write it.
 func Endpoint(s string) (network, addr string, err error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// LogFile is a log of observations, which can be opened anew under its name:
+// LogFile is a log of observations, which can be reopened under its name:
 // logrotate renames it before. Write and reopen may come from any goroutine.
 type LogFile struct {
 	path string
@@ -20,7 +20,7 @@ type LogFile struct {
 }
 
 // OpenLog opens a log to append to, and locks it: two writers would mix their
-// lines (p0f v3 §10.2).
+// lines (p0f-v3.md §10.2).
 func OpenLog(path string) (*LogFile, error) {
 	f, err := lockedFile(path)
 	if err != nil {
@@ -102,10 +102,10 @@ func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*LogFile) task {
 			}
 			for _, f := range files {
 				if err := f.reopen(); err != nil {
-					log.Error("the log cannot be opened anew, the old file stays", "file", f.path, "reason", err)
+					log.Error("the log cannot be reopened, the old file stays", "file", f.path, "reason", err)
 					continue
 				}
-				log.Info("log opened anew", "file", f.path)
+				log.Info("log reopened", "file", f.path)
 			}
 		}
 	}

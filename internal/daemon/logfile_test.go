@@ -65,7 +65,7 @@ func TestLogReopens(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the log is not opened anew")
+			t.Fatal("the log is not reopened")
 		}
 		raise(t)
 	}
@@ -116,7 +116,7 @@ func TestIsNull(t *testing.T) {
 }
 
 // TestLogCut: a line that a full disk cut is ended before the next one, unless
-// the log goes on in another file. A pipe that nobody reads is as full.
+// the log goes on in another file. A pipe that is not read is as full.
 func TestLogCut(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Options are p0f's command-line options (p0f v3 §10.1).
+// Options are p0f's command-line options (p0f-v3.md §10.1).
 type Options struct {
 	Interface   string        // -i
 	File        string        // -r
@@ -231,7 +231,7 @@ func (o *Options) check(seen map[byte]bool) error {
 	case o.File != "" && o.Daemon:
 		return errors.New("-d is for live capture, not for -r")
 	case o.Daemon && !seen['o'] && !seen['s']:
-		return errors.New("-d wants -o or -s: without them nobody would see a result")
+		return errors.New("-d wants -o or -s: without them no result would be seen")
 	case seen['S'] && o.MaxClients != p0fMaxClients && !seen['s']:
 		return errors.New("-S is for the API, give -s too")
 	}

@@ -77,12 +77,12 @@ func TestParseArgsErrors(t *testing.T) {
 		want  string
 		usage bool // the usage is printed, too
 	}{
-		// Refused combinations (p0f v3 §10.1).
+		// Refused combinations (p0f-v3.md §10.1).
 		{"file and interface", []string{"-r", "a", "-i", "b"}, "-r and -i together: a file or an interface, not both", false},
 		{"file and promiscuous", []string{"-p", "-r", "a"}, "-p is for interfaces, not for -r", false},
 		{"file and socket", []string{"-r", "a", "-s", "b"}, "-s is for live capture, not for -r", false},
 		{"file and daemon", []string{"-r", "a", "-d", "-o", "b"}, "-d is for live capture, not for -r", false},
-		{"daemon that nobody hears", []string{"-d"}, "-d wants -o or -s: without them nobody would see a result", false},
+		{"daemon without an output", []string{"-d"}, "-d wants -o or -s: without them no result would be seen", false},
 		{"clients of no socket", []string{"-S", "30"}, "-S is for the API, give -s too", false},
 
 		// Given twice.
@@ -123,7 +123,7 @@ func TestParseArgsErrors(t *testing.T) {
 		{"argument missing", []string{"-p", "-r"}, "wrong usage: -r wants an argument", true},
 		{"argument of numbers missing", []string{"-m"}, "wrong usage: -m wants an argument", true},
 		{"two rules", []string{"tcp", "port", "25"}, `wrong usage: one filter rule at most, put it in quotes: ["tcp" "port" "25"]`, true},
-		{"an option behind the rule is none", []string{"tcp", "-p"}, `wrong usage: one filter rule at most, put it in quotes: ["tcp" "-p"]`, true},
+		{"an option after the rule", []string{"tcp", "-p"}, `wrong usage: one filter rule at most, put it in quotes: ["tcp" "-p"]`, true},
 		{"empty rule", []string{""}, "the filter rule is empty", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,14 +17,14 @@ func IsTerminal(fd int) bool {
 	return err == nil
 }
 
-// account is whom a process becomes.
+// account is the user that a process becomes.
 type account struct {
 	uid, gid int
 	home     string
 }
 
 // dropPrivileges makes the process a user, shut into that user's home, as p0f
-// does (p0f v3 §10.2).
+// does (p0f-v3.md §10.2).
 func dropPrivileges(name string) (account, error) {
 	a, groups, err := findAccount(name)
 	if err != nil {

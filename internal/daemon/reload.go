@@ -13,10 +13,10 @@ import (
 
 var errCertificate = errors.New("the signatures are new, the old certificate stays")
 
-// reloader reads the signatures of a running sensor anew.
+// reloader reloads the signatures of a running sensor.
 type reloader struct {
 	database    *Database
-	certificate func() error // reads it anew; nil for none
+	certificate func() error // reads it again; nil without one
 	sensor      *sensor
 	log         *slog.Logger
 	mu          sync.Mutex // one at a time

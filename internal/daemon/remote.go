@@ -98,7 +98,7 @@ func (s *Settings) loadAsk() (err error) {
 	return nil
 }
 
-// readToken reads a file with a token, which is nobody else's.
+// readToken reads a file with a token, which only its owner may read.
 func readToken(path string) (string, error) {
 	st, err := os.Stat(path)
 	if err != nil {

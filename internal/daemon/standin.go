@@ -89,7 +89,7 @@ func (s *StandIn) open() error {
 		s.say("[+] Listening on API socket '%s' (max %d clients).", s.opt.Socket, s.opt.MaxClients)
 	}
 	if s.opt.User != "" {
-		s.process.Refuse = "-u took the privileges to start anew"
+		s.process.Refuse = "-u took the privileges to start again"
 		who, err := dropPrivileges(s.opt.User)
 		if err != nil {
 			return err

@@ -34,7 +34,7 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 	if name == "" {
 		name = DefaultHeader
 	}
-	// Longer names are nobody's, and leave no room on a line.
+	// No program uses longer names, and they leave no room on a line.
 	if len(name) > 76 {
 		return Header{}, fmt.Errorf("%w: the name %q is longer than 76 bytes", ErrHeader, name)
 	}

@@ -79,7 +79,7 @@ func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 	t.warmth = sum
 }
 
-// lookAtOldest looks at what forgetting so many of the oldest hosts will need,
+// lookAtOldest looks at what forgetting that many of the oldest hosts will need,
 // and who gets their records.
 func (h *hosts) lookAtOldest(count int) (sum uint32) {
 	for n := h.age.oldest(unproven); n != none && count > 0; count-- {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestUptimeClock: an uptime comes with what the database says of the stack's
-// clock. One that nobody knows, or two that differ, may count from anywhere.
+// clock. One that is unknown, or two that differ, may count from anywhere.
 func TestUptimeClock(t *testing.T) {
 	const (
 		head = "classes = unix\n[tcp:request]\nlabel = s:unix:A:\n"
@@ -27,7 +27,7 @@ func TestUptimeClock(t *testing.T) {
 		{"not stated", head + sig, 0, note.ClockUnknown},
 		{"since boot", head + "uptime = boot\n" + sig, 0, note.ClockBoot},
 		{"random", head + "uptime = random\n" + sig, 0, note.ClockRandom},
-		{"nobody's", "", 0, note.ClockRandom},
+		{"of no known system", "", 0, note.ClockRandom},
 		{"since boot, two SYNs", head + "uptime = boot\n" + sig + next, 5840, note.ClockBoot},
 		{"of two systems", head + "uptime = boot\n" + sig + next, 5841, note.ClockRandom},
 	} {

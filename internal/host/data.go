@@ -6,7 +6,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// ack takes a segment with ACK and without SYN, FIN or RST (p0f v3 §5.3).
+// ack takes a segment with ACK and without SYN, FIN or RST (p0f-v3.md §5.3).
 // Segments out of order are ignored: nothing is reassembled.
 func (t *Table) ack(fl uint32, role event.Role, s *packet.Segment, payload []byte) {
 	f := t.flows.at(fl)

@@ -2,7 +2,7 @@ package host
 
 import "time"
 
-// expire forgets what is too old (p0f v3 §5.6). The differences are of 32
+// expire forgets what is too old (p0f-v3.md §5.6). The differences are of 32
 // bits: when packet time goes back, all that is newer counts as old.
 func (t *Table) expire(now uint32) {
 	maxAge := uint32(t.cfg.ConnAge / time.Second)

@@ -8,7 +8,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestExpiry holds p0f v3 §5.6. Expiry runs with every 50th frame, before it
+// TestExpiry holds p0f-v3.md §5.6. Expiry runs with every 50th frame, before it
 // is processed.
 func TestExpiry(t *testing.T) {
 	answer := synAck(syn(1025))
@@ -129,7 +129,7 @@ func TestHostExpiry(t *testing.T) {
 	})
 }
 
-// TestConnLimit holds p0f v3 §5.7: one flow more than the limit can exist,
+// TestConnLimit holds p0f-v3.md §5.7: one flow more than the limit can exist,
 // then the oldest tenth and one go.
 func TestConnLimit(t *testing.T) {
 	for _, limit := range []int{1, 9, 10, 20} {
@@ -204,7 +204,7 @@ func TestBadConfig(t *testing.T) {
 		t.Errorf("%d hosts, %d flows, want 2 and 200", hosts, conns)
 	}
 	if _, ok := f.Conn(syn(1).Src, syn(1).Dst); ok {
-		t.Error("connections are kept that nobody asked for")
+		t.Error("connections are kept that were not asked about")
 	}
 }
 

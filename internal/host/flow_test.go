@@ -16,7 +16,7 @@ const (
 	saysMTUSrv = "mtu srv 1500 Ethernet"
 )
 
-// TestFlowLife walks p0f v3 §5.3, a rule a subtest.
+// TestFlowLife walks p0f-v3.md §5.3, a rule a subtest.
 func TestFlowLife(t *testing.T) {
 	t.Run("SYN and SYN+ACK", func(t *testing.T) {
 		f := newFeed(t, Config{})
@@ -180,7 +180,7 @@ func TestClientData(t *testing.T) {
 }
 
 // TestPrograms: a program that TCP gives away ends its flow at once, without
-// link and uptime (p0f v3 §3.5).
+// link and uptime (p0f-v3.md §3.5).
 func TestPrograms(t *testing.T) {
 	f := newFeed(t, Config{})
 	f.expect("SYN", f.send(syn(1025, window(winProgram), ttl(40))), "syn cli NMap SYN scan")
@@ -198,7 +198,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestTouch: only a new SYN counts as a sign of life, of both ends (p0f v3 §5.4).
+// TestTouch: only a new SYN counts as a sign of life, of both ends (p0f-v3.md §5.4).
 func TestTouch(t *testing.T) {
 	f := newFeed(t, Config{})
 	f.send(syn(1025))
@@ -219,7 +219,7 @@ func TestTouch(t *testing.T) {
 	}
 }
 
-// TestProbe holds p0f v3 §5.5.
+// TestProbe holds p0f-v3.md §5.5.
 func TestProbe(t *testing.T) {
 	probe := syn(65535, window(probeWindow), mss(probeMSS), ttl(190), stamp(1337))
 	t.Run("SYN and answer", func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestPeerMSS(t *testing.T) {
 	f.expect("no multiple", f.send(synAck(syn(2), mss(1399), window(3*1337))), "syn+ack srv ???", "mtu srv 1439 ")
 }
 
-// TestLink: an unknown MTU leaves the link of the host as it was (p0f v3 §4).
+// TestLink: an unknown MTU leaves the link of the host as it was (p0f-v3.md §4).
 func TestLink(t *testing.T) {
 	f := newFeed(t, Config{})
 	f.send(syn(1))

@@ -65,7 +65,7 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 func (t *Table) Len() (hosts, conns int) { return t.hosts.count(), t.flows.count }
 
 // SetDB changes the database. What is known of a host stays where the new
-// database has the same label or link; scoring starts anew, for signatures
+// database has the same label or link; scoring restarts, for signatures
 // have other numbers now.
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)

@@ -103,7 +103,7 @@ func TestHTTPExchange(t *testing.T) {
 	}
 }
 
-// TestScoreHTTP walks p0f v3 §8.7 and 8.8. Each case is a history of one
+// TestScoreHTTP walks p0f-v3.md §8.7 and 8.8. Each case is a history of one
 // client or server; the last message counts.
 func TestScoreHTTP(t *testing.T) {
 	linux, unknown := window(winLinux3), window(winUnknown)
@@ -156,8 +156,8 @@ func TestScoreHTTP(t *testing.T) {
 	}
 }
 
-// TestBadSW: 1 for another system, 0 again for the right one, 2 for a lie (p0f
-// v3 §8.8, §8.11).
+// TestBadSW: 1 for another system, 0 again for the right one, 2 for a lie (p0f-v3.md
+// §8.8, §8.11).
 func TestBadSW(t *testing.T) {
 	f := webFeed(t, Config{})
 	for i, tt := range []struct {
@@ -343,7 +343,7 @@ func TestHTTPAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestSetDBKeepsHTTP: what is known stays, scores start anew.
+// TestSetDBKeepsHTTP: what is known stays, scores restart.
 func TestSetDBKeepsHTTP(t *testing.T) {
 	f := webFeed(t, Config{})
 	ask, answer := f.sides(1025)

@@ -20,14 +20,14 @@ type httpHost struct {
 	answered     bool // there was a response
 }
 
-// relabel gives labels the numbers of another database; scoring starts anew.
+// relabel gives labels the numbers of another database; scoring restarts.
 func (h *httpHost) relabel(labels []uint16) {
 	h.app = labels[h.app]
 	h.request, h.answered = 0, false
 }
 
 // seenHTTP reports the message in t.msg, scores the host, and enters what it
-// says (p0f v3 §8.4).
+// says (p0f-v3.md §8.4).
 func (t *Table) seenHTTP(f *flowRec, role event.Role) {
 	who, module := t.end(f.client, event.Client), event.HTTPRequest
 	if role == event.Server {
@@ -77,8 +77,8 @@ func (t *Table) seenHTTP(f *flowRec, role event.Role) {
 	}
 }
 
-// scoreHTTP holds the message in t.msg against what is known of the host (p0f
-// v3 §8.7). date is its clock.
+// scoreHTTP holds the message in t.msg against what is known of the host (p0f-v3.md
+// §8.7). date is its clock.
 func (t *Table) scoreHTTP(who end, port uint16, m *signature.HTTPMatch, date uint32) {
 	label := m.Label()
 	if label != nil && label.Userland() {
@@ -138,7 +138,7 @@ func (t *Table) httpSystem(sum *scored, h *hostRec, before bool, last, label *si
 }
 
 // checkClaim holds the system that a User-Agent names against the one that the
-// host's SYNs show (p0f v3 §8.8).
+// host's SYNs show (p0f-v3.md §8.8).
 func (t *Table) checkClaim(sum *scored, h *hostRec, m *signature.HTTPMatch) {
 	if t.msg.Software == nil || m.Dishonest {
 		return

@@ -9,7 +9,7 @@ import (
 
 // Prove says that a client is really there, as a mail server knows that asks
 // about it: its address, and the connection if there is a port, are no longer
-// pushed out by SYNs. An invalid server stands for any. A handshake that the
+// evicted by SYNs. An invalid server stands for any. A handshake that the
 // table sees completed proves both its ends. Without Config.Unproven nothing
 // happens.
 func (t *Table) Prove(client, server netip.AddrPort) {

@@ -10,7 +10,7 @@ import (
 )
 
 // board holds the last 32 scores of a host in one role, as one bitmap a
-// threshold: bit 0 is the newest score (p0f v3 §7.1).
+// threshold: bit 0 is the newest score (p0f-v3.md §7.1).
 type board [4]uint32
 
 // thresholds are the scores a board tells apart, and limits how many of the 32
@@ -222,7 +222,7 @@ func (t *Table) clockDiff(sum *scored, r *lastSeg, s *packet.Segment) {
 }
 
 // checkTool is for a program that was recognised by its TCP segments: can it
-// run on the system the address is known for (p0f v3 §7.3)?
+// run on the system the address is known for (p0f-v3.md §7.3)?
 func (t *Table) checkTool(who end, program *signature.Label) {
 	os := t.db.Label(int(who.host.label))
 	switch {
@@ -234,7 +234,7 @@ func (t *Table) checkTool(who end, program *signature.Label) {
 	}
 }
 
-// addScore enters a score and reports what follows from it (p0f v3 §7.1). The
+// addScore enters a score and reports what follows from it (p0f-v3.md §7.1). The
 // reasons of both roles share one set, which lasts until a report of sharing.
 func (t *Table) addScore(who end, why event.Reasons, score int) {
 	h, b := who.host, &who.rec.board

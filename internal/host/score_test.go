@@ -9,7 +9,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestThresholds holds p0f v3 §7.1: how many scores of the last 32 may reach
+// TestThresholds holds p0f-v3.md §7.1: how many scores of the last 32 may reach
 // 6, 3, 2 and 1 before an address counts as shared.
 func TestThresholds(t *testing.T) {
 	for _, tt := range []struct {
@@ -100,7 +100,7 @@ func TestSharingTimes(t *testing.T) {
 	}
 }
 
-// TestScoreTCP walks p0f v3 §7.2: a first SYN, then a second one; how much the
+// TestScoreTCP walks p0f-v3.md §7.2: a first SYN, then a second one; how much the
 // second adds and why. score is read from the client's board: 8 6 3 2 1 show as
 // what they reach.
 func TestScoreTCP(t *testing.T) {
@@ -195,7 +195,7 @@ func clientBoard(f *feed) string {
 }
 
 // TestScoreClock: timestamps that went on as a clock does halve a suspicion,
-// others add to it; without one they say nothing (p0f v3 §7.2, B7).
+// others add to it; without one they say nothing (p0f-v3.md §7.2, B7).
 func TestScoreClock(t *testing.T) {
 	const start = 1_000_000
 	for _, tt := range []struct {
@@ -255,7 +255,7 @@ func TestScoreRoles(t *testing.T) {
 			t.Errorf("system = %s, want the last one named", h.OS.Name)
 		}
 	})
-	t.Run("A: the same name is none", func(t *testing.T) {
+	t.Run("A: the same name is no change", func(t *testing.T) {
 		f := newFeed(t, Config{})
 		f.send(syn(1025))
 		f.expect("SYN+ACK", f.send(turned(1), synAck(turned(1)))[2:], saysServer, saysMTUSrv)
@@ -291,7 +291,7 @@ func TestScoreRoles(t *testing.T) {
 	})
 }
 
-// TestCheckTool holds p0f v3 §7.3.
+// TestCheckTool holds p0f-v3.md §7.3.
 func TestCheckTool(t *testing.T) {
 	program := []func(*packet.Segment){window(winProgram), ttl(40)}
 	t.Run("system not known", func(t *testing.T) {

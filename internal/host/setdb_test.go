@@ -6,7 +6,7 @@ import (
 )
 
 // TestSetDB: what is known of a host stays where the new database names it
-// too, whatever its numbers there; scoring starts anew.
+// too, whatever its numbers there; scoring restarts.
 func TestSetDB(t *testing.T) {
 	f := newFeed(t, Config{Recent: 10})
 	f.send(syn(1, stamp(1000)), synAck(syn(1), stamp(1000)))
@@ -30,7 +30,7 @@ func TestSetDB(t *testing.T) {
 	if c, ok := f.Conn(syn(1).Src, syn(1).Dst); !ok || c.OS == nil || c.OS.Title() != "Linux 3.x" {
 		t.Errorf("connection = %+v, %v, want Linux 3.x", c, ok)
 	}
-	// The signature has another number now: nothing may be held against it.
+	// The signature has another number now: nothing may be compared with it.
 	f.expect("another label", f.send(syn(3, window(winLinux2), mss(1400), stamp(1250))), "syn cli Linux 2.x", "mtu cli 1440 ")
 	f.expect("and once more", f.send(syn(4)), saysLinux, "host change cli os_diff mtu 0,1,1,1", saysMTU)
 	f.expect("SYN+ACK", f.send(synAck(syn(4), window(winLinux3), ttl(50))), saysServer, saysMTUSrv)

@@ -22,7 +22,7 @@ type column[R any] struct {
 // growing means copying.
 const mostReserved = 1 << (20 + 10*(^uintptr(0)>>63))
 
-// newColumn returns a column for so many records.
+// newColumn returns a column for that many records.
 func newColumn[R any](records int) column[R] {
 	size := int(reflect.TypeFor[R]().Size())
 	return column[R]{make([]R, 0, min(records+firstRecord, mostReserved/size))}
@@ -76,7 +76,7 @@ func (s *slab[R]) give(n uint32) { s.free = append(s.free, n) }
 // two thirds full, or one third while it is small. The hash stands in the slot,
 // so that only a record that is most likely the right one is touched: with a
 // million hosts each touch waits for main memory. The hash is seeded, so that
-// nobody can choose addresses that collide.
+// no sender can choose addresses that collide.
 type index struct {
 	slots []slot
 	used  int
@@ -87,7 +87,7 @@ type index struct {
 // how far a search goes.
 const manySlots = 1 << 15
 
-// slot is a place of an index; n is none where it is free.
+// slot is a place of an index; n is noRecord where it is free.
 type slot struct{ hash, n uint32 }
 
 func newIndex() index {

@@ -33,8 +33,8 @@ type Config struct {
 	Recent   int           // connections whose SYN is kept for Table.Conn; default none
 
 	// Unproven is how many of MaxHosts may be addresses that were not Proved:
-	// a flood of SYNs pushes out no others. Half of Recent is then for Proved
-	// connections. 0, and a table is p0f's: the oldest goes, whoever it is.
+	// a flood of SYNs evicts no others. Half of Recent is then for Proved
+	// connections. 0, and a table is p0f's: the oldest goes.
 	Unproven int
 
 	// HTTPBytes bounds what is kept of unfinished HTTP headers, of all
@@ -217,7 +217,7 @@ const (
 	probeMSS    = 1331
 )
 
-// syn opens a flow and fingerprints its client (p0f v3 §5.3). fl is a flow
+// syn opens a flow and fingerprints its client (p0f-v3.md §5.3). fl is a flow
 // between the same ends, or none; hash is theirs if both are known.
 func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	if fl != none {
@@ -374,7 +374,7 @@ func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature
 }
 
 // seen is what follows the fingerprint of a system: link, uptime, and the
-// segment becomes the one that later ones are held against.
+// segment becomes the one that later ones are compared with.
 func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
 	if s.MSS != 0 {
 		t.link(who, s)
@@ -383,7 +383,7 @@ func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match)
 	t.keepLast(&who.rec.last, s, m)
 }
 
-// link names the link by its MTU (p0f v3 §4).
+// link names the link by its MTU (p0f-v3.md §4).
 func (t *Table) link(who end, s *packet.Segment) {
 	mtu := s.MTU()
 	id := t.db.LinkID(mtu)

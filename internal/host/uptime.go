@@ -8,7 +8,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Bounds of a measurement of the timestamp clock (p0f v3 §6).
+// Bounds of a measurement of the timestamp clock (p0f-v3.md §6).
 const (
 	minMillis = 25
 	maxMillis = 600_000
@@ -16,7 +16,7 @@ const (
 	minHertz  = 0.7
 	maxHertz  = 1500
 	graceMs   = 100   // packets so close may come in the wrong order,
-	graceTick = 15000 // their clocks up to so many ticks back
+	graceTick = 15000 // their clocks up to this many ticks back
 )
 
 // ticks is checkUptime for a segment that is neither SYN nor SYN+ACK.
@@ -70,7 +70,7 @@ func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *sign
 }
 
 // clockOf says what the timestamps of a segment count that a signature
-// matched. Nobody vouches for a stack that none knows, and most of today's
+// matched. An unknown stack cannot be trusted, and most of today's
 // begin at random.
 func clockOf(sig *signature.TCP) note.Clock {
 	if sig == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestUptime holds the boundaries of p0f v3 §6. A flow's SYN carries a
+// TestUptime holds the boundaries of p0f-v3.md §6. A flow's SYN carries a
 // timestamp; an ACK follows ms later, with a clock that went on by ticks.
 func TestUptime(t *testing.T) {
 	const start = 3_000_000_000

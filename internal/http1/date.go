@@ -8,7 +8,7 @@ import (
 
 // Seconds returns the time of a Date field in seconds since 1970, modulo 2^32,
 // or 0 where it cannot be read. It reads what glibc's strptime reads with
-// "%a, %d %b %Y %H:%M:%S %Z" (p0f v3 §8.9).
+// "%a, %d %b %Y %H:%M:%S %Z" (p0f-v3.md §8.9).
 //
 // Deviation: p0f has the C library take the time for local time, with a flag
 // for daylight saving that it has not set, so that it is now and then an hour
@@ -68,7 +68,7 @@ func (d *dateText) name(names ...string) int {
 	return 0
 }
 
-// number reads a number of so many digits at the most. A digit that could only
+// number reads a number of at most that many digits. A digit that could only
 // make it too large is left, as by glibc.
 func (d *dateText) number(from, to, digits int) int {
 	d.blanks()

@@ -1,14 +1,14 @@
 package http1
 
 // Language is the language that a request prefers, as a number; the zero value
-// is none.
+// is no language.
 type Language uint8
 
 // UnknownLanguage is a code of two letters that p0f has no name for.
 const UnknownLanguage Language = 1
 
 // LanguageOf returns the language of an Accept-Language value: its first two
-// letters count, unless a third one follows (p0f v3 §8.4).
+// letters count, unless a third one follows (p0f-v3.md §8.4).
 func LanguageOf(value []byte) Language {
 	if len(value) < 2 || !isLetter(value[0]) || !isLetter(value[1]) || len(value) > 2 && isLetter(value[2]) {
 		return 0
@@ -38,7 +38,7 @@ func (l Language) String() string {
 	return languages[l-UnknownLanguage-1].name
 }
 
-// languages are the codes p0f knows, ISO 639-1 of its time (p0f v3 §8.10).
+// languages are the codes p0f knows, ISO 639-1 of its time (p0f-v3.md §8.10).
 var languages = [...]struct{ code, name string }{
 	{"aa", "Afar"},
 	{"ab", "Abkhazian"},

@@ -9,8 +9,8 @@ type Message struct {
 	Version  int // 0 for HTTP/1.0, 1 for HTTP/1.1
 	Fields   []Field
 
-	// Values of some fields, the last one where a field occurs twice; nil where
-	// there is none.
+	// Values of some fields, the last one where a field occurs twice; nil if
+	// absent.
 	Software []byte // User-Agent, or a response's Server
 	Language []byte // Accept-Language
 	Date     []byte
@@ -22,7 +22,7 @@ type Message struct {
 // Field is one field of a header. A value ends at its first NUL, as C has it.
 type Field struct {
 	Name  []byte // case counts
-	Value []byte // nil where there is none
+	Value []byte // nil if absent
 }
 
 // Message gives the message that a Read has completed. data is what that Read
@@ -44,7 +44,7 @@ func (r *Reader) Message(data []byte, m *Message) {
 	m.Fields = m.fields[:r.count]
 }
 
-// notice keeps the values that are looked at by themselves (p0f v3 §8.2).
+// notice keeps the values that are looked at by themselves (p0f-v3.md §8.2).
 func (m *Message) notice(f *Field) {
 	switch string(f.Name) {
 	case "User-Agent":

@@ -49,7 +49,7 @@ type Reader struct {
 	Response bool
 	// Whole says that a response in several segments is read as a whole. p0f
 	// instead looks for a status line again in each further segment, and so
-	// loses a field at each boundary (p0f v3 §8.3).
+	// loses a field at each boundary (p0f-v3.md §8.3).
 	Whole bool
 
 	lined   bool   // the first line was read
@@ -90,7 +90,7 @@ var (
 	protocol  = []byte("HTTP/1.")
 )
 
-// line reads the first line (p0f v3 §8.1, §8.3). Beyond the longest line it
+// line reads the first line (p0f-v3.md §8.1, §8.3). Beyond the longest line it
 // skips a byte without a look: p0f gets there in the later segments of a
 // response.
 func (r *Reader) line(data []byte) Result {
@@ -137,7 +137,7 @@ func (r *Reader) line(data []byte) Result {
 	return Done
 }
 
-// header reads fields up to the empty line (p0f v3 §8.2). A CR alone ends it,
+// header reads fields up to the empty line (p0f-v3.md §8.2). A CR alone ends it,
 // too.
 func (r *Reader) header(data []byte) Result {
 	for int(r.pos) < len(data) {

@@ -95,7 +95,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestResponse: as p0f reads it (odd), and whole (p0f v3 §8.3).
+// TestResponse: as p0f reads it (odd), and whole (p0f-v3.md §8.3).
 func TestResponse(t *testing.T) {
 	filled := func(n int) string { // a header of n bytes
 		s := answer + "A: b\n"

@@ -13,7 +13,7 @@ import (
 // NOTIFY_SOCKET says (sd_notify(3)).
 type manager struct{ conn *net.UnixConn }
 
-// dialManager returns nil where there is none.
+// dialManager returns nil if absent.
 func dialManager() (*manager, error) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

@@ -200,7 +200,7 @@ func TestBackpressure(t *testing.T) {
 			break
 		}
 		if err != nil || size > 256<<20 {
-			t.Fatalf("%d bytes were taken that nobody reads, %v", size, err)
+			t.Fatalf("%d bytes were taken that are not read, %v", size, err)
 		}
 	}
 	client.CloseWrite()
@@ -289,7 +289,7 @@ func TestTellsOfClient(t *testing.T) {
 	}
 }
 
-// Behind another balancer, the client is whom that one says, and its SYN is not
+// Behind another balancer, the client is the one it names, and its SYN is not
 // the client's: nothing is learned from it.
 func TestBehindBalancer(t *testing.T) {
 	fronttest.Leaks(t)

@@ -20,7 +20,7 @@ var ErrRelay = errors.New("open relay")
 
 const (
 	askTimeout  = 30 * time.Second
-	foreignRcpt = "postmaster@example.com" // a domain of nobody's mail server (RFC 2606)
+	foreignRcpt = "postmaster@example.com" // a domain without a mail server (RFC 2606)
 )
 
 // stranger is an address of no machine (RFC 5737).

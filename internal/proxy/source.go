@@ -28,7 +28,7 @@ func NewSource() *Source {
 	return &Source{frames: make(chan capture.Frame, sourceRoom), closed: make(chan struct{})}
 }
 
-// put hands in an IP packet, which nobody may change any more. It waits for
+// put hands in an IP packet, which must not be changed any more. It waits for
 // room: the front asks about a client only when it is handed on.
 func (s *Source) put(syn []byte) {
 	select {

@@ -87,7 +87,7 @@ func TestReadRefuses(t *testing.T) {
 		{"v1 family", "PROXY TCP4 2001:db8::7 2001:db8::2 41688 25\r\n", "invalid address"},
 		{"v1 UDP", "PROXY UDP4 198.18.0.7 198.18.0.2 41688 25\r\n", "address family"},
 		{"v1 zone", "PROXY TCP6 fe80::1%eth0 2001:db8::2 41688 25\r\n", "invalid address"},
-		{"v1 nobody", "PROXY TCP4 0.0.0.0 198.18.0.2 41688 25\r\n", "no client connects from 0.0.0.0:41688"},
+		{"v1 without a client", "PROXY TCP4 0.0.0.0 198.18.0.2 41688 25\r\n", "no client connects from 0.0.0.0:41688"},
 		{"v1 everybody", "PROXY TCP4 224.0.0.1 198.18.0.2 41688 25\r\n", "no client connects from 224.0.0.1:41688"},
 		{"v2 cut", v2(0x21, 0x11, ends4...)[:20], "it ends too soon"},
 		{"v2 too long", v2(0x21, 0x11, make([]byte, 4081)...), "4097 bytes are more than the 4096"},

@@ -7,7 +7,7 @@ import (
 )
 
 // Blocks writes observations as the blocks that p0f prints on its standard
-// output (p0f v3 §10.4). It implements event.Observer, and is not safe for
+// output (p0f-v3.md §10.4). It implements event.Observer, and is not safe for
 // concurrent use.
 type Blocks struct{ log Log }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// Log writes observations as lines of p0f's log (p0f v3 §10.5). It implements
+// Log writes observations as lines of p0f's log (p0f-v3.md §10.5). It implements
 // event.Observer. Lines are gathered and written at Flush, or when many have
 // come together. A Log is not safe for concurrent use.
 type Log struct {
@@ -160,7 +160,7 @@ func appendFields(b []byte, o *event.Observation, k *keys) []byte {
 		b = appendSystem(b, o, k)
 		b = append(append(b, k.lang...), cmp.Or(o.HTTP.Language, "none")...)
 		b = appendHTTPParams(append(b, k.params...), o)
-	default: // a SYN or SYN+ACK (p0f v3 §3.4)
+	default: // a SYN or SYN+ACK (p0f-v3.md §3.4)
 		b = append(appendSystem(b, o, k), k.dist...)
 		if o.System.RandomTTL {
 			b = append(b, "<= "...)
@@ -212,7 +212,7 @@ func appendParams(b []byte, o *event.Observation) []byte {
 	return endWords(b, start)
 }
 
-// appendHTTPParams is appendParams for a request or response (p0f v3 §8.4).
+// appendHTTPParams is appendParams for a request or response (p0f-v3.md §8.4).
 func appendHTTPParams(b []byte, o *event.Observation) []byte {
 	start := len(b)
 	if o.HTTP.Dishonest {

@@ -17,7 +17,7 @@ import (
 )
 
 // logDB makes the observations of the tests; their texts are p0f's own
-// (p0f v3 §10.5).
+// (p0f-v3.md §10.5).
 const logDB = `classes = unix
 [tcp:request]
 label = s:unix:Linux:3.11 and newer
@@ -205,7 +205,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestReportExample is the block of p0f v3 §10.4 to the letter.
+// TestReportExample is the block of p0f-v3.md §10.4 to the letter.
 func TestReportExample(t *testing.T) {
 	var out bytes.Buffer
 	r := NewBlocks(&out)
@@ -404,7 +404,7 @@ func endText(e netip.AddrPort) string {
 	return fmt.Sprintf("%s/%d", text[1:], e.Port())
 }
 
-// shortWriter takes so many bytes, and then nothing: a disk that becomes full.
+// shortWriter takes that many bytes, and then nothing: a disk that becomes full.
 type shortWriter struct{ left int }
 
 func (w *shortWriter) Write(b []byte) (int, error) {

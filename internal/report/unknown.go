@@ -147,7 +147,7 @@ const unknownHead = `; SYNs and SYN+ACKs that no signature matched, written by m
 classes = win,unix,other
 `
 
-// snapshot copies the entries: nobody who sees packets shall wait for what is
+// snapshot copies the entries: the capture must not wait for what is
 // done with them.
 func (u *Unknowns) snapshot() (all []draft, gone int) {
 	u.mu.Lock()

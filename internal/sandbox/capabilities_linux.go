@@ -37,7 +37,7 @@ func (r *Rules) wanted() (s set) {
 
 // keepCapabilities gives up all but those of the rules: effective, permitted,
 // inheritable, ambient and, where the process may, of the bounding set. Those
-// that are kept are made ambient, so that the program executed anew has them.
+// that are kept are made ambient, so that the re-executed program has them.
 func (r *Rules) keepCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have [2]unix.CapUserData

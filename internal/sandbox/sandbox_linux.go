@@ -35,7 +35,7 @@ func Enter(r Rules) error {
 	return errors.Join(problems...)
 }
 
-// runtimeFiles are what Go reads in a program that is executed anew: the time
+// runtimeFiles are what Go reads in a program that is re-executed: the time
 // zone, the backlog of listeners, how much of the machine is its.
 var (
 	runtimeFiles = []string{
@@ -84,7 +84,7 @@ func (r *Rules) restrictFiles() error {
 	files := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS}
 	err := files.BestEffort().RestrictPaths(rules...)
 	if errors.Is(err, unix.E2BIG) {
-		return nil // executed anew 16 times: the earlier ones hold
+		return nil // re-executed 16 times: the earlier ones hold
 	}
 	return err
 }

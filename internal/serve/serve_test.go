@@ -194,7 +194,7 @@ func TestFinding14AcceptPause(t *testing.T) {
 }
 
 // TestFinding14LogLines: a kind of line is written once a second, however often
-// it is logged, and kinds that nobody foresaw are bounded too.
+// it is logged, and unforeseen kinds are bounded too.
 func TestFinding14LogLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out fronttest.Log
@@ -217,7 +217,7 @@ func TestFinding14LogLines(t *testing.T) {
 		if n := len(out.Lines()); n > 200 {
 			t.Errorf("%d lines of made-up kinds in a second", n)
 		}
-		serve.Log(nil).Warn("to nobody")
+		serve.Log(nil).Warn("discarded")
 	})
 }
 

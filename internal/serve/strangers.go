@@ -62,7 +62,7 @@ func (s *serving) deny(c *conn, err error) {
 }
 
 // takeStranger gives a stranger a place, for which it may evict another: the
-// one that most likely is nobody's, so that a flood of them evicts itself.
+// one that most likely is idle, so that a flood of them evicts itself.
 func (s *serving) takeStranger(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -101,7 +101,7 @@ func lockDir(dir string) (unlock func()) {
 	}
 }
 
-// clearStale makes path free: it removes a socket nobody listens on.
+// clearStale makes path free: it removes a socket without a listener.
 func clearStale(path string) error {
 	st, err := os.Lstat(path)
 	switch {
@@ -118,7 +118,7 @@ func clearStale(path string) error {
 		nc.Close()
 		return ErrInUse
 	case errors.Is(err, syscall.ECONNREFUSED):
-		// Nobody listens. The lock of the directory, and the daemon's removing
+		// There is no listener. The lock of the directory, and the daemon's removing
 		// its file before it stops to listen, make it the same file still.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the stale socket: %w", Cause(err))

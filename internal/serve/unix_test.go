@@ -27,7 +27,7 @@ func socketDir(t *testing.T) string {
 	return dir
 }
 
-// stale leaves a socket file that nobody listens on, as a killed daemon does.
+// stale leaves a socket file without a listener, as a killed daemon does.
 func stale(t *testing.T, path string) {
 	t.Helper()
 	ln, err := net.Listen("unix", path)

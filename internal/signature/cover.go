@@ -1,7 +1,7 @@
 package signature
 
 // covered returns the first signature that matches all that t matches, so that
-// t could never be used, or nil (p0f v3 §2.6). Catch-alls cover nothing.
+// t could never be used, or nil (p0f-v3.md §2.6). Catch-alls cover nothing.
 func (table *tcpTable) covered(t *TCP, labels []Label) *TCP {
 	forms := t.forms()
 	g := table.byLayout[forms[0].layout]

@@ -9,7 +9,7 @@
 // any number of goroutines may use one at the same time; matching allocates
 // nothing. Builtin is the database that ships with mxprint.
 //
-// The language is that of p0f 3 (p0f v3 §2), the rules of matching are those
+// The language is that of p0f 3 (p0f-v3.md §2), the rules of matching are those
 // of p0f-v3.md §3, §4. The package knows one segment at a time: what a host did
 // before is package host's.
 package signature
@@ -20,7 +20,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Direction says which signatures a segment is held against.
+// Direction says which signatures a segment is compared with.
 type Direction uint8
 
 const (
@@ -85,7 +85,7 @@ type UAOS struct {
 }
 
 // Runs reports whether the program of a userland label may honestly run on the
-// system of os (the sys line; p0f v3 §7.3).
+// system of os (the sys line; p0f-v3.md §7.3).
 func (l *Label) Runs(os *Label) bool {
 	for _, s := range l.sys {
 		if s.class && s.id == os.class || !s.class && s.id == os.name {
@@ -122,7 +122,7 @@ func (db *DB) Label(id int) *Label {
 }
 
 // LinkID returns the number of the link with this MTU in bytes, for LinkName,
-// or 0 where the database names none (p0f v3 §4).
+// or 0 where the database names none (p0f-v3.md §4).
 func (db *DB) LinkID(mtu int) int {
 	if mtu < 0 || mtu > 65535 {
 		return 0
@@ -152,7 +152,7 @@ func (db *DB) TCP(id int) *TCP {
 }
 
 // Match holds a segment against the signatures of a direction, in the order of
-// the file, as p0f does (p0f v3 §3.3). peerMSS is the MSS of the connection's
+// the file, as p0f does (p0f-v3.md §3.3). peerMSS is the MSS of the connection's
 // SYN when the segment is a SYN+ACK, and 0 otherwise.
 func (db *DB) Match(dir Direction, s *packet.Segment, peerMSS uint16) Match {
 	return db.tcp[dir].match(s, peerMSS)

@@ -10,7 +10,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Near is a signature that a segment was held against.
+// Near is a signature that a segment was compared with.
 type Near struct {
 	Sig         *TCP
 	Differences []Difference // none: it matches exactly

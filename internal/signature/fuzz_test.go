@@ -146,12 +146,12 @@ func FuzzMatch(f *testing.F) {
 		checkMatch(t, db, dir, &s, peer)
 		m, want := db.Match(dir, &s, peer), walk(db.tcp[dir].sigs, &s, peer)
 		if m.Sig != want.Sig || m.Fuzzy != want.Fuzzy || m.Distance != want.Distance {
-			t.Errorf("Match = %+v, the walk of p0f v3 §3.3 = %+v", m, want)
+			t.Errorf("Match = %+v, the walk of p0f-v3.md §3.3 = %+v", m, want)
 		}
 	})
 }
 
-// walk is p0f v3 §3.3 word for word: all signatures in file order, no index.
+// walk is p0f-v3.md §3.3 word for word: all signatures in file order, no index.
 func walk(sigs []TCP, s *packet.Segment, peerMSS uint16) Match {
 	mult := MultipleOf(s, peerMSS)
 	var generic, fuzzyMatch *TCP
@@ -222,7 +222,7 @@ func walk(sigs []TCP, s *packet.Segment, peerMSS uint16) Match {
 	return withDistance(Match{Sig: fuzzyMatch, Fuzzy: true}, fuzzyMatch, s)
 }
 
-// withDistance gives a match the distance of p0f v3 §3.3, from the first
+// withDistance gives a match the distance of p0f-v3.md §3.3, from the first
 // initial TTL that fits.
 func withDistance(m Match, sig *TCP, s *packet.Segment) Match {
 	initials := []int{sig.TTL}

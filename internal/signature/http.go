@@ -2,7 +2,7 @@ package signature
 
 import "strings"
 
-// HTTP is one signature of an [http:…] section (p0f v3 §2.5).
+// HTTP is one signature of an [http:…] section (p0f-v3.md §2.5).
 type HTTP struct {
 	File  string // as in TCP
 	Line  int    // line in the file

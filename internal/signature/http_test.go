@@ -27,7 +27,7 @@ func ask(fields ...string) string {
 const webHead = "classes = c\n[http:request]\nua_os = Beta,Alpha=[BetaLike]\n"
 
 // TestMatchHTTP holds one request against signatures, each under a label of the
-// same number: "s" and "g" stand for specific and generic (p0f v3 §8.6).
+// same number: "s" and "g" stand for specific and generic (p0f-v3.md §8.6).
 func TestMatchHTTP(t *testing.T) {
 	usual := ask("Host: a", "User-Agent: Reader/2", "Accept: */*", "Via:", "Host: b")
 	for _, tt := range []struct {
@@ -113,7 +113,7 @@ func TestClaimedOS(t *testing.T) {
 	}
 }
 
-// TestAppendRawHTTP has the two real lines of p0f v3 §10.5 first.
+// TestAppendRawHTTP has the two real lines of p0f-v3.md §10.5 first.
 func TestAppendRawHTTP(t *testing.T) {
 	db := parse(t, webHead+"label = s:c:x:\nsig = *:X-Known::\n")
 	for _, tt := range []struct{ name, in, want string }{
@@ -195,7 +195,7 @@ func FuzzMatchHTTP(f *testing.F) {
 	})
 }
 
-// matchByName is p0f v3 §8.6 word for word.
+// matchByName is p0f-v3.md §8.6 word for word.
 func matchByName(sig *HTTP, msg *http1.Message) bool {
 	index := func(from int, name string) int {
 		for i := from; i < len(msg.Fields); i++ {

@@ -37,7 +37,7 @@ const (
 	namedResponse
 )
 
-// builtinHeaders are the names known without any signature (p0f v3 §8.5).
+// builtinHeaders are the names known without any signature (p0f-v3.md §8.5).
 var builtinHeaders = [...]struct {
 	name string
 	use  headerUse
@@ -107,7 +107,7 @@ func (db *DB) finishHTTP() {
 }
 
 // MatchHTTP holds a message against the signatures of its direction, in the
-// order of the file (p0f v3 §8.6). It allocates nothing.
+// order of the file (p0f-v3.md §8.6). It allocates nothing.
 func (db *DB) MatchHTTP(msg *http1.Message) HTTPMatch {
 	var m HTTPMatch
 	var have uint64
@@ -170,7 +170,7 @@ func indexID(ids []headerID, id headerID) int {
 }
 
 // ClaimedOS returns the entry of ua_os that a User-Agent contains, the first
-// one, or nil (p0f v3 §8.8).
+// one, or nil (p0f-v3.md §8.8).
 func (db *DB) ClaimedOS(software []byte) *UAOS {
 	for i := range db.uaOS {
 		if bytes.Contains(software, db.uaOS[i].text) {
@@ -184,14 +184,14 @@ func (db *DB) ClaimedOS(software []byte) *UAOS {
 func (u *UAOS) Names(l *Label) bool { return u.name == l.name }
 
 // SameHTTPLabel reports whether p0f sees two labels of one operating system as
-// the same, where HTTP says so (p0f v3 §8.7). It compares the number of the
+// the same, where HTTP says so (p0f-v3.md §8.7). It compares the number of the
 // name with that of the label, which are hardly ever equal.
 func (l *Label) SameHTTPLabel(o *Label) bool { return int(l.name) == o.ID }
 
 // maxClean is how much of a value a raw signature shows, in bytes.
 const maxClean = 200
 
-// AppendRawHTTP appends a message in p0f's notation (p0f v3 §8.5). m is what
+// AppendRawHTTP appends a message in p0f's notation (p0f-v3.md §8.5). m is what
 // it was matched with.
 func AppendRawHTTP(b []byte, msg *http1.Message, m *HTTPMatch) []byte {
 	dir, optional, named := Request, optionalRequest, namedRequest

@@ -42,7 +42,7 @@ func matchDB(t testing.TB, sigs ...string) *DB {
 	return parse(t, b.String())
 }
 
-// TestMatch has a row or more for every rule of p0f v3 §3.3. want is the name
+// TestMatch has a row or more for every rule of p0f-v3.md §3.3. want is the name
 // of the label, A for the first signature; fuzzy follows a "~".
 func TestMatch(t *testing.T) {
 	const exact = "*:64:0:*:mss*4,7:mss,sok,ts,nop,ws:df,id+:0"
@@ -179,7 +179,7 @@ func TestMatchDirections(t *testing.T) {
 	}
 }
 
-// TestCovered holds the rule of p0f v3 §2.6, its oddities included.
+// TestCovered holds the rule of p0f-v3.md §2.6, its oddities included.
 func TestCovered(t *testing.T) {
 	const x = "4:64:0:1460:5840,7:mss,nop,ws:df,id+:0"
 	sub := func(old, new string) string { return strings.Replace(x, old, new, 1) }

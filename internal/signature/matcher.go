@@ -76,7 +76,7 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	if s.TS1 != 0 {
 		k5 |= 2 << 16
 	}
-	// The seed is random, so that nobody can choose segments that all go to one
+	// The seed is random, so that no sender can choose segments that all go to one
 	// place.
 	at := fold(k0^m.seed[0], k1^m.seed[1]) ^ fold(k2^m.seed[2], k3^m.seed[3]) ^ fold(k4^m.seed[4], k5^m.seed[5])
 	set := at >> 32 % (memoSlots / memoWays) * memoWays

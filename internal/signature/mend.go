@@ -70,7 +70,7 @@ var mends = map[string]string{
 	"want a closing parenthesis":                               "close the parenthesis",
 	"want mss, mss-12 or * as the unit":                        "write fit(65536), fit(65536/mss-12) or fit(65536/*)",
 	"no range of segments":                                     "list them: seg(10|20)",
-	"more than %d options":                                     "a TCP header has no room for so many",
+	"more than %d options":                                     "a TCP header has no room for that many",
 	"want an option: eol+N, nop, mss, ws, sok, sack, ts or ?N": "write an option without a name by its kind, such as ?30",
 	"eol must be the last option":                              "remove what stands behind it; eol+N counts the bytes",
 	"want a comma or a colon after an option":                  "put commas between the options, and a colon behind the last",

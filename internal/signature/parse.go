@@ -9,7 +9,7 @@ import (
 // Bounds on a database file.
 const (
 	maxFile   = 16 << 20 // bytes
-	maxSigs   = 20_000   // each is held against those before it: at worst some seconds
+	maxSigs   = 20_000   // each is compared with all before it
 	maxLabels = 65535    // of systems and programs, and again of links: package host keeps 16 bits
 )
 
@@ -78,7 +78,7 @@ var sections = map[string]section{
 	"[http:response]": httpResponse,
 }
 
-// expect says which statements may come next (p0f v3 §2.2).
+// expect says which statements may come next (p0f-v3.md §2.2).
 type expect uint8
 
 const (

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The beginnings of small databases. What follows tcpHead and userHead stands
 // on line 4, what follows mtuHead on line 3, what follows httpHead on line 5.
@@ -26,7 +26,7 @@ func manyNOPs(n int) string { return strings.TrimSuffix(strings.Repeat("nop,", n
 
 func manyHeaders(n int) string { return strings.TrimSuffix(strings.Repeat("A,", n), ",") }
 
-// badDatabases are the fatal forms of p0f v3 §2.1 to §2.6. Their error texts
+// badDatabases are the fatal forms of p0f-v3.md §2.1 to §2.6. Their error texts
 // are in testdata/bad.golden.
 var badDatabases = []struct{ name, text string }{
 	// Lines (p0f-v3.md §2.1).
@@ -45,7 +45,7 @@ var badDatabases = []struct{ name, text string }{
 	{"comment behind a value", tcpHead + strings.TrimSuffix(anySig, "\n") + " ; why\n"},
 	{"blank behind a value", tcpHead + strings.TrimSuffix(anySig, "\n") + " \n"},
 	{"control character", "classes = c\x00\n"},
-	{"text is cut in the message", "[tcp:request, and so on and so on until nobody wants to read it]\n"},
+	{"text is cut in the message", "[tcp:request, and so on and so on until it is too long to read]\n"},
 
 	// Sections and the order of statements (p0f-v3.md §2.2).
 	{"unknown section", "[udp]\n"},

@@ -25,7 +25,7 @@ func parse(t testing.TB, text string) *DB {
 	return db
 }
 
-// TestToleratedForms are the odd forms that p0f accepts (p0f v3 §2); how many
+// TestToleratedForms are the odd forms that p0f accepts (p0f-v3.md §2); how many
 // signatures each holds.
 func TestToleratedForms(t *testing.T) {
 	for _, tt := range []struct {
@@ -78,7 +78,7 @@ func TestToleratedForms(t *testing.T) {
 	}
 }
 
-// TestTCPForms says what each form of a TCP signature means (p0f v3 §2.4).
+// TestTCPForms says what each form of a TCP signature means (p0f-v3.md §2.4).
 func TestTCPForms(t *testing.T) {
 	plain := TCP{Version: Any, TTL: 64, MSS: Any, Kind: WindowAny, Scale: Any, Layout: layoutOf(packet.OptMSS)}
 	with := func(edit func(*TCP)) TCP { s := plain; edit(&s); return s }

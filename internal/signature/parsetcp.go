@@ -7,7 +7,7 @@ import (
 )
 
 // tcpSig reads ver:ittl:olen:mss:win,scale:layout:quirks:payload
-// (p0f v3 §2.4).
+// (p0f-v3.md §2.4).
 func (p *parser) tcpSig(dir Direction, v string) {
 	t := TCP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, Clock: p.clock}
 	v = p.version(&t, v)

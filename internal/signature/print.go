@@ -10,7 +10,7 @@ import (
 const probeMSS = 1331
 
 // AppendRaw appends the raw signature of a segment, in p0f's notation
-// (p0f v3 §3.4), to dst. mult is the Multiple of the segment's Match.
+// (p0f-v3.md §3.4), to dst. mult is the Multiple of the segment's Match.
 func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	return appendKind(appendOrigin(dst, s), s, mult)
 }

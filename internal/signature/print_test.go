@@ -7,7 +7,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestAppendRaw holds the printed form of p0f v3 §3.4.
+// TestAppendRaw holds the printed form of p0f-v3.md §3.4.
 func TestAppendRaw(t *testing.T) {
 	set := func(edit func(*packet.Segment)) packet.Segment { s := linuxSYN(); edit(&s); return s }
 	for _, tt := range []struct {

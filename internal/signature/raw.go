@@ -7,7 +7,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// ParseRaw reads a raw signature as AppendRaw and p0f print it (p0f v3 §3.4),
+// ParseRaw reads a raw signature as AppendRaw and p0f print it (p0f-v3.md §3.4),
 // into a segment that has it: a SYN, without addresses. What a raw signature
 // leaves out is filled in: where the window is mss*N, the first of p0f's
 // divisors that gives it. Errors are of type *SyntaxError, in line 1 of

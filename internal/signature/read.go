@@ -29,7 +29,7 @@ func Load(paths ...string) (*DB, error) {
 	return p.db, nil
 }
 
-// Parse reads a database in p0f's language (p0f v3 §2). name stands in the
+// Parse reads a database in p0f's language (p0f-v3.md §2). name stands in the
 // errors, which are of type *SyntaxError for faults of the text. As in p0f the
 // first fault ends the reading: half a database would give wrong answers.
 // Check tells all faults.

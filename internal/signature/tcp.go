@@ -25,7 +25,7 @@ const (
 	ClockRandom                // from a random or new start, for each peer or connection: no uptime
 )
 
-// TCP is one signature of a [tcp:…] section (p0f v3 §2.4).
+// TCP is one signature of a [tcp:…] section (p0f-v3.md §2.4).
 type TCP struct {
 	ID    int    // number in the database, for DB.TCP; 1 is the first
 	File  string // as Load or Parse named it; "builtin/…" in the built-in database
@@ -47,7 +47,7 @@ type TCP struct {
 	Payload   int // 0 none, 1 some, or Any
 
 	// Where the signature uses terms beyond p0f's, Layout is the plainest of
-	// its layouts, Scale is Any, and Kind is none of the kinds above.
+	// its layouts, Scale is Any, and Kind is not one of the kinds above.
 	ext *terms
 
 	Clock  Clock  // what the sender's timestamps count
@@ -90,7 +90,7 @@ func (m *Match) Generic() bool { return m.Sig != nil && m.Sig.Label.Generic }
 const MaxDistance = 35
 
 // GuessDistance returns how many hops a packet with this TTL travelled if its
-// initial TTL was the next one of 32, 64, 128 and 255 (p0f v3 §3.1).
+// initial TTL was the next one of 32, 64, 128 and 255 (p0f-v3.md §3.1).
 func GuessDistance(ttl uint8) int {
 	for _, initial := range [...]int{32, 64, 128} {
 		if int(ttl) <= initial {
@@ -140,7 +140,7 @@ func (m *Match) Quality() Quality {
 
 // tcpTable is the signatures of one direction in file order, and where to find
 // those with a given option layout: no signature matches another layout, so
-// that a packet is held against a handful and not against all.
+// that a packet is compared with a handful and not with all.
 type tcpTable struct {
 	sigs     []TCP
 	byLayout map[packet.Layout]*group

@@ -55,7 +55,7 @@ var usualMSS = [...]int{1460, 1452, 1440, 1432, 1420, 1412, 1400, 1380, 1360, 89
 
 const (
 	maxWindow  = 65535
-	minMSS     = 100 // below it p0f takes an MSS for none (p0f v3 §3.2)
+	minMSS     = 100 // below it p0f takes an MSS for none (p0f-v3.md §3.2)
 	stamp      = 12  // bytes of a timestamp option with its padding
 	segmentMSS = 1460
 )

@@ -3,14 +3,14 @@ package signature
 import "github.com/mxprint/mxprint/packet"
 
 // Multiple is a window recognised as a multiple of the MSS or the MTU. The
-// zero value is none.
+// zero value matches nothing.
 type Multiple struct {
 	Kind WindowKind // WindowMSS, WindowMTU, or WindowAny for none
 	N    int        // 1..32767
 }
 
 // MultipleOf finds the unit that the window of a segment is a multiple of, in
-// p0f's order of units (p0f v3 §3.2). peerMSS is the MSS of the SYN that a SYN+ACK
+// p0f's order of units (p0f-v3.md §3.2). peerMSS is the MSS of the SYN that a SYN+ACK
 // answers, 0 for a SYN. It is the Multiple of the segment's Match.
 func MultipleOf(s *packet.Segment, peerMSS uint16) Multiple {
 	return multipleOf(int(s.Window), int(s.MSS), s.TS1 != 0, int(s.HeaderLen), s.Version == 6, int(peerMSS))

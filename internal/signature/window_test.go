@@ -6,7 +6,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// TestWindowMultiple goes down the twelve steps of p0f v3 §3.2: for each a
+// TestWindowMultiple goes down the twelve steps of p0f-v3.md §3.2: for each a
 // window that only this step divides, and one with which an earlier step wins.
 func TestWindowMultiple(t *testing.T) {
 	type in struct {

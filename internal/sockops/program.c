@@ -3,7 +3,7 @@
 // The kernel's part of the sensor. It has listeners keep the SYNs of their
 // clients, and hands each one over when its connection is established.
 //
-// program.o is compiled from this file by "make bpf"; a test compiles it anew
+// program.o is compiled from this file by "make bpf"; a test compiles it again
 // and compares.
 
 #include <linux/bpf.h>
@@ -177,7 +177,7 @@ int watch(struct bpf_sock_ops *ops)
 }
 
 // The depth of the tree of cgroups is the administrator's choice; more than
-// this nobody has.
+// this no process has.
 #define MAX_DEPTH 64
 
 // Whether a socket belongs to the cgroup, or to one below it.

@@ -33,8 +33,8 @@ import (
 )
 
 var (
-	// ErrCgroup says that a folder is not a cgroup of version 2, or that there
-	// is none.
+	// ErrCgroup says that a folder is not a cgroup of version 2, or that it does
+	// not exist.
 	ErrCgroup = errors.New("sockops: no cgroup of version 2")
 	// ErrUnsupported says that this system is not Linux.
 	ErrUnsupported = errors.New("sockops: only Linux hands the SYNs of other programs over")

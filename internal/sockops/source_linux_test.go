@@ -298,7 +298,7 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// TestLost: what nobody reads is counted, and told.
+// TestLost: what is not read is counted and logged.
 func TestLost(t *testing.T) {
 	g := newGround(t)
 	s := g.open(t, Config{ringBytes: 4096}) // 23 connections

@@ -65,7 +65,7 @@ func start(t testing.TB, s *Server, pc net.PacketConn) (addr net.Addr, stop func
 	return pc.LocalAddr(), stop
 }
 
-// ask sends a datagram and returns the answer; empty if there is none.
+// ask sends a datagram and returns the answer; empty if absent.
 func ask(t testing.TB, pc net.PacketConn, to net.Addr, q string, patience time.Duration) string {
 	t.Helper()
 	if _, err := pc.WriteTo([]byte(q), to); err != nil {
@@ -245,7 +245,7 @@ func TestStrangers(t *testing.T) {
 func TestPortOfNFS(t *testing.T) {
 	pc, err := net.ListenPacket("udp", "127.0.0.9:2049")
 	if err != nil {
-		t.Fatal(err) // of an address that nobody uses
+		t.Fatal(err) // of an unused address
 	}
 	defer pc.Close()
 	s := &Server{Lookuper: known()}
@@ -448,7 +448,7 @@ func passing() (errs []error) {
 	return errs
 }
 
-// TestSocketThatRecovers: errors that pass, as those of answers to nobody, do
+// TestSocketThatRecovers: errors that pass, as those of answers to a closed port, do
 // not end the server.
 func TestSocketThatRecovers(t *testing.T) {
 	fronttest.Leaks(t)

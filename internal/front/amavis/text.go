@@ -119,7 +119,7 @@ func v3Text(n *note.Note) string {
 	return b.String()
 }
 
-// params are those of p0f's that a note knows (p0f v3 §3.4).
+// params are those of p0f's that a note knows (p0f-v3.md §3.4).
 func params(n *note.Note) string {
 	switch {
 	case n.Quality&note.Generic != 0 && n.Quality&note.Fuzzy != 0:

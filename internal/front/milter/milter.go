@@ -98,7 +98,7 @@ func (s *Server) Stats() Stats {
 // Serve answers the mail servers that connect to ln until ctx ends or ln fails.
 // It closes ln and every connection, and returns when all look-ups have ended:
 // nil after the end of ctx, else why ln failed. Sessions under way have a
-// second to finish. A Header that is none is ErrHeader.
+// second to finish. An invalid Header returns ErrHeader.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	header, err := front.NewHeader(s.Header, s.Form)
 	if err != nil {

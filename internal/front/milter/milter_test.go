@@ -264,7 +264,7 @@ func TestMailsOfOneConnection(t *testing.T) {
 	m.want(removed(2, "X-OS"), removed(1, "X-OS"), added("X-OS", text), "a")
 	m.mail()
 	m.want(added("X-OS", text), "a")
-	// Aborted, once and twice; and one that nobody ended.
+	// Aborted, once and twice; and one without an end.
 	for range 2 {
 		m.send('M', "<>\x00")
 		m.send('L', "X-OS\x00x\x00")
@@ -285,7 +285,7 @@ func TestMailsOfOneConnection(t *testing.T) {
 	m.want(added("X-OS", "UNKNOWN, (distance 0, link: unknown)"), "a")
 	m.send('K')
 	m.mail()
-	m.want("a") // nobody said who it is from
+	m.want("a") // no one said who it is from
 	m.send('Q')
 	m.wantClosed()
 	want := Stats{Stats: serve.Stats{Total: 1, Requests: 5}, Noted: 4, Forged: 3}

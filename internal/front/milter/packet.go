@@ -18,7 +18,7 @@ var errPacket = errors.New("not a milter packet")
 
 // Limits of packets, in bytes. Mail servers send at most 1 MiB at a time.
 const (
-	maxPacket = 16 << 20 // more is nobody's; what we do not need is not kept
+	maxPacket = 16 << 20 // no mail server sends more; what we do not need is not kept
 	maxKept   = 1024     // of macros, and of a client's name and address
 	maxName   = 100      // of a header; a longer name is not ours
 )

@@ -13,7 +13,7 @@ import (
 
 // maxForged is how many forged headers of one mail are removed. Postfix looks
 // for each from the start of the mail: a thousand take it 0.1 s, ten thousand
-// 3.6 s. No mail in order has so many; one that does is refused.
+// 3.6 s. No valid mail has that many; one that does is refused.
 const maxForged = 1000
 
 // unwanted are the events that are of no use to us.
@@ -62,7 +62,7 @@ func (s *session) Connect(_, family string, port uint16, addr string, m library.
 	s.Cleanup(nil)
 	ip, err := netip.ParseAddr(addr)
 	if err != nil || family != "tcp4" && family != "tcp6" {
-		return library.RespContinue, nil // a local program, or nobody knows whom
+		return library.RespContinue, nil // a local submission, or an unknown client
 	}
 	s.ask = s.v.ask(netip.AddrPortFrom(ip.Unmap(), port), serverOf(m))
 	return library.RespContinue, nil
@@ -71,7 +71,7 @@ func (s *session) Connect(_, family string, port uint16, addr string, m library.
 // serverOf is the mail server's own end of the connection, which it tells where
 // it is configured to send {daemon_port}: Postfix with the address in
 // {daemon_addr}, Sendmail in {if_addr} where it listens on all addresses. Half
-// an answer is none. The client's end alone is enough but for a client that
+// an answer is malformed. The client's end alone is enough but for a client that
 // uses one port for connections to two addresses of ours.
 func serverOf(m library.Macros) netip.AddrPort {
 	port := m.Get(library.MacroDaemonPort)
@@ -106,7 +106,7 @@ func (s *session) EndOfMessage(m library.Modifier) (*library.Response, error) {
 		return library.RejectWithCodeAndReason(550, "5.6.0 Too many headers "+s.v.header.Name)
 	}
 	s.v.forged.Add(uint64(forged))
-	// From the last to the first: after a removal Postfix counts anew,
+	// From the last to the first: after a removal Postfix counts again,
 	// Sendmail does not.
 	for i := forged; i > 0; i-- {
 		if err := m.ChangeHeader(i, s.v.header.Name, ""); err != nil {

@@ -111,7 +111,7 @@ func (r *run) readLine() ([]byte, error) {
 	case err == nil:
 		return line[:len(line)-1], nil
 	case err == io.EOF:
-		return nil, io.EOF // part of a line is nobody's
+		return nil, io.EOF // part of a line is dropped
 	case errors.Is(err, bufio.ErrBufferFull):
 		return nil, fmt.Errorf("opensmtpd: a line of smtpd has more than %d bytes", maxLine)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // byPort names each client after its port, and knows none with port 9.
 type byPort struct{}
@@ -156,7 +156,7 @@ func TestForgedHeaders(t *testing.T) {
 		{"empty mail", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// Twice in one session: the second mail starts anew.
+			// Twice in one session: the second mail starts afresh.
 			in := hello + connect("s1", "198.18.0.1:1") + mail("s1", tt.in...) + mail("s1", tt.in...)
 			want := answer("s1", append([]string{header}, tt.want...)...)
 			if got := dialogue(t, &Filter{Lookuper: byPort{}}, in); got != registers+want+want {
@@ -319,7 +319,7 @@ func TestAbandonedMail(t *testing.T) {
 	if got := dialogue(t, &Filter{Lookuper: byPort{}}, in); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	// The client has gone before the answer: nobody is written to.
+	// The client has gone before the answer: nothing is written.
 	synctest.Test(t, func(t *testing.T) {
 		p := run1(t, &Filter{Lookuper: after{30 * time.Millisecond}})
 		p.send(connect("s1", "198.18.0.1:1") + half + report("s1", "link-disconnect|"))
@@ -367,11 +367,11 @@ func TestHeaderName(t *testing.T) {
 	}
 }
 
-// TestErrors: Run ends when nobody reads, or a line has no end; not before.
+// TestErrors: Run ends when its output is not read, or a line has no end; not before.
 func TestErrors(t *testing.T) {
 	broken := errors.New("broken pipe")
 	if err := (&Filter{Lookuper: byPort{}}).Run(context.Background(), strings.NewReader(hello), failingWriter{broken}); !errors.Is(err, broken) {
-		t.Errorf("nobody reads: %v, want %v", err, broken)
+		t.Errorf("output not read: %v, want %v", err, broken)
 	}
 	endless := io.MultiReader(strings.NewReader(hello+"filter|"), strings.NewReader(strings.Repeat("x", 2*maxLine)))
 	if err := (&Filter{Lookuper: byPort{}}).Run(context.Background(), endless, io.Discard); err == nil {

@@ -29,7 +29,7 @@ func (s *session) begin() {
 func (r *run) dataLine(id, token, line []byte) {
 	s := r.sessions[string(id)]
 	if s == nil {
-		// Nobody told of the connection: no header, and no forged one either.
+		// The connection was not reported: no header, and no forged one either.
 		s = &session{ready: true}
 		r.sessions[string(id)] = s
 	}

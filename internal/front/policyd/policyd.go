@@ -93,7 +93,7 @@ func (s *Server) Stats() Stats {
 
 // Serve answers the connections of ln until ctx ends or ln fails. It closes ln
 // and every connection, and returns when all of its goroutines have ended: nil
-// after the end of ctx, else why ln failed. A Header that is none is ErrHeader.
+// after the end of ctx, else why ln failed. An invalid Header returns ErrHeader.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	header, err := front.NewHeader(s.Header, s.Form)
 	if err != nil {
@@ -197,7 +197,7 @@ func (v *serving) lookup(q note.Query) (note.Note, error) {
 	}
 }
 
-// complain logs a request that is none.
+// complain logs a malformed request.
 func (v *serving) complain(nc net.Conn, err error) {
 	v.group.Bad.Add(1)
 	v.log.Warn("bad request", "client", nc.RemoteAddr().String(), "reason", err)

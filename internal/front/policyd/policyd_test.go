@@ -216,7 +216,7 @@ func TestOncePerMail(t *testing.T) {
 	p.want(header4)
 }
 
-// TestBadRequests are answered like those that nobody has a note for, and do
+// TestBadRequests are answered like those without a note, and do
 // not disturb the next.
 func TestBadRequests(t *testing.T) {
 	for _, tt := range []struct {

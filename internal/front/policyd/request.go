@@ -24,9 +24,9 @@ const (
 )
 
 var (
-	// errRequest says that a request is none. The next one may be.
+	// errRequest says that a request is malformed. The next one may be valid.
 	errRequest = errors.New("not a policy request")
-	// errLost says that nobody can tell where the next request begins.
+	// errLost says that the start of the next request cannot be found.
 	errLost = fmt.Errorf("%w, nor will be what follows", errRequest)
 )
 
@@ -57,7 +57,7 @@ func newReader(nc net.Conn) *reader {
 }
 
 // next reads a request to the empty line that ends it. The error is errRequest
-// where it is none, errLost where it has no end; every other error is the
+// where it is malformed, errLost where it has no end; every other error is the
 // connection's.
 func (r *reader) next() (*request, error) {
 	r.nc.SetReadDeadline(time.Now().Add(idleTime))

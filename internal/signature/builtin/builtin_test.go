@@ -135,7 +135,7 @@ func TestClocks(t *testing.T) {
 
 // TestNames makes SYNs that stacks and tools are known to send and wants the
 // matcher to name them with the database. Where two systems send the same packet the name
-// must say so, and where a SYN is nobody's it must stay unknown.
+// must say so, and where a SYN is of no known system it must stay unknown.
 func TestNames(t *testing.T) {
 	db := database(t)
 	for _, tt := range []struct {

@@ -112,7 +112,7 @@ func usual(before, after []cost) cost {
 	return c
 }
 
-// timed runs a program whose output nobody reads.
+// timed runs a program whose output is not read.
 func timed(ctx context.Context, program string, args []string) (cost, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "TZ=UTC")

@@ -101,7 +101,7 @@ func (b *bench) engines(ctx context.Context) error {
 	return b.workers(ctx)
 }
 
-// engineAlone returns what a SYN costs among so many hosts, and what a host
+// engineAlone returns what a SYN costs among that many hosts, and what a host
 // costs in resident memory.
 func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) {
 	clients := shuffled(hosts)
@@ -153,7 +153,7 @@ func (b *bench) workers(ctx context.Context) error {
 	return nil
 }
 
-// workersRate is how many SYNs a second so many workers take, each on a core,
+// workersRate is how many SYNs a second that many workers take, each on a core,
 // with frames spread as the kernel spreads them.
 func workersRate(ctx context.Context, n int) (float64, error) {
 	const hosts, count = 100_000, 3_000_000

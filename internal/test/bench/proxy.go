@@ -199,7 +199,7 @@ func strip(in *net.TCPConn, backend string) {
 	<-done
 }
 
-// freeAddr is an address on loopback where nobody listens.
+// freeAddr is an address on loopback without a listener.
 func freeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 type row struct {
 	work      string
 	p0f, ours string // what was measured, with its unit; p0f's, or a peer's
-	ratio     string // empty where there is none
+	ratio     string // empty if absent
 	bar       string // what was asked for; may be empty
 	met       bool
 }
 
-// table says whom rows compare with, and between which lines of the document
+// table says what rows compare with, and between which lines of the document
 // they stand.
 type table struct{ with, begin, end string }
 

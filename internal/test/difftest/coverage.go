@@ -8,7 +8,7 @@ import (
 )
 
 // Coverage counts what a set of logs contains, so that the generator can be
-// held to p0f v3 §12.3. The zero value is not usable; make it with
+// held to p0f-v3.md §12.3. The zero value is not usable; make it with
 // make(Coverage). It is not safe for concurrent use.
 type Coverage map[string]int
 

@@ -6,7 +6,7 @@ import (
 )
 
 // CustomDatabase returns a database that p0f accepts and that holds what its
-// stock one lacks (p0f v3 §12.2 class 12): operating systems and generic labels
+// stock one lacks (p0f-v3.md §12.2 class 12): operating systems and generic labels
 // in every section, userland SYN+ACKs, random TTLs for operating systems,
 // signatures of one IP version, IP options, "mtu*", "%", "A+B", every quirk, an
 // empty sys, two spellings of a name, duplicate MTU values. The text is made
@@ -66,7 +66,7 @@ var customLabels = [][5]string{
 // tcp writes a section. Signatures are made in families that share a layout and
 // quirks, so that exact, generic and fuzzy candidates meet; within a family the
 // literal windows are distinct and wildcards come last, so that no earlier
-// signature covers a later one (p0f v3 §2.6).
+// signature covers a later one (p0f-v3.md §2.6).
 func (b *dbWriter) tcp(section string, response bool) {
 	r := b.r
 	b.line("%s", section)

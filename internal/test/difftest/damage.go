@@ -2,7 +2,7 @@ package difftest
 
 import "encoding/binary"
 
-// eventOptions sends a SYN or SYN+ACK with a fuzzed option area (p0f v3 §12.2
+// eventOptions sends a SYN or SYN+ACK with a fuzzed option area (p0f-v3.md §12.2
 // class 4).
 func (w *world) eventOptions() {
 	r := w.r
@@ -43,7 +43,7 @@ func (w *world) fuzzOptions(s *segment, p float64) *segment {
 	return s
 }
 
-// optionArea returns one of the areas that sit on a limit of p0f v3 §1.8.
+// optionArea returns one of the areas that sit on a limit of p0f-v3.md §1.8.
 func (w *world) optionArea() []byte {
 	r := w.r
 	nops := func(n int) []byte {
@@ -86,8 +86,8 @@ func (w *world) optionArea() []byte {
 	return r.bytes(4 * r.n(11))
 }
 
-// damage spoils a frame in one of the ways of p0f v3 §12.2 class 5. Everything
-// it does has a rule in p0f v3 §1.1 to §1.6.
+// damage spoils a frame in one of the ways of p0f-v3.md §12.2 class 5. Everything
+// it does has a rule in p0f-v3.md §1.1 to §1.6.
 func damage(r *source, rec *record) {
 	b := rec.data
 	switch r.n(18) {
@@ -146,8 +146,8 @@ func damageIP(r *source, ip []byte, v6 bool) {
 	}
 }
 
-// tag inserts one VLAN tag, or two, or one of a type that is none. The high
-// nibble of the TCI decides what p0f takes it for (p0f v3 §1.3).
+// tag inserts one VLAN tag, or two, or one of an invalid type. The high
+// nibble of the TCI decides what p0f takes it for (p0f-v3.md §1.3).
 func tag(r *source, rec *record) {
 	b := rec.data
 	out := append([]byte(nil), b[:12]...)
@@ -160,7 +160,7 @@ func tag(r *source, rec *record) {
 }
 
 // countedByP0f says whether an Ethernet frame passes the filter that p0f sets
-// without a rule of the user's (p0f v3 §1.1).
+// without a rule of the user's (p0f-v3.md §1.1).
 func countedByP0f(rec record) bool {
 	b := rec.data
 	if len(b) < 14 {

@@ -32,7 +32,7 @@ const (
 	httpHead = "classes = c,d\n[http:request]\nlabel = s:!:N:f\nsys = @c\n"
 )
 
-// tcpParts are values of a tcp sig by p0f v3 §2.4; they stand on line 4.
+// tcpParts are values of a tcp sig by p0f-v3.md §2.4; they stand on line 4.
 func tcpParts() []dbForm {
 	var out []dbForm
 	add := func(ok bool, sigs ...string) {
@@ -81,7 +81,7 @@ func tcpParts() []dbForm {
 	return out
 }
 
-// httpParts are values of an http sig by p0f v3 §2.5; they stand on line 5.
+// httpParts are values of an http sig by p0f-v3.md §2.5; they stand on line 5.
 func httpParts() []dbForm {
 	var out []dbForm
 	add := func(ok bool, sigs ...string) {
@@ -102,7 +102,7 @@ func httpParts() []dbForm {
 	return out
 }
 
-// places are the statements of p0f v3 §2.1 to §2.3 and where they may stand.
+// places are the statements of p0f-v3.md §2.1 to §2.3 and where they may stand.
 func places() []dbForm {
 	const sig = "sig = *:64:0:*:*,*:mss::0\n"
 	const web = "sig = *:Host::\n"
@@ -223,7 +223,7 @@ func places() []dbForm {
 	}
 }
 
-// covered are pairs of signatures by p0f v3 §2.6: refused when the later one is
+// covered are pairs of signatures by p0f-v3.md §2.6: refused when the later one is
 // already covered. Each stands on a line of its own from line 4 on.
 func covered() []dbForm {
 	var out []dbForm
@@ -366,7 +366,7 @@ func tinyCapture(t *testing.T, dir string) string {
 	return file
 }
 
-// TestDatabaseForms holds the table of p0f v3 §2 to the real p0f: exit status,
+// TestDatabaseForms holds the table of p0f-v3.md §2 to the real p0f: exit status,
 // line of the complaint, signatures loaded.
 func TestDatabaseForms(t *testing.T) {
 	p0f := Program{p0fPath(t)}

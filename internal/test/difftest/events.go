@@ -5,7 +5,7 @@ import "net/netip"
 var serverPorts = []uint16{25, 25, 25, 80, 587, 465, 1024}
 
 // eventSYN opens a flow with a SYN after the client's persona, mutated now and
-// then (p0f v3 §12.2 classes 1 to 4).
+// then (p0f-v3.md §12.2 classes 1 to 4).
 func (w *world) eventSYN() {
 	c, s := w.pair()
 	w.openFlow(c, s, c.cli.v6 != w.r.chance(0.1), nil)
@@ -36,7 +36,7 @@ func (w *world) openFlow(c, s *host, v6 bool, change func(*shape)) *flow {
 }
 
 // nextPort moves a host's client port on, mostly upwards in small steps, so
-// that both port reuse and drops of 63 and 64 occur (p0f v3 §7.2 step 5).
+// that both port reuse and drops of 63 and 64 occur (p0f-v3.md §7.2 step 5).
 func (w *world) nextPort(h *host) uint16 {
 	switch x := w.r.n(100); {
 	case x < 80:
@@ -56,7 +56,7 @@ func (w *world) endpoints(c, s *host, v6 bool, cport, sport uint16) (src, dst ne
 	return netip.AddrPortFrom(c.v4, cport), netip.AddrPortFrom(s.v4, sport)
 }
 
-// mutate turns one or more knobs of a packet (p0f v3 §12.2 classes 2 and 3).
+// mutate turns one or more knobs of a packet (p0f-v3.md §12.2 classes 2 and 3).
 // A persona whose turn it is to be a mutant always gets one.
 func (w *world) mutate(sh *shape, p *persona, peer uint16) {
 	r := w.r
@@ -74,7 +74,7 @@ func (w *world) mutate(sh *shape, p *persona, peer uint16) {
 	}
 }
 
-// nearMiss makes what p0f v3 §3.3 calls a fuzzy match out of an exact one.
+// nearMiss makes what p0f-v3.md §3.3 calls a fuzzy match out of an exact one.
 func (w *world) nearMiss(sh *shape) {
 	v6 := sh.v6()
 	switch w.r.n(4) {
@@ -183,7 +183,7 @@ func (w *world) padEnd(sh *shape) {
 	sh.dirtyPad, sh.lastPad = w.r.chance(0.5), w.r.chance(0.4)
 }
 
-// eventSYNACK answers a flow (p0f v3 §12.2 class 6).
+// eventSYNACK answers a flow (p0f-v3.md §12.2 class 6).
 func (w *world) eventSYNACK() {
 	r := w.r
 	f := w.unanswered()
@@ -243,7 +243,7 @@ func (w *world) answerAs(f *flow, sig *tcpSig, change func(*shape)) {
 		sh.ack = r.u32()
 	}
 	if r.chance(0.1) {
-		sh.mss = 1331 // printed as "*" (p0f v3 §3.4)
+		sh.mss = 1331 // printed as "*" (p0f-v3.md §3.4)
 	}
 	if change != nil {
 		change(sh)
@@ -253,7 +253,7 @@ func (w *world) answerAs(f *flow, sig *tcpSig, change func(*shape)) {
 	w.send(w.fuzzOptions(sh.finish(r), 0.03))
 }
 
-// eventSYNAgain sends a second SYN on a known flow (p0f v3 §12.2 class 7):
+// eventSYNAgain sends a second SYN on a known flow (p0f-v3.md §12.2 class 7):
 // before and after data, with a new sequence number, from the server's side.
 func (w *world) eventSYNAgain() {
 	r := w.r
@@ -290,7 +290,7 @@ func (w *world) eventSYNAgain() {
 	}
 }
 
-// eventProbe is p0f v3 §12.2 class 8: the SYN of p0f-sendsyn, with and without
+// eventProbe is p0f-v3.md §12.2 class 8: the SYN of p0f-sendsyn, with and without
 // a matching signature, then a SYN+ACK from either side or a plain ACK.
 func (w *world) eventProbe() {
 	r := w.r

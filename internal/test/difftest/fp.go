@@ -10,7 +10,7 @@ import (
 // errDatabase is the root of every complaint of the small reader below.
 var errDatabase = errors.New("difftest: database")
 
-// The quirks of p0f v3 §1.7, in print order.
+// The quirks of p0f-v3.md §1.7, in print order.
 const (
 	qDF uint32 = 1 << iota
 	qIDPlus
@@ -134,7 +134,7 @@ func readDatabase(text string) (*database, error) {
 	return db, nil
 }
 
-// parse reads the value of a sig line (p0f v3 §2.4).
+// parse reads the value of a sig line (p0f-v3.md §2.4).
 func (s *tcpSig) parse(v string) error {
 	f := strings.Split(v, ":")
 	if len(f) != 8 {

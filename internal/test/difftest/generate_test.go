@@ -40,7 +40,7 @@ func TestGenerateIsDeterministic(t *testing.T) {
 }
 
 // TestRunToRun proves that nothing undefined got in: p0f says the same twice
-// (p0f v3 §12.4).
+// (p0f-v3.md §12.4).
 func TestRunToRun(t *testing.T) {
 	p0f := Program{p0fPath(t)}
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestRunToRun(t *testing.T) {
 	}
 }
 
-// expectedPackets is how many frames p0f v3 §1.1 lets through, -1 when the
+// expectedPackets is how many frames p0f-v3.md §1.1 lets through, -1 when the
 // profile has a filter rule of its own.
 func expectedPackets(t *testing.T, seed uint64, p Profile) int {
 	t.Helper()
@@ -87,7 +87,7 @@ func expectedPackets(t *testing.T, seed uint64, p Profile) int {
 	return n
 }
 
-// TestCoverage is the gate of p0f v3 §12.3: 60 seeds of the stock profile must
+// TestCoverage is the gate of p0f-v3.md §12.3: 60 seeds of the stock profile must
 // contain everything that TCP can give, and 30 of each custom profile too. In
 // each, every TCP label of the database must be matched somewhere (class 1 of
 // p0f-v3.md §12.2).

@@ -9,7 +9,7 @@ import (
 
 // HTTPFiles returns fixed captures for what the HTTP class of the generator can
 // only touch: every language, every place to cut a message, every length about
-// a bound (p0f v3 §12.2 class 11).
+// a bound (p0f-v3.md §12.2 class 11).
 func HTTPFiles() []LinkFile {
 	return []LinkFile{
 		{Name: "http-languages", Data: webFile(languageExchanges())},

@@ -31,7 +31,7 @@ var (
 )
 
 // request makes a request that fits a signature of the database, or none, and
-// then changes it now and then (p0f v3 §12.2 class 11).
+// then changes it now and then (p0f-v3.md §12.2 class 11).
 func (w *world) request() *message {
 	r := w.r
 	method := pick(r, "GET /", "GET /", "GET /", "HEAD /", "GET /a b?c=d&e=%20", "GET /"+strings.Repeat("x", r.n(300)))
@@ -128,14 +128,14 @@ func (w *world) field(name, want string) httpField {
 }
 
 // noDate is a Date that cannot be read: what p0f makes of those that can is not
-// defined (p0f v3 §8.9, §12.4).
+// defined (p0f-v3.md §8.9, §12.4).
 func (w *world) noDate() string {
 	return pick(w.r, "", "today", "Sun Nov  6 08:49:37 1994", "Sunday, 06-Nov-94 08:49:37 GMT",
 		"Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994", "0", "6 Nov 1994 08:49:37 GMT")
 }
 
 // language is one of all codes of two letters, most often one that p0f knows,
-// or an odd form (p0f v3 §8.4).
+// or an odd form (p0f-v3.md §8.4).
 func (w *world) language() string {
 	r := w.r
 	two := string([]byte{'a' + byte(r.n(26)), 'a' + byte(r.n(26))})
@@ -233,7 +233,7 @@ func (w *world) change(m *message, names []string) {
 	}
 }
 
-// swell lengthens a message to so many bytes of header.
+// swell lengthens a message to that many bytes of header.
 func (w *world) swell(m *message, size int) {
 	have := len(m.header())
 	for have < size && len(m.fields) < 34 {

@@ -6,7 +6,7 @@ import (
 )
 
 // httpSig is one signature of [http:request] or [http:response] as the
-// generator needs it (p0f v3 §2.5).
+// generator needs it (p0f-v3.md §2.5).
 type httpSig struct {
 	line         int
 	generic      bool
@@ -59,7 +59,7 @@ func (s *httpSig) parse(v string) error {
 	return nil
 }
 
-// covers reports whether p0f refuses n because s comes before it (p0f v3 §2.6).
+// covers reports whether p0f refuses n because s comes before it (p0f-v3.md §2.6).
 func (s *httpSig) covers(n *httpSig) bool {
 	if s.generic || s.version != '*' && s.version != n.version {
 		return false

@@ -32,8 +32,8 @@ func (w *world) tap(h *host, sig *tcpSig, v6, response bool, hops int, mss uint1
 	w.now += uint64(r.n(40_000))
 }
 
-// eventAgeing is two changes of operating system with so many quiet SYNs between
-// them that the first has just left the board, or just not (p0f v3 §7.1).
+// eventAgeing is two changes of operating system with that many quiet SYNs between
+// them that the first has just left the board, or just not (p0f-v3.md §7.1).
 func (w *world) eventAgeing() {
 	r := w.r
 	if r.chance(0.6) || len(w.book.os) == 0 {
@@ -57,7 +57,7 @@ func (w *world) eventAgeing() {
 
 // eventThreshold repeats a change of one weight until the address counts as
 // shared, or stops just before: 3 of 6 and more, 5 of 3, 7 of 2, 9 of 1 (p0f v3
-// §7.1). The reasons are those that p0f v3 §7.2 gives that weight.
+// §7.1). The reasons are those that p0f-v3.md §7.2 gives that weight.
 func (w *world) eventThreshold() {
 	r := w.r
 	if r.chance(0.4) || len(w.book.os) == 0 || len(w.book.freeMSS) == 0 {
@@ -145,7 +145,7 @@ func (w *world) eventTick() {
 // eventTickAgain lets two ticks fall into one second, with a flow between them
 // that was made a second later: time went back. The second tick must do nothing;
 // in half of the cases it falls into another second, and all that is newer than
-// it goes (p0f v3 §5.6).
+// it goes (p0f-v3.md §5.6).
 func (w *world) eventTickAgain() {
 	r := w.r
 	if w.counted%50 < 30 || r.chance(0.7) {
@@ -169,7 +169,7 @@ func (w *world) eventTickAgain() {
 }
 
 // eventGrace sends an ACK within 100 ms whose clock went back by about 15000
-// ticks, and a good one later: was the flow given up on (p0f v3 §6)?
+// ticks, and a good one later: was the flow given up on (p0f-v3.md §6)?
 func (w *world) eventGrace() {
 	r := w.r
 	c, s := w.pair()

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// LinkFile is a small fixed capture in one of the forms of p0f v3 §12.2 class
+// LinkFile is a small fixed capture in one of the forms of p0f-v3.md §12.2 class
 // 13, with what p0f 3.09b says to it.
 type LinkFile struct {
 	Name    string
@@ -17,7 +17,7 @@ type LinkFile struct {
 }
 
 // LinkFiles returns the captures of every link type and file form that p0f's
-// decoder knows apart, the forms on which it goes wrong included (p0f v3 §1.3).
+// decoder knows apart, the forms on which it goes wrong included (p0f-v3.md §1.3).
 func LinkFiles() []LinkFile {
 	be := binary.BigEndian
 	all := linkSession()

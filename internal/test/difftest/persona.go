@@ -2,7 +2,7 @@ package difftest
 
 // A persona is the way in which a host appears in one role: which signature its
 // packets follow and how they change from one to the next. Each temper exists
-// to feed one part of the scoring of p0f v3 §7.2 often enough for its threshold.
+// to feed one part of the scoring of p0f-v3.md §7.2 often enough for its threshold.
 type persona struct {
 	temper temper
 	sig    *tcpSig

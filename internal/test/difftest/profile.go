@@ -7,9 +7,9 @@
 // no test of speed, of live capture or of the socket, and it does not decide
 // which of the two is right: the real p0f does.
 //
-// The generator follows p0f v3 §12; each class of packets names its section.
+// The generator follows p0f-v3.md §12; each class of packets names its section.
 // It reads signatures with a reader of its own (fp.go), written from the text
-// of p0f v3 §2 and not from package signature, so that a common misreading
+// of p0f-v3.md §2 and not from package signature, so that a common misreading
 // cannot hide.
 //
 // Everything is decided by the seed: no clock, no map order, no global random
@@ -29,10 +29,10 @@ type Profile struct {
 	Frames int      // frames in the capture; 600
 	DB     string   // text of the database; empty = StockDatabase
 	Args   []string // further arguments for both programs, such as "-m", "3,20"
-	Noise  float64  // share of frames damaged on purpose, 0..1 (p0f v3 §12.2 class 5)
+	Noise  float64  // share of frames damaged on purpose, 0..1 (p0f-v3.md §12.2 class 5)
 	Pace   Pace     // how fast packets follow one another
 	Web    bool     // most of the traffic is HTTP
-	Every  int      // tests run it on one seed in so many; 1
+	Every  int      // tests run it on one seed in this many; 1
 }
 
 // Pace is how fast the packets of a capture follow one another, and so how many
@@ -47,7 +47,7 @@ const (
 	Flood
 )
 
-// Profiles returns the profiles that every seed is run with (p0f v3 §12.1). The
+// Profiles returns the profiles that every seed is run with (p0f-v3.md §12.1). The
 // callers get a slice of their own.
 func Profiles() []Profile {
 	return []Profile{

@@ -95,7 +95,7 @@ func lines(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// blocks rewrites the observations on standard output (p0f v3 §10.4) as log
+// blocks rewrites the observations on standard output (p0f-v3.md §10.4) as log
 // lines without the time (p0f-v3.md §10.5). A block that is not well formed gives a line
 // that starts with "malformed:".
 func blocks(stdout string) []string {

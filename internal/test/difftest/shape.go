@@ -1,6 +1,6 @@
 package difftest
 
-// shapeFor returns a packet that fits a signature (p0f v3 §12.2 class 1), as
+// shapeFor returns a packet that fits a signature (p0f-v3.md §12.2 class 1), as
 // host h would send it: TTL, clock and ports are the host's, wildcards are
 // drawn. peer is the MSS of the SYN that a SYN+ACK answers, 0 for a SYN.
 func (w *world) shapeFor(s *tcpSig, h *host, p *persona, v6 bool, peer uint16) *shape {
@@ -118,7 +118,7 @@ func (w *world) applyQuirks(out *shape, s *tcpSig, h *host, v6 bool) {
 }
 
 // setWindow chooses a window that s accepts: its literal, a multiple of its
-// unit (by any of the divisors of p0f v3 §3.2, often the first), or any.
+// unit (by any of the divisors of p0f-v3.md §3.2, often the first), or any.
 func (w *world) setWindow(out *shape, s *tcpSig, v6 bool, peer uint16) {
 	r := w.r
 	bases := w.divisors(out, v6, peer)
@@ -146,7 +146,7 @@ func (w *world) setWindow(out *shape, s *tcpSig, v6 bool, peer uint16) {
 	out.win = uint16(win)
 }
 
-// divisors lists the numbers of p0f v3 §3.2 that a window may be a multiple of,
+// divisors lists the numbers of p0f-v3.md §3.2 that a window may be a multiple of,
 // applicable or not.
 func (w *world) divisors(out *shape, v6 bool, peer uint16) []int {
 	m := int(out.mss)

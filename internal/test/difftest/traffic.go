@@ -50,7 +50,7 @@ func (w *world) plain(f *flow, fromServer bool) *segment {
 
 // chatter is payload that is neither a GET nor a HEAD request, so that no line
 // of p0f's HTTP modules depends on it; its length lies around the 13 and 15
-// bytes at which p0f begins to look (p0f v3 §8.1, §8.3).
+// bytes at which p0f begins to look (p0f-v3.md §8.1, §8.3).
 func (w *world) chatter() []byte {
 	r := w.r
 	text := pick(r,
@@ -76,7 +76,7 @@ func (w *world) chatter() []byte {
 }
 
 // eventData sends data, or an empty ACK, on a flow: in sequence most often, else
-// one off, repeated, or far away (p0f v3 §12.2 class 7).
+// one off, repeated, or far away (p0f-v3.md §12.2 class 7).
 func (w *world) eventData() {
 	r := w.r
 	f := w.recent()
@@ -178,7 +178,7 @@ func (w *world) eventStray() {
 }
 
 // eventClock sends a SYN and then a packet whose distance in time and in ticks
-// lies at the limits of p0f v3 §6: a second SYN, a SYN+ACK, an ACK or a FIN.
+// lies at the limits of p0f-v3.md §6: a second SYN, a SYN+ACK, an ACK or a FIN.
 func (w *world) eventClock() {
 	r := w.r
 	c, s := w.pair()
@@ -250,7 +250,7 @@ func (w *world) serverClock(f *flow, first, second uint32, millis int) {
 }
 
 // eventDay repeats a SYN of one host a day later, give or take a millisecond,
-// with a change that makes timestamps count (p0f v3 §7.2 step 7), or after the
+// with a change that makes timestamps count (p0f-v3.md §7.2 step 7), or after the
 // short times at which the limit of its step changes.
 func (w *world) eventDay() {
 	r := w.r
@@ -273,7 +273,7 @@ func (w *world) eventDay() {
 	w.openFlow(c, s, v6, func(sh *shape) { sh.ts1 = first + delta })
 }
 
-// eventTool is a host of a known class that starts to scan (p0f v3 §7.3).
+// eventTool is a host of a known class that starts to scan (p0f-v3.md §7.3).
 func (w *world) eventTool() {
 	r := w.r
 	if len(w.book.tools) == 0 || len(w.book.classes) == 0 {
@@ -297,7 +297,7 @@ func (w *world) eventTool() {
 }
 
 // eventHistory is a run of SYNs or of SYN+ACKs of one host with one temper, long
-// enough to reach a threshold of p0f v3 §7.1 or to age a board out.
+// enough to reach a threshold of p0f-v3.md §7.1 or to age a board out.
 func (w *world) eventHistory() {
 	r := w.r
 	c, s := w.pair()

@@ -99,7 +99,7 @@ func newWorld(r *source, p Profile, db *database) *world {
 		w.hosts = append(w.hosts, w.newHost(i))
 	}
 	if p.Hosts > 3 && r.chance(0.2) {
-		// No address is special to p0f (p0f v3 §1.4).
+		// No address is special to p0f (p0f-v3.md §1.4).
 		w.hosts[0].v4 = pick(r, netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("255.255.255.255"),
 			netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("127.0.0.1"))
 		w.hosts[0].v6 = pick(r, netip.MustParseAddr("::"), netip.MustParseAddr("ff02::1"),
@@ -133,7 +133,7 @@ func (w *world) newHost(i int) *host {
 	return h
 }
 
-// class is one kind of event of p0f v3 §12.2.
+// class is one kind of event of p0f-v3.md §12.2.
 type class struct {
 	name   string
 	weight int
@@ -182,7 +182,7 @@ func (w *world) step() {
 	classes[w.r.weighted(weights...)].run(w)
 }
 
-// gap lets packet time pass (p0f v3 §12.2 class 9).
+// gap lets packet time pass (p0f-v3.md §12.2 class 9).
 func (w *world) gap() {
 	r := w.r
 	const ms = 1000

@@ -33,7 +33,7 @@ var (
 const maxAdded = 32000
 
 // A NetNS is a network namespace that lives as long as its test. Its loopback
-// interface is up, and its processes resolve names at 127.0.0.1, where nobody
+// interface is up, and its processes resolve names at 127.0.0.1, where no server
 // answers unless the test starts a server there: a refused look-up fails at
 // once, an unreachable resolver stalls daemons for half a minute.
 //

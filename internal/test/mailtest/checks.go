@@ -157,7 +157,7 @@ func CheckStoppedInside(t *testing.T, pair *lab.Pair, mails string, daemon *Proc
 	HeaderLines(t, mails, "inside")
 }
 
-// CheckReexec sends mails while the sensor is executed anew three times. None
+// CheckReexec sends mails while the sensor is re-executed three times. None
 // may be lost or hang; those before and after have a header, unless the
 // machine was too busy to answer in time.
 func CheckReexec(t *testing.T, pair *lab.Pair, mails string, sensor *Process, ready string, bound time.Duration) {

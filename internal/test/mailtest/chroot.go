@@ -25,7 +25,7 @@ type Chroot struct {
 	Root string
 }
 
-// NewChroot returns the system of that name, and makes it where there is none.
+// NewChroot returns the system of that name, and makes it if absent.
 func NewChroot(t testing.TB, name string) *Chroot {
 	t.Helper()
 	lab.NeedRoot(t)

@@ -90,7 +90,7 @@ func (h *natHost) families(pair *lab.Pair) []Family {
 	return []Family{{"ipv4", h.ipv4, pair.Server.IPv4}, {"ipv6", h.ipv6, pair.Server.IPv6}}
 }
 
-// Reaches says if packets go to and fro: nobody listens on the port, so that
+// Reaches says if packets go to and fro: no server listens on the port, so that
 // the other machine refuses. The sensor does not look at it.
 func Reaches(ns *lab.NetNS, to netip.Addr) bool {
 	return errors.Is(ns.Do(func() error {
@@ -149,7 +149,7 @@ func NatHeader(system string) string {
 }
 
 // checkNATHost checks that the mails of the host have one header each, and the
-// host's own; so many must have one.
+// host's own; that many must have one.
 func checkNATHost(t *testing.T, h *natHost, mails string, want *regexp.Regexp, least int) {
 	t.Helper()
 	right := 0

@@ -154,7 +154,7 @@ func KnowClients(t testing.TB, pair *lab.Pair, socket string) {
 	}
 }
 
-// SocketAnswers asks for an address nobody sends from. Any whole reply will do.
+// SocketAnswers asks for an address that never sends. Any whole reply will do.
 func SocketAnswers(path string) bool {
 	c, err := net.Dial("unix", path)
 	if err != nil {
@@ -163,7 +163,7 @@ func SocketAnswers(path string) bool {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(5 * time.Second))
 	addr := netip.MustParseAddr("198.18.255.255").As4()
-	query := binary.NativeEndian.AppendUint32(nil, 0x50304601) // p0f v3 §9.1
+	query := binary.NativeEndian.AppendUint32(nil, 0x50304601) // p0f-v3.md §9.1
 	query = append(append(query, 4), addr[:]...)
 	query = append(query, make([]byte, 21-len(query))...)
 	if _, err := c.Write(query); err != nil {

@@ -144,8 +144,8 @@ func (w *writer) p0f(program string) error {
 	}
 	p.section("Signals")
 	p.term("SIGINT, SIGTERM, SIGHUP", "end it; the exit status is 0. With -d SIGHUP is ignored")
-	p.term("SIGUSR1", "opens the log anew")
-	p.term("SIGUSR2", "executes the program anew, with its clients; not after -u")
+	p.term("SIGUSR1", "reopens the log")
+	p.term("SIGUSR2", "re-executes the program with its clients; not after -u")
 	p.section("Exit status")
 	p.text("0, or 1 after an error.")
 	p.section("See also")

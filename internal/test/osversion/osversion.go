@@ -25,7 +25,7 @@ var windowsNames = map[string]Version{
 	"2022": {10, 0}, "server 2025": {10, 0}, "2025": {10, 0},
 }
 
-// parseVersion reads one version; nil where there is none. A part "x" ends it:
+// parseVersion reads one version; nil if absent. A part "x" ends it:
 // "3.x" is {3}.
 func parseVersion(family, s string) Version {
 	s = strings.ToLower(strings.TrimSpace(s))

@@ -41,8 +41,8 @@ func Dir() (string, error) {
 // A logger takes a line for each thing that takes time.
 type logger = func(format string, args ...any)
 
-// cached returns the folder of the part with that name and recipe. Where there
-// is none, fill makes it: in a folder that gets its name only when it is whole,
+// cached returns the folder of the part with that name and recipe. If absent,
+// fill makes it: in a folder that gets its name only when it is whole,
 // and in one process at a time.
 func cached(ctx context.Context, log logger, name, recipe string, fill func(dir string) error) (string, error) {
 	cache, err := Dir()

@@ -130,7 +130,7 @@ func (r *labelledRow) options() ([]byte, error) {
 		return b, nil
 	}
 	var b []byte
-	unknown := -1 // where an option stands whose length nobody knows
+	unknown := -1 // where an option of unknown length stands
 	for _, name := range strings.Split(r.Options, ",") {
 		more, err := r.option(name)
 		if err != nil {

@@ -16,7 +16,7 @@ const Loopback = "lo"
 
 // A Setting is one way to set up both ends of a connection. Not every kernel
 // has what every one of them asks for. The zero value but
-// for its name is a kernel that nobody has touched, on Ethernet.
+// for its name is an untouched kernel, on Ethernet.
 type Setting struct {
 	Name    string   `json:"name"`              // also the name of its capture
 	MTU     int      `json:"mtu,omitempty"`     // bytes, of both ends; 0 leaves 1500
