@@ -4,7 +4,7 @@
 // client, use note.Lookuper.
 //
 // An Observation is a plain value. Its JSON form (AppendJSON) is described in
-// docs/json.md; its modules and reasons have the names that p0f prints (p0f v3
+// docs/json.md; its modules and reasons have the names that p0f prints (p0f-v3.md
 // §7.1, §10.5).
 package event
 

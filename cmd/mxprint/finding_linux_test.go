@@ -181,7 +181,7 @@ func TestF03CheckAsUser(t *testing.T) {
 	}
 	out, err = exec.Command(program, "check", "-user", "nobody", path).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), path+": permission denied") {
-		t.Errorf("a file that nobody may read: %v\n%s", err, out)
+		t.Errorf("an unreadable file: %v\n%s", err, out)
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 // httpDB knows this test's client and Go's server. What the systems' SYNs look
-// like, it does not know: a system named by the client then differs (p0f v3
+// like, it does not know: a system named by the client then differs (p0f-v3.md
 // §8.8).
 const httpDB = `classes = unix
 [tcp:request]

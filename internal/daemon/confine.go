@@ -35,8 +35,8 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// confinement is what serve needs after its start: to answer, to read anew
-// what SIGHUP and SIGUSR1 ask for, and to execute the program anew.
+// confinement is what serve needs after its start: to answer, to reread
+// what SIGHUP and SIGUSR1 ask for, and to re-execute the program.
 func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),

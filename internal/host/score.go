@@ -96,7 +96,7 @@ func (s *scored) add(score int, why event.Reasons) {
 	s.reasons |= why
 }
 
-// scoreTCP holds a fingerprint against what is known of the host (p0f v3
+// scoreTCP holds a fingerprint against what is known of the host (p0f-v3.md
 // §7.2) and takes over what it names.
 func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
 	h := who.host

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -38,7 +39,10 @@ func TestMain(m *testing.M) {
 }
 
 func child(cgroup string) int {
-	s, err := Open(Config{Cgroup: cgroup, Missed: func(netip.AddrPort, netip.AddrPort) { fmt.Println("missed") }})
+	s, err := Open(Config{
+		Cgroup: cgroup, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Missed: func(netip.AddrPort, netip.AddrPort) { fmt.Println("missed") },
+	})
 	if err != nil {
 		fmt.Println(err)
 		return 1

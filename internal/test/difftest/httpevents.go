@@ -9,7 +9,7 @@ import (
 var webPorts = []uint16{80, 80, 8080, 25}
 
 // eventHTTP is one exchange on a new connection: a request, most often a
-// response, each cut into segments, with this and that going wrong (p0f v3
+// response, each cut into segments, with this and that going wrong (p0f-v3.md
 // §12.2 class 11).
 func (w *world) eventHTTP() {
 	r := w.r

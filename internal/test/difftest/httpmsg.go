@@ -17,7 +17,7 @@ type message struct {
 // value, value, and the end of the line.
 type httpField struct{ name, colon, value, end string }
 
-// The fields that requests and responses have now and then: those of p0f v3
+// The fields that requests and responses have now and then: those of p0f-v3.md
 // §8.5, and some that p0f does not know.
 var (
 	requestNames = []string{"Host", "User-Agent", "Connection", "Accept", "Accept-Encoding", "Accept-Language",

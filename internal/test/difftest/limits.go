@@ -56,7 +56,7 @@ func (w *world) eventAgeing() {
 }
 
 // eventThreshold repeats a change of one weight until the address counts as
-// shared, or stops just before: 3 of 6 and more, 5 of 3, 7 of 2, 9 of 1 (p0f v3
+// shared, or stops just before: 3 of 6 and more, 5 of 3, 7 of 2, 9 of 1 (p0f-v3.md
 // §7.1). The reasons are those that p0f-v3.md §7.2 gives that weight.
 func (w *world) eventThreshold() {
 	r := w.r
@@ -105,7 +105,7 @@ func (w *world) eventThreshold() {
 }
 
 // eventTick places a packet on a multiple of 50, where p0f looks for what is too
-// old, and the age of its flow or host at the limit or one second off it (p0f v3
+// old, and the age of its flow or host at the limit or one second off it (p0f-v3.md
 // §5.6). Whether the packet then finds its flow, or its host's past, shows.
 func (w *world) eventTick() {
 	r := w.r
