@@ -60,7 +60,7 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 	}
 	ctx, stop := daemon.UntilSignal(ctx, opt.Daemon)
 	defer stop()
-	log := daemon.NewLogger(std.err)
+	log, _ := daemon.NewServiceLogger(std.err)
 	process, err := inherit.New(log)
 	if err != nil {
 		return err

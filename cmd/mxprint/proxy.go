@@ -67,7 +67,7 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 		return usagef("proxy: -%s: %s", name, strings.Replace(f.Msg, "set relay_checked = true", "give -relay-checked", 1))
 	}
 	c.P0f.Socket = *socket
-	log := daemon.NewLogger(std.err)
+	log, _ := daemon.NewServiceLogger(std.err)
 	process, err := inherit.New(log)
 	if err != nil {
 		return err

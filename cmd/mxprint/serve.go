@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -70,7 +71,7 @@ func configuration(fs *flag.FlagSet, args []string) (*config.Config, error) {
 var defaultConfig = config.DefaultPath
 
 func runServe(ctx context.Context, args []string, std *stdio) error {
-	log := daemon.NewLogger(std.err)
+	log, level := daemon.NewServiceLogger(std.err)
 	process, err := inherit.New(log) // before anything else
 	if err != nil {
 		return err
@@ -79,11 +80,13 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	level.UnmarshalText([]byte(c.Log.Level)) // which is one
 	return runDaemon(ctx, process, c, append([]string{"check", "-write"}, args...), log)
 }
 
 // runDaemon runs serve or proxy until a signal ends it.
 func runDaemon(ctx context.Context, process *inherit.Process, c *config.Config, check []string, log *slog.Logger) error {
+	log.Info("starting", "version", version+revision(), "config", cmp.Or(c.Path(), "none"))
 	settings, err := daemon.Load(c)
 	if err != nil {
 		return err

@@ -71,8 +71,9 @@ type P0f struct {
 
 // Log is [log], the files that observations go to.
 type Log struct {
-	P0f  string `toml:"p0f"`
-	JSON string `toml:"json"`
+	P0f   string `toml:"p0f"`
+	JSON  string `toml:"json"`
+	Level string `toml:"level"`
 }
 
 // Default returns what an empty file means.
@@ -88,6 +89,7 @@ func Default() *Config {
 		Milter: defaultHeader(), Policy: defaultHeader(),
 		Amavis: Amavis{Form: "v2"},
 		Proxy:  defaultProxy(),
+		Log:    Log{Level: "info"},
 	}
 }
 
@@ -148,6 +150,7 @@ func (c *Config) Check() Faults {
 	c.Policy.check(&k, "policy")
 	c.Amavis.check(&k)
 	c.Proxy.check(&k)
+	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", `want "debug", "info", "warn" or "error"`)
 	c.files(&k)
 	c.twice(&k)
 	k.that(c.Sensor.Source != SourceProxy || len(c.Proxy.Listen) > 0, "sensor.source", "there are no connections: [proxy] has no listen")

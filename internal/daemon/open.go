@@ -162,10 +162,12 @@ func (d *Dropped) Serve(ctx context.Context) error {
 	}
 	o.log.Info("ready", o.Where(), "socket", o.P0f.Socket, "signatures", o.db.Count())
 	o.process.Ready()
-	err := drainFirst(ctx, o.proxied, o.tasks)
+	w := &watch{config: o.Config, sensor: o.in, log: o.log}
+	err := drainFirst(ctx, o.proxied, append(o.tasks, w.run))
 	if o.process.Save != nil {
 		o.process.Save() // the sources have ended, and reported what they saw
 	}
+	w.end()
 	return err
 }
 

@@ -23,6 +23,11 @@ type sensor struct {
 	engine *engine.Engine // nil where another sensor is asked
 	// unknown are the SYNs that nothing matches; nil likewise.
 	unknown *report.Unknowns
+	// counted is who, or what stands in front of it; ways counts directions where
+	// both are needed, and is nil else; rings are open.
+	counted *counted
+	ways    *ways
+	rings   []*capture.Ring
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 
@@ -47,6 +52,10 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 // that it asks.
 func (o *opener) sensor() *sensor {
 	s, in := o.Settings, &sensor{}
+	defer func() { // all questions are counted
+		in.counted = &counted{Lookuper: in.who}
+		in.who = in.counted
+	}()
 	if s.Sensor.Ask != "" {
 		client, err := s.ask(o.log)
 		if err != nil {
@@ -64,6 +73,10 @@ func (o *opener) sensor() *sensor {
 		wants = report.Unmatched
 	}
 	observers = append(observers, in.unknown)
+	if s.Sensor.HTTP {
+		in.ways, wants = &ways{}, nil
+		observers = append(observers, in.ways)
+	}
 	var err error
 	in.engine, err = engine.New(engine.Config{
 		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
@@ -93,6 +106,14 @@ func (o *opener) sensor() *sensor {
 	return in
 }
 
+// dropped is how many packets the kernel did not keep for us.
+func (s *sensor) dropped() (n uint64) {
+	for _, ring := range s.rings {
+		n += ring.Stats().Drops
+	}
+	return n
+}
+
 // source adds one that is open.
 func (o *opener) source(in *sensor, src source) {
 	o.close(src)
@@ -120,6 +141,7 @@ func (o *opener) rings(in *sensor, name string) {
 		o.fail("sensor.interfaces", "sensor", err)
 		return
 	}
+	in.rings = append(in.rings, rings...)
 	for _, ring := range rings {
 		o.source(in, ring)
 	}

@@ -47,6 +47,7 @@ func negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ l
 type session struct {
 	library.NoOpMilter
 	v      *serving
+	client netip.AddrPort
 	ask    *lookup // nil: no client that could be asked about
 	forged int     // headers of our name in the mail so far
 }
@@ -64,7 +65,8 @@ func (s *session) Connect(_, family string, port uint16, addr string, m library.
 	if err != nil || family != "tcp4" && family != "tcp6" {
 		return library.RespContinue, nil // a local submission, or an unknown client
 	}
-	s.ask = s.v.ask(netip.AddrPortFrom(ip.Unmap(), port), serverOf(m))
+	s.client = netip.AddrPortFrom(ip.Unmap(), port)
+	s.ask = s.v.ask(s.client, serverOf(m))
 	return library.RespContinue, nil
 }
 
@@ -130,12 +132,12 @@ func (s *session) text() string {
 	n, ok := s.ask.note()
 	if !ok {
 		s.v.group.Missed.Add(1)
-		s.v.log.Warn("mail without a note", "deadline", s.v.deadline)
+		s.v.log.Warn("mail without a note", "client", s.client, "deadline", s.v.deadline)
 		return ""
 	}
 	text, err := s.v.header.Text(&n)
 	if err != nil {
-		s.v.log.Warn("mail without a header", "reason", err)
+		s.v.log.Warn("mail without a header", "client", s.client, "reason", err)
 	}
 	return text
 }

@@ -165,12 +165,12 @@ func (v *serving) text(r *request) string {
 	n, err := v.lookup(note.Query{Client: r.client, Server: r.server, Wait: min(sightTime, v.deadline)})
 	if err != nil {
 		v.group.Missed.Add(1)
-		v.log.Warn("mail without a note", "deadline", v.deadline, "reason", err)
+		v.log.Warn("mail without a note", "client", r.client, "deadline", v.deadline, "reason", err)
 		return ""
 	}
 	text, err := v.header.Text(&n)
 	if err != nil {
-		v.log.Warn("mail without a header", "reason", err)
+		v.log.Warn("mail without a header", "client", r.client, "reason", err)
 	}
 	return text
 }

@@ -1,0 +1,128 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/note"
+)
+
+// When the watch reports.
+const (
+	watchTime   = 10 * time.Second // between two looks
+	blindAfter  = 10               // questions with nothing captured
+	strangeRow  = 100              // questions in a row about clients that were not seen
+	oneWayAfter = 100              // SYNs without a SYN+ACK
+)
+
+// counted counts the questions that a Lookuper answers.
+type counted struct {
+	note.Lookuper
+	questions, notSeen, failed atomic.Uint64
+	row                        atomic.Uint64 // about clients not seen, without another between
+}
+
+// Lookup implements note.Lookuper.
+func (c *counted) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	n, err := c.Lookuper.Lookup(ctx, q)
+	c.questions.Add(1)
+	switch {
+	case err != nil:
+		c.failed.Add(1)
+	case n.State == note.NotSeen:
+		c.notSeen.Add(1)
+		c.row.Add(1)
+	default:
+		c.row.Store(0)
+	}
+	return n, err
+}
+
+// ways counts the directions in which packets are seen.
+type ways struct{ syns, answers atomic.Uint64 }
+
+// Observe implements event.Observer.
+func (w *ways) Observe(o *event.Observation) {
+	switch o.Module {
+	case event.SYN:
+		w.syns.Add(1)
+	case event.SYNACK:
+		w.answers.Add(1)
+	}
+}
+
+// Flush implements event.Observer.
+func (*ways) Flush() (int, error) { return 0, nil }
+
+// watch reports, once each time it comes to that, what makes a sensor useless
+// without an error anywhere.
+type watch struct {
+	config *config.Config
+	sensor *sensor
+	log    *slog.Logger
+
+	blind, strange, oneWay, drops bool // reported, and still so
+	dropped                       uint64
+}
+
+// run looks until ctx ends.
+func (w *watch) run(ctx context.Context) error {
+	tick := time.NewTicker(watchTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			w.look()
+		}
+	}
+}
+
+// state reports when a state begins, and when it is over.
+func (w *watch) state(was *bool, is bool, begins, ends string, args ...any) {
+	switch {
+	case is && !*was:
+		w.log.Warn(begins, args...)
+	case !is && *was:
+		w.log.Info(ends)
+	}
+	*was = is
+}
+
+func (w *watch) look() {
+	who, in := w.sensor.counted, w.sensor
+	questions, row := who.questions.Load(), who.row.Load()
+	var frames uint64
+	if in.engine != nil {
+		frames = in.engine.Stats().Frames
+		w.state(&w.blind, frames == 0 && questions >= blindAfter,
+			"questions come, and no packet: the sensor looks at another interface, or the filter takes nothing",
+			"packets come now", w.config.Where(), "filter", w.config.Sensor.Filter, "questions", questions)
+	}
+	w.state(&w.strange, row >= strangeRow && !w.blind,
+		"questions in a row about clients that were never seen: their packets come by another interface or port, or a proxy stands between",
+		"clients that are asked about were seen again", w.config.Where(), "questions", row)
+	w.state(&w.oneWay, in.ways != nil && in.ways.syns.Load() >= oneWayAfter && in.ways.answers.Load() == 0,
+		"only packets from clients are captured, and HTTP needs both directions: write the filter as port, not dst port",
+		"both directions are captured now", "filter", w.config.Sensor.Filter)
+	dropped := in.dropped()
+	w.state(&w.drops, dropped > w.dropped,
+		"the kernel dropped packets, for they came faster than they were read: narrow the filter, or raise sensor.workers",
+		"no more packets are dropped", "dropped", dropped-w.dropped, "since_start", dropped)
+	w.dropped = dropped
+}
+
+// end is the last line of a log: what the daemon did.
+func (w *watch) end() {
+	who, args := w.sensor.counted, []any{}
+	if e := w.sensor.engine; e != nil {
+		st := e.Stats()
+		args = append(args, "packets", st.Frames, "dropped", w.sensor.dropped(), "hosts", st.Hosts)
+	}
+	w.log.Info("ended", append(args, "questions", who.questions.Load(), "not_seen", who.notSeen.Load(), "failed", who.failed.Load())...)
+}
