@@ -113,7 +113,7 @@ func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
 func connNote(n *note.Note, c *host.Conn) {
 	n.State, n.ByConnection = note.Unknown, true
 	n.OSName, n.OSFlavor, n.Quality, n.Others, n.Rewrite = "", "", 0, nil, 0
-	n.RawSig, n.Distance, n.LinkType = c.RawSig, note.Hops(c.Distance), c.Link
+	n.RawSig, n.Distance, n.LinkType, n.MTU = c.RawSig, note.Hops(c.Distance), c.Link, c.MTU
 	if c.OS != nil {
 		answer.SetOS(n, c.OS, c.Fuzzy, c.OS.Generic, c.Flags)
 	}
@@ -123,7 +123,7 @@ func connNote(n *note.Note, c *host.Conn) {
 func hostNote(h *host.Host) note.Note {
 	n := note.Note{
 		State:    note.Unknown,
-		LinkType: h.Link,
+		LinkType: h.Link, MTU: h.MTU,
 
 		FirstSeen: seconds(h.FirstSeen), LastSeen: seconds(h.LastSeen),
 		LastNAT: seconds(h.LastNAT), LastChange: seconds(h.LastChange),

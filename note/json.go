@@ -20,6 +20,7 @@ type wire struct {
 	Rewritten    []string   `json:"rewritten,omitempty"`
 	Distance     *int       `json:"distance,omitempty"`
 	LinkType     string     `json:"link_type,omitempty"`
+	MTU          int        `json:"mtu,omitempty"`
 	RawSig       string     `json:"raw_sig,omitempty"`
 	FirstSeen    *time.Time `json:"first_seen,omitempty"`
 	LastSeen     *time.Time `json:"last_seen,omitempty"`
@@ -40,7 +41,7 @@ func (n Note) MarshalJSON() ([]byte, error) {
 	w := wire{
 		State: n.State.String(), ByConnection: n.ByConnection,
 		OSName: n.OSName, OSFlavor: n.OSFlavor, OSMatchQ: n.Quality,
-		LinkType: n.LinkType, RawSig: n.RawSig, TotalConn: n.TotalConn,
+		LinkType: n.LinkType, MTU: n.MTU, RawSig: n.RawSig, TotalConn: n.TotalConn,
 		FirstSeen: utc(n.FirstSeen), LastSeen: utc(n.LastSeen),
 		LastNAT: utc(n.LastNAT), LastChg: utc(n.LastChange),
 		UpModDays: n.UpModDays, BadSW: n.BadSW,
@@ -73,7 +74,7 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 	*n = Note{
 		State: State(state), ByConnection: w.ByConnection,
 		OSName: w.OSName, OSFlavor: w.OSFlavor, Quality: w.OSMatchQ,
-		LinkType: w.LinkType, RawSig: w.RawSig, TotalConn: w.TotalConn,
+		LinkType: w.LinkType, MTU: w.MTU, RawSig: w.RawSig, TotalConn: w.TotalConn,
 		FirstSeen: orZero(w.FirstSeen), LastSeen: orZero(w.LastSeen),
 		LastNAT: orZero(w.LastNAT), LastChange: orZero(w.LastChg),
 		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,

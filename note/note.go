@@ -182,7 +182,8 @@ type Note struct {
 	HTTPName   string // http_name: last application seen by HTTP
 	HTTPFlavor string // http_flavor
 	Language   string // language: "English"
-	LinkType   string // link_type: "Ethernet or modem"
+	LinkType   string // link_type: "Ethernet or modem"; the name of the MTU
+	MTU        int    // largest packet that the client can take, in bytes, from its MSS; 0 = unknown
 
 	FirstSeen time.Time // first_seen, one second resolution
 	LastSeen  time.Time // last_seen: the client's most recent new connection
@@ -198,7 +199,7 @@ type Note struct {
 	BadSW    Honesty  // bad_sw
 
 	// ByConnection says that State, OSName, OSFlavor, Quality, Others,
-	// Rewrite, LinkType and Distance come from the SYN of the very connection
+	// Rewrite, LinkType, MTU and Distance come from the SYN of the very connection
 	// that was asked about, and not from whatever the address sent last.
 	ByConnection bool
 	RawSig       string // of that SYN, in p0f's notation; empty otherwise

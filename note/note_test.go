@@ -16,7 +16,7 @@ func full() Note {
 	at := time.Unix(1_700_000_000, 0).UTC()
 	return Note{
 		State: Matched, OSName: "Windows", OSFlavor: "XP", Quality: Fuzzy | Generic,
-		HTTPName: "Firefox", HTTPFlavor: "10.x or newer", Language: "English", LinkType: "DSL",
+		HTTPName: "Firefox", HTTPFlavor: "10.x or newer", Language: "English", LinkType: "DSL", MTU: 1492,
 		FirstSeen: at, LastSeen: at.Add(time.Minute), TotalConn: 3,
 		Others: []string{"Android", "ChromeOS"}, Rewrite: RewriteTTL | RewriteMSS, Clock: ClockBoot,
 		UptimeMin: 83_400, UpModDays: 497, LastNAT: at, LastChange: at, Distance: Hops(17), BadSW: Dishonest,

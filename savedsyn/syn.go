@@ -124,7 +124,8 @@ func Name(db *signature.DB, s *packet.Segment) note.Note {
 		answer.SetOS(&n, m.Sig.Label, m.Fuzzy, m.Generic(), m.Flags)
 	}
 	if s.MSS != 0 {
-		n.LinkType = d.LinkName(d.LinkID(s.MTU()))
+		n.MTU = s.MTU()
+		n.LinkType = d.LinkName(d.LinkID(n.MTU))
 	}
 	return n
 }

@@ -203,8 +203,13 @@ func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	if hops, ok := n.Distance.Hops(); ok {
 		line("distance", "%d", hops)
 	}
-	if n.LinkType != "" {
+	switch {
+	case n.LinkType != "" && n.MTU != 0:
+		line("link", "%s, MTU %d", n.LinkType, n.MTU)
+	case n.LinkType != "":
 		line("link", "%s", n.LinkType)
+	case n.MTU != 0:
+		line("link", "MTU %d", n.MTU)
 	}
 	switch {
 	case n.UpModDays == 0:

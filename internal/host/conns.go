@@ -149,6 +149,7 @@ type Conn struct {
 	Flags    signature.Flags
 	Distance int    // hops
 	Link     string // empty if unknown
+	MTU      int    // bytes; 0 if unknown
 	RawSig   string // in p0f's notation
 	Missed   bool   // the rest is not known: there was a connection, and no SYN
 }
@@ -184,7 +185,8 @@ func (t *Table) Conn(client, server netip.AddrPort) (Conn, bool) {
 		RawSig:   string(signature.AppendRaw(nil, &s, signature.Multiple{Kind: r.multipleKind, N: int(r.multiple)})),
 	}
 	if s.MSS != 0 {
-		c.Link = t.db.LinkName(t.db.LinkID(s.MTU()))
+		c.MTU = s.MTU()
+		c.Link = t.db.LinkName(t.db.LinkID(c.MTU))
 	}
 	return c, true
 }

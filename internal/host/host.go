@@ -17,6 +17,7 @@ type Host struct {
 	Generic bool
 	Flags   signature.Flags
 	Link    string // empty if unknown
+	MTU     int    // of its last SYN or SYN+ACK, bytes; 0 if unknown
 
 	App      *signature.Label // by HTTP, the last one; nil: no signature ever matched
 	Language http1.Language   // the last one with a name
@@ -46,6 +47,7 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 		Fuzzy: r.quality&1 != 0, Generic: r.quality&2 != 0,
 		Flags: r.flags, Clock: r.clock,
 		Link:      t.db.LinkName(int(r.link)),
+		MTU:       int(r.mtu),
 		FirstSeen: r.firstSeen, LastSeen: r.lastSeen, TotalConn: r.totalConn,
 		LastNAT: r.lastNAT, LastChange: r.lastChg,
 		UptimeMin: r.upMin, UpModDays: uint32(r.upMod),

@@ -44,12 +44,13 @@ type hostRec struct {
 	link      uint16 // a number for signature.DB.LinkName
 	lastPort  uint16
 	distance  int16
+	mtu       uint16 // of the last SYN or SYN+ACK with an MSS; 0 = none
 	v6        bool
 	list      uint8 // unproven or proven
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     note.Clock      // of the stack whose uptime upMin is
-	_         [11]byte
+	_         [9]byte
 
 	client  roleRec
 	lastNAT uint32

@@ -438,3 +438,43 @@ func segmentOf(sig *TCP, version uint8) packet.Segment {
 	}
 	return s
 }
+
+// TestWithoutProbes: field case 21. The options of WAN optimisers are removed
+// for signatures beyond p0f's language, and said to be a box's; to p0f's own
+// signatures the segment is unknown, as to p0f.
+func TestWithoutProbes(t *testing.T) {
+	const p0f, ours = "sig = *:128:0:*:8192,8:mss,nop,ws,nop,nop,sok:df,id+:0\n", "sig = *:128:0:*:8192,8:mss,nop,ws,nop,nop,sok:df,id+?:0\n"
+	for _, tt := range []struct {
+		name, sig, layout string
+		want              bool
+	}{
+		{"two of 76, and padding", ours, "mss,nop,ws,nop,nop,sok,?76,?76,nop,eol+0", true},
+		{"76 and 78", ours, "mss,nop,ws,nop,nop,sok,?76,?78", true},
+		{"in the middle", ours, "mss,nop,ws,nop,nop,?76,sok,nop,nop", true},
+		{"another kind", ours, "mss,nop,ws,nop,nop,sok,?77,?77,nop,eol+0", false},
+		{"something missing besides", ours, "mss,nop,ws,nop,nop,?76", false},
+		{"p0f's language", p0f, "mss,nop,ws,nop,nop,sok,?76,?76,nop,eol+0", false},
+	} {
+		db, err := Parse(strings.NewReader("classes = win\n[tcp:request]\nlabel = s:win:Windows:\n"+tt.sig), "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ParseRaw("4:121+7:0:1386:8192,8:" + tt.layout + ":df,id+:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, m := range map[string]Match{"DB": db.Match(Request, &s, 0), "Matcher": viaMatcher(db, &s)} {
+			if (m.Sig != nil) != tt.want || tt.want && m.Flags != Erased || m.Distance != 7 {
+				t.Errorf("%s, %s: %+v, want a match: %v, with the options erased", tt.name, name, m, tt.want)
+			}
+		}
+		if n := testing.AllocsPerRun(100, func() { db.Match(Request, &s, 0) }); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", tt.name, n)
+		}
+	}
+}
+
+func viaMatcher(db *DB, s *packet.Segment) (m Match) {
+	NewMatcher(db).Match(Request, s, 0, &m)
+	return m
+}

@@ -1,6 +1,10 @@
 package signature
 
-import "github.com/mxprint/mxprint/packet"
+import (
+	"slices"
+
+	"github.com/mxprint/mxprint/packet"
+)
 
 // Any stands for a wildcard in the numbers of a TCP signature.
 const Any = -1
@@ -219,6 +223,11 @@ func (t *tcpTable) find(s *packet.Segment, peerMSS uint16) Match {
 			t.findFuzzy(g.fuzzy, &seg, &nearly)
 		}
 	}
+	if found.sig == nil && nearly.sig == nil {
+		if bare, ok := withoutProbes(s); ok {
+			return t.findBare(&bare, peerMSS, m)
+		}
+	}
 	switch {
 	case found.sig != nil:
 		m.Sig, m.Flags = found.sig, found.flags
@@ -229,6 +238,46 @@ func (t *tcpTable) find(s *packet.Segment, peerMSS uint16) Match {
 	}
 	return m
 }
+
+// findBare is find for a segment from which the options of a WAN optimiser are
+// removed. Only signatures beyond p0f's language allow for boxes on the way: to
+// p0f such a segment is unknown.
+func (t *tcpTable) findBare(s *packet.Segment, peerMSS uint16, none Match) Match {
+	m := t.find(s, peerMSS)
+	if m.Sig == nil || m.Sig.ext == nil {
+		return none
+	}
+	m.Flags |= Erased
+	return m
+}
+
+// Option kinds that WAN optimisers append to a SYN to find each other.
+const (
+	optProbe      = 76
+	optProbeTrial = 78
+)
+
+// withoutProbes returns a segment without the options of WAN optimisers, and
+// without the padding after them, if it has any.
+func withoutProbes(s *packet.Segment) (bare packet.Segment, ok bool) {
+	kinds := s.Layout.Kinds[:s.Layout.Len]
+	first := slices.IndexFunc(kinds, isProbe)
+	if first < 0 {
+		return bare, false
+	}
+	bare = *s
+	bare.Layout = packet.Layout{Len: uint8(first)}
+	copy(bare.Layout.Kinds[:], kinds[:first])
+	for _, kind := range kinds[first:] {
+		if !isProbe(kind) && kind != packet.OptNOP && kind != packet.OptEOL {
+			bare.Layout.Kinds[bare.Layout.Len] = kind
+			bare.Layout.Len++
+		}
+	}
+	return bare, true
+}
+
+func isProbe(kind uint8) bool { return kind == optProbe || kind == optProbeTrial }
 
 // setDistance completes what find has found.
 func (m *Match) setDistance(ttl uint8) {

@@ -47,6 +47,18 @@ date  = 2026-11
 uptime = boot
 sig   = *:64:0:*:65535,1:mss,nop,ws,nop,nop,ts,[sok,eol+1]:df,id+,flow?:0
 
+; The order of 4.4BSD without SACK: AIX, which leaves SACK out by default, and systems
+; of before 2005.
+label = g:unix:AIX or BSD:(old)
+or    = AIX:
+or    = NetBSD:
+or    = FreeBSD:(5 or older)
+or    = macOS:(10.2 to 10.4)
+source = 4.4BSD rule tcp_output (scaling and timestamps of RFC 1323, no SACK); public observation of AIX and HP-UX peers
+date  = 2026-11
+uptime = random
+sig   = *:64|255:0:*:*,*:mss,nop,ws,nop,nop,ts:df?,id+?,id-?,flow?,ecn?:0
+
 ; Scale 6 follows from a largest socket buffer of 2 MiB, 3 and 0 were before it.
 label = s:unix:OpenBSD:4.9 and newer
 source = OpenBSD rule tcp_output and SB_MAX, not seen with scale 6

@@ -57,8 +57,9 @@ date  = 2026-11
 uptime = random
 sig   = *:255:0:*:16384..65535|seg(10),5..14:mss,nop,ws,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
 sig   = *:255:0:*:*,0:mss,sok,eol+1:df?,id+?,id-?,flow?,ecn?:*
-; a Windows with timestamps switched on: its window, which no phone has
+; a Windows with timestamps switched on: its window and scale, which no phone has
 sig   = *:64|255:0:*:64240,8:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
+sig   = *:64:0:*:63680|64800..65534,8:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
 
 ; BSD stacks leave out scaling and timestamps after some unanswered SYNs; those with an
 ; ID that is not zero are old, or VMware's.
@@ -68,6 +69,18 @@ or    = Windows:(behind a proxy)
 source = public observation, labelled captures to 2023; FreeBSD rule tcp_timer_rexmt
 date  = 2026-11
 sig   = *:64:0:*:*,0:mss,sok,eol+1:df,id+?,flow?,ecn?:*
+
+; Boxes that open with buffers of 64 KiB at scale 5 or 12, or with 12288 bytes: a third of
+; the clients seen behind them is Windows, and nothing in the SYN says which.
+label = g:unix:Android or iOS or Windows:(behind a proxy)
+or    = macOS:
+or    = Linux:
+or    = ChromeOS:
+source = public observation, User-Agents of every family with SYNs, 2021 to 2025
+date   = 2026-11
+uptime = random
+sig   = *:64:0:*:65535,{5,12}:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
+sig   = *:64:0:*:{10240,12288},6:mss,nop,ws,sok,ts:df?,id+?,id-?,flow?,ecn?:*
 
 ; All else of these boxes.
 label = g:unix:Android or iOS:(behind a carrier proxy)
@@ -104,6 +117,16 @@ or    = Android:
 source = FreeBSD rule tcp_addoptions; public observation, labelled captures to 2023
 date  = 2026-11
 sig   = *:64:0:*:*,0:mss:df,id+?,flow?,ecn?:0
+
+; TTL 255 with DF: no stack sends that, lwIP among them; a box has set the TTL and
+; answers for a client that it hides.
+label = g:other:proxy or firewall:(only an MSS)
+or    = Windows:(behind it)
+or    = macOS:(behind it)
+source = lwIP rule ip4_output (no DF); public observation, User-Agents of every family with SYNs, 2021 to 2025
+date  = 2026-11
+sig   = *:255:0:*:*,0:mss:df,id+?,flow?,ecn?:0
+sig   = 4:255:0:*:32768,0:mss:id-?:0
 
 label = g:other:embedded:(only an MSS)
 or    = lwIP:

@@ -187,6 +187,14 @@ func TestNames(t *testing.T) {
 		{"gVisor behind a tunnel", "4:60:0:1420:28288,7:mss,sok,ts,nop,ws::0", "gVisor"},
 		{"smoltcp", "4:64:0:1460:4096,0:mss,ws,sok,eol+2:df:0", "smoltcp"},
 		{"lwIP", "4:250:0:1436:5744,0:mss::0", "lwIP"},
+		{"field case 19, Apple with Fast Open", "4:63:0:1460:65535,5:mss,nop,ws,nop,nop,ts,sok,?34:df:+", "macOS or iOS 10.13 or newer/iOS 11 or newer"},
+		{"field case 19, scale 6", "4:63:0:1460:65535,6:mss,nop,ws,nop,nop,ts,sok,?34:df,ecn:+", "macOS or iOS 10.14 or newer/iOS 14 or newer"},
+		{"field case 20, 4.4BSD without SACK", "4:60:0:1460:16384,0:mss,nop,ws,nop,nop,ts::0", "AIX or BSD (old)"},
+		{"field case 20, with DF", "4:60:0:1460:65535,0:mss,nop,ws,nop,nop,ts:df,id+:0", "AIX or BSD (old)"},
+		{"field case 21, a WAN optimiser's options", "4:121:0:1386:60984,8:mss,nop,ws,nop,nop,sok,?76,?76,nop,eol+0:df,id+:0", "Windows"},
+		{"only an MSS and a TTL made up", "4:248:0:1440:65340,0:mss:df,id+:0", "proxy or firewall (only an MSS)"},
+		{"Windows with timestamps behind a box", "4:60:0:1380:64860,8:mss,nop,ws,sok,ts:df,id+:0", "Windows (behind a carrier proxy)"},
+		{"a proxy of many systems", "4:57:0:1460:65535,5:mss,nop,ws,sok,ts:df,id+:0", "Android or iOS or Windows (behind a proxy)"},
 		{"nobody", "4:64:0:1460:12345,3:ts,mss,ws,eol+2:df,id+:0", "???"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,5 +215,18 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s = %q, want %q; the segment is %s", tt.sig, got, tt.want, signature.AppendRaw(nil, &s, m.Multiple))
 			}
 		})
+	}
+}
+
+// TestLinks: field case 15, the links that p0f names and the database did not.
+func TestLinks(t *testing.T) {
+	db := database(t)
+	for mtu, want := range map[int]string{
+		1470: "Google", 1500: "Ethernet", 1240: "IPv6 tunnel in an IPv6 tunnel", 1490: "PPTP", 1496: "Ethernet with a VLAN tag",
+		1656: "Ericsson modem", 552: "SLIP", 3924: "loopback", 256: "AX.25 packet radio", 1426: "",
+	} {
+		if got := db.LinkName(db.LinkID(mtu)); got != want {
+			t.Errorf("MTU %d is %q, want %q", mtu, got, want)
+		}
 	}
 }

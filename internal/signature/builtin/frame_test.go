@@ -60,6 +60,10 @@ func optionsOf(layout string, mss, scale int) ([]byte, error) {
 				return nil, err
 			}
 			out = append(out, make([]byte, 1+n)...)
+		case name == "?34": // Fast Open asks for a cookie
+			out = append(out, 34, 2)
+		case name == "?76": // a WAN optimiser's probe
+			out = append(out, 76, 3, 0)
 		default:
 			return nil, fmt.Errorf("option %q is not made here", name)
 		}

@@ -29,10 +29,12 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-const help = `Usage: score [-f FP] [-with FP] FILE.jsonl
+const help = `Usage: score [-wrong] [-f FP] [-with FP] FILE.jsonl
 
   -f FP     signatures to use (default: the built-in ones)
   -with FP  signatures to use before those; may be given again
+  -wrong    print the rows that got a wrong name instead: how often seen, the
+            system, the label, where its signature stands, the raw signature
 `
 
 func main() {
@@ -53,6 +55,7 @@ func run(args []string, out io.Writer) error {
 	fs.SetOutput(io.Discard)
 	fs.Func("with", "", func(path string) error { files = append(files, path); return nil })
 	database := fs.String("f", "", "")
+	wrong := fs.Bool("wrong", false, "")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -71,8 +74,12 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	defer f.Close()
-	result, err := scoreRows(f, fs.Arg(0), db)
-	if err != nil {
+	var misnamed io.Writer
+	if *wrong {
+		misnamed = out
+	}
+	result, err := scoreRows(f, fs.Arg(0), db, misnamed)
+	if err != nil || *wrong {
 		return err
 	}
 	enc := json.NewEncoder(out)
@@ -84,6 +91,8 @@ func run(args []string, out io.Writer) error {
 type scores struct {
 	AllRows    rowScores `json:"all_rows"`
 	NoConflict rowScores `json:"no_label_conflict"`
+
+	misnamed io.Writer // gets the rows with a wrong name; nil for none
 }
 
 type rowScores struct {
@@ -141,11 +150,13 @@ const (
 	maxFamilies = 1000
 )
 
-// scoreRows reads rows and names the sender of each.
-func scoreRows(r io.Reader, name string, db *signature.DB) (*scores, error) {
+// scoreRows reads rows and names the sender of each. Those with a wrong name
+// are written to misnamed, unless that is nil.
+func scoreRows(r io.Reader, name string, db *signature.DB, misnamed io.Writer) (*scores, error) {
 	result := &scores{
 		AllRows:    rowScores{Families: map[string]score{}},
 		NoConflict: rowScores{Families: map[string]score{}},
+		misnamed:   misnamed,
 	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxRow)
@@ -192,6 +203,10 @@ func (s *scores) add(line []byte, db *signature.DB) error {
 	}
 	m := db.Match(signature.Request, &seg, 0)
 	one := judge(&row, &m)
+	if s.misnamed != nil && one.AnyMatch > one.RightCoarse {
+		fmt.Fprintf(s.misnamed, "%d\t%s\t%s\t%s:%d\t%s\n", row.Count, row.OSFamily,
+			m.Sig.Label.Title(), m.Sig.File, m.Sig.Line, signature.AppendRaw(nil, &seg, m.Multiple))
+	}
 	s.AllRows.add(&row, one)
 	if row.LabelConflict == 0 {
 		s.NoConflict.add(&row, one)

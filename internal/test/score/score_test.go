@@ -152,7 +152,7 @@ func TestScoreErrors(t *testing.T) {
 		{"long", strings.Repeat(" ", maxRow+1), "rows:2: line of more than 65536 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := scoreRows(strings.NewReader(linuxRow+"\n"+tt.row+"\n"), "rows", signature.Builtin())
+			_, err := scoreRows(strings.NewReader(linuxRow+"\n"+tt.row+"\n"), "rows", signature.Builtin(), nil)
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("scoreRows = %v, want %s", err, tt.want)
 			}
