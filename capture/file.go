@@ -231,6 +231,9 @@ func linkType(n uint32) packet.LinkType {
 	return packet.LinkType(n)
 }
 
+// Name returns the name of the file, for messages.
+func (f *File) Name() string { return f.path }
+
 // Close closes the file; see Source.
 func (f *File) Close() error {
 	if f.closed.Swap(true) {

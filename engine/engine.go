@@ -23,6 +23,7 @@ import (
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
 	core "github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -34,6 +35,10 @@ type Config struct {
 	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1
 	Rule      filter.Rule   // which frames count
 	Observers []event.Observer
+
+	// Tunnels opens what is encapsulated; with Rule.P0f give none. The zero value
+	// opens none, and of an interface looks for none.
+	Tunnels packet.Opener
 
 	// Wants reports whether any Observer needs an observation; nil stands for
 	// all. It saves the copying of the others. It is called while frames are
@@ -56,6 +61,10 @@ type Engine struct {
 	recent  bool // the tables know connections, too
 	waiting waiters
 
+	tunnels   packet.Opener
+	unread    unread
+	readsLone bool // SYN+ACKs without their SYN, too
+
 	running atomic.Int32          // sources
 	failed  atomic.Pointer[error] // why the last one to fail ended
 }
@@ -75,7 +84,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
-		rule: cfg.Rule, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
+		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
 		fanout: capture.NewFanout(), tell: newTeller(&cfg),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
@@ -109,9 +118,13 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 		err = src.Read(ctx, in.frame)
 		in.flush()
 	}
-	if in.err != nil {
+	e.unread.add(&in.unread)
+	switch {
+	case in.err != nil:
 		err = in.err
-	} else if errors.Is(err, io.EOF) || ctx.Err() != nil {
+	case errors.Is(err, io.EOF):
+		err = in.unread.refused()
+	case ctx.Err() != nil:
 		err = nil
 	}
 	if err != nil {

@@ -28,6 +28,11 @@ type input struct {
 	links  map[packet.LinkType]*link
 	warned struct{ version, offset bool }
 	err    error
+
+	raw       *link // of packets inside tunnels
+	rawRule   bool  // the rule can match them
+	unwrapped capture.Frame
+	unread    unread
 }
 
 // link is what frames of one link type need.
@@ -54,27 +59,38 @@ func newInput(e *Engine, live bool) *input {
 // frame takes one frame. It is decoded where it will lie, if it is for the shard
 // of the one before: a ring's frames are for one shard.
 func (in *input) frame(f *capture.Frame) {
+	if in.err != nil || in.opens() && in.inner(f) {
+		return
+	}
 	if in.link == nil || in.link.decoder.Link != f.Link {
-		if in.err != nil || !in.use(f.Link) {
+		if err := in.use(f.Link); err != nil {
+			in.refuse(f.Link, err)
 			return
 		}
 	}
-	if !in.live && !in.link.rule.Match(f.Data, f.WireLen) {
-		return
+	if in.live || in.link.rule.Match(f.Data, f.WireLen) {
+		in.enter(f, in.link, 0)
 	}
+}
+
+// enter decodes a frame that the rule takes and puts it on its way. It reports
+// whether there is a segment in it.
+func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segment bool) {
 	b := in.batches[in.last]
 	next := &b.all[b.n]
 	s := &next.Segment
-	err := in.link.decoder.Decode(f.Data, f.WireLen, s)
+	err := l.decoder.Decode(f.Data, f.WireLen, s)
 	switch {
 	case err != nil:
-		if in.link.rule.Extended() && err == packet.ErrNotTCP {
-			return // the filter took it for what may follow its extension headers
+		in.countCut(l, f, err)
+		if l.rule.Extended() && err == packet.ErrNotTCP {
+			return false // the filter took it for what may follow its extension headers
 		}
-		in.warn(err)
-	case s.ExtLen > 0 && !in.link.counts(f, s):
-		return
+		in.warn(l, err)
+	case s.ExtLen > 0 && !l.counts(f, s):
+		return false
 	}
+	s.Tunnels = tunnels
 	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
 	if len(in.batches) > 1 && next.Decoded {
 		if to := in.engine.fanout.Worker(s.Src, s.Dst, len(in.batches)); to != in.last {
@@ -93,6 +109,7 @@ func (in *input) frame(f *capture.Frame) {
 	if b.n == batchSize || len(b.data) > maxPayload || in.live && next.Payload != nil {
 		in.send(in.last)
 	}
+	return err == nil
 }
 
 // counts reports whether the rule takes a segment with extension headers, as if
@@ -128,30 +145,39 @@ func (in *input) flush() {
 }
 
 // use finds or makes the decoder and filter of a link type.
-func (in *input) use(t packet.LinkType) bool {
+func (in *input) use(t packet.LinkType) error {
 	if l := in.links[t]; l != nil {
 		in.link = l
-		return true
+		return nil
 	}
 	rule, err := in.engine.rule.ForLink(int(t), in.live)
 	if err != nil {
-		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
-		return false
+		return err
 	}
 	if in.links == nil {
 		in.links = make(map[packet.LinkType]*link)
 	}
 	in.link = &link{packet.Decoder{Link: t, P0f: in.engine.rule.P0f, HeadersOnly: in.live}, rule}
 	in.links[t] = in.link
-	return true
+	return nil
+}
+
+// refuse deals with a frame of a link type that the rule cannot be compiled for: an
+// interface has no other, and of a file the others are read.
+func (in *input) refuse(t packet.LinkType, err error) {
+	if in.live || !errors.Is(err, filter.ErrLink) {
+		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
+		return
+	}
+	countTo(&in.unread.links, t, 1)
 }
 
 // warn reports once each that frames look like no IP packet and that their IP
 // header cannot be found, as p0f does (p0f-v3.md §1.3, §1.5).
-func (in *input) warn(err error) {
-	if in.link.decoder.Lost() && !in.warned.offset {
+func (in *input) warn(l *link, err error) {
+	if l.decoder.Lost() && !in.warned.offset {
 		in.warned.offset = true
-		in.engine.log.Warn("Unable to find link-specific packet offset", "link", in.link.decoder.Link)
+		in.engine.log.Warn("Unable to find link-specific packet offset", "link", l.decoder.Link)
 	}
 	var version packet.VersionError
 	if !in.warned.version && errors.As(err, &version) {

@@ -194,7 +194,7 @@ func TestRuleLinks(t *testing.T) {
 // TestRuleAllocatesNothing, extension headers included.
 func TestRuleAllocatesNothing(t *testing.T) {
 	in := newInput(made(New(silent(t, Config{Rule: filter.Rule{Expr: "dst port 25"}}))), false)
-	if !in.use(packet.LinkEthernet) {
+	if in.use(packet.LinkEthernet) != nil {
 		t.Fatal(in.err)
 	}
 	l := in.link

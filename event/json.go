@@ -25,6 +25,7 @@ type wire struct {
 	DistMax bool     `json:"distance_at_most,omitempty"`
 	DSCP    int      `json:"dscp,omitempty"`
 	RawSig  string   `json:"raw_sig,omitempty"`
+	Tunnels []string `json:"tunnels,omitempty"`
 	Or      []string `json:"os_or,omitempty"`
 	Rewrite []string `json:"rewritten,omitempty"`
 
@@ -77,6 +78,7 @@ func (o *Observation) AppendJSON(dst []byte) ([]byte, error) {
 		w.Dishonest, w.Anonymous = o.HTTP.Dishonest, o.HTTP.Anonymous
 	default:
 		w.Dist, w.DSCP = &o.Distance, int(o.Segment.DSCP)
+		w.Tunnels = slices.Collect(o.Segment.Tunnels.All)
 		w.system(o)
 	}
 	line := bytes.NewBuffer(dst)

@@ -172,6 +172,31 @@ func wlanPayload(frame []byte) (int, error) {
 	return etherPayload(frame, n+6, n+8)
 }
 
+// CutSYN returns SYN or SYNACK for a frame that holds the start of such a segment
+// and not all of its headers, and else 0.
+func (d *Decoder) CutSYN(frame []byte) Type {
+	off, ok := d.Link.Network(frame)
+	if !ok || len(frame)-off < headerIPv6Fixed {
+		return 0
+	}
+	b := frame[off:]
+	var at int
+	switch {
+	case b[0]>>4 == 4 && b[9] == protoTCP:
+		at = int(b[0]&0xf) * 4
+	case b[0]>>4 == 6 && b[6] == protoTCP:
+		at = headerIPv6Fixed
+	}
+	const flagsAt, resetOrEnd = 13, FlagRST | FlagFIN
+	if at < 20 || len(b) <= at+flagsAt || b[at+flagsAt]&(FlagSYN|resetOrEnd) != FlagSYN {
+		return 0
+	}
+	if len(b) >= at+int(b[at+flagsAt-1]>>4)*4 {
+		return 0
+	}
+	return Type(b[at+flagsAt] & (FlagSYN | FlagACK))
+}
+
 const (
 	offsetUnknown = -1 // no frame has shown it
 	lastAutoOff   = 38 // the last offset that detection tries

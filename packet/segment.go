@@ -42,6 +42,8 @@ type Segment struct {
 	HeaderLen uint8 // bytes of IP and TCP header together, options included, ExtLen not
 	Scale     uint8 // window scale shift; 0 also when the option is absent
 
+	Tunnels Tunnels // the kinds that the packet was inside of; Decode knows of none
+
 	Layout Layout
 }
 

@@ -64,20 +64,31 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	x := &explainer{out: std.out, db: db, n: *n, first: true}
-	if isFile(fs.Arg(0)) {
-		return x.captures(ctx, &c, fs.Args(), std)
-	}
-	for _, raw := range fs.Args() {
-		if err := x.raw(raw, *response); err != nil {
-			return err
+	var files []string
+	for _, arg := range fs.Args() {
+		found := findPasted(strings.NewReader(arg))
+		if isFile(arg) {
+			if found = textFile(arg); len(found) == 0 {
+				files = append(files, arg)
+				continue
+			}
+		} else if len(found) == 0 {
+			found = []pasted{{strings.TrimSpace(arg), *response}}
+		}
+		for _, p := range found {
+			if err := x.raw(p.raw, p.response || *response); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if len(files) == 0 {
+		return nil
+	}
+	return x.captures(ctx, &c, files, std)
 }
 
 // raw explains a raw signature.
 func (x *explainer) raw(text string, response bool) error {
-	text = strings.TrimPrefix(text, "raw_sig=")
 	s, err := signature.ParseRaw(text)
 	var fault *signature.SyntaxError
 	if errors.As(err, &fault) {
@@ -121,7 +132,7 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 	more := 0
 	err := c.each(ctx, x.db, paths, std, func(_ io.Writer, o *event.Observation) {
 		raw := string(o.RawSig)
-		key := fmt.Sprint(raw, o.Segment.Type, o.Segment.AccECN())
+		key := fmt.Sprint(raw, o.Segment.Type, o.Segment.AccECN(), o.Segment.Tunnels)
 		k := kinds[key]
 		switch {
 		case k == nil && len(order) == maxKinds:
@@ -129,14 +140,14 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 			return
 		case k == nil:
 			k = &kind{raw: raw, segment: o.Segment, peerMSS: o.PeerMSS, ends: ends(o)}
+			if o.Segment.Tunnels != 0 {
+				k.ends += ", inside " + o.Segment.Tunnels.String()
+			}
 			kinds[key] = k
 			order = append(order, k)
 		}
 		k.times++
 	})
-	if err != nil {
-		return err
-	}
 	for _, k := range order {
 		about := k.ends
 		if k.times > 1 {
@@ -144,10 +155,10 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 		}
 		x.explain(k.raw, &k.segment, k.peerMSS, about)
 	}
-	if more > 0 {
+	if err == nil && more > 0 {
 		return fmt.Errorf("explain: only the first %d kinds are told, %s of others are left out; use -filter", maxKinds, count(more, "packet"))
 	}
-	return nil
+	return err
 }
 
 // explain prints what there is to say about one packet.

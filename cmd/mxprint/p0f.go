@@ -72,6 +72,7 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 	}
 	defer s.Close()
 	err = s.Run(ctx)
+	printUnread(std, opt.File, s.Unread())
 	if ctx.Err() != nil && !opt.Daemon {
 		fmt.Fprintln(std.err, "mxprint: ended by a signal")
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
-	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/daemon"
@@ -70,23 +68,10 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 		lines.Doubts = true
 		observers = append(observers, lines)
 	}
-	for _, path := range fs.Args() {
-		// Each file is a world of its own: its clock may lie before the last one's.
-		e, err := engine.New(engine.Config{
-			DB: daemon.Public(db), Rule: r, Observers: observers, Logger: daemon.NewLogger(std.err),
-			Hosts: host.Config{HTTPWhole: true},
-		})
-		if err != nil {
-			return err
-		}
-		if err := readFile(ctx, e, path); err != nil {
-			return err
-		}
-		if out.err != nil {
-			return fmt.Errorf("writing the output: %w", out.err)
-		}
-	}
-	return nil
+	_, err = readFiles(ctx, std, out, fs.Args(), engine.Config{
+		DB: daemon.Public(db), Rule: r, Observers: observers, Hosts: host.Config{HTTPWhole: true},
+	})
+	return err
 }
 
 // output ends the reading where its output is not taken: a closed pipe, a
@@ -104,13 +89,4 @@ func (o *output) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil // the command says what was wrong, once
-}
-
-func readFile(ctx context.Context, e *engine.Engine, path string) error {
-	f, err := capture.OpenFile(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return e.Run(ctx, f)
 }

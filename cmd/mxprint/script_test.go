@@ -70,11 +70,16 @@ func scripts(t *testing.T, dir string) testscript.Params {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cases, err := filepath.Abs("../../testdata/cases")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LAB", labDir)
 			env.Setenv("CAPTURES", captures)
+			env.Setenv("CASES", cases)
 			env.Setenv("TZ", "UTC")
 			env.Values[processesKey{}] = make(map[string]running)
 			return nil

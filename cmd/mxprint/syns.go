@@ -11,6 +11,7 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -39,7 +40,8 @@ func captureFlags(fs *flag.FlagSet) captures {
 }
 
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
-// is nothing.
+// are none, or a file could not be read to its end: print what was gathered all
+// the same.
 func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
 	rule, err := daemon.Rule(*c.rule, "")
 	if err != nil {
@@ -49,23 +51,17 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	defer stop()
 	out := &output{w: std.out, stop: stop}
 	n := 0
-	for _, path := range paths {
-		counting := observer(func(o *event.Observation) { n++; tell(out, o) })
-		e, err := engine.New(engine.Config{DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Logger: daemon.NewLogger(std.err)})
-		if err != nil {
-			return err
-		}
-		if err := readFile(ctx, e, path); err != nil {
-			return err
-		}
-		if out.err != nil {
-			return fmt.Errorf("writing the output: %w", out.err)
-		}
+	counting := observer(func(o *event.Observation) { n++; tell(out, o) })
+	unread, err := readFiles(ctx, std, out, paths, engine.Config{
+		DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Hosts: host.Config{LoneSYNACK: true},
+	})
+	switch {
+	case n > 0 || err != nil:
+		return err
+	case unread:
+		return fmt.Errorf("%s: no SYN and no SYN+ACK could be read from %s", c.name, strings.Join(paths, ", "))
 	}
-	if n == 0 {
-		return fmt.Errorf("%s: there is no SYN and no SYN+ACK in %s", c.name, strings.Join(paths, ", "))
-	}
-	return nil
+	return fmt.Errorf("%s: there is no SYN and no SYN+ACK in %s", c.name, strings.Join(paths, ", "))
 }
 
 func testSignatures(ctx context.Context, args []string, std *stdio) error {
@@ -87,16 +83,16 @@ func testSignatures(ctx context.Context, args []string, std *stdio) error {
 		quality[m.Quality()]++
 		fmt.Fprintf(out, "%-7s %s  %s\n", kindOf(o), ends(o), verdict(o, &m))
 	})
-	if err != nil {
+	matched := quality[signature.Exact] + quality[signature.Generic] + quality[signature.Fuzzy]
+	if matched+quality[signature.None] == 0 {
 		return err
 	}
-	matched := quality[signature.Exact] + quality[signature.Generic] + quality[signature.Fuzzy]
 	fmt.Fprintf(std.out, "%s: %d matched (%d exact, %d generic, %d fuzzy), %d not\n", count(matched+quality[signature.None], "packet"),
 		matched, quality[signature.Exact], quality[signature.Generic], quality[signature.Fuzzy], quality[signature.None])
-	if quality[signature.None] > 0 {
+	if err == nil && quality[signature.None] > 0 {
 		return errSilent
 	}
-	return nil
+	return err
 }
 
 func kindOf(o *event.Observation) string {

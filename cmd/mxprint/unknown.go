@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"github.com/mxprint/mxprint/event"
@@ -34,9 +35,14 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	u := report.NewUnknowns()
-	if err := c.each(ctx, db, fs.Args(), std, func(_ io.Writer, o *event.Observation) { u.Observe(o) }); err != nil {
+	seen := false
+	err = c.each(ctx, db, fs.Args(), std, func(_ io.Writer, o *event.Observation) {
+		seen = true
+		u.Observe(o)
+	})
+	if !seen {
 		return err
 	}
-	_, err = io.Copy(std.out, bytes.NewReader(u.Text()))
-	return err
+	_, writing := io.Copy(std.out, bytes.NewReader(u.Text()))
+	return errors.Join(err, writing)
 }

@@ -189,6 +189,15 @@ func (s *StandIn) outputs() ([]event.Observer, error) {
 	return append(observers, report.NewLog(f)), nil
 }
 
+// Unread returns a line for each kind of what a capture file held and Run did not
+// read, in a fixed order.
+func (s *StandIn) Unread() []string {
+	if s.opt.File == "" {
+		return nil
+	}
+	return s.engine.Unread()
+}
+
 // Run captures until the file or ctx ends, and answers queries meanwhile.
 func (s *StandIn) Run(ctx context.Context) error {
 	if s.opt.Daemon {

@@ -15,6 +15,7 @@ package host
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mxprint/mxprint/event"
@@ -45,6 +46,10 @@ type Config struct {
 	// HTTPWhole has responses that come in several segments read as a whole.
 	// p0f loses a field at each boundary (http1.Reader).
 	HTTPWhole bool
+
+	// LoneSYNACK has SYN+ACKs observed whose SYN was not seen. p0f passes over
+	// them, and scores of hosts never come from them.
+	LoneSYNACK bool
 }
 
 func (c *Config) setDefaults() {
@@ -84,6 +89,9 @@ func (c Config) Share(tables int) Config {
 
 // Table is the memory of hosts and connections.
 type Table struct {
+	lone  uint64 // SYN+ACKs of connections that are not known
+	tools lastTools
+
 	db       *signature.DB
 	matcher  *signature.Matcher
 	cfg      Config
@@ -170,6 +178,9 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 		return
 	}
 	if fl == none {
+		if s.Type == packet.SYNACK {
+			t.loneSYNACK(s)
+		}
 		return
 	}
 	f, role := t.flows.at(fl), event.Server
@@ -194,6 +205,43 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 		t.destroyFlow(fl)
 	}
 }
+
+// loneSYNACK counts a SYN+ACK of no connection that is known, and may observe it.
+func (t *Table) loneSYNACK(s *packet.Segment) {
+	if t.tools.has(s) {
+		return
+	}
+	t.lone++
+	if !t.cfg.LoneSYNACK {
+		return
+	}
+	t.packet, t.from = s, event.Server
+	t.matcher.Match(signature.Response, s, 0, &t.match)
+	if o := t.finding(event.SYNACK, event.Server); o != nil {
+		o.Segment, o.Distance, o.PeerMSS = *s, t.match.Distance, 0
+		o.System = answer.System(&t.match)
+		t.observer.Observe(o)
+	}
+}
+
+// lastTools are the ends of the last SYNs whose connections were forgotten because
+// a tool sent them: their SYN+ACKs are no lone ones.
+type lastTools struct {
+	ends [64][2]netip.AddrPort
+	n    int
+}
+
+func (l *lastTools) add(s *packet.Segment) {
+	l.ends[l.n%len(l.ends)] = [2]netip.AddrPort{s.Src, s.Dst}
+	l.n++
+}
+
+func (l *lastTools) has(s *packet.Segment) bool {
+	return slices.Contains(l.ends[:], [2]netip.AddrPort{s.Dst, s.Src})
+}
+
+// Lone is how many SYN+ACKs of connections came that are not known.
+func (t *Table) Lone() uint64 { return t.lone }
 
 // finding returns an observation for the caller to fill in and tell, or nil if
 // there is no observer. What is not of the module is zero: each module has its
@@ -243,6 +291,7 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 		return
 	}
 	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.tools.add(s)
 		t.destroyFlow(fl)
 		return
 	}

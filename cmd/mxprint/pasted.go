@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// pasted is a raw signature out of what people copy from logs and screens.
+type pasted struct {
+	raw      string
+	response bool // of a SYN+ACK
+}
+
+var (
+	rawField   = regexp.MustCompile(`(?:^|[\s|])raw_sig\s*=\s*([^\s|]+)`)
+	rawAlone   = regexp.MustCompile(`^[46]:[0-9]\S*(?::\S*){6}$`)
+	isResponse = regexp.MustCompile(`mod=syn\+ack|\(syn\+ack\)`)
+	isRequest  = regexp.MustCompile(`mod=syn\||\(syn\)`)
+)
+
+// maxPasted bounds the text that is looked at, in bytes.
+const maxPasted = 1 << 20
+
+// findPasted returns the raw signatures in text: lines of p0f's log, blocks of
+// its screen, JSON lines, and raw_sig alone. In a block the first line says
+// whether it is of a SYN+ACK.
+func findPasted(r io.Reader) (all []pasted) {
+	in := bufio.NewScanner(io.LimitReader(r, maxPasted))
+	in.Buffer(make([]byte, 0, 4096), maxPasted)
+	response := false
+	for in.Scan() {
+		line := strings.TrimSpace(in.Text())
+		if strings.HasPrefix(line, "{") {
+			var j struct {
+				Module string `json:"module"`
+				RawSig string `json:"raw_sig"`
+			}
+			if json.Unmarshal([]byte(line), &j) == nil && j.RawSig != "" && !strings.HasPrefix(j.Module, "http") {
+				all = append(all, pasted{j.RawSig, j.Module == "syn+ack"})
+			}
+			continue
+		}
+		if rawAlone.MatchString(line) {
+			all = append(all, pasted{line, false})
+			continue
+		}
+		switch {
+		case isResponse.MatchString(line):
+			response = true
+		case isRequest.MatchString(line):
+			response = false
+		}
+		if strings.Contains(line, "mod=http") {
+			continue
+		}
+		for _, m := range rawField.FindAllStringSubmatch(line, -1) {
+			all = append(all, pasted{m[1], response})
+		}
+	}
+	return all
+}
+
+// textFile returns the raw signatures of a text file that holds some, for what is
+// pasted into a file.
+func textFile(path string) []pasted {
+	st, err := os.Stat(path)
+	if err != nil || !st.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	start := make([]byte, 512)
+	n, _ := io.ReadFull(f, start)
+	if strings.ContainsRune(string(start[:n]), 0) {
+		return nil // no text
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil
+	}
+	return findPasted(f)
+}

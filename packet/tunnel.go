@@ -1,0 +1,483 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Tunnels is a set of kinds of encapsulation. Its zero value is none.
+type Tunnels uint16
+
+// The kinds that Inner knows.
+const (
+	tunnelVLAN   Tunnels = 1 << iota // three and more tags (IEEE 802.1Q); Decode takes two
+	tunnelSNAP                       // IEEE 802.3 with LLC and SNAP (RFC 1042)
+	tunnelMPLS                       // RFC 3032, with IP or Ethernet (RFC 4448) inside
+	tunnelPPPoE                      // RFC 2516, sessions
+	tunnelIPIP                       // RFC 2003, RFC 2473
+	tunnel6in4                       // RFC 4213
+	tunnelGRE                        // RFC 2784, RFC 2890; version 1: RFC 2637
+	tunnelERSPAN                     // in GRE, types I to III (draft-foschiano-erspan)
+	tunnelVXLAN                      // RFC 7348
+	tunnelGeneve                     // RFC 8926
+
+	AllTunnels Tunnels = 1<<iota - 1
+)
+
+var tunnelNames = [...]string{"vlan", "snap", "mpls", "pppoe", "ipip", "6in4", "gre", "erspan", "vxlan", "geneve"}
+
+// All yields the names of the kinds in the set, in a fixed order.
+func (t Tunnels) All(yield func(string) bool) {
+	for i, name := range tunnelNames {
+		if t&(1<<i) != 0 && !yield(name) {
+			return
+		}
+	}
+}
+
+// String returns the names of the kinds in the set, with commas between.
+func (t Tunnels) String() string {
+	var names []string
+	for name := range t.All {
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
+}
+
+// ParseTunnels returns the set of the kinds named, or of all of them for "all".
+func ParseTunnels(names []string) (Tunnels, error) {
+	var t Tunnels
+	for _, name := range names {
+		one := Tunnels(0)
+		for i, known := range tunnelNames {
+			if name == known {
+				one = 1 << i
+			}
+		}
+		if name == "all" {
+			one = AllTunnels
+		}
+		if one == 0 {
+			return 0, fmt.Errorf("packet: %q is not a kind of encapsulation (%s, all)", name, AllTunnels)
+		}
+		t |= one
+	}
+	return t, nil
+}
+
+// Why a tunnel is not opened.
+var (
+	ErrTunnelKind    = errors.New("packet: a tunnel of a kind that is not to be opened")
+	ErrTunnelSender  = errors.New("packet: a tunnel from an address that is not trusted")
+	ErrTunnelInside  = errors.New("packet: a tunnel with something other than IP inside")
+	ErrTunnelPart    = errors.New("packet: a tunnel in fragments")
+	ErrTunnelTooDeep = errors.New("packet: more than 8 tunnels, one inside the other")
+)
+
+// maxTunnels is how deep Inner looks.
+const maxTunnels = 8
+
+// An Opener finds the packets inside tunnels. Its zero value opens none. It is safe
+// for concurrent use.
+type Opener struct {
+	Kinds Tunnels
+	// Trusted says whose outer IP packets are opened; nil: everybody's. Whoever can
+	// send to the sensor can make up what is inside.
+	Trusted func(netip.Addr) bool
+}
+
+// Inner returns the innermost IP packet of a frame, a part of frame, and the kinds
+// of encapsulation around it. Without encapsulation both are zero. With an error the
+// kinds are those up to the one that was not opened, with it. It allocates nothing.
+//
+// Link types 127 (radiotap) and 239 (NFLOG) count as none: of them it returns the
+// packet, and no kinds.
+func (o *Opener) Inner(link LinkType, frame []byte) (ip []byte, kinds Tunnels, err error) {
+	if link == LinkEthernet && plain(frame) {
+		return nil, 0, nil
+	}
+	w := unwrapper{opener: o}
+	switch link {
+	case LinkEthernet:
+		err = w.ether(frame, etherHeader-2, etherHeader)
+	case LinkSLL:
+		err = w.ether(frame, 14, 16)
+	case LinkSLL2:
+		err = w.ether(frame, 0, 20)
+	case linkNFLOG, linkRadiotap:
+		err = w.wrapped(link, frame)
+	default:
+		off, ok := link.Network(frame)
+		if !ok {
+			return nil, 0, nil
+		}
+		err = w.ip(frame[off:])
+	}
+	switch {
+	case w.kinds == 0 && !w.bare: // an ordinary frame, whatever is wrong with it
+		return nil, 0, nil
+	case err != nil:
+		return nil, w.kinds, err
+	}
+	return w.inner, w.kinds, nil
+}
+
+// plain reports whether an Ethernet frame is of TCP right behind an IP header, as
+// almost all are.
+func plain(frame []byte) bool {
+	const v4Proto, v6Next = etherHeader + 9, etherHeader + 6
+	if len(frame) <= v4Proto {
+		return true // too short for anything
+	}
+	switch binary.BigEndian.Uint16(frame[etherHeader-2:]) {
+	case etherIPv4:
+		return frame[v4Proto] == protoTCP
+	case etherIPv6:
+		return frame[v6Next] == protoTCP
+	}
+	return false
+}
+
+// unwrapper is the way into one frame.
+type unwrapper struct {
+	opener *Opener
+	kinds  Tunnels
+	depth  int
+	bare   bool // the link header is one that Decode does not know
+	inner  []byte
+}
+
+// enter notes one more tunnel, if it may be opened.
+func (w *unwrapper) enter(kind Tunnels) error {
+	w.kinds |= kind
+	if w.opener.Kinds&kind == 0 {
+		return ErrTunnelKind
+	}
+	if w.depth++; w.depth > maxTunnels {
+		return ErrTunnelTooDeep
+	}
+	return nil
+}
+
+const (
+	etherMPLS       = 0x8847
+	etherMPLSMulti  = 0x8848
+	etherPPPoE      = 0x8864
+	etherBridged    = 0x6558 // Ethernet, in GRE and Geneve
+	etherERSPAN     = 0x88be
+	etherERSPAN3    = 0x22eb
+	etherPPP        = 0x880b
+	longestLength   = 1500 // of the type field: up to it, it is a length
+	linkRadiotap    = 127
+	linkNFLOG       = 239
+	freeTags        = 2 // that Decode and filters take
+	protoIPv4       = 4
+	protoIPv6       = 41
+	protoGRE        = 47
+	protoUDP        = 17
+	portVXLAN       = 4789
+	portVXLANLinux  = 8472
+	portGeneve      = 6081
+	headerUDP       = 8
+	headerIPv6Fixed = 40
+)
+
+// ether goes on at the EtherType at typeAt, whose payload starts at off.
+func (w *unwrapper) ether(b []byte, typeAt, off int) error {
+	for tags := 0; ; tags++ {
+		if len(b) < off || len(b) < typeAt+2 {
+			return ErrShort
+		}
+		kind := binary.BigEndian.Uint16(b[typeAt:])
+		if kind != etherTag && kind != etherOuter && kind != etherOuter0 {
+			return w.payload(kind, b[off:])
+		}
+		if tags == freeTags {
+			if err := w.enter(tunnelVLAN); err != nil {
+				return err
+			}
+		} else if tags >= maxTunnels {
+			return ErrTunnelTooDeep
+		}
+		typeAt, off = off+2, off+4
+	}
+}
+
+// payload goes on in what has an EtherType.
+func (w *unwrapper) payload(kind uint16, b []byte) error {
+	switch {
+	case kind == etherIPv4 || kind == etherIPv6:
+		return w.ip(b)
+	case kind == etherMPLS || kind == etherMPLSMulti:
+		return w.mpls(b)
+	case kind == etherPPPoE:
+		return w.pppoe(b)
+	case kind <= longestLength && len(b) >= 8 && [6]byte(b) == [6]byte{0xaa, 0xaa, 3}:
+		if err := w.enter(tunnelSNAP); err != nil {
+			return err
+		}
+		return w.payload(binary.BigEndian.Uint16(b[6:]), b[8:])
+	}
+	return ErrTunnelInside
+}
+
+func (w *unwrapper) mpls(b []byte) error {
+	if err := w.enter(tunnelMPLS); err != nil {
+		return err
+	}
+	for range 2 * maxTunnels {
+		if len(b) < 5 {
+			return ErrShort
+		}
+		last := b[2]&1 != 0
+		b = b[4:]
+		if !last {
+			continue
+		}
+		switch b[0] >> 4 {
+		case 4, 6:
+			return w.ip(b)
+		case 0: // a control word, and Ethernet
+			if len(b) < 4 {
+				return ErrShort
+			}
+			b = b[4:]
+		}
+		return w.ether(b, etherHeader-2, etherHeader)
+	}
+	return ErrTunnelTooDeep
+}
+
+func (w *unwrapper) pppoe(b []byte) error {
+	if err := w.enter(tunnelPPPoE); err != nil {
+		return err
+	}
+	if len(b) < 8 {
+		return ErrShort
+	}
+	if b[0] != 0x11 || b[1] != 0 {
+		return ErrTunnelInside
+	}
+	return w.ppp(b[6:])
+}
+
+// ppp goes on at the protocol of PPP (RFC 1661), one or two bytes.
+func (w *unwrapper) ppp(b []byte) error {
+	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 { // address and control
+		b = b[2:]
+	}
+	if len(b) < 2 {
+		return ErrShort
+	}
+	kind := uint16(b[0])
+	if b = b[1:]; kind&1 == 0 {
+		kind, b = kind<<8|uint16(b[0]), b[1:]
+	}
+	if kind != 0x21 && kind != 0x57 { // IPv4, IPv6
+		return ErrTunnelInside
+	}
+	return w.ip(b)
+}
+
+// ip goes on in an IP packet, which is the innermost one unless it is a tunnel.
+func (w *unwrapper) ip(b []byte) error {
+	if len(b) < 20 {
+		return ErrShort
+	}
+	var proto byte
+	var src netip.Addr
+	var part bool
+	var next []byte
+	switch b[0] >> 4 {
+	case 4:
+		n := int(b[0]&0xf) * 4
+		if n < 20 || len(b) < n {
+			return ErrHeader
+		}
+		src = netip.AddrFrom4([4]byte(b[12:]))
+		proto, part, next = b[9], binary.BigEndian.Uint16(b[6:])&0x3fff != 0, b[n:]
+	case 6:
+		if len(b) < headerIPv6Fixed {
+			return ErrShort
+		}
+		src = netip.AddrFrom16([16]byte(b[8:]))
+		proto, part, next = upper(b)
+	default:
+		return ErrTunnelInside
+	}
+	w.inner = b
+	kind := w.tunnel(proto, b[0]>>4, next)
+	if kind == 0 {
+		return nil
+	}
+	if err := w.enter(kind); err != nil {
+		return err
+	}
+	if trusted := w.opener.Trusted; trusted != nil && !trusted(src) {
+		return ErrTunnelSender
+	}
+	if part {
+		return ErrTunnelPart
+	}
+	switch kind {
+	case tunnelIPIP, tunnel6in4:
+		return w.ip(next)
+	case tunnelVXLAN:
+		return w.ether(next[headerUDP+8:], etherHeader-2, etherHeader)
+	case tunnelGeneve:
+		return w.geneve(next[headerUDP:])
+	}
+	return w.gre(next)
+}
+
+// upper is what an IPv6 packet holds behind the extension headers that tunnels
+// have: hop-by-hop, routing and destination options.
+func upper(b []byte) (proto byte, part bool, next []byte) {
+	proto, next = b[6], b[headerIPv6Fixed:]
+	for range maxTunnels {
+		if proto == 44 {
+			return proto, true, next
+		}
+		if proto != 0 && proto != 43 && proto != 60 || len(next) < 8 {
+			break
+		}
+		n := 8 + int(next[1])*8
+		if len(next) < n {
+			break
+		}
+		proto, next = next[0], next[n:]
+	}
+	return proto, false, next
+}
+
+// tunnel returns which kind of tunnel a protocol is, or none.
+func (w *unwrapper) tunnel(proto, version byte, b []byte) Tunnels {
+	switch proto {
+	case protoIPv4:
+		return tunnelIPIP
+	case protoIPv6:
+		if version == 4 {
+			return tunnel6in4
+		}
+		return tunnelIPIP
+	case protoGRE:
+		if len(b) >= 4 {
+			if kind := binary.BigEndian.Uint16(b[2:]); kind == etherERSPAN || kind == etherERSPAN3 {
+				return tunnelERSPAN
+			}
+		}
+		return tunnelGRE
+	case protoUDP:
+		if len(b) < headerUDP+8 {
+			return 0
+		}
+		switch port := binary.BigEndian.Uint16(b[2:]); {
+		case (port == portVXLAN || port == portVXLANLinux) && b[headerUDP] == 8: // the flag of a valid number
+			return tunnelVXLAN
+		case port == portGeneve && b[headerUDP]>>6 == 0: // version
+			return tunnelGeneve
+		}
+	}
+	return 0
+}
+
+func (w *unwrapper) geneve(b []byte) error {
+	n := 8 + int(b[0]&0x3f)*4
+	if len(b) < n {
+		return ErrShort
+	}
+	if kind := binary.BigEndian.Uint16(b[2:]); kind != etherBridged {
+		return w.payload(kind, b[n:])
+	}
+	return w.ether(b[n:], etherHeader-2, etherHeader)
+}
+
+func (w *unwrapper) gre(b []byte) error {
+	const checksum, routing, key, sequence, ack = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
+	if len(b) < 4 {
+		return ErrShort
+	}
+	flags, kind := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	n := 4
+	for _, flag := range [...]uint16{checksum, key, sequence} {
+		if flags&flag != 0 {
+			n += 4
+		}
+	}
+	version := flags & 7
+	if version == 1 && flags&ack != 0 {
+		n += 4
+	}
+	switch {
+	case version > 1 || flags&routing != 0:
+		return ErrTunnelInside
+	case kind == etherERSPAN && flags&sequence != 0: // type II; type I has no header
+		n += 8
+	case kind == etherERSPAN3:
+		if len(b) >= n+12 && b[n+11]&1 != 0 { // one more header
+			n += 8
+		}
+		n += 12
+	}
+	if len(b) < n {
+		return ErrShort
+	}
+	switch b = b[n:]; kind {
+	case etherERSPAN, etherERSPAN3, etherBridged:
+		return w.ether(b, etherHeader-2, etherHeader)
+	case etherPPP:
+		return w.ppp(b)
+	}
+	return w.payload(kind, b)
+}
+
+// wrapped goes on in the frame behind a header of the capture itself.
+func (w *unwrapper) wrapped(link LinkType, b []byte) error {
+	w.bare = true
+	if link == linkNFLOG {
+		return w.nflog(b)
+	}
+	if len(b) < 4 { // version, padding, length of the header
+		return ErrShort
+	}
+	n := int(binary.LittleEndian.Uint16(b[2:]))
+	if n < 8 || n > len(b) {
+		return ErrHeader
+	}
+	off, err := LinkIEEE80211.network(b[n:])
+	if err != nil {
+		return err
+	}
+	return w.ip(b[n+off:])
+}
+
+// nflog goes on in the packet of an NFLOG frame: behind a header of 4 bytes are
+// fields of length, type and value, in the byte order of the machine that
+// captured (LINKTYPE_NFLOG).
+func (w *unwrapper) nflog(b []byte) error {
+	const header, payload, maxFields = 4, 9, 64
+	if len(b) < header {
+		return ErrShort
+	}
+	for _, order := range [...]binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		rest := b[header:]
+		for range maxFields {
+			if len(rest) < 4 {
+				break
+			}
+			n, kind := int(order.Uint16(rest)), order.Uint16(rest[2:])
+			if n < 4 || n > len(rest) && kind != payload {
+				break
+			}
+			n = min(n, len(rest))
+			if kind == payload {
+				return w.ip(rest[4:n])
+			}
+			rest = rest[min((n+3)&^3, len(rest)):]
+		}
+	}
+	return ErrHeader
+}
