@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket/pcapgo"
@@ -336,5 +337,31 @@ func TestStandardInput(t *testing.T) {
 	in.Write(pcapBytes(le, magicMicro, 65535, 1, rec(1, 0, "abcd"))) // and no end
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestPipeHeaderAlone: the header of a live pipe opens it, before any frame comes.
+func TestPipeHeaderAlone(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	w.Write(pcapBytes(le, magicMicro, 65535, 1))
+	opened := make(chan error)
+	go func() {
+		f, err := newFile("F", r, true)
+		if err == nil {
+			f.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("opening waits for a frame")
 	}
 }

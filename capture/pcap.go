@@ -69,12 +69,11 @@ func newPcap(in *window, magic uint32) (*pcap, error) {
 	}
 	p.header = marked
 	// Some patched libpcaps wrote one kind with the other's magic number.
-	need := 2*modifiedRecord + maxFrame
-	if p.stream {
-		need = 1 // the writer may be slow: judge by what is there
-	}
-	if err := p.fill(need); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, err
+	// What comes by a pipe is judged by what came with the header.
+	if !p.stream {
+		if err := p.fill(2*modifiedRecord + maxFrame); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return nil, err
+		}
 	}
 	if !p.makesSense(marked, true) && p.makesSense(other, false) {
 		p.header = other

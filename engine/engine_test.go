@@ -72,7 +72,7 @@ func TestRunEnds(t *testing.T) {
 		user0[20] = 147
 		e := made(New(silent(t, Config{})))
 		err := e.Run(context.Background(), openFile(t, writeFile(t, user0, records[0], records[1])))
-		want := "engine: frames of link type 147: filter: link type not supported: 147"
+		want := "2 frames of link type 147: filter: link type not supported"
 		if !errors.Is(err, filter.ErrLink) || err.Error() != want {
 			t.Errorf("Run = %v, want %s", err, want)
 		}
