@@ -25,7 +25,6 @@ import (
 	"github.com/mxprint/mxprint/internal/front/amavis"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/test/lab"
-
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 

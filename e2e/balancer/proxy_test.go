@@ -20,10 +20,9 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/mailtest"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/query"
-
-	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 
 // startProxy starts mxprint proxy's [proxy] in the balancer's place, as a user

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 

@@ -18,9 +18,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-	"github.com/mxprint/mxprint/internal/test/parts"
-
 	"github.com/mxprint/mxprint/internal/test/mailtest"
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // A haraka is a running Haraka with the published p0f plugin, or ours.

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func (m *machine) try(t *testing.T, line string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "nsenter", "--target", m.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
 		"/bin/sh", "-c", line)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -135,7 +136,9 @@ func (m *machine) complaints(t *testing.T, unit string) string {
 	id := strings.TrimSpace(m.do(t, "systemctl show -p InvocationID --value "+unit))
 	var wrong bytes.Buffer
 	for line := range strings.Lines(m.do(t, "journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID="+id)) {
-		if regexp.MustCompile(`level=(WARN|ERROR)`).MatchString(line) {
+		// Where this machine has fewer descriptors than the unit wants, systemd cannot give them.
+		few := strings.Contains(line, "raise LimitNOFILE of the unit") && hardLimit(t) < 65536
+		if regexp.MustCompile(`level=(WARN|ERROR)`).MatchString(line) && !few {
 			wrong.WriteString(line)
 		}
 	}
@@ -171,4 +174,14 @@ ip addr add %[4]s/24 dev %[2]s
 ip link set %[2]s up
 ip -n %[1]s addr add %[3]s/24 dev eth0
 ip -n %[1]s link set eth0 up`, netns, name, client, server))
+}
+
+// hardLimit is how many descriptors a process may have here.
+func hardLimit(t *testing.T) uint64 {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	return limit.Max
 }

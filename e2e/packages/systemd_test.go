@@ -57,7 +57,9 @@ func TestSystemd(t *testing.T) {
 		{"F11 certificate by LoadCredential", credentials},
 		{"F17 logrotate", logrotate},
 		{"the p0f-named command", namedP0f},
+		{"F18 pages of mail servers", pages},
 		{"removed", removed},
+		{"F18 from a checkout", fromCheckout},
 	} {
 		if !t.Run(check.name, func(t *testing.T) { check.run(t, m) }) {
 			log, _ := m.try(t, "journalctl -u 'mxprint*' -n 60 --no-pager -o short-monotonic")
@@ -301,8 +303,7 @@ func dropIn(t *testing.T, m *machine, page, name string) (remove func()) {
 }
 
 func dropInProxy(t *testing.T, m *machine) {
-	// The limit of descriptors is this machine's, and may be lower than the unit's.
-	m.write(t, "/etc/mxprint.toml", mailtest.Recipe(t, "proxy.md", "[proxy]", "backend", "source")+"max_connections = 1000\n"+queryOn)
+	m.write(t, "/etc/mxprint.toml", mailtest.Recipe(t, "proxy.md", "[proxy]", "backend", "source")+queryOn)
 	defer dropIn(t, m, "proxy.md", "proxy")()
 	m.active(t, "mxprint", "active")
 	if got := m.capabilities(t, "mxprint"); got != "0" {
@@ -417,4 +418,94 @@ func removed(t *testing.T, m *machine) {
 	if _, err := os.Stat(filepath.Join(m.root, "usr/bin/mxprint")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(fmt.Sprint("the program is left: ", err))
 	}
+}
+
+// pages puts what each page of a mail server wants into the configuration of the
+// package, and types the page's line to have it take effect.
+func pages(t *testing.T, m *machine) {
+	packaged, err := os.ReadFile(mailtest.RepoPath(t, "contrib", "systemd", "mxprint.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range []struct{ name, table, front string }{
+		{"postfix.md", "[milter]", "milter"},
+		{"postfix.md", "[policy]", "policy"},
+		{"sendmail.md", "[milter]", "milter"},
+		{"exim.md", "[query]", "query"},
+		{"opensmtpd.md", "[query]", "query"},
+		{"haraka.md", "[query]", "query"},
+		{"amavis.md", "[amavis]", "amavis"},
+	} {
+		m.write(t, "/etc/mxprint.toml", edited(t, string(packaged), mailtest.Recipe(t, page.name, page.table)))
+		then := "mxprint check -config /etc/mxprint.toml && systemctl restart mxprint"
+		if page.name != "haraka.md" { // that one has no lines for Haraka's restart
+			then, _, _ = strings.Cut(mailtest.Recipe(t, page.name, then), "\n")
+		}
+		out := m.do(t, then)
+		m.active(t, "mxprint", "active")
+		if !regexp.MustCompile(`(?m)^` + page.front + ` `).MatchString(out) {
+			t.Errorf("%s %s: mxprint check names no %s:\n%s", page.name, page.table, page.front, out)
+		}
+		quiet(t, m)
+		if page.front == "query" { // a mail server is another user
+			if out, err := m.try(t, "runuser -u nobody -- mxprint query "+wireClient+":25"); err != nil && !strings.Contains(out, "not seen") {
+				t.Errorf("%s: another user cannot ask: %v\n%s", page.name, err, out)
+			}
+		}
+	}
+	configure(t, m, queryOn)
+}
+
+// edited is a configuration in which a reader has set the keys of a recipe: each
+// line takes the place of the one in the same table, which may be a comment.
+func edited(t *testing.T, config, recipe string) string {
+	t.Helper()
+	lines := strings.Split(config, "\n")
+	table := ""
+	for line := range strings.Lines(recipe) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			table = line
+			continue
+		}
+		key, _, isKey := strings.Cut(line, " = ")
+		if !isKey {
+			continue
+		}
+		in, found := "", false
+		for i, have := range lines {
+			if strings.HasPrefix(have, "[") {
+				in = have
+			}
+			if in == table && strings.HasPrefix(strings.TrimPrefix(have, "# "), key+" = ") {
+				lines[i], found = line, true
+			}
+		}
+		if !found {
+			t.Fatalf("the configuration of the package has no %s in %s", key, table)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fromCheckout types the lines of docs/configuration.md for who has no package.
+func fromCheckout(t *testing.T, m *machine) {
+	build, lines, ok := strings.Cut(mailtest.Recipe(t, "configuration.md", "install -m 755 bin/mxprint", "systemctl enable --now mxprint"), "\n")
+	if !ok || build != "make build" {
+		t.Fatalf("the first line is %q, want make build", build)
+	}
+	mailtest.SensorProgram(t) // builds it; the machine has no compiler
+	checkout := filepath.Join(m.root, "root", "checkout")
+	if err := os.CopyFS(filepath.Join(checkout, "contrib"), os.DirFS(mailtest.RepoPath(t, "contrib"))); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.MakeDir(t, filepath.Join(checkout, "bin"), nil)
+	mailtest.CopyProgram(t, filepath.Join(mailtest.BinDir, "mxprint"), filepath.Join(checkout, "bin", "mxprint"))
+	m.do(t, "userdel mxprint\ncd /root/checkout\n"+lines)
+	m.active(t, "mxprint", "active")
+	m.known(t, "client", wireClient, wireServer)
+	quiet(t, m)
+	m.do(t, "cd /root/checkout\n"+strings.TrimPrefix(mailtest.Recipe(t, "replacing-p0f.md", "ln -s mxprint"), "make build\n")+
+		mailtest.Recipe(t, "replacing-p0f.md", "cp contrib/systemd/p0f.service"))
+	m.active(t, "p0f", "active")
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 

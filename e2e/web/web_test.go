@@ -18,10 +18,9 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/mailtest"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
-
-	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 
 // httpDB knows this test's client and Go's server. What the systems' SYNs look

@@ -45,10 +45,10 @@ func run(args []string) error {
 		func() error { return w.command(*program) },
 		func() error { return w.p0f(*program) },
 		func() error {
-			return w.document(*docs, "configuration.md", "mxprint.toml", "configuration of mxprint serve")
+			return w.document(*docs, "configuration.md", "mxprint.toml", "configuration of mxprint serve", "The lines to type")
 		},
 		func() error {
-			return w.document(*docs, "signatures.md", "mxprint-signatures", "the language of signatures, and how to write them")
+			return w.document(*docs, "signatures.md", "mxprint-signatures", "the language of signatures, and how to write them", "")
 		},
 	} {
 		if err := make(); err != nil {
@@ -76,7 +76,7 @@ func (w *writer) write(name, section string, p *page) error {
 }
 
 // seeAlso are all pages.
-const seeAlso = ".BR mxprint (1),\n.BR p0f (1),\n.BR mxprint.toml (5),\n.BR mxprint\\-signatures (5)\n"
+const seeAlso = ".BR mxprint (1),\n.BR p0f (1),\n.BR mxprint.toml (5),\n.BR mxprint\\-signatures (5),\n.I /usr/share/doc/mxprint/docs\n"
 
 var commandLine = regexp.MustCompile(`(?m)^  ([a-z0-9-]+) {2,}(.*)$`)
 
@@ -154,7 +154,7 @@ func (w *writer) p0f(program string) error {
 }
 
 // document writes the page of a document.
-func (w *writer) document(dir, file, name, about string) error {
+func (w *writer) document(dir, file, name, about, skip string) error {
 	text, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		return err
@@ -163,8 +163,19 @@ func (w *writer) document(dir, file, name, about string) error {
 	p.section("Name")
 	p.raw(escape(name) + " \\- " + escape(about))
 	p.section("Description")
-	p.markdown(string(text))
+	p.markdown(without(string(text), skip))
 	p.section("See also")
 	p.raw(seeAlso)
 	return w.write(name, "5", &p)
+}
+
+// without is a document without the section of that name: what one types in a
+// checkout is of no use to who has the page from a package.
+func without(text, section string) string {
+	before, after, found := strings.Cut(text, "\n## "+section+"\n")
+	if section == "" || !found {
+		return text
+	}
+	_, rest, _ := strings.Cut(after, "\n## ")
+	return before + "\n## " + rest
 }

@@ -74,9 +74,9 @@ func TestPages(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	var p page
-	p.markdown("# Title\n\n## A part\n\nText with `code`, **more**\nand [a link](x.md).\n.dot begins\n\n- one\n  goes on\n- two\n\n    .code\n\n```\n-x\\y\n```\n\n| a | b | c |\n|---|---|---|\n| `k\\|l` | | what |\n| m | n | o |\n")
+	p.markdown("# Title\n\n## A part\n\nText with `code`, **more**\nand [a link](x.md) ([more](y.md#z)).\n.dot begins\n\n- one\n  goes on\n- two\n\n    .code\n\n```\n-x\\y\n```\n\n| a | b | c |\n|---|---|---|\n| `k\\|l` | | what |\n| m | n | o |\n")
 	want := `.SH "A PART"
-Text with \fBcode\fR, \fBmore\fR and a link. .dot begins
+Text with \fBcode\fR, \fBmore\fR and a link (see \fBy.md\fR). .dot begins
 .IP \(bu 4
 one goes on
 .IP \(bu 4

@@ -122,13 +122,15 @@ var escapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "'", `\(aq
 func escape(s string) string { return escapes.Replace(s) }
 
 var (
-	link = regexp.MustCompile(`\[([^\]]+)\]\(([^)]+)\)`)
-	code = regexp.MustCompile("`([^`]+)`|\\*\\*([^*]+)\\*\\*")
+	aside = regexp.MustCompile(`\(\[[^\]]+\]\(([^)#]+\.md)[^)]*\)\)`)
+	link  = regexp.MustCompile(`\[([^\]]+)\]\(([^)]+)\)`)
+	code  = regexp.MustCompile("`([^`]+)`|\\*\\*([^*]+)\\*\\*")
 )
 
-// inline makes roff of a line of Markdown: links lose where they lead, unless it
-// is out of the tree.
+// inline makes roff of a line of Markdown. A link loses where it leads, unless it
+// is out of the tree, or stands in parentheses, where it is nothing else.
 func inline(s string) string {
+	s = aside.ReplaceAllString(s, "(see **$1**)")
 	s = link.ReplaceAllStringFunc(s, func(l string) string {
 		m := link.FindStringSubmatch(l)
 		if strings.Contains(m[2], "://") {
