@@ -12,6 +12,11 @@
 // draft-ietf-opsawg-pcapng); Ring implements packet(7) and the kernel's
 // Documentation/networking/packet_mmap.rst, TPACKET_V2, and on FreeBSD, OpenBSD
 // and macOS bpf(4).
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. Source may gain no method: it can be implemented by anyone.
 package capture
 
 import (

@@ -18,6 +18,11 @@
 // It implements the ClientHello of RFC 8446 §4.1.2, RFC 5246 §7.4.1.2 and their
 // record layers, GREASE of RFC 8701, JA4 as the BSD-licensed text of FoxIO has
 // it, and JA3. It imports the standard library alone.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning.
 package clienthello
 
 import "errors"

@@ -8,6 +8,11 @@
 //
 // Use it to run a sensor inside a Go program; the command mxprint is built on
 // it. An Engine is safe for concurrent use.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning.
 package engine
 
 import (

@@ -6,6 +6,11 @@
 // An Observation is a plain value. Its JSON form (AppendJSON) is described in
 // docs/json.md; its modules and reasons have the names that p0f prints (p0f-v3.md
 // §7.1, §10.5).
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. The JSON form only gains members.
 package event
 
 import (

@@ -61,6 +61,11 @@
 // for no x; behind a link header of variable length (802.11, pflog), numbers
 // to the left of a condition can spoil the header's length; and with tags taken
 // out by the kernel, "(ip or vlan) and ip" tests them in the wrong order.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. A filter that compiles today will compile, and means the same.
 package filter
 
 import (

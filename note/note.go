@@ -5,6 +5,12 @@
 // A front (milter, policy service, query socket, a Go SMTP server) needs a
 // Lookuper and nothing else of mxprint. The package imports the standard
 // library alone.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. The JSON form only gains members, and the text of Header only gains
+// words at its end.
 package note
 
 import (

@@ -9,6 +9,11 @@
 // It implements sections 1.2 to 1.8 of the p0f v3 behaviour (see
 // docs/p0f-compatibility.md), and decodes more than p0f unless Decoder.P0f is
 // set; the capture filter of section 1.1 is package filter's.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. Segment may gain fields.
 package packet
 
 import (

@@ -9,6 +9,12 @@
 // neither.
 //
 // The protocol is specified in docs/query.md.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning. The protocol only gains forms, and its answers only gain words
+// at their end.
 package query
 
 import (

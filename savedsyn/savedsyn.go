@@ -27,6 +27,11 @@
 // The note tells of one SYN: TotalConn is 1, and there is no uptime, which takes
 // two. See tcp(7) and Linux commit cd8ae85299d5 for the socket options
 // TCP_SAVE_SYN and TCP_SAVED_SYN.
+//
+// # Compatibility
+//
+// Until 1.0 this package only gains names; none is removed or changes its
+// meaning.
 package savedsyn
 
 import (
