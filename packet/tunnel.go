@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Tunnels is a set of kinds of encapsulation. Its zero value is none.
+// Tunnels is a set of kinds of encapsulation. Its zero value is empty.
 type Tunnels uint16
 
 // The kinds that Inner knows.
@@ -84,8 +84,8 @@ const maxTunnels = 8
 // for concurrent use.
 type Opener struct {
 	Kinds Tunnels
-	// Trusted says whose outer IP packets are opened; nil: everybody's. Whoever can
-	// send to the sensor can make up what is inside.
+	// Trusted says whose outer IP packets are opened; nil: those of any sender. A
+	// host that can send to the sensor can make up what is inside.
 	Trusted func(netip.Addr) bool
 }
 

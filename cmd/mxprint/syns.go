@@ -40,7 +40,7 @@ func captureFlags(fs *flag.FlagSet) captures {
 }
 
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
-// are none, or a file could not be read to its end: print what was gathered all
+// is nothing, or a file could not be read to its end: print what was gathered all
 // the same.
 func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
 	rule, err := daemon.Rule(*c.rule, "")
