@@ -2,6 +2,7 @@ package p0f
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,10 @@ func appendQuestion(dst []byte, q note.Query) []byte {
 // readAnswer reads one response. A refusal is an answer like others.
 func readAnswer(r *bufio.Reader) (ask.Answer, error) {
 	b, err := r.Peek(ResponseSize)
+	if len(b) > 0 && !bytes.HasPrefix(b, []byte{responseMagic & 0xff}) && !bytes.HasPrefix(b, []byte{responseMagic >> 24}) {
+		line, _, _ := bytes.Cut(b, []byte("\n"))
+		return ask.Answer{}, fmt.Errorf("%w: %q; is this p0f's socket?", ErrBadResponse, line[:min(len(line), 100)])
+	}
 	if err != nil {
 		return ask.Answer{}, err
 	}

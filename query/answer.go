@@ -3,6 +3,7 @@ package query
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ var (
 	// ErrUnavailable means that the server has no sensor to ask.
 	ErrUnavailable = errors.New("query: the server has no sensor")
 
+	errP0f       = errors.New("this is the query socket, which takes lines; a client of p0f wants p0f's socket")
 	errTooLong   = fmt.Errorf("a request has %d bytes at most", maxRequest)
 	errNoAddress = errors.New("no address")
 )
@@ -81,8 +83,28 @@ func appendError(dst []byte, err error) []byte {
 // and numbers.
 const maxAnswer = 16 << 10
 
+// p0f's socket takes the first 21 bytes, whatever they are, for a query, and its
+// answers begin with a magic number in the order of the machine (p0f-v3.md §9.1,
+// §9.2). So the wrong socket is noticed at once, and nobody waits for a line.
+const (
+	p0fQuerySize   = 21
+	p0fQueryMagic  = 0x50304601
+	p0fAnswerMagic = 0x50304602
+)
+
+// notP0f reports what p0f's socket answers as what it is.
+func notP0f(r *bufio.Reader) error {
+	if b, _ := r.Peek(4); len(b) == 4 && binary.NativeEndian.Uint32(b) == p0fAnswerMagic {
+		return fmt.Errorf("%w: this is p0f's socket; give the query socket", ErrBadAnswer)
+	}
+	return nil
+}
+
 // readAnswer reads one line of JSON.
 func readAnswer(r *bufio.Reader) (ask.Answer, error) {
+	if err := notP0f(r); err != nil {
+		return ask.Answer{}, err
+	}
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return ask.Answer{}, fmt.Errorf("%w: more than %d bytes", ErrBadAnswer, maxAnswer)

@@ -85,7 +85,8 @@ func Command(ctx context.Context, addr, name string) ([]byte, error) {
 	}
 	defer nc.Close()
 	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := io.WriteString(nc, name+"\n"); err != nil {
+	// A word too short for p0f's socket would be waited on there.
+	if _, err := fmt.Fprintf(nc, "%-*s\n", p0fQuerySize, name); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
 	return readCommand(nc)
@@ -94,6 +95,9 @@ func Command(ctx context.Context, addr, name string) ([]byte, error) {
 func readCommand(r io.Reader) ([]byte, error) {
 	var body []byte
 	in := bufio.NewReader(io.LimitReader(r, maxCommand))
+	if err := notP0f(in); err != nil {
+		return nil, err
+	}
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {

@@ -20,12 +20,14 @@ package query
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -208,6 +210,9 @@ func (c *conn) lines(in []byte, end bool) (rest []byte) {
 	}
 	switch {
 	case c.closing:
+	case c.skipped == 0 && isP0fQuery(in):
+		out, in = c.refuse(out, errP0f), nil
+		c.closing = true
 	case end && len(in) > 0:
 		out = c.line(out, in)
 	case len(in) > maxRequest+len("\r"):
@@ -219,6 +224,12 @@ func (c *conn) lines(in []byte, end bool) (rest []byte) {
 	return in
 }
 
+// isP0fQuery reports whether a client of p0f's socket speaks, which would wait
+// for its answer for ever.
+func isP0fQuery(b []byte) bool {
+	return len(b) >= p0fQuerySize && binary.NativeEndian.Uint32(b) == p0fQueryMagic
+}
+
 // line answers one request, unless it is the end of one that was answered
 // before, for being too long.
 func (c *conn) line(out, line []byte) []byte {
@@ -228,8 +239,8 @@ func (c *conn) line(out, line []byte) []byte {
 	}
 	c.s.group.Requests.Add(1)
 	text := string(bytes.TrimSuffix(line, []byte{'\r'}))
-	if c.s.Command != nil && commands[text] {
-		return c.command(out, text)
+	if name := strings.TrimRight(text, " "); c.s.Command != nil && commands[name] {
+		return c.command(out, name)
 	}
 	r, err := parseRequest(text)
 	if err != nil {

@@ -241,3 +241,32 @@ func TestF07LateInterface(t *testing.T) {
 	c.send(asked)
 	c.wantAnswer()
 }
+
+// TestF14WrongSocket: each socket says at once that it is not the other one.
+func TestF14WrongSocket(t *testing.T) {
+	s := newSensorUnderTest(t)
+	q := filepath.Join(s.dir, "q")
+	s.configure("[query]\nlisten = [\"" + q + "\"]\n")
+	s.start(s.serve())
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"reload", "-s", s.socket}, "this is p0f's socket; give the query socket"},
+		{[]string{"signatures", "unknown", "-s", s.socket}, "this is p0f's socket; give the query socket"},
+		{[]string{"query", "-s", s.socket, "192.0.2.9", "25"}, "this is p0f's socket; give the query socket"},
+		{[]string{"query", "-s", q, "192.0.2.9"}, "is this p0f's socket?"},
+	} {
+		begin := time.Now()
+		status, out, errs := typed(t, tt.args...)
+		if status != 1 || out != "" || !strings.Contains(errs, tt.want) || time.Since(begin) > 3*time.Second {
+			t.Errorf("%q: %d after %v: %s%s", tt.args, status, time.Since(begin), out, errs)
+		}
+	}
+	for _, args := range [][]string{{"reload", "-s", q}, {"query", "-s", q, "[192.0.2.9]", "25"}} {
+		if status, out, errs := typed(t, args...); status != 0 && status != int(exitNotSeen) || errs != "" {
+			t.Errorf("%q: %d %s%s", args, status, out, errs)
+		}
+	}
+}

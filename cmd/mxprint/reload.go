@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -57,7 +58,10 @@ func askSensor(ctx context.Context, socket, command string) ([]byte, error) {
 	defer cancel()
 	socket = cmp.Or(socket, config.DefaultQuerySocket)
 	text, err := query.Command(ctx, socket, command)
-	if err != nil && !errors.Is(err, query.ErrRefused) {
+	if reason, ok := strings.CutPrefix(fmt.Sprint(err), query.ErrRefused.Error()+": "); ok {
+		return text, fmt.Errorf("%s: %s: %s", command, socket, reason)
+	}
+	if err != nil && !errors.Is(err, query.ErrBadAnswer) {
 		err = fmt.Errorf("%w; it takes a running mxprint serve with %q in [query] listen", err, socket)
 	}
 	return text, err
