@@ -74,7 +74,7 @@ func Parse(r io.Reader, name string) (*DB, error) {
 // public returns an error as this package promises it.
 func public(err error) error {
 	if e, ok := err.(*core.SyntaxError); ok {
-		return &SyntaxError{File: e.File, Line: e.Line, Col: e.Col, Msg: e.Msg, Text: e.Text, Hint: e.Mend}
+		return &SyntaxError{File: e.File, Line: e.Line, Col: e.Col, Msg: e.Msg, Text: e.Text, Hint: e.Hint}
 	}
 	return err
 }

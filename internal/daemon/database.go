@@ -60,7 +60,7 @@ func Finding(e *signature.SyntaxError, kind string) string {
 	if e.Text != "" {
 		line += fmt.Sprintf(": %q", e.Text)
 	}
-	return line + "; " + e.Mend
+	return line + "; " + e.Hint
 }
 
 // count is a number of things, in words.

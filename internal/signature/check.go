@@ -96,14 +96,14 @@ func (p *parser) stub() {
 }
 
 // warn notes something of the current line.
-func (p *parser) warn(rest, format string, args ...any) {
-	p.warnings = append(p.warnings, p.fault(rest, format, args...))
+func (p *parser) warn(rest, format, hint string, args ...any) {
+	p.warnings = append(p.warnings, p.fault(rest, format, hint, args...))
 }
 
 // warnAt notes something of a line that was read before.
-func (p *parser) warnAt(line int, format string, args ...any) {
+func (p *parser) warnAt(line int, format, hint string, args ...any) {
 	p.line, p.text = line, p.lines[line-1]
-	p.warn(p.text, format, args...)
+	p.warn(p.text, format, hint, args...)
 }
 
 // unused warns of labels without signatures, and of signatures that can never
@@ -115,9 +115,9 @@ func (p *parser) unused() {
 		switch {
 		case e.Signatures > 0:
 		case e.Label == nil:
-			p.warnAt(e.Line, "link without a signature")
+			p.warnAt(e.Line, "link without a signature", "remove the label, or write its sig lines below it")
 		default:
-			p.warnAt(e.Line, "label without a signature")
+			p.warnAt(e.Line, "label without a signature", "remove the label, or write its sig lines below it")
 		}
 	}
 	for dir := range p.db.tcp {
@@ -167,8 +167,8 @@ func (p *parser) shadowed(line int, label *Label, by shadow) {
 	switch {
 	case by.line == 0:
 	case by.label.Generic == label.Generic:
-		p.warnAt(line, "signature can never match: that of line %d, before it, takes all that it takes", by.line)
+		p.warnAt(line, "signature can never match: that of line %d, before it, takes all that it takes", "remove it, or move it up if it is the narrower one", by.line)
 	default:
-		p.warnAt(line, "signature can never match: that of line %d is specific and takes all that it takes", by.line)
+		p.warnAt(line, "signature can never match: that of line %d is specific and takes all that it takes", "remove it, or make its label specific and move it up", by.line)
 	}
 }

@@ -31,7 +31,7 @@ func TestCheckFiles(t *testing.T) {
 			}
 			for _, e := range append(rep.Errors, rep.Warnings...) {
 				checkPlace(t, name, string(text), e)
-				fmt.Fprintf(&got, "%v\n\t%s\n", e, e.Mend)
+				fmt.Fprintf(&got, "%v\n\t%s\n", e, e.Hint)
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func TestCheckBadDatabases(t *testing.T) {
 			t.Errorf("%s: Check(%q) = %v, %v, want first %v", tt.name, tt.text, rep.Errors, err, want)
 			continue
 		}
-		if rep.Errors[0].Mend == "" {
+		if rep.Errors[0].Hint == "" {
 			t.Errorf("%s: nothing says what to do about %v", tt.name, want)
 		}
 		for _, e := range rep.Errors {
@@ -109,7 +109,7 @@ func TestBuiltinIsClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range append(rep.Errors, rep.Warnings...) {
-		t.Errorf("%v; %s", e, e.Mend)
+		t.Errorf("%v; %s", e, e.Hint)
 	}
 }
 

@@ -69,7 +69,7 @@ func checkAgrees(t *testing.T, text string, want error) {
 		if !strings.Contains(e.Text, "\r") && !strings.Contains(text, "\r") {
 			checkPlace(t, "fuzz", text, e)
 		}
-		if e.Mend == "" {
+		if e.Hint == "" {
 			t.Errorf("nothing says what to do about %v", e)
 		}
 	}

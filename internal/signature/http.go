@@ -55,7 +55,7 @@ func (p *parser) httpSig(dir Direction, v string) {
 		return
 	}
 	if i := strings.IndexByte(v, ':'); i >= 0 {
-		p.fail(v[i:], "colon in the expected software")
+		p.fail(v[i:], "colon in the expected software", httpFields)
 		return
 	}
 	h.Software = v
@@ -71,7 +71,7 @@ func (p *parser) httpSig(dir Direction, v string) {
 
 func (p *parser) httpVersion(h *HTTP, v string) string {
 	if len(v) < 2 || v[1] != ':' || strings.IndexByte("01*", v[0]) < 0 {
-		p.fail(v, "want 0, 1 or * and a colon as the HTTP version")
+		p.fail(v, "want 0, 1 or * and a colon as the HTTP version", httpFields)
 		return ""
 	}
 	h.Version = Any
@@ -84,7 +84,7 @@ func (p *parser) httpVersion(h *HTTP, v string) string {
 func (p *parser) headerOrder(h *HTTP, v string) string {
 	for p.err == nil && v != "" && v[0] != ':' {
 		if len(h.Order) == maxHeaders {
-			p.fail(v, "more than %d headers", maxHeaders)
+			p.fail(v, "more than %d headers", "name the telling ones", maxHeaders)
 			return ""
 		}
 		var hd Header
@@ -94,7 +94,7 @@ func (p *parser) headerOrder(h *HTTP, v string) string {
 		}
 		n := span(v, isHeaderByte)
 		if n == 0 {
-			p.fail(v, "want a header name")
+			p.fail(v, "want a header name", "names are of letters, digits, - and _; a ? before one makes it optional")
 			return ""
 		}
 		hd.Name, v = v[:n], v[n:]
@@ -112,12 +112,12 @@ func (p *parser) headerOrder(h *HTTP, v string) string {
 func (p *parser) absentHeaders(h *HTTP, v string) string {
 	for p.err == nil && v != "" && v[0] != ':' {
 		if len(h.Absent) == maxHeaders {
-			p.fail(v, "more than %d headers", maxHeaders)
+			p.fail(v, "more than %d headers", "name the telling ones", maxHeaders)
 			return ""
 		}
 		n := span(v, isHeaderByte)
 		if n == 0 {
-			p.fail(v, "want a header name")
+			p.fail(v, "want a header name", "names are of letters, digits, - and _; a ? before one makes it optional")
 			return ""
 		}
 		h.Absent = append(h.Absent, v[:n])
@@ -130,11 +130,11 @@ func (p *parser) absentHeaders(h *HTTP, v string) string {
 func (p *parser) bracketed(v string) (string, string) {
 	end := strings.IndexByte(v, ']')
 	if !strings.HasPrefix(v, "[") || end < 0 {
-		p.fail(v, "want [text]")
+		p.fail(v, "want [text]", "write NAME=[text]")
 		return "", ""
 	}
 	if end == 1 {
-		p.fail(v, "empty text in brackets")
+		p.fail(v, "empty text in brackets", "write a text, or leave =[] out")
 		return "", ""
 	}
 	return v[1:end], v[end+1:]
@@ -146,7 +146,7 @@ func (p *parser) comma(v, what string) string {
 		return v[1:]
 	}
 	if !strings.HasPrefix(v, ":") {
-		p.fail(v, "want a comma or a colon after a %s", what)
+		p.fail(v, "want a comma or a colon after a %s", "put commas between the headers, and a colon behind the last", what)
 	}
 	return v
 }
@@ -154,13 +154,13 @@ func (p *parser) comma(v, what string) string {
 // uaOS reads ua_os = NAME,NAME=[text],…
 func (p *parser) uaOS(s, v string) {
 	if p.section != httpRequest || p.expect != expectLabel {
-		p.fail(s, "ua_os belongs in [http:request], before its first label")
+		p.fail(s, "ua_os belongs in [http:request], before its first label", "move the line there")
 		return
 	}
 	for v != "" && p.err == nil {
 		n := span(v, isNameByte)
 		if n == 0 {
-			p.fail(v, "want the name of a system")
+			p.fail(v, "want the name of a system", "write ua_os = Linux,Windows=[text]")
 			return
 		}
 		id := p.db.names.id(v[:n])
@@ -173,7 +173,7 @@ func (p *parser) uaOS(s, v string) {
 		}
 		p.db.uaOS = append(p.db.uaOS, entry)
 		if v != "" && v[0] != ',' && !bracket {
-			p.fail(v, "want a comma between systems")
+			p.fail(v, "want a comma between systems", "write the systems with commas between them, and nothing behind the last")
 			return
 		}
 		v = strings.TrimPrefix(v, ",") // blanks behind it are part of the next name

@@ -20,7 +20,7 @@ type SyntaxError struct {
 	Col  int // in bytes, 1 is the first
 	Msg  string
 	Text string // what stands there; may be empty
-	Mend string // what to do about it; not part of Error
+	Hint string // what to do about it; not part of Error
 }
 
 func (e *SyntaxError) Error() string {
@@ -126,13 +126,14 @@ type parser struct {
 
 // fail records a fault at a place in the current line: rest is what follows
 // that place.
-func (p *parser) fail(rest, format string, args ...any) {
+// format and args are the message, and hint what to do about it.
+func (p *parser) fail(rest, format, hint string, args ...any) {
 	if p.err == nil {
-		p.err = p.fault(rest, format, args...)
+		p.err = p.fault(rest, format, hint, args...)
 	}
 }
 
-func (p *parser) fault(rest, format string, args ...any) *SyntaxError {
+func (p *parser) fault(rest, format, hint string, args ...any) *SyntaxError {
 	const most = 40
 	shown := rest
 	if len(shown) > most {
@@ -140,7 +141,7 @@ func (p *parser) fault(rest, format string, args ...any) *SyntaxError {
 	}
 	return &SyntaxError{
 		File: p.file, Line: p.line, Col: len(p.text) - len(rest) + 1,
-		Msg: fmt.Sprintf(format, args...), Text: shown, Mend: mend(format, args),
+		Msg: fmt.Sprintf(format, args...), Text: shown, Hint: hint,
 	}
 }
 
@@ -162,11 +163,11 @@ func (p *parser) parseLine(line string) {
 	case s == "" || s[0] == ';':
 	case p.section == lostSection && s[0] != '[':
 	case strings.IndexByte(s, '\r') >= 0:
-		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone")
+		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone", "convert the file, for example with dos2unix")
 	case s[0] == '[':
 		sec, ok := sections[s]
 		if !ok {
-			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response]")
+			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response]", "correct the line; what stands in this section was not checked")
 			return
 		}
 		p.section, p.expect = sec, expectLabel
@@ -184,7 +185,7 @@ func (p *parser) statement(s string) {
 	name := s[:n]
 	rest := strings.TrimLeft(s[n:], " \t")
 	if n == 0 || !strings.HasPrefix(rest, "=") {
-		p.fail(s, "want a section or name = value")
+		p.fail(s, "want a section or name = value", "begin a comment with ; on a line of its own")
 		return
 	}
 	value := strings.TrimLeft(rest[1:], " \t")
@@ -207,26 +208,26 @@ func (p *parser) statement(s string) {
 	case "uptime":
 		p.uptime(s, value)
 	default:
-		p.fail(s, "unknown name; want label, sig, sys, classes, ua_os, or, source, date or uptime")
+		p.fail(s, "unknown name; want label, sig, sys, classes, ua_os, or, source, date or uptime", "correct the name; capitals count")
 	}
 }
 
 // classes reads classes = a,b,…
 func (p *parser) classes(s, v string) {
 	if p.section != noSection {
-		p.fail(s, "classes belong before the first section")
+		p.fail(s, "classes belong before the first section", "move the line to the beginning of the file")
 		return
 	}
 	for v != "" {
 		v = skipSeparators(v)
 		n := span(v, isAlnum)
 		if n == 0 {
-			p.fail(v, "want a class name")
+			p.fail(v, "want a class name", "write classes = win,unix,other; letters and digits, nothing behind the last")
 			return
 		}
 		p.db.classes = append(p.db.classes, v[:n])
 		if v = v[n:]; v != "" && v[0] != ',' {
-			p.fail(v, "want a comma between classes")
+			p.fail(v, "want a comma between classes", "write classes = win,unix,other; letters and digits, nothing behind the last")
 			return
 		}
 	}
@@ -251,12 +252,12 @@ func (p *parser) label(s, v string) {
 	p.hasSig, p.source, p.date, p.clock = false, "", "", ClockUnstated
 	switch {
 	case p.section == noSection:
-		p.fail(s, "label before the first section")
+		p.fail(s, "label before the first section", "put a section before it, such as [tcp:request]")
 	case p.expect == expectSys:
-		p.fail(s, "want the sys line of the label before")
+		p.fail(s, "want the sys line of the label before", "put sys = @class,name directly after a label of class !")
 	case p.section == mtuSection:
 		if v == "" {
-			p.fail(v, "empty label")
+			p.fail(v, "empty label", "name the link")
 			return
 		}
 		if len(p.db.links) == maxLabels {
@@ -279,13 +280,13 @@ func (p *parser) hostLabel(v string) {
 	}
 	l := Label{ID: len(p.db.labels) + 1, class: -1}
 	if len(v) < 2 || v[1] != ':' || v[0] != 's' && v[0] != 'g' {
-		p.fail(v, "want s or g and a colon as the label type")
+		p.fail(v, "want s or g and a colon as the label type", "write s:class:name:flavor, or g:… for a catch-all")
 		return
 	}
 	l.Generic = v[0] == 'g'
 	class, rest, ok := strings.Cut(v[2:], ":")
 	if !ok {
-		p.fail(v[2:], "want class:name:flavor")
+		p.fail(v[2:], "want class:name:flavor", "write s:class:name:flavor; the flavor may be empty, its colon may not be missing")
 		return
 	}
 	if class == Userland {
@@ -293,16 +294,16 @@ func (p *parser) hostLabel(v string) {
 	} else if l.class = p.db.classID(class); l.class >= 0 {
 		l.Class = p.db.classes[l.class]
 	} else if !p.anyClass {
-		p.fail(v[2:], "class is not declared by a classes line")
+		p.fail(v[2:], "class is not declared by a classes line", "use a declared class, or add this one to the line classes = … at the beginning of the file")
 		return
 	}
 	n := span(rest, isNameByte)
 	if n == 0 {
-		p.fail(rest, "want a name of letters, digits, spaces and ./-_!?()")
+		p.fail(rest, "want a name of letters, digits, spaces and ./-_!?()", "leave other characters out of the name")
 		return
 	}
 	if n == len(rest) || rest[n] != ':' {
-		p.fail(rest[n:], "want a colon after the name")
+		p.fail(rest[n:], "want a colon after the name", "write the name, a colon and the flavor; other characters than letters, digits, spaces and ./-_!?() cannot stand in a name")
 		return
 	}
 	l.name = p.db.names.id(rest[:n])
@@ -319,7 +320,7 @@ func (p *parser) hostLabel(v string) {
 // sys reads sys = @class,name,…
 func (p *parser) sys(s, v string) {
 	if p.section == noSection || p.section == mtuSection || !p.expect.takes(expectSys) {
-		p.fail(s, "sys belongs directly after a label of class !")
+		p.fail(s, "sys belongs directly after a label of class !", "remove the line, or make the class of the label !")
 		return
 	}
 	label := &p.db.labels[len(p.db.labels)-1]
@@ -331,13 +332,13 @@ func (p *parser) sys(s, v string) {
 		}
 		n := span(v, isNameByte)
 		if n == 0 {
-			p.fail(v, "want a system or @class")
+			p.fail(v, "want a system or @class", "write sys = @unix,Linux; nothing behind the last")
 			return
 		}
 		id := sysID{class: isClass}
 		if isClass {
 			if id.id = p.db.classID(v[:n]); id.id < 0 && !p.anyClass {
-				p.fail(v, "class is not declared by a classes line")
+				p.fail(v, "class is not declared by a classes line", "use a declared class, or add this one to the line classes = … at the beginning of the file")
 				return
 			}
 		} else {
@@ -345,7 +346,7 @@ func (p *parser) sys(s, v string) {
 		}
 		label.sys = append(label.sys, id)
 		if v = v[n:]; v != "" && v[0] != ',' {
-			p.fail(v, "want a comma between systems")
+			p.fail(v, "want a comma between systems", "write the systems with commas between them, and nothing behind the last")
 			return
 		}
 	}
@@ -356,10 +357,10 @@ func (p *parser) sys(s, v string) {
 func (p *parser) sig(s, v string) {
 	switch {
 	case p.section != noSection && p.expect == expectSys:
-		p.fail(s, "want the sys line of the label before")
+		p.fail(s, "want the sys line of the label before", "put sys = @class,name directly after a label of class !")
 		return
 	case p.section == noSection || !p.expect.takes(expectSig):
-		p.fail(s, "sig belongs after a label")
+		p.fail(s, "sig belongs after a label", "put a section and a label line before it")
 		return
 	}
 	if p.db.count++; p.db.count > maxSigs {
@@ -385,7 +386,7 @@ func (p *parser) sig(s, v string) {
 func (p *parser) mtuSig(v string) {
 	n, rest := number(v)
 	if rest != "" || n < 1 || n > 65535 {
-		p.fail(v, "want an MTU, 1 to 65535")
+		p.fail(v, "want an MTU, 1 to 65535", "write a number of bytes alone; one sig line for each")
 		return
 	}
 	first, double := p.mtus[uint16(n)]
@@ -398,7 +399,7 @@ func (p *parser) mtuSig(v string) {
 		p.counted(false)
 	default:
 		p.counted(true)
-		p.warn(v, "MTU already has a link in %s", p.where(first))
+		p.warn(v, "MTU already has a link in %s", "remove one of them; the first counts", p.where(first))
 	}
 }
 

@@ -35,13 +35,13 @@ func (p *parser) tcpSig(dir Direction, v string) {
 // is overridden.
 func (p *parser) covered(by place) {
 	if p.counted(by.layer == p.layer); by.layer == p.layer {
-		p.fail(p.text, "signature is already covered by %s", p.where(by))
+		p.fail(p.text, "signature is already covered by %s", "remove it, or move it up if it is the narrower one", p.where(by))
 	}
 }
 
 func (p *parser) version(t *TCP, v string) string {
 	if len(v) < 2 || v[1] != ':' || strings.IndexByte("46*", v[0]) < 0 {
-		p.fail(v, "want 4, 6 or * and a colon as the IP version")
+		p.fail(v, "want 4, 6 or * and a colon as the IP version", tcpFields)
 		return ""
 	}
 	t.Version = Any
@@ -64,14 +64,14 @@ func (p *parser) initialTTL(t *TCP, v string) string {
 		t.TTL, _ = number(strings.TrimPrefix(v, "+"))
 	}
 	if t.TTL < 1 || t.TTL > 255 {
-		p.fail(start, "want 1 to 255 as the initial TTL")
+		p.fail(start, "want 1 to 255 as the initial TTL", "write what the sender's stack puts there, mostly 64, 128 or 255")
 		return ""
 	}
 	switch {
 	case strings.HasPrefix(v, "-:"):
 		t.RandomTTL = true
 		if v = v[2:]; v == "" {
-			p.fail(v, "signature ends after the initial TTL")
+			p.fail(v, "signature ends after the initial TTL", tcpFields)
 			return ""
 		}
 		return v[1:]
@@ -79,7 +79,7 @@ func (p *parser) initialTTL(t *TCP, v string) string {
 		var more int
 		more, v = number(v[1:])
 		if t.TTL += more; t.TTL > 255 {
-			p.fail(start, "want 1 to 255 as the initial TTL")
+			p.fail(start, "want 1 to 255 as the initial TTL", "write what the sender's stack puts there, mostly 64, 128 or 255")
 			return ""
 		}
 	case strings.HasPrefix(v, "|"):
@@ -98,11 +98,11 @@ func (p *parser) bounded(v, or, what string, low, high int, sep byte) (int, stri
 	}
 	n, rest := number(v)
 	if n < low || n > high {
-		p.fail(v, "want %s%d to %d as the %s", or, low, high, what)
+		p.fail(v, "want %s%d to %d as the %s", fieldHints[what], or, low, high, what)
 		return 0, ""
 	}
 	if rest == "" || rest[0] != sep {
-		p.fail(rest, "want %q after the %s", string(sep), what)
+		p.fail(rest, "want %q after the %s", tcpFields, string(sep), what)
 		return 0, ""
 	}
 	return n, rest[1:]
@@ -112,7 +112,7 @@ func (p *parser) bounded(v, or, what string, low, high int, sep byte) (int, stri
 func (p *parser) wildcard(v, what string, high int, sep byte) (int, string) {
 	if p.err == nil && strings.HasPrefix(v, "*") {
 		if len(v) < 2 || v[1] != sep {
-			p.fail(v[1:], "want %q after the %s", string(sep), what)
+			p.fail(v[1:], "want %q after the %s", tcpFields, string(sep), what)
 			return 0, ""
 		}
 		return Any, v[2:]
@@ -151,12 +151,12 @@ func (p *parser) layout(t *TCP, v string) string {
 	}
 	for p.err == nil && v != "" && v[0] != ':' {
 		if t.Layout.Len == packet.MaxOptions {
-			p.fail(v, "more than %d options", packet.MaxOptions)
+			p.fail(v, "more than %d options", "a TCP header has no room for that many", packet.MaxOptions)
 			return ""
 		}
 		kind, pad, n := option(v)
 		if n == 0 {
-			p.fail(v, "want an option: eol+N, nop, mss, ws, sok, sack, ts or ?N")
+			p.fail(v, "want an option: eol+N, nop, mss, ws, sok, sack, ts or ?N", "write an option without a name by its kind, such as ?30")
 			return ""
 		}
 		t.Layout.Kinds[t.Layout.Len] = kind
@@ -165,13 +165,13 @@ func (p *parser) layout(t *TCP, v string) string {
 		if strings.HasPrefix(v, "eol+") {
 			t.Layout.EOLPad = uint8(pad)
 			if !strings.HasPrefix(rest, ":") {
-				p.fail(rest, "eol must be the last option")
+				p.fail(rest, "eol must be the last option", "remove what stands behind it; eol+N counts the bytes")
 				return ""
 			}
 		}
 		v = strings.TrimPrefix(rest, ",")
 		if rest == v && !strings.HasPrefix(v, ":") {
-			p.fail(v, "want a comma or a colon after an option")
+			p.fail(v, "want a comma or a colon after an option", "put commas between the options, and a colon behind the last")
 			return ""
 		}
 	}
@@ -207,15 +207,15 @@ func (p *parser) quirks(t *TCP, v string) string {
 	for p.err == nil && v != "" && v[0] != ':' {
 		q, n := quirk(v)
 		if n == 0 {
-			p.fail(v, "unknown quirk")
+			p.fail(v, "unknown quirk", "want df, id+, id-, ecn, 0+, flow, seq-, ack+, ack-, uptr+, urgf+, pushf+, ts1-, ts2+, opt+, exws or bad")
 			return ""
 		}
 		if t.Version == 6 && q&(packet.QuirkDF|packet.QuirkIDNonZero|packet.QuirkIDZero|packet.QuirkMustBeZero) != 0 {
-			p.fail(v, "quirk of IPv4 in a signature for IPv6")
+			p.fail(v, "quirk of IPv4 in a signature for IPv6", "remove the quirk, or make the version * or 4")
 			return ""
 		}
 		if t.Version == 4 && q == packet.QuirkFlow {
-			p.fail(v, "quirk of IPv6 in a signature for IPv4")
+			p.fail(v, "quirk of IPv6 in a signature for IPv4", "remove the quirk, or make the version * or 6")
 			return ""
 		}
 		rest := v[n:]
@@ -227,7 +227,7 @@ func (p *parser) quirks(t *TCP, v string) string {
 		}
 		v = strings.TrimPrefix(rest, ",")
 		if rest == v && !strings.HasPrefix(v, ":") {
-			p.fail(v, "want a comma or a colon after a quirk")
+			p.fail(v, "want a comma or a colon after a quirk", "put commas between the quirks, and a colon behind the last")
 			return ""
 		}
 	}
@@ -245,7 +245,7 @@ func quirk(v string) (packet.Quirks, int) {
 
 func (p *parser) colon(v, what string) string {
 	if p.err == nil && !strings.HasPrefix(v, ":") {
-		p.fail(v, "want a colon after the %s", what)
+		p.fail(v, "want a colon after the %s", "the colon is missing, or something stands before it; "+tcpFields, what)
 	}
 	if p.err != nil {
 		return ""
@@ -262,6 +262,6 @@ func (p *parser) payload(t *TCP, v string) {
 	case "0":
 		t.Payload = 0
 	default:
-		p.fail(v, "want a payload class, 0 or + or *")
+		p.fail(v, "want a payload class, 0 or + or *", "the line ends with the payload class; nothing may stand behind it, no comment either")
 	}
 }

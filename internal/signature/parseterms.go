@@ -31,12 +31,12 @@ func (t *TCP) terms() *terms {
 func (p *parser) otherTTLs(t *TCP, v string) string {
 	for p.err == nil && strings.HasPrefix(v, "|") {
 		if len(t.terms().ttls)+1 == maxTTLs {
-			p.fail(v, "more than %d initial TTLs", maxTTLs)
+			p.fail(v, "more than %d initial TTLs", someLines, maxTTLs)
 			return ""
 		}
 		n, rest := number(v[1:])
 		if n < 1 || n > 255 {
-			p.fail(v[1:], "want 1 to 255 as the initial TTL")
+			p.fail(v[1:], "want 1 to 255 as the initial TTL", "write what the sender's stack puts there, mostly 64, 128 or 255")
 			return ""
 		}
 		t.ext.ttls = append(t.ext.ttls, n)
@@ -58,22 +58,22 @@ func hasTerms(v, end string) bool {
 func (p *parser) interval(v, what string, low, high int) (from, to int, rest string) {
 	start := v
 	if v == "" || !isDigit(v[0]) {
-		p.fail(v, "want a number or a range as the %s", what)
+		p.fail(v, "want a number or a range as the %s", "write 5, 5..9 or {5,7..9}", what)
 		return 0, 0, ""
 	}
 	from, v = number(v)
 	to = from
 	if strings.HasPrefix(v, "..") {
 		if len(v) < 3 || !isDigit(v[2]) {
-			p.fail(v, "want the end of the range")
+			p.fail(v, "want the end of the range", "write A..B, both ends with a number")
 			return 0, 0, ""
 		}
 		to, v = number(v[2:])
 	}
 	if from < low || to > high {
-		p.fail(start, "want %d to %d as the %s", low, high, what)
+		p.fail(start, "want %d to %d as the %s", fieldHints[what], low, high, what)
 	} else if to < from {
-		p.fail(start, "the range ends before it begins")
+		p.fail(start, "the range ends before it begins", "write the smaller number first")
 	}
 	return from, to, v
 }
@@ -82,7 +82,7 @@ func (p *parser) interval(v, what string, low, high int) (from, to int, rest str
 func (p *parser) intervals(v, what string, low, high int, sep, end byte, most int, add func(from, to int)) string {
 	for n := 0; p.err == nil; n++ {
 		if n == most {
-			p.fail(v, "more than %d items", most)
+			p.fail(v, "more than %d items", "use ranges, or "+someLines, most)
 			break
 		}
 		var from, to int
@@ -95,7 +95,7 @@ func (p *parser) intervals(v, what string, low, high int, sep, end byte, most in
 			return v[1:]
 		}
 		if v == "" || v[0] != sep {
-			p.fail(v, "want %q or %q in the list", string(sep), string(end))
+			p.fail(v, "want %q or %q in the list", "put commas between the items of {…}, and | between those of fit(…) and seg(…)", string(sep), string(end))
 			break
 		}
 		v = v[1:]
@@ -134,7 +134,7 @@ func (p *parser) windowAlternatives(t *TCP, v string) string {
 	x := t.terms()
 	for n := 0; p.err == nil; n++ {
 		if n == maxTerms {
-			p.fail(v, "more than %d alternatives", maxTerms)
+			p.fail(v, "more than %d alternatives", someLines, maxTerms)
 			break
 		}
 		v = p.windowTerm(x, v)
@@ -145,7 +145,7 @@ func (p *parser) windowAlternatives(t *TCP, v string) string {
 			return v[1:]
 		}
 		if !strings.HasPrefix(v, "|") {
-			p.fail(v, "want a comma after the window")
+			p.fail(v, "want a comma after the window", "write window,scale: for example fit(65536),7 or *,*")
 			break
 		}
 		v = v[1:]
@@ -173,7 +173,7 @@ func (p *parser) windowTerm(x *terms, v string) string {
 	case strings.HasPrefix(v, "seg("):
 		return p.rounding(x, v[4:], windowSeg)
 	case v == "" || !isDigit(v[0]):
-		p.fail(v, "want a window: a number, a range, {…}, %%N, mss*N, mtu*N, fit(…) or seg(…)")
+		p.fail(v, "want a window: a number, a range, {…}, %%N, mss*N, mtu*N, fit(…) or seg(…)", "docs/signatures.md explains the terms; * stands alone")
 		return ""
 	}
 	from, to, v := p.interval(v, "window", 0, maxWindow)
@@ -186,7 +186,7 @@ func (p *parser) windowTerm(x *terms, v string) string {
 func (p *parser) oneTerm(v, what string, low, high int, add func(int, int)) string {
 	n, rest := number(v)
 	if n < low || n > high {
-		p.fail(v, "want %d to %d as the %s", low, high, what)
+		p.fail(v, "want %d to %d as the %s", fieldHints[what], low, high, what)
 		return ""
 	}
 	add(n, n)
@@ -197,7 +197,7 @@ func (p *parser) oneTerm(v, what string, low, high int, add func(int, int)) stri
 func (p *parser) rounding(x *terms, v string, kind WindowKind) string {
 	end := strings.IndexByte(v, ')')
 	if end < 0 {
-		p.fail(v, "want a closing parenthesis")
+		p.fail(v, "want a closing parenthesis", "close the parenthesis")
 		return ""
 	}
 	units := unitMSS
@@ -210,7 +210,7 @@ func (p *parser) rounding(x *terms, v string, kind WindowKind) string {
 		case "*":
 			units = unitMSS | unitMSS12
 		default:
-			p.fail(v[len(sizes)+1:], "want mss, mss-12 or * as the unit")
+			p.fail(v[len(sizes)+1:], "want mss, mss-12 or * as the unit", "write fit(65536), fit(65536/mss-12) or fit(65536/*)")
 			return ""
 		}
 	}
@@ -229,7 +229,7 @@ func (p *parser) rounding(x *terms, v string, kind WindowKind) string {
 	if kind == windowSeg {
 		what, high = "number of segments", maxSegments
 		if i := strings.Index(sizes, ".."); i >= 0 {
-			p.fail(v[i:], "no range of segments")
+			p.fail(v[i:], "no range of segments", "list them: seg(10|20)")
 			return ""
 		}
 	}
@@ -270,7 +270,7 @@ func (p *parser) layoutForms(t *TCP, v string) string {
 		if rest := strings.TrimPrefix(v, ","); rest != v {
 			v = rest
 		} else if !strings.HasPrefix(v, ":") {
-			p.fail(v, "want a comma or a colon after an option")
+			p.fail(v, "want a comma or a colon after an option", "put commas between the options, and a colon behind the last")
 			return ""
 		}
 	}
@@ -283,18 +283,18 @@ func (p *parser) layoutForms(t *TCP, v string) string {
 // join puts every choice behind every form.
 func (p *parser) join(at string, forms, part []choice) []choice {
 	if len(forms)*len(part) > maxForms {
-		p.fail(at, "more than %d forms of the option layout", maxForms)
+		p.fail(at, "more than %d forms of the option layout", someLines, maxForms)
 		return nil
 	}
 	var all []choice
 	for _, f := range forms {
 		for _, c := range part {
 			if len(c) > 0 && len(f) > 0 && f[len(f)-1].kind == packet.OptEOL {
-				p.fail(at, "eol must be the last option")
+				p.fail(at, "eol must be the last option", "remove what stands behind it; eol+N counts the bytes")
 				return nil
 			}
 			if len(f)+len(c) > packet.MaxOptions {
-				p.fail(at, "more than %d options", packet.MaxOptions)
+				p.fail(at, "more than %d options", "a TCP header has no room for that many", packet.MaxOptions)
 				return nil
 			}
 			all = append(all, append(f[:len(f):len(f)], c...))
@@ -321,11 +321,11 @@ func (p *parser) layoutGroup(v string, end byte) ([]choice, string) {
 	for p.err == nil {
 		switch {
 		case v == "" || v[0] == ':':
-			p.fail(v, "want %q", string(end))
+			p.fail(v, "want %q", "close the group; groups do not nest", string(end))
 			return nil, ""
 		case v[0] == end || v[0] == '|':
 			if group = append(group, current...); len(group) > maxForms {
-				p.fail(v, "more than %d forms of the option layout", maxForms)
+				p.fail(v, "more than %d forms of the option layout", someLines, maxForms)
 				return nil, ""
 			}
 			if v[0] == end {
@@ -345,7 +345,7 @@ func (p *parser) layoutGroup(v string, end byte) ([]choice, string) {
 		if strings.HasPrefix(v, ",") {
 			v = v[1:]
 		} else if v == "" || v[0] != end && v[0] != '|' {
-			p.fail(v, "want a comma, | or %q after an option", string(end))
+			p.fail(v, "want a comma, | or %q after an option", "put commas between the options, | between the alternatives; groups do not nest", string(end))
 		}
 	}
 	return nil, ""
@@ -355,7 +355,7 @@ func (p *parser) layoutGroup(v string, end byte) ([]choice, string) {
 func (p *parser) layoutOption(v string) ([]choice, string) {
 	kind, pad, n := option(v)
 	if n == 0 || pad > 255 {
-		p.fail(v, "want an option: eol+N, nop, mss, ws, sok, sack, ts or ?N")
+		p.fail(v, "want an option: eol+N, nop, mss, ws, sok, sack, ts or ?N", "write an option without a name by its kind, such as ?30")
 		return nil, ""
 	}
 	ts := kind == packet.OptTS
@@ -373,7 +373,7 @@ func (p *parser) layoutOption(v string) ([]choice, string) {
 	case packet.OptWS:
 		runs = []int{3}
 	default:
-		p.fail(v, "only ts, sok and ws have erased forms")
+		p.fail(v, "only ts, sok and ws have erased forms", "remove the ~")
 		return nil, ""
 	}
 	for _, n := range runs {
@@ -415,21 +415,21 @@ func (p *parser) keepForms(t *TCP, v string, forms []choice) {
 func (p *parser) candidate(s, v string) {
 	switch {
 	case p.section < tcpRequest || p.section > tcpResponse || !p.expect.takes(expectSig) || p.hasSig:
-		p.fail(s, "or belongs after a label of [tcp:…], before its first sig")
+		p.fail(s, "or belongs after a label of [tcp:…], before its first sig", "move the line up to its label")
 		return
 	}
 	label := &p.db.labels[len(p.db.labels)-1]
 	if len(label.Or) == maxCandidates {
-		p.fail(s, "more than %d candidates", maxCandidates)
+		p.fail(s, "more than %d candidates", "name the likeliest", maxCandidates)
 		return
 	}
 	n := span(v, isNameByte)
 	if n == 0 {
-		p.fail(v, "want a name of letters, digits, spaces and ./-_!?()")
+		p.fail(v, "want a name of letters, digits, spaces and ./-_!?()", "leave other characters out of the name")
 		return
 	}
 	if n == len(v) || v[n] != ':' {
-		p.fail(v[n:], "want a colon after the name")
+		p.fail(v[n:], "want a colon after the name", "write the name, a colon and the flavor; other characters than letters, digits, spaces and ./-_!?() cannot stand in a name")
 		return
 	}
 	c := Candidate{Name: v[:n], Flavor: v[n+1:]}
@@ -443,13 +443,13 @@ func (p *parser) candidate(s, v string) {
 func (p *parser) uptime(s, v string) {
 	switch {
 	case p.section < tcpRequest || p.section > tcpResponse || !p.expect.takes(expectSig):
-		p.fail(s, "uptime belongs after a label of [tcp:…]")
+		p.fail(s, "uptime belongs after a label of [tcp:…]", "move the line below its label")
 	case v == "boot":
 		p.clock = ClockBoot
 	case v == "random":
 		p.clock = ClockRandom
 	default:
-		p.fail(v, "want boot or random")
+		p.fail(v, "want boot or random", "write boot where the timestamps count from the start of the system, else random")
 	}
 }
 
@@ -457,13 +457,13 @@ func (p *parser) uptime(s, v string) {
 func (p *parser) origin(s, name, v string) {
 	switch {
 	case p.section == noSection || !p.expect.takes(expectSig):
-		p.fail(s, "%s belongs after a label", name)
+		p.fail(s, "%s belongs after a label", "move the line below its label", name)
 	case name == "source" && v == "":
-		p.fail(v, "empty source")
+		p.fail(v, "empty source", "say how the signature is known, or remove the line")
 	case name == "source":
 		p.source = v
 	case !isDate(v):
-		p.fail(v, "want YYYY-MM or YYYY-MM-DD")
+		p.fail(v, "want YYYY-MM or YYYY-MM-DD", "write the date of the observation, such as 2026-11")
 	default:
 		p.date = v
 	}

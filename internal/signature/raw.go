@@ -18,7 +18,7 @@ func ParseRaw(text string) (packet.Segment, error) {
 	s := packet.Segment{Type: packet.SYN}
 	v := p.version(&t, text)
 	if p.err == nil && t.Version == Any {
-		p.fail(text, "want 4 or 6 as the IP version of a packet")
+		p.fail(text, "want 4 or 6 as the IP version of a packet", rawForm)
 	}
 	v = p.rawTTL(&s, v)
 	t.IPOptLen, v = p.bounded(v, "", "IP option length", 0, 40, ':')
@@ -34,24 +34,24 @@ func ParseRaw(text string) (packet.Segment, error) {
 	switch {
 	case p.err != nil:
 	case t.Kind != WindowEqual && t.Kind != WindowMSS && t.Kind != WindowMTU:
-		p.fail(window, "want a number, mss*N or mtu*N as the window of a packet")
+		p.fail(window, "want a number, mss*N or mtu*N as the window of a packet", rawForm)
 	case t.Scale == Any:
-		p.fail(scale, "want 0 to 255 as the window scale of a packet")
+		p.fail(scale, "want 0 to 255 as the window scale of a packet", rawForm)
 	case t.Payload == Any:
-		p.fail(v, "want 0 or + as the payload of a packet")
+		p.fail(v, "want 0 or + as the payload of a packet", rawForm)
 	case t.ext != nil:
-		p.fail(layout, "a packet has no alternatives")
+		p.fail(layout, "a packet has no alternatives", rawForm)
 	case slices.Contains(t.Layout.Kinds[:max(t.Layout.Len, 1)-1], packet.OptEOL): // written as ?0
-		p.fail(layout, "eol must be the last option")
+		p.fail(layout, "eol must be the last option", "remove what stands behind it; eol+N counts the bytes")
 	default:
 		fillRaw(&s, &t)
 		if !rawWindow(&s, &t) {
-			p.fail(window, "no window is this multiple")
+			p.fail(window, "no window is this multiple", rawForm)
 		}
 	}
 	if p.err != nil {
 		fault := p.err.(*SyntaxError)
-		fault.Mend = "give raw_sig as the log has it, such as 4:57+7:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0"
+		fault.Hint = rawForm // and not that of a line of a database
 		return packet.Segment{}, fault
 	}
 	return s, nil
@@ -64,7 +64,7 @@ func (p *parser) rawTTL(s *packet.Segment, v string) string {
 	}
 	n, rest := number(v)
 	if rest == v || n > 255 {
-		p.fail(v, "want 0 to 255 as the TTL of a packet")
+		p.fail(v, "want 0 to 255 as the TTL of a packet", rawForm)
 		return ""
 	}
 	s.TTL = uint8(n)
