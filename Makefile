@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: build man packages demo deps test short lint diff fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff sweep fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -56,6 +56,9 @@ $(BIN)/staticcheck: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
 
 # Long runs.
+
+sweep: build # every capture of a folder, beside p0f: make sweep DIR=/path
+	$(GO) run ./internal/test/sweep -mxprint $(BIN)/mxprint $(DIR)
 
 diff: deps
 	MXPRINT_DIFF_SEEDS=200 $(GO) test -count=1 -timeout 60m -v -run TestDifferential ./internal/test/difftest
