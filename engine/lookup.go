@@ -18,27 +18,44 @@ var ErrNoSensor = errors.New("engine: capture has failed")
 
 // Lookup implements note.Lookuper. A query with the client's port is answered
 // from that connection's own SYN where the engine keeps connections
-// (host.Config.Recent) and has seen it, and else from what is known of the
-// address. It waits for a connection as for an address not seen yet. Of a
-// connection that was Missed it knows nothing: that is ErrNoSYN.
+// (host.Config.Recent) and has seen it, and else, after Query.Wait, from what is
+// known of the address. Of a connection that was Missed it knows nothing: that is
+// ErrNoSYN.
 func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	q = q.Unmapped()
 	if !e.recent {
 		q.Client = netip.AddrPortFrom(q.Client.Addr(), 0)
 	}
-	n, own := e.known(q)
-	if own || q.Wait <= 0 || e.failure() != nil {
+	n, found := e.known(q, q.Wait <= 0)
+	if q.Wait <= 0 || found == own || e.failure() != nil {
 		return e.answer(n)
 	}
-	w := e.waiting.join(q.Client)
-	defer e.waiting.leave(q.Client, w)
-	// It may have come between the look and the joining.
-	if n, own = e.known(q); !own && e.failure() == nil {
-		w.wait(ctx, q.Wait)
-		n, _ = e.known(q)
+	ctx, cancel := context.WithTimeout(ctx, q.Wait)
+	defer cancel()
+	if found == askedBefore { // perhaps about the connection before, if the capture is behind
+		w := e.waiting.join(q.Client)
+		again, end := context.WithTimeout(ctx, behind)
+		w.wait(again)
+		end()
+		e.waiting.leave(q.Client, w)
+		n, found = e.known(q, false)
+	}
+	for found < askedBefore && ctx.Err() == nil && e.failure() == nil {
+		w := e.waiting.join(q.Client)
+		// It may have come between the look and the joining.
+		if n, found = e.known(q, false); found < askedBefore {
+			w.wait(ctx)
+			n, found = e.known(q, ctx.Err() != nil)
+		}
+		e.waiting.leave(q.Client, w)
 	}
 	return e.answer(n)
 }
+
+// behind is how far a capture may be behind the mail server: so long a question
+// waits that was asked before, for the SYN of the next connection with the same
+// ends.
+const behind = 2 * time.Millisecond
 
 // answer tells a client that was not seen from one that could not be.
 func (e *Engine) answer(n note.Note) (note.Note, error) {
@@ -51,29 +68,51 @@ func (e *Engine) answer(n note.Note) (note.Note, error) {
 	return n, nil
 }
 
-// known answers from the tables as they are. own says that the answer is about
-// what was asked: the connection, or the address where no port was given.
-func (e *Engine) known(q note.Query) (n note.Note, own bool) {
+// finding is how well what is known fits a query.
+type finding int
+
+const (
+	fallback    finding = iota // it is about something else
+	askedBefore                // it is about what was asked, and was asked for before
+	own                        // it is about what was asked: the connection, or the address where no port was given
+)
+
+// known answers from the tables as they are. over says that there is no waiting
+// any more for what a server makes of a SYN inside a connection.
+func (e *Engine) known(q note.Query, over bool) (note.Note, finding) {
 	h, ok := e.host(q.Client.Addr())
-	n = note.Note{State: note.NotSeen}
+	n := note.Note{State: note.NotSeen}
 	if ok {
 		n = hostNote(&h)
 	}
 	if q.Client.Port() == 0 && ok {
-		return n, true
+		return n, own
 	}
 	c, found := e.conn(q.Client, q.Server)
+	exact := found
 	if !found && q.Server.IsValid() {
-		// Behind a port forwarding the server knows itself by another address.
+		// With a port forwarding the server knows itself by another address. It
+		// may be another connection as well.
 		c, found = e.conn(q.Client, netip.AddrPort{})
 	}
 	switch {
-	case found && c.Missed:
-		n = note.Note{}
-	case found:
+	case !found:
+		return n, fallback
+	case c.Missed:
+		return note.Note{}, own
+	case exact && (c.Own || over && c.Open):
 		connNote(&n, &c)
+		if c.Asked {
+			return n, askedBefore
+		}
+		return n, own
+	case c.Rival:
+		n.Ambiguous = true // of two SYNs neither is a better answer
+	default:
+		connNote(&n, &c)
+		n.ByConnection, n.Ambiguous, n.RawSig = false, true, ""
 	}
-	return n, found
+	return n, fallback
 }
 
 // host returns what the shard that saw the address last knows of it. Almost
@@ -83,7 +122,7 @@ func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
 		s.mu.Lock()
 		h, ok := s.table.Host(a)
 		if ok {
-			s.table.Prove(netip.AddrPortFrom(a, 0), netip.AddrPort{})
+			s.table.Verify(netip.AddrPortFrom(a, 0), netip.AddrPort{})
 		}
 		s.mu.Unlock()
 		if ok && (!known || h.LastSeen > last.LastSeen) {
@@ -93,13 +132,14 @@ func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
 	return last, known
 }
 
-// conn returns what the client's SYN said.
+// conn returns what the client's SYN said. A mail server asks: the connection is
+// there.
 func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
 	for _, s := range e.shards {
 		s.mu.Lock()
 		c, ok := s.table.Conn(client, server)
-		if ok {
-			s.table.Prove(client, server)
+		if ok && c.Own {
+			s.table.Verify(client, server)
 		}
 		s.mu.Unlock()
 		if ok {

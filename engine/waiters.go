@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
@@ -54,13 +53,10 @@ func (w *waiters) leave(client netip.AddrPort, one *waiter) {
 	}
 }
 
-// wait returns when the address was seen, the time is up, or ctx ends.
-func (w *waiter) wait(ctx context.Context, most time.Duration) {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
+// wait returns when the address was seen, or ctx ends.
+func (w *waiter) wait(ctx context.Context) {
 	select {
 	case <-w.seen:
-	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
@@ -70,7 +66,8 @@ func (w *waiters) wakeAll(batch []host.Input) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range batch {
-		if in := &batch[i]; in.Decoded && in.Segment.Type == packet.SYN {
+		// A SYN makes the client known, an ACK may say which of two it is.
+		if in := &batch[i]; in.Decoded && (in.Segment.Type == packet.SYN || in.Segment.Type == packet.ACK) {
 			w.wakeBoth(in.Segment.Src)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 type wire struct {
 	State        string     `json:"state"`
 	ByConnection bool       `json:"by_connection,omitempty"`
+	Ambiguous    bool       `json:"ambiguous,omitempty"`
 	OSName       string     `json:"os_name,omitempty"`
 	OSFlavor     string     `json:"os_flavor,omitempty"`
 	Quality      string     `json:"quality,omitempty"`
@@ -39,7 +40,7 @@ type wire struct {
 // MarshalJSON writes the note as docs/json.md describes it.
 func (n Note) MarshalJSON() ([]byte, error) {
 	w := wire{
-		State: n.State.String(), ByConnection: n.ByConnection,
+		State: n.State.String(), ByConnection: n.ByConnection, Ambiguous: n.Ambiguous,
 		OSName: n.OSName, OSFlavor: n.OSFlavor, OSMatchQ: n.Quality,
 		LinkType: n.LinkType, MTU: n.MTU, RawSig: n.RawSig, TotalConn: n.TotalConn,
 		FirstSeen: utc(n.FirstSeen), LastSeen: utc(n.LastSeen),
@@ -72,7 +73,7 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("note: unknown state %q", w.State)
 	}
 	*n = Note{
-		State: State(state), ByConnection: w.ByConnection,
+		State: State(state), ByConnection: w.ByConnection, Ambiguous: w.Ambiguous,
 		OSName: w.OSName, OSFlavor: w.OSFlavor, Quality: w.OSMatchQ,
 		LinkType: w.LinkType, MTU: w.MTU, RawSig: w.RawSig, TotalConn: w.TotalConn,
 		FirstSeen: orZero(w.FirstSeen), LastSeen: orZero(w.LastSeen),

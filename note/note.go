@@ -208,5 +208,9 @@ type Note struct {
 	// Rewrite, LinkType, MTU and Distance come from the SYN of the very connection
 	// that was asked about, and not from whatever the address sent last.
 	ByConnection bool
-	RawSig       string // of that SYN, in p0f's notation; empty otherwise
+	// Ambiguous says that a SYN with the client's port is known, and that it may be
+	// another connection's: one that has ended, one to another address of the
+	// server, or one of two whose SYNs came between the same ends.
+	Ambiguous bool
+	RawSig    string // of the SYN of ByConnection, in p0f's notation; empty otherwise
 }

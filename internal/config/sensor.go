@@ -35,10 +35,15 @@ type Sensor struct {
 	Sandbox       bool     `toml:"sandbox"`
 }
 
+// defaultFilter takes what clients send to a mail server, and of what the server
+// sends what begins and ends a connection: SYN, FIN and RST.
+const defaultFilter = "dst port 25 or 465 or 587 or " +
+	"((src port 25 or 465 or 587) and (tcp[13] & 7 != 0 or ip6[53] & 7 != 0))"
+
 func defaultSensor() Sensor {
 	s := Sensor{
 		Source: SourceCapture, Interfaces: []string{"any"},
-		Filter: "dst port 25 or dst port 465 or dst port 587", Workers: 1, Sandbox: true,
+		Filter: defaultFilter, Workers: 1, Sandbox: true,
 	}
 	for _, p := range sockops.DefaultPorts() {
 		s.Ports = append(s.Ports, int(p))

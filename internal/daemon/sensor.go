@@ -83,7 +83,7 @@ func (o *opener) sensor() *sensor {
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
-			Unproven:  s.Unverified(),
+			Unverified: s.Unverified(), Trusted: s.Sensor.Source == config.SourceSockops || s.Sensor.Source == config.SourceProxy,
 			HTTPWhole: true,
 		},
 	})

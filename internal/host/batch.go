@@ -82,7 +82,7 @@ func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 // lookAtOldest looks at what forgetting that many of the oldest hosts will need,
 // and who gets their records.
 func (h *hosts) lookAtOldest(count int) (sum uint32) {
-	for n := h.age.oldest(unproven); n != none && count > 0; count-- {
+	for n := h.age.oldest(unverified); n != none && count > 0; count-- {
 		r := h.at(n)
 		sum += h.place(r.hash).n + r.client.last.ts1
 		n = h.age.newer(n)

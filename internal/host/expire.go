@@ -44,17 +44,17 @@ func (t *Table) pruneFlows() {
 // his packets can make it do so without end; this one stops where hosts that
 // flows refer to can no longer be the reason.
 func (t *Table) pruneHosts() {
-	if t.cfg.Unproven > 0 {
-		t.pushOut(unproven)
+	if t.cfg.Unverified > 0 {
+		t.evictOldest(unverified)
 		return
 	}
 	t.pruneFlows()
 	if t.hosts.count() > t.cfg.mostHosts() {
-		for t.hosts.at(t.hosts.age.oldest(unproven)).flows > 0 {
+		for t.hosts.at(t.hosts.age.oldest(unverified)).flows > 0 {
 			t.destroyFlow(t.flows.oldest())
 		}
 	}
-	if n := t.hosts.age.oldest(unproven); n != none && t.hosts.at(n).flows == 0 {
+	if n := t.hosts.age.oldest(unverified); n != none && t.hosts.at(n).flows == 0 {
 		t.deleteHost(n)
 	}
 }

@@ -27,7 +27,7 @@ type flowRec struct {
 	http                   httpState
 	answered               bool // a SYN+ACK was seen
 	probe                  bool // the SYN was p0f's own probe
-	proved                 bool // the handshake is complete
+	verified               bool // the handshake is complete
 
 	_ [12]byte // a cache line
 }

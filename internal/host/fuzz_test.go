@@ -16,8 +16,8 @@ import (
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8), uint8(0))
 	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1), uint8(3))
-	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts, unproven uint8) {
-		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unproven: int(unproven), HTTPBytes: 5000, HTTPWhole: maxHosts%2 == 1}
+	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts, unverified uint8) {
+		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unverified: int(unverified), HTTPBytes: 5000, HTTPWhole: maxHosts%2 == 1}
 		db := mustParse(t, webDB)
 		seen := &times{t: t}
 		table := New(db, cfg, seen)
@@ -31,10 +31,10 @@ func FuzzTable(f *testing.F) {
 			table.Frame(now)
 			table.Update(&s, said(&s))
 			if s.Seq&3 == 0 {
-				table.Prove(s.Src, netip.AddrPort{})
+				table.Verify(s.Src, netip.AddrPort{})
 			}
 			hosts, conns := table.Len()
-			if cfg.Unproven > 0 && hosts > cfg.MaxHosts+2 {
+			if cfg.Unverified > 0 && hosts > cfg.MaxHosts+2 {
 				t.Fatalf("%d hosts, with a limit of %d", hosts, cfg.MaxHosts)
 			}
 			if conns > cfg.MaxConns+1 || hosts > cfg.MaxHosts+2*cfg.MaxConns+excessHosts+2 {
@@ -165,10 +165,48 @@ func checkTable(t testing.TB, table *Table) {
 		t.Fatalf("%d records of few hosts are in use, %d hosts have one", live, extras)
 	}
 	checkPartials(t, table)
-	for _, c := range []*conns{&table.conns, &table.kept} {
-		if c.used != int(c.made) || c.made > c.size {
-			t.Fatalf("%d connections indexed, %d made, %d the limit", c.used, c.made, c.size)
+	checkConns(t, &table.conns)
+}
+
+// checkConns is checkTable for the connections: each has one record, a client's
+// end has few, and sources have no more than their shares.
+func checkConns(t testing.TB, c *conns) {
+	t.Helper()
+	n, rivals, sources := 0, 0, map[uint64]uint32{}
+	ends := map[[2]uint64]int{}
+	for list, counted := range c.counts {
+		count := checkAge(t, "connections", &c.age, uint32(list), func(n uint32) {
+			r := c.at(n)
+			if r.rival != none {
+				rivals++
+			}
+			if list == verified {
+				sources[sourceOf(&r.client, r.syn.is&isV6 != 0)]++
+			}
+			end := [2]uint64{uint64(c.keyOf(r.client, r.clientPort)), uint64(r.clientPort)}
+			if ends[end]++; ends[end] > connServers {
+				t.Fatalf("an end of a client has %d records, want %d at most", ends[end], connServers)
+			}
+		})
+		if count != counted {
+			t.Fatalf("list %d: %d listed, %d counted", list, count, counted)
 		}
+		n += count
+	}
+	checkSlab(t, "connections", n, c.counts[0]+c.counts[1], c.used, c.made, c.free)
+	if n > c.size || c.counts[verified] > c.size/2 {
+		t.Fatalf("%d connections, %d of them verified, %d the limit", n, c.counts[verified], c.size)
+	}
+	if live := int(c.rivals.made) - len(c.rivals.free); live != rivals {
+		t.Fatalf("%d rivals in use, %d connections have one", live, rivals)
+	}
+	for source, count := range sources {
+		if count != c.shares.count[source] || count > c.shares.most {
+			t.Fatalf("source %x has %d verified connections, counted %d, its share is %d", source, count, c.shares.count[source], c.shares.most)
+		}
+	}
+	if len(sources) != len(c.shares.count) {
+		t.Fatalf("%d sources have verified connections, %d are counted", len(sources), len(c.shares.count))
 	}
 }
 

@@ -85,11 +85,13 @@ func (t *Table) SetDB(db *signature.DB) {
 			}
 		}
 	}
-	for _, c := range [...]*conns{&t.conns, &t.kept} {
-		for i := range c.made {
-			r := c.at(firstRecord + i)
-			r.label = labels[r.label]
-		}
+	for i := range t.conns.made {
+		r := &t.conns.at(firstRecord + i).syn
+		r.label = labels[r.label]
+	}
+	for i := range t.conns.rivals.made {
+		r := t.conns.rivals.at(firstRecord + i)
+		r.label = labels[r.label]
 	}
 }
 

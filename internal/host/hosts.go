@@ -17,16 +17,17 @@ type hosts struct {
 	index
 	age    ages
 	counts [2]int   // of each list
+	shares shares   // of the verified ones, by /64
 	last   struct { // the server of the last SYN: most packets are from or for it
 		addr netip.Addr
 		found
 	}
 }
 
-// The lists of hosts. Without Config.Unproven all are in the first.
+// The lists of hosts. Without Config.Unverified all are in the first.
 const (
-	unproven = iota
-	proven
+	unverified = iota
+	verified
 )
 
 // hostRec is what is kept of one address: two cache lines. It holds no pointer.
@@ -46,7 +47,7 @@ type hostRec struct {
 	distance  int16
 	mtu       uint16 // of the last SYN or SYN+ACK with an MSS; 0 = none
 	v6        bool
-	list      uint8 // unproven or proven
+	list      uint8 // unverified or verified
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     note.Clock      // of the stack whose uptime upMin is
@@ -81,7 +82,7 @@ func newHosts(most int) hosts {
 }
 
 // count is how many addresses the table holds.
-func (h *hosts) count() int { return h.counts[unproven] + h.counts[proven] }
+func (h *hosts) count() int { return h.counts[unverified] + h.counts[verified] }
 
 func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
 	if a.Is4() {
@@ -152,7 +153,7 @@ func (h *hosts) add(a netip.Addr, hash, now uint32) uint32 {
 	r.firstSeen, r.lastSeen = now, now
 	r.distance = distanceUnknown
 	h.insert(n, hash)
-	h.enlist(n, unproven)
+	h.push(n, unverified)
 	return n
 }
 
@@ -169,22 +170,25 @@ func (r *hostRec) opened() {
 	r.flows++
 }
 
-func (h *hosts) enlist(n uint32, list uint8) {
+func (h *hosts) push(n uint32, list uint8) {
 	h.at(n).list = list
 	h.age.push(uint32(list), n)
 	h.counts[list]++
 }
 
-func (h *hosts) strike(n uint32) {
+func (h *hosts) unlink(n uint32) {
+	r := h.at(n)
 	h.age.drop(n)
-	h.counts[h.at(n).list]--
+	if h.counts[r.list]--; r.list == verified && r.v6 {
+		h.shares.give(sourceOf(&r.addr, true))
+	}
 }
 
 func (h *hosts) delete(n uint32) {
 	if h.last.n == n {
 		h.last.n = none
 	}
-	h.strike(n)
+	h.unlink(n)
 	h.remove(n, h.at(n).hash)
 	h.give(n)
 }

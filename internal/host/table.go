@@ -34,10 +34,14 @@ type Config struct {
 	HostAge  time.Duration // an address is forgotten after; default 2 h
 	Recent   int           // connections whose SYN is kept for Table.Conn; default none
 
-	// Unproven is how many of MaxHosts may be addresses that were not Proved:
-	// a flood of SYNs evicts no others. Half of Recent is then for Proved
-	// connections. 0, and a table is p0f's: the oldest goes.
-	Unproven int
+	// Trusted says that a SYN comes when its connection is there: nothing can be
+	// forged, and each is that of a new connection.
+	Trusted bool
+
+	// Unverified is how many of MaxHosts may be addresses that were not verified:
+	// a flood of SYNs evicts no others. 0, and a table is p0f's: the oldest goes,
+	// whatever is known of it.
+	Unverified int
 
 	// HTTPBytes bounds what is kept of unfinished HTTP headers, of all
 	// connections together; default 16 MiB. Beyond it the oldest are given up.
@@ -67,8 +71,8 @@ func (c *Config) setDefaults() {
 	}
 	const most = 1 << 30 // records are numbered with 32 bits
 	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
-	if c.Unproven > 0 {
-		c.Unproven = max(min(c.Unproven, c.MaxHosts-1), 2) // both ends of a connection
+	if c.Unverified > 0 {
+		c.Unverified = max(min(c.Unverified, c.MaxHosts-1), 2) // both ends of a connection
 	}
 	if c.HTTPBytes <= 0 {
 		c.HTTPBytes = 16 << 20
@@ -81,7 +85,7 @@ func (c Config) Share(tables int) Config {
 	if tables > 1 {
 		c.setDefaults()
 		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
-		c.Recent, c.Unproven = (c.Recent+tables-1)/tables, (c.Unproven+tables-1)/tables
+		c.Recent, c.Unverified = (c.Recent+tables-1)/tables, (c.Unverified+tables-1)/tables
 		c.HTTPBytes = (c.HTTPBytes + tables - 1) / tables
 	}
 	return c
@@ -101,7 +105,6 @@ type Table struct {
 	extras  slab[extraRec] // what only few hosts have
 	flows   flows
 	conns   conns
-	kept    conns    // of those, the proved ones
 	partial partials // HTTP headers under way
 
 	at         int64  // time of the current packet, microseconds
@@ -122,16 +125,11 @@ type Table struct {
 // may be nil.
 func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
-	fresh, kept := cfg.Recent, 0
-	if cfg.Unproven > 0 {
-		kept = fresh / 2
-		fresh -= kept
-	}
 	t := &Table{
 		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
-		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(fresh), kept: newConns(kept),
+		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent),
 	}
-	t.kept.seed = t.conns.seed // records are copied with the hash they hold
+	t.hosts.shares = newShares(cfg.MaxHosts - cfg.Unverified)
 	return t
 }
 
@@ -177,6 +175,10 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 		t.syn(fl, hash, s, src, dst)
 		return
 	}
+	if t.cfg.Recent > 0 && t.handshake(s) {
+		t.verifyHost(src.n)
+		t.verifyHost(dst.n)
+	}
 	if fl == none {
 		if s.Type == packet.SYNACK {
 			t.loneSYNACK(s)
@@ -192,12 +194,11 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 	case packet.SYNACK:
 		t.synAck(fl, role, s)
 	case packet.ACK:
-		proved := role == event.Client && t.completes(f, s)
-		t.ack(fl, role, s, payload)
-		if proved {
-			t.proveHost(dst.n)
-			t.Prove(s.Src, s.Dst)
+		if role == event.Client && t.completes(f, s) {
+			t.verifyHost(src.n)
+			t.verifyHost(dst.n)
 		}
+		t.ack(fl, role, s, payload)
 	default: // FIN or RST, with or without ACK
 		if !f.probe {
 			t.ticks(f, role, s)
@@ -284,8 +285,8 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	t.matcher.Match(signature.Request, s, 0, m)
 	client := t.end(f.client, event.Client)
 	t.fingerprint(f, client, s, m)
-	if t.conns.size > 0 {
-		t.conns.remember(s, m)
+	if t.cfg.Recent > 0 {
+		t.remember(s, m)
 	}
 	if f.probe {
 		return

@@ -12,7 +12,7 @@ import (
 // about, are answered for after any number of SYNs from elsewhere; the others
 // are not, and the table keeps its bounds.
 func TestFlood(t *testing.T) {
-	cfg := Config{MaxHosts: 1000, Unproven: 600, Recent: 400}
+	cfg := Config{MaxHosts: 1000, Unverified: 600, Recent: 400}
 	f := newFeed(t, cfg)
 	f.observer = nil
 	update := func(s *packet.Segment) {
@@ -38,7 +38,7 @@ func TestFlood(t *testing.T) {
 			ack.Seq, ack.Ack = s.Seq+1, answer.Seq+1
 			update(&ack)
 		case 1: // a mail server asks
-			f.Prove(s.Src, netip.AddrPort{})
+			f.Verify(s.Src, netip.AddrPort{})
 		}
 	}
 	for i := range 100_000 {
@@ -60,14 +60,14 @@ func TestFlood(t *testing.T) {
 	checkTable(t, f.Table)
 }
 
-// TestProvedAreBounded: the proved ones push each other out, the oldest first.
-func TestProvedAreBounded(t *testing.T) {
-	table := New(signature.Builtin(), Config{MaxHosts: 500, Unproven: 100, Recent: 100}, nil)
+// TestVerifiedAreBounded: the verified ones evict each other, the oldest first.
+func TestVerifiedAreBounded(t *testing.T) {
+	table := New(signature.Builtin(), Config{MaxHosts: 500, Unverified: 100, Recent: 100}, nil)
 	for i := range 5000 {
 		s := addressed(syn(1), i)
 		table.Frame(1e15)
 		table.Update(s, nil)
-		table.Prove(s.Src, s.Dst)
+		table.Verify(s.Src, s.Dst)
 	}
 	known := 0
 	for i := range 5000 {
@@ -87,7 +87,7 @@ func TestProvedAreBounded(t *testing.T) {
 // TestAckOfAnotherNumber: who spoofs a SYN does not see what the server chose,
 // so that an acknowledgement of something else proves nothing.
 func TestAckOfAnotherNumber(t *testing.T) {
-	f := newFeed(t, Config{MaxHosts: 100, Unproven: 50})
+	f := newFeed(t, Config{MaxHosts: 100, Unverified: 50})
 	s := syn(1025)
 	answer := synAck(s)
 	f.send(s)
@@ -95,12 +95,12 @@ func TestAckOfAnotherNumber(t *testing.T) {
 	ack := data(s, 0, 0)
 	ack.Ack = answer.Seq + 2
 	f.send(ack)
-	if n := f.hosts.counts[proven]; n != 0 {
-		t.Errorf("%d hosts are proved, want none", n)
+	if n := f.hosts.counts[verified]; n != 0 {
+		t.Errorf("%d hosts are verified, want none", n)
 	}
 	ack.Ack--
 	f.send(ack)
-	if n := f.hosts.counts[proven]; n != 2 {
-		t.Errorf("%d hosts are proved, want both ends", n)
+	if n := f.hosts.counts[verified]; n != 2 {
+		t.Errorf("%d hosts are verified, want both ends", n)
 	}
 }
