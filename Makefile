@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: build man packages demo deps test short lint diff sweep fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -71,6 +71,9 @@ fuzz:
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
+
+sweep-config: # as root: what check -write accepts, the real program serves
+	MXPRINT_SWEEP=1 $(GO) test -count=1 -timeout 60m -v -run TestConfigSweep ./cmd/mxprint
 
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md

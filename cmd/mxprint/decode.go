@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
@@ -125,7 +126,7 @@ func (d *decoder) decode(place, text string) {
 	case err != nil:
 		fmt.Fprintf(d.out, "-: %s\n", o.Note.State)
 	default:
-		printNote(d.out, s.Src.Addr(), &o.Note)
+		report.WriteNote(d.out, s.Src.Addr(), &o.Note)
 	}
 }
 

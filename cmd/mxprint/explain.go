@@ -21,10 +21,10 @@ var explainCommand = command{
        mxprint explain [-f FP] [-with FP] [-n N] [-filter RULE] CAPTURE…
 
 Takes raw signatures, as in raw_sig of a log of p0f or mxprint, or capture
-files, and holds each against the signatures. What matches is told with the
-line it matches by; for what does not, the signatures it comes nearest to, and
-the fields in which it differs from them: what the signature wants, and what
-the packet has. Of a capture each kind of packet is told once.
+files, and compares each with the signatures. For what matches it prints the line
+that matches; for what does not, the nearest signatures and the fields in which
+it differs from them: what the signature wants, and what the packet has. Of a
+capture each kind of packet is printed once.
 
 ` + databaseUsage + `  -n N        how many of the nearest signatures, 1 to 100 (default 3)
   -response   RAW_SIG is that of a SYN+ACK
@@ -113,7 +113,7 @@ func isFile(arg string) bool {
 	return err == nil
 }
 
-// maxKinds bounds the different packets of a capture that are told.
+// maxKinds bounds the different packets of a capture that are printed.
 const maxKinds = 1000
 
 // kind is a packet of a capture with those that look the same.
@@ -156,7 +156,7 @@ func (x *explainer) captures(ctx context.Context, c *captures, paths []string, s
 		x.explain(k.raw, &k.segment, k.peerMSS, about)
 	}
 	if err == nil && more > 0 {
-		return fmt.Errorf("explain: only the first %d kinds are told, %s of others are left out; use -filter", maxKinds, count(more, "packet"))
+		return fmt.Errorf("explain: only the first %d kinds are printed, %s of others are left out; use -filter", maxKinds, count(more, "packet"))
 	}
 	return err
 }
@@ -198,16 +198,16 @@ func (x *explainer) explain(raw string, s *packet.Segment, peerMSS uint16, about
 
 // nearest prints n signatures of a list under a heading.
 func (x *explainer) nearest(heading string, list []signature.Near, specific bool) {
-	told := 0
+	printed := 0
 	for _, near := range list {
 		label := near.Sig.Label
-		if told == x.n || specific && label.Generic {
+		if printed == x.n || specific && label.Generic {
 			continue
 		}
-		if told++; told == 1 {
+		if printed++; printed == 1 {
 			fmt.Fprintln(x.out, heading)
 		}
-		fmt.Fprintf(x.out, "  %d. %s, %s\n    by %s  %s\n", told, label.Title(), differ(len(near.Differences)), place(near.Sig), near.Sig.Text)
+		fmt.Fprintf(x.out, "  %d. %s, %s\n    by %s  %s\n", printed, label.Title(), differ(len(near.Differences)), place(near.Sig), near.Sig.Text)
 		x.differences(&near)
 		if label.Userland() && onlyFuzzy(&near) {
 			fmt.Fprintln(x.out, "    a program has to match exactly")

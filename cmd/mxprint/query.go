@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -86,9 +86,9 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	case *asJSON:
 		err = json.NewEncoder(std.out).Encode(n)
 	case *asClient:
-		printClient(std.out, &n)
+		report.WriteClient(std.out, &n)
 	default:
-		printNote(std.out, q.Client.Addr(), &n)
+		report.WriteNote(std.out, q.Client.Addr(), &n)
 	}
 	if err != nil {
 		return err
@@ -180,62 +180,4 @@ func lookuper(socket string, q note.Query) (note.Lookuper, func() error) {
 	}
 	c := query.NewClient(cmp.Or(socket, config.DefaultQuerySocket))
 	return c, c.Close
-}
-
-// printNote prints what a mail server learns, a line a fact.
-func printNote(w io.Writer, addr netip.Addr, n *note.Note) {
-	line := func(key, format string, args ...any) {
-		fmt.Fprintf(w, "  %-11s %s\n", key, fmt.Sprintf(format, args...))
-	}
-	fmt.Fprintf(w, "%s: %s\n", addr, n.State)
-	if n.State != note.Matched && n.State != note.Unknown {
-		return
-	}
-	if n.State == note.Matched {
-		line("system", "%s (%s)", n.Title(), n.Quality)
-		if len(n.Others) > 0 {
-			line("or", "%s", strings.Join(n.Others, ", "))
-		}
-		if n.Rewrite != 0 {
-			line("rewritten", "%s, by a box on the way", strings.ReplaceAll(n.Rewrite.String(), ",", ", "))
-		}
-	}
-	if hops, ok := n.Distance.Hops(); ok {
-		line("distance", "%d", hops)
-	}
-	switch {
-	case n.LinkType != "" && n.MTU != 0:
-		line("link", "%s, MTU %d", n.LinkType, n.MTU)
-	case n.LinkType != "":
-		line("link", "%s", n.LinkType)
-	case n.MTU != 0:
-		line("link", "MTU %d", n.MTU)
-	}
-	switch {
-	case n.UpModDays == 0:
-	case n.Clock == note.ClockRandom:
-		line("uptime", "not to be known: clocks of this system may begin at random")
-	default:
-		line("uptime", "%s (modulo %d days)", time.Duration(n.UptimeMin)*time.Minute, n.UpModDays)
-	}
-	if n.HTTPName != "" {
-		line("software", "%s %s", n.HTTPName, n.HTTPFlavor)
-	}
-	if n.Language != "" {
-		line("language", "%s", n.Language)
-	}
-	if n.ByConnection {
-		line("signature", "%s", n.RawSig)
-	}
-	line("connections", "%d", n.TotalConn)
-	if !n.FirstSeen.IsZero() {
-		line("first seen", "%s", n.FirstSeen.Local().Format(time.DateTime))
-		line("last seen", "%s", n.LastSeen.Local().Format(time.DateTime))
-	}
-	if !n.LastNAT.IsZero() {
-		line("shared", "several systems behind this address, last at %s", n.LastNAT.Local().Format(time.DateTime))
-	}
-	if !n.LastChange.IsZero() {
-		line("changed", "another system than before, at %s", n.LastChange.Local().Format(time.DateTime))
-	}
 }

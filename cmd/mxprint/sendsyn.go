@@ -27,7 +27,7 @@ and "sendsyn response". No connection is made; the system resets what is
 answered.
 
 It needs root or CAP_NET_RAW. It sends to loopback and private addresses alone,
-unless told otherwise: ask the owner of a server first. The exit status is 1
+unless -force is given: ask the owner of a server first. The exit status is 1
 when there was no SYN+ACK.
 
 ` + databaseUsage + `  -wait TIME  how long to wait for the answers, a minute at most (default 2s)

@@ -23,7 +23,7 @@ var signaturesCommand = command{
        mxprint signatures unknown [-s SOCKET]
 
 check    tells every fault of signature files, a line each: where, what is
-         wrong, how to mend it. Warnings tell what can never match. FILE - is
+         wrong, how to mend it. Warnings name what can never match. FILE - is
          the standard input. The exit status is 1 when there is an error,
          and not for warnings.
 list     shows labels, with the number of their signatures, how they are known

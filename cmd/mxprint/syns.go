@@ -16,7 +16,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// observer is a function that is told the SYNs and SYN+ACKs.
+// observer is a function that gets the SYNs and SYN+ACKs.
 type observer func(*event.Observation)
 
 func (f observer) Observe(o *event.Observation) {
@@ -42,7 +42,7 @@ func captureFlags(fs *flag.FlagSet) captures {
 // each tells of the SYNs and SYN+ACKs of files. It returns an error when there
 // is nothing, or a file could not be read to its end: print what was gathered all
 // the same.
-func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, tell func(io.Writer, *event.Observation)) error {
+func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, std *stdio, take func(io.Writer, *event.Observation)) error {
 	rule, err := daemon.Rule(*c.rule, "")
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c *captures) each(ctx context.Context, db *signature.DB, paths []string, s
 	defer stop()
 	out := &output{w: std.out, stop: stop}
 	n := 0
-	counting := observer(func(o *event.Observation) { n++; tell(out, o) })
+	counting := observer(func(o *event.Observation) { n++; take(out, o) })
 	unread, err := readFiles(ctx, std, out, paths, engine.Config{
 		DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{counting}, Hosts: host.Config{LoneSYNACK: true},
 	})

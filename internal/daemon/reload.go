@@ -64,7 +64,7 @@ func (r *reloader) watch(ch <-chan os.Signal) task {
 			case <-ctx.Done():
 				return nil
 			case <-ch:
-				r.reload() // has told the log
+				r.reload() // logs what came of it
 			}
 		}
 	}

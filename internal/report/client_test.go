@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"strings"
@@ -88,14 +88,14 @@ Distance      = 255
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
-			printClient(&b, &tt.note)
+			WriteClient(&b, &tt.note)
 			if b.String() != tt.want {
 				t.Errorf("printed\n%s\nwant\n%s", b.String(), tt.want)
 			}
 		})
 	}
 	var b strings.Builder
-	printClient(&b, &fake)
+	WriteClient(&b, &fake)
 	if !strings.Contains(b.String(), "HTTP software = MSIE 8 or newer (ID is fake)\n") {
 		t.Errorf("printed\n%s", b.String())
 	}

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// printClient prints a note as p0f-client does, for scripts that read that
+// WriteClient writes a note as p0f-client does, for scripts that read that
 // (p0f-v3.md §9.4).
-func printClient(w io.Writer, n *note.Note) {
+func WriteClient(w io.Writer, n *note.Note) {
 	if n.State != note.Matched && n.State != note.Unknown {
 		fmt.Fprintln(w, "No matching host in p0f cache. That's all we know.")
 		return
