@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
@@ -268,5 +269,16 @@ func TestF14WrongSocket(t *testing.T) {
 		if status, out, errs := typed(t, args...); status != 0 && status != int(exitNotSeen) || errs != "" {
 			t.Errorf("%q: %d %s%s", args, status, out, errs)
 		}
+	}
+}
+
+// TestF13QuerySocket: as installed, the query socket is on, for its group.
+func TestF13QuerySocket(t *testing.T) {
+	c, err := config.Load("../../contrib/systemd/mxprint.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Query.Listen) != 1 || c.Query.Listen[0] != config.DefaultQuerySocket || c.Query.Mode != "0660" {
+		t.Errorf("[query] listen = %q, mode = %q", c.Query.Listen, c.Query.Mode)
 	}
 }

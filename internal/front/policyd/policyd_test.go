@@ -342,6 +342,24 @@ func (d deaf) Lookup(context.Context, note.Query) (note.Note, error) {
 	return note.Note{}, nil
 }
 
+// TestF19NamesTheClient: the line about a mail without a note says whose it is.
+func TestF19NamesTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log fronttest.Log
+		d := deaf{make(chan struct{})}
+		ln, stop := serveIn(&Server{Lookuper: d, Logger: log.Logger()})
+		p := &postfix{ln.Connect(), t}
+		p.send(postfixRequest())
+		p.want("")
+		if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], `msg="mail without a note" client=`) || strings.Contains(lines[0], "client=invalid") {
+			t.Errorf("log %q", lines)
+		}
+		close(d.release)
+		p.Close()
+		stop()
+	})
+}
+
 func TestDeadline(t *testing.T) {
 	for _, set := range []time.Duration{0, 10 * time.Millisecond, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
