@@ -85,7 +85,7 @@ const maxAnswer = 16 << 10
 
 // p0f's socket takes the first 21 bytes, whatever they are, for a query, and its
 // answers begin with a magic number in the order of the machine (p0f-v3.md §9.1,
-// §9.2). So the wrong socket is noticed at once, and nobody waits for a line.
+// §9.2). So the wrong socket is noticed at once, and no client waits for a line.
 const (
 	p0fQuerySize   = 21
 	p0fQueryMagic  = 0x50304601
