@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos clean $(E2E:%=e2e-%)
+.PHONY: build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -96,6 +96,9 @@ lab-idle: # 10,000 connections through the proxy; wants qemu-system-x86, postfix
 
 lab-hellos: # ClientHellos of many TLS libraries; root, Debian 12, cargo, npm, pyenv, tshark, the network
 	scripts/lab-hellos
+
+lab-dialects: # how real programs send mail; root, Debian 12, npm, pyenv, tcpdump, ethtool, the network
+	scripts/lab-dialects
 
 # One mail server each, with real mails over IPv4 and IPv6.
 $(E2E:%=e2e-%): e2e-%: deps

@@ -34,8 +34,6 @@ var openSSL = family{
 		{is: func(h *Hello) bool {
 			return h.tls13() && slices.Equal(h.Groups, []uint16{0x1d, 0x17, 0x1e, 0x19, 0x18})
 		}, to: "1.1.1"},
-		// 0x0203 (SHA-1) is gone from security level 1 of 3.0.
-		{is: both(signsWith(0x0203), not(hasGroup(0x0100))), to: "1.1.1"},
 		// Brainpool in TLS 1.3 (RFC 8734) came with 3.2.
 		{is: signsWith(0x081a), from: "3.2"},
 		{is: both((*Hello).tls13, signsWith(0x0809), not(signsWith(0x081a))), to: "3.1"},
@@ -85,7 +83,7 @@ func ciphersBegin(values ...uint16) func(*Hello) bool {
 var gnuTLS = family{
 	name: "GnuTLS",
 	is: func(h *Hello) bool {
-		return h.RecordVersion == 0x0301 && beginsWith(h.SignatureAlgorithms, 0x0401, 0x0809, 0x0804, 0x0403)
+		return beginsWith(h.SignatureAlgorithms, 0x0401, 0x0809, 0x0804, 0x0403)
 	},
 	releases: []string{"3.7", "3.8"},
 	marks: []mark{

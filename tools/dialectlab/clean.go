@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// frame is one packet of a capture with Ethernet headers, IPv4.
+type frame struct {
+	time     time.Time
+	data     []byte
+	src, dst netip.AddrPort
+	seq, ack uint32
+	flags    byte
+	payload  []byte // within data
+}
+
+// readPcap reads a capture as tcpdump writes it here.
+func readPcap(path string) ([]*frame, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	if len(text) < 24 || le.Uint32(text) != 0xa1b2c3d4 || le.Uint32(text[20:]) != 1 {
+		return nil, fmt.Errorf("%s: not a little-endian pcap of Ethernet", path)
+	}
+	var all []*frame
+	for text = text[24:]; len(text) >= 16; {
+		n := int(le.Uint32(text[8:]))
+		if len(text) < 16+n {
+			break
+		}
+		f := &frame{time: time.Unix(int64(le.Uint32(text)), int64(le.Uint32(text[4:]))*1000), data: text[16 : 16+n]}
+		text = text[16+n:]
+		if f.decode() {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+func (f *frame) decode() bool {
+	be := binary.BigEndian
+	d := f.data
+	if len(d) < 54 || be.Uint16(d[12:]) != 0x0800 || d[23] != 6 {
+		return false
+	}
+	ip := d[14:]
+	total, ihl := int(be.Uint16(ip[2:])), int(ip[0]&15)*4
+	if total > len(ip) || ihl+20 > total {
+		return false
+	}
+	tcp := ip[ihl:total]
+	addr := func(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }
+	f.src = netip.AddrPortFrom(addr(ip[12:16]), be.Uint16(tcp))
+	f.dst = netip.AddrPortFrom(addr(ip[16:20]), be.Uint16(tcp[2:]))
+	f.seq, f.ack, f.flags = be.Uint32(tcp[4:]), be.Uint32(tcp[8:]), tcp[13]
+	f.payload = tcp[int(tcp[12]>>4)*4:]
+	return true
+}
+
+// clean takes the frames of one labelled program out of a capture, zeroes what
+// is no dialect, and writes one capture of all its connections.
+func clean(pcap, log, label, outDir string) error {
+	frames, err := readPcap(pcap)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var info struct {
+		Program string `json:"program"`
+		Release string `json:"release"`
+		Engine  string `json:"engine"`
+		System  string `json:"system"`
+	}
+	if err := json.Unmarshal([]byte(label), &info); err != nil {
+		return err
+	}
+	name := strings.ToLower(strings.NewReplacer(" ", "-", "/", "-", ":", "-").Replace(info.Program + "-" + info.Release + "-" + info.System))
+	out, err := os.Create(filepath.Join(outDir, name+".pcap"))
+	if err != nil {
+		return err
+	}
+	labels, err := os.OpenFile(filepath.Join(outDir, "labels.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(out)
+	le := binary.LittleEndian
+	head := le.AppendUint32(nil, 0xa1b2c3d4)
+	head = append(head, 2, 0, 4, 0)
+	head = append(head, make([]byte, 8)...)
+	head = le.AppendUint32(head, 65535)
+	w.Write(le.AppendUint32(head, 1))
+	n := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var c connection
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			return err
+		}
+		mine := ofConnection(frames, c)
+		if len(mine) == 0 {
+			return fmt.Errorf("%s: no frames of %s", name, c.Client)
+		}
+		zero(mine, strings.HasSuffix(c.Server, ":465"))
+		for _, f := range mine {
+			h := le.AppendUint32(nil, uint32(f.time.Unix()))
+			h = le.AppendUint32(h, uint32(f.time.Nanosecond()/1000))
+			h = le.AppendUint32(h, uint32(len(f.data)))
+			w.Write(le.AppendUint32(h, uint32(len(f.data))))
+			w.Write(f.data)
+		}
+		line, err := json.Marshal(map[string]any{"file": name + ".pcap", "client": c.Client, "server": c.Server, "variant": c.Variant,
+			"tls": c.TLS, "plain": c.Lines, "program": info.Program, "release": info.Release, "engine": info.Engine, "system": info.System})
+		if err != nil {
+			return err
+		}
+		labels.Write(append(line, '\n'))
+		n++
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d connections\n", name, n)
+	if n == 0 {
+		os.Remove(out.Name())
+	}
+	return labels.Close()
+}
+
+func ofConnection(frames []*frame, c connection) []*frame {
+	var mine []*frame
+	for _, f := range frames {
+		a, b := f.src.String(), f.dst.String()
+		if a == c.Client && b == c.Server || a == c.Server && b == c.Client {
+			mine = append(mine, f)
+		}
+	}
+	return mine
+}
+
+// zero clears messages, passwords and the bodies of TLS records other than the
+// ClientHello, and keeps all lengths.
+func zero(frames []*frame, implicit bool) {
+	var text [2][]byte
+	var first [2]uint32
+	client := frames[0].src
+	side := func(f *frame) int {
+		if f.src == client {
+			return 0
+		}
+		return 1
+	}
+	for _, f := range frames {
+		if f.flags&2 != 0 {
+			first[side(f)] = f.seq + 1
+		}
+		at := int(int32(f.seq - first[side(f)]))
+		if at < 0 || at > 1<<24 || len(f.payload) == 0 {
+			continue
+		}
+		if end := at + len(f.payload); end > len(text[side(f)]) {
+			text[side(f)] = append(text[side(f)], make([]byte, end-len(text[side(f)]))...)
+		}
+		copy(text[side(f)][at:], f.payload)
+	}
+	blank(text[0], text[1], implicit)
+	for _, f := range frames {
+		at := int(int32(f.seq - first[side(f)]))
+		if at >= 0 && at < 1<<24 && len(f.payload) > 0 {
+			copy(f.payload, text[side(f)][at:])
+		}
+	}
+}
+
+// blank changes the bytes of both sides in place.
+func blank(client, server []byte, implicit bool) {
+	c, s := 0, 0
+	if !implicit {
+		c = blankLines(client)
+		if c < 0 {
+			return
+		}
+		i := strings.Index(string(server), "220 Ready to start TLS\r\n")
+		if i < 0 {
+			return
+		}
+		s = i + len("220 Ready to start TLS\r\n")
+	}
+	blankRecords(client[c:], true)
+	blankRecords(server[s:], false)
+}
+
+// blankLines clears messages and passwords, and returns where TLS begins, or -1.
+func blankLines(text []byte) int {
+	at := 0
+	next := func() (from, to int) {
+		from = at
+		for at < len(text) && text[at] != '\n' {
+			at++
+		}
+		if at < len(text) {
+			at++
+		}
+		return from, at
+	}
+	auth := 0
+	for at < len(text) {
+		from, to := next()
+		word := strings.ToUpper(strings.TrimSpace(string(text[from:to])))
+		switch {
+		case word == "STARTTLS":
+			if at < len(text) && text[at] == 22 {
+				return at
+			}
+		case strings.HasPrefix(word, "AUTH "):
+			fields := strings.Fields(word)
+			auth = 1
+			if fields[1] == "LOGIN" {
+				auth = 2
+			}
+			auth -= len(fields) - 2
+			if i := strings.IndexByte(string(text[from+5:to]), ' '); i >= 0 {
+				fill(text[from+5+i+1:to], 'x')
+			}
+		case auth > 0:
+			auth--
+			fill(text[from:to], 'x')
+		case word == "DATA":
+			if rest := string(text[at:]); strings.HasPrefix(rest, "RSET\r\n") || strings.HasPrefix(rest, "QUIT\r\n") {
+				continue // it was refused
+			}
+			end := strings.Index("\r\n"+string(text[at:]), "\r\n.\r\n")
+			if end < 0 {
+				fill(text[at:], 0)
+				return -1
+			}
+			fill(text[at:at+max(0, end-2)], 0)
+			at += end + 3
+		case strings.HasPrefix(word, "BDAT "):
+			var n int
+			fmt.Sscanf(word, "BDAT %d", &n)
+			n = min(n, len(text)-at)
+			fill(text[at:at+n], 0)
+			at += n
+		}
+	}
+	return -1
+}
+
+// fill overwrites text and keeps its line end.
+func fill(text []byte, with byte) {
+	for i := range text {
+		if with == 0 || text[i] != '\r' && text[i] != '\n' {
+			text[i] = with
+		}
+	}
+}
+
+func blankRecords(text []byte, keepFirst bool) {
+	for first := keepFirst; len(text) > 5; first = false {
+		n := min(len(text)-5, int(binary.BigEndian.Uint16(text[3:])))
+		if !first {
+			clear(text[5 : 5+n])
+		}
+		text = text[5+n:]
+	}
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/internal/stream"
+)
+
+type label struct {
+	File, Client, Server, Variant, TLS, Program, Release, Engine, System string
+	Plain                                                                []string
+}
+
+func labels(t *testing.T) map[string][]label {
+	t.Helper()
+	f, err := os.Open("data/labels.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := make(map[string][]label)
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var l label
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Fatal(err)
+		}
+		all[l.File] = append(all[l.File], l)
+	}
+	return all
+}
+
+type hello struct {
+	library clienthello.Library
+	ja4     string
+}
+
+// read reads each connection of a capture with package stream. Its results are
+// keyed "client>server": a client port may come twice.
+func read(t *testing.T, path string) (map[string]*stream.Session, map[string]hello) {
+	t.Helper()
+	frames, err := readPcap(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := make(map[string]*stream.Session)
+	libraries := make(map[string]hello)
+	table := stream.New(stream.Config{
+		MaxSource: 1000,
+		Hello: func(k stream.Key, h *clienthello.Hello) {
+			libraries[k.Client.String()+">"+k.Server.String()] = hello{h.Library(), h.JA4()}
+		},
+		Done: func(k stream.Key, s *stream.Session) { sessions[k.Client.String()+">"+k.Server.String()] = s },
+	})
+	isn := make(map[netip.AddrPort]uint32)
+	for _, f := range frames {
+		side, key := stream.Client, stream.Key{Client: f.src, Server: f.dst}
+		if _, client := isn[f.dst]; client && f.src.Port() < 1024 {
+			side, key = stream.Server, stream.Key{Client: f.dst, Server: f.src}
+		}
+		now := time.Duration(f.time.UnixNano())
+		switch {
+		case f.flags&0x12 == 0x02:
+			isn[f.src] = f.seq
+		case f.flags&0x12 == 0x12:
+			table.Open(key, isn[f.dst], f.seq, f.src.Port() == 465, now)
+		default:
+			table.Segment(key, &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
+				FIN: f.flags&1 != 0, RST: f.flags&4 != 0, Data: f.payload, Time: now})
+		}
+	}
+	table.Close()
+	return sessions, libraries
+}
+
+// TestPlain says that what is read from a capture is what the server saw.
+func TestPlain(t *testing.T) {
+	compared, cut := 0, 0
+	for file, list := range labels(t) {
+		sessions, _ := read(t, filepath.Join("data", file))
+		for _, l := range list {
+			s := sessions[l.Client+">"+l.Server]
+			if s == nil {
+				t.Errorf("%s: %s was not read", file, l.Client)
+				continue
+			}
+			if l.TLS != "" {
+				continue
+			}
+			var got []string
+			for i := range s.Events {
+				if e := &s.Events[i]; e.Side == stream.Client && e.Kind != stream.End {
+					got = append(got, withoutAck(describe(s, e)))
+				}
+			}
+			var want []string
+			for _, line := range l.Plain {
+				want = append(want, withoutAck(line))
+			}
+			compared++
+			if len(got) > len(want) && slices.Equal(got[:len(want)], want) {
+				cut++ // the server had hung up
+				continue
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s %s (%s): got %q, want %q", file, l.Client, l.Variant, got, want)
+			}
+		}
+	}
+	t.Logf("%d connections without TLS, of which the server hung up first in %d", compared, cut)
+	if compared < 100 {
+		t.Errorf("%d connections compared, want 100", compared)
+	}
+}
+
+// withoutAck leaves out what the kernel or zeroed bytes decide.
+func withoutAck(line string) string {
+	var words []string
+	for _, w := range strings.Fields(line) {
+		if strings.HasPrefix(w, "ack=") || strings.HasPrefix(w, "flags=") {
+			continue
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+// TestPrivate says that no mail and no address is left in the captures.
+func TestPrivate(t *testing.T) {
+	files, _ := filepath.Glob("data/*.pcap")
+	if len(files) < 15 {
+		t.Fatalf("%d captures, want 15", len(files))
+	}
+	for _, file := range files {
+		frames, err := readPcap(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range frames {
+			for _, secret := range []string{"Subject:", "Another one", "Received:", "AGF"} {
+				if strings.Contains(string(f.payload), secret) {
+					t.Fatalf("%s: %q in a packet of %v", file, secret, f.time)
+				}
+			}
+		}
+	}
+}
+
+// TestLibraries prints which TLS library each program's hello is said to be
+// of; libraries.txt is what that was when a person looked at it last.
+func TestLibraries(t *testing.T) {
+	seen := make(map[string]bool)
+	var lines []string
+	for file, list := range labels(t) {
+		_, libraries := read(t, filepath.Join("data", file))
+		for _, l := range list {
+			if l.TLS == "" {
+				continue
+			}
+			h := libraries[l.Client+">"+l.Server]
+			line := fmt.Sprintf("%s %s, %s: %s | %s | %s", l.Program, l.Release, l.System, h.library, h.library.Settings, h.ja4)
+			if !seen[line] {
+				seen[line] = true
+				lines = append(lines, line)
+			}
+		}
+	}
+	slices.Sort(lines)
+	got := strings.Join(lines, "\n") + "\n"
+	want, err := os.ReadFile("libraries.txt")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile("libraries.txt", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err != nil || got != string(want) {
+		t.Errorf("libraries.txt differs (UPDATE=1 writes it): %v\n%s", err, got)
+	}
+}
+
+// installed are the TLS libraries of the systems.
+var installed = map[string]map[string]string{
+	"Debian 11": {"OpenSSL": "1.1.1", "GnuTLS": "3.7"},
+	"Debian 12": {"OpenSSL": "3.0", "GnuTLS": "3.7"},
+	"Debian 13": {"OpenSSL": "3.5", "GnuTLS": "3.8"},
+	"pyenv":     {"OpenSSL": "3.0"},
+	"npm":       {"OpenSSL": "3.0"},
+}
+
+// order is that of the releases that may be named.
+var order = []string{"1.0.1", "1.0.2", "1.1.0", "1.1.1", "3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "4.0"}
+
+// TestRight counts hellos of programs that no rule was made from: the library
+// must be one of the system's, and its release in the range.
+func TestRight(t *testing.T) {
+	var right, wrong, unnamed int
+	for file, list := range labels(t) {
+		_, libraries := read(t, filepath.Join("data", file))
+		for _, l := range list {
+			if l.TLS == "" || installed[l.System] == nil && l.System != "go" {
+				continue
+			}
+			got := libraries[l.Client+">"+l.Server].library
+			release := installed[l.System][got.Name]
+			if l.System == "go" && got.Name == "Go" {
+				right++
+				continue
+			}
+			at := slices.Index(order, release)
+			switch {
+			case got.Name == "":
+				unnamed++
+				t.Logf("unnamed: %s %s, %s", l.Program, l.Release, l.System)
+			case release == "" || got.From != "" && slices.Index(order, got.From) > at || got.To != "" && slices.Index(order, got.To) < at:
+				wrong++
+				t.Errorf("%s %s, %s: %s, but it has %s", l.Program, l.Release, l.System, got, release)
+			default:
+				right++
+			}
+		}
+	}
+	t.Logf("%d right, %d wrong, %d unnamed", right, wrong, unnamed)
+	if right < 100 || right*100 < (right+wrong+unnamed)*95 {
+		t.Errorf("%d right of %d, want 95 %%", right, right+wrong+unnamed)
+	}
+}

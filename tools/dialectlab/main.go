@@ -1,0 +1,32 @@
+// Dialectlab records how real programs send mail, for scripts/lab-dialects:
+//
+//	dialectlab serve LOG CERTIFICATE KEY
+//	dialectlab clean CAPTURE LOG LABEL DIRECTORY
+//
+// The first is an SMTP server that behaves in many ways, each at an address of
+// its own. The second makes of a capture and the server's log what is kept: one
+// small capture a program, in which messages, passwords and the bodies of TLS
+// records are zeros of the same length, and a line of labels a connection. It
+// is for developers alone.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	var err error
+	switch a := os.Args; {
+	case len(a) == 5 && a[1] == "serve":
+		err = serve(a[2], a[3], a[4])
+	case len(a) == 6 && a[1] == "clean":
+		err = clean(a[2], a[3], a[4], a[5])
+	default:
+		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dialectlab:", err)
+		os.Exit(1)
+	}
+}
