@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -68,11 +67,12 @@ func newBalanced(t *testing.T) *balanced {
 	join(n.mx, 3)
 	for _, c := range n.clients {
 		for _, vip := range []netip.Addr{n.vip4, n.vip6} {
-			for end := time.Now().Add(mailtest.StartTimeout); !mailtest.Reaches(c, vip); time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatalf("%s does not reach %s", c.Name, vip)
+			lab.Eventually(t, func() error {
+				if !mailtest.Reaches(c, vip) {
+					return fmt.Errorf("%s does not reach %s", c.Name, vip)
 				}
-			}
+				return nil
+			})
 		}
 	}
 	return n

@@ -5,6 +5,7 @@ package haraka
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/netip"
@@ -15,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -228,17 +228,16 @@ func TestSockopsHaraka(t *testing.T) {
 // was not there when it began: it tries every 5 s.
 func waitForPlugin(t *testing.T, c *mailtest.Cell, mails string) {
 	t.Helper()
-	for i, end := 0, time.Now().Add(time.Minute); ; i++ {
-		id := fmt.Sprint("probe-", i)
+	probes := 0
+	lab.Eventually(t, func() error {
+		probes++
+		id := fmt.Sprint("probe-", probes)
 		if err := mailtest.SendMail(c.Client, c.Client.IPv4, c.Server.IPv4, id); err != nil {
 			t.Fatal(err)
 		}
-		if mailtest.Delivered(t, mails, id).Get("X-p0f-Result") != "" {
-			return
+		if mailtest.Delivered(t, mails, id).Get("X-p0f-Result") == "" {
+			return errors.New("the plugin does not find the sensor")
 		}
-		if time.Now().After(end) {
-			t.Fatal("the plugin does not find the sensor")
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return nil
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"debug/buildinfo"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -175,14 +176,13 @@ func checkAnswers(t *testing.T, pair *lab.Pair, do func(...string) string, socke
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out string
-	for end := time.Now().Add(mailtest.StartTimeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	lab.Eventually(t, func() error {
 		// A status above 2 is an answer, too.
-		if out = do("sh", "-c", "mxprint query "+pair.Client.IPv4.String()+" || test $? -gt 2"); strings.Contains(out, ": matched\n") {
-			return
+		if out := do("sh", "-c", "mxprint query "+pair.Client.IPv4.String()+" || test $? -gt 2"); !strings.Contains(out, ": matched\n") {
+			return fmt.Errorf("the sensor does not know its client: %s", out)
 		}
-	}
-	t.Errorf("the sensor does not know its client: %s", out)
+		return nil
+	})
 }
 
 // TestRPMPackage has rpm read the .rpm.

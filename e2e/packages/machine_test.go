@@ -107,14 +107,12 @@ func (m *machine) pid(t *testing.T, unit string) string {
 // active waits until a unit is in that state.
 func (m *machine) active(t *testing.T, unit, want string) {
 	t.Helper()
-	var out string
-	for end := time.Now().Add(mailtest.StartTimeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if out, _ = m.try(t, "systemctl is-active "+unit); out == want+"\n" {
-			return
+	lab.Eventually(t, func() error {
+		if out, _ := m.try(t, "systemctl is-active "+unit); out != want+"\n" {
+			return fmt.Errorf("%s is %swant %s", unit, out, want)
 		}
-	}
-	log, _ := m.try(t, "journalctl -u 'mxprint*' -n 40 --no-pager -o cat")
-	t.Fatalf("%s is %swant %s; journal:\n%s", unit, out, want, log)
+		return nil
+	})
 }
 
 // capabilities are the effective ones of a service, as docs/privileges.md has
@@ -155,14 +153,13 @@ func (m *machine) connect(t *testing.T, from, to string) {
 // known wants the sensor to have a name for the client that connects.
 func (m *machine) known(t *testing.T, netns, client, server string) {
 	t.Helper()
-	var out string
-	for end := time.Now().Add(mailtest.StartTimeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	lab.Eventually(t, func() error {
 		m.connect(t, netns, server)
-		if out, _ = m.try(t, "runuser -u nobody -- mxprint query "+client); strings.Contains(out, ": matched\n") {
-			return
+		if out, _ := m.try(t, "runuser -u nobody -- mxprint query "+client); !strings.Contains(out, ": matched\n") {
+			return fmt.Errorf("the sensor does not know its client %s: %s", client, out)
 		}
-	}
-	t.Errorf("the sensor does not know its client %s: %s", client, out)
+		return nil
+	})
 }
 
 // wire makes a veth whose far end is in a network namespace of that name.

@@ -135,15 +135,10 @@ type client struct {
 func (m *machine) newClient(t *testing.T, socket string) *client {
 	t.Helper()
 	c := &client{t: t, stop: make(chan struct{})}
-	var err error
-	for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(20 * time.Millisecond) {
-		if c.conn, err = net.Dial("unix", filepath.Join("/proc", m.leader, "root", socket)); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
+	lab.Eventually(t, func() (err error) {
+		c.conn, err = net.Dial("unix", filepath.Join("/proc", m.leader, "root", socket))
+		return err
+	})
 	c.wait.Go(c.run)
 	return c
 }
@@ -210,14 +205,12 @@ func killed(t *testing.T, m *machine) {
 	t.Helper()
 	before := m.pid(t, "mxprint")
 	m.do(t, "kill -9 "+before)
-	for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(50 * time.Millisecond) {
-		if now := m.pid(t, "mxprint"); now != before && now != "0" {
-			break
+	lab.Eventually(t, func() error {
+		if now := m.pid(t, "mxprint"); now == before || now == "0" {
+			return errors.New("it does not come back after kill -9")
 		}
-		if time.Now().After(end) {
-			t.Fatal("it does not come back after kill -9")
-		}
-	}
+		return nil
+	})
 	m.active(t, "mxprint", "active")
 }
 
@@ -371,15 +364,13 @@ func logrotate(t *testing.T, m *machine) {
 	m.known(t, "client", wireClient, wireServer)
 	grows := func(what string) {
 		t.Helper()
-		for end := time.Now().Add(mailtest.StartTimeout); ; time.Sleep(100 * time.Millisecond) {
+		lab.Eventually(t, func() error {
 			m.connect(t, "client", wireServer)
-			if _, err := m.try(t, "test -s "+log); err == nil {
-				return
+			if _, err := m.try(t, "test -s "+log); err != nil {
+				return fmt.Errorf("%s: the log stays empty", what)
 			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: the log stays empty", what)
-			}
-		}
+			return nil
+		})
 	}
 	grows("before")
 	m.do(t, "logrotate -f /etc/logrotate.d/mxprint")

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,15 +118,12 @@ func (p *Pair) Join() {
 // the background, and drops what is sent before.
 func (n *NetNS) waitUp() {
 	n.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		state := n.IP("-o", "link", "show", n.If)
-		if strings.Contains(state, " state UP ") {
-			return
+	Eventually(n.t, func() error {
+		if state := n.IP("-o", "link", "show", n.If); !strings.Contains(state, " state UP ") {
+			return fmt.Errorf("%s in %s does not come up: %s", n.If, n.Name, state)
 		}
-		if time.Now().After(deadline) {
-			n.t.Fatalf("%s in %s does not come up: %s", n.If, n.Name, state)
-		}
-	}
+		return nil
+	})
 }
 
 // IP runs `ip` inside the namespace and returns what it printed. A failure

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // HeaderLines waits for the mail with this id below dir and returns its header
@@ -26,18 +27,16 @@ func HeaderLines(t testing.TB, dir, id string) []string {
 func headersOf(t testing.TB, dir string, ids []string) map[string][]string {
 	t.Helper()
 	all, read := map[string][]string{}, map[string]bool{}
-	for end := time.Now().Add(MailTimeout); ; time.Sleep(20 * time.Millisecond) {
+	lab.Eventually(t, func() error {
 		if err := readHeaders(dir, all, read); err != nil {
 			t.Fatal(err)
 		}
-		missing := slices.IndexFunc(ids, func(id string) bool { return all[id] == nil })
-		if missing < 0 {
-			return all
+		if missing := slices.IndexFunc(ids, func(id string) bool { return all[id] == nil }); missing >= 0 {
+			return fmt.Errorf("mail %s did not arrive below %s", ids[missing], dir)
 		}
-		if time.Now().After(end) {
-			t.Fatalf("mail %s did not arrive below %s", ids[missing], dir)
-		}
-	}
+		return nil
+	})
+	return all
 }
 
 var testID = regexp.MustCompile(`(?m)^X-Test-Id: (\S+)$`)

@@ -150,22 +150,18 @@ func Greets(ns *lab.NetNS, addr netip.Addr) bool {
 
 // Delivered waits until the mail with this id is among the files below dir and
 // returns its header. Each file is one mail.
-func Delivered(t testing.TB, dir, id string) mail.Header {
+func Delivered(t testing.TB, dir, id string) (h mail.Header) {
 	t.Helper()
-	deadline := time.Now().Add(MailTimeout)
-	for {
-		h, err := findMail(dir, id)
-		if err != nil {
+	lab.Eventually(t, func() (err error) {
+		if h, err = findMail(dir, id); err != nil {
 			t.Fatal(err)
 		}
-		if h != nil {
-			return h
+		if h == nil {
+			return fmt.Errorf("mail %s did not arrive below %s", id, dir)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("mail %s did not arrive below %s", id, dir)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return nil
+	})
+	return h
 }
 
 // findMail returns the header of the mail with this id, or nil.

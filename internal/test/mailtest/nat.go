@@ -74,13 +74,12 @@ func newNATHosts(t *testing.T, pair *lab.Pair) []*natHost {
 	}
 	for _, h := range hosts {
 		for _, f := range h.families(pair) {
-			deadline := time.Now().Add(StartTimeout)
-			for !Reaches(h.NetNS, f.To) {
-				if time.Now().After(deadline) {
-					t.Fatalf("%s does not reach %s through the router", h.name, f.To)
+			lab.Eventually(t, func() error {
+				if !Reaches(h.NetNS, f.To) {
+					return fmt.Errorf("%s does not reach %s through the router", h.name, f.To)
 				}
-				time.Sleep(10 * time.Millisecond)
-			}
+				return nil
+			})
 		}
 	}
 	return hosts

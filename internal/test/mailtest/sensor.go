@@ -142,15 +142,13 @@ func KnowClients(t testing.TB, pair *lab.Pair, socket string) {
 	defer c.Close()
 	for _, f := range Families(pair) {
 		DialSMTP(t, pair.Client, f.From, f.To).Quit()
-		for end := time.Now().Add(StartTimeout); ; time.Sleep(20 * time.Millisecond) {
+		lab.Eventually(t, func() error {
 			n, err := c.Lookup(context.Background(), note.Query{Client: netip.AddrPortFrom(f.From, 0)})
-			if err == nil && n.State != note.NotSeen {
-				break
+			if err != nil || n.State == note.NotSeen {
+				return fmt.Errorf("the sensor says %v, %v about %v", n.State, err, f.From)
 			}
-			if time.Now().After(end) {
-				t.Fatalf("the sensor says %v, %v about %v", n.State, err, f.From)
-			}
-		}
+			return nil
+		})
 	}
 }
 
