@@ -45,6 +45,7 @@ func TestNames(t *testing.T) {
 		{"../internal/config/*.go", "toml", "configuration.md"},
 		{"../event/json.go", "json", "json.md"},
 		{"../note/json.go", "json", "json.md"},
+		{"../internal/status/status.go", "json", "observe.md"},
 	} {
 		t.Run(filepath.Base(filepath.Dir(tt.source))+" "+tt.tag, func(t *testing.T) {
 			tags := regexp.MustCompile(tt.tag+`:"([a-z_0-9]+)`).FindAllStringSubmatch(readAll(t, tt.source), -1)

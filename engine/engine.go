@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
@@ -70,6 +71,9 @@ type Engine struct {
 	unread    unread
 	readsLone bool // SYN+ACKs without their SYN, too
 
+	sourcesMu sync.Mutex
+	sources   []*input // that run
+
 	running atomic.Int32          // sources
 	failed  atomic.Pointer[error] // why the last one to fail ended
 }
@@ -118,6 +122,9 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	defer e.tell.stop()
 	e.running.Add(1)
 	in := newInput(e, src.Live())
+	in.source = src
+	e.enter(in)
+	defer e.leave(in)
 	var err error
 	for err == nil && in.err == nil {
 		err = src.Read(ctx, in.frame)

@@ -20,6 +20,7 @@ const maxPayload = 16 << 10
 // to frame, so decoder and filter are kept by type.
 type input struct {
 	engine  *Engine
+	source  capture.Source
 	live    bool     // the kernel has filtered, and cuts frames after their headers
 	batches []*batch // by shard
 	last    int      // the shard of the last frame
@@ -33,6 +34,10 @@ type input struct {
 	rawRule   bool  // the rule can match them
 	unwrapped capture.Frame
 	unread    unread
+
+	frames, syns uint64 // since the last publish
+	at           int64  // of the last frame
+	counts       counts
 }
 
 // link is what frames of one link type need.
@@ -59,6 +64,8 @@ func newInput(e *Engine, live bool) *input {
 // frame takes one frame. It is decoded where it will lie, if it is for the shard
 // of the one before: a ring's frames are for one shard.
 func (in *input) frame(f *capture.Frame) {
+	in.frames++
+	in.at = f.Time
 	if in.err != nil || in.opens() && in.inner(f) {
 		return
 	}
@@ -89,6 +96,8 @@ func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segme
 		in.warn(l, err)
 	case s.ExtLen > 0 && !l.counts(f, s):
 		return false
+	case s.Type == packet.SYN:
+		in.syns++
 	}
 	s.Tunnels = tunnels
 	next.At, next.Decoded, next.Payload = f.Time, err == nil, nil
@@ -137,6 +146,7 @@ func (in *input) send(to int) {
 
 // flush feeds all that is on its way.
 func (in *input) flush() {
+	in.publish()
 	for i := range in.batches {
 		if in.batches[i].n > 0 {
 			in.send(i)

@@ -14,9 +14,9 @@ import (
 )
 
 // Commands are the lines that are not about a client (docs/query.md): reload
-// makes the sensor reload its signatures, unknown returns the SYNs that none
-// matches.
-var commands = map[string]bool{"reload": true, "unknown": true}
+// has the sensor read its signatures again, unknown lists the SYNs that none
+// matches, status is the sensor's own state as a line of JSON (docs/observe.md).
+var commands = map[string]bool{"reload": true, "unknown": true, "status": true}
 
 // An answer to a command is any lines, and then one that begins with one of
 // these.
@@ -32,7 +32,7 @@ var errPeer = errors.New("only root and the user of the sensor may, on the unix 
 
 // command answers a command.
 func (c *conn) command(out []byte, name string) []byte {
-	if err := c.trusted(); err != nil {
+	if err := c.trusted(name); err != nil {
 		c.s.group.Bad.Add(1)
 		if c.bad++; c.bad >= maxBad {
 			c.closing = true
@@ -54,8 +54,12 @@ func (c *conn) command(out []byte, name string) []byte {
 	return out
 }
 
-// trusted reports whether the client may give commands.
-func (c *conn) trusted() error {
+// trusted reports whether the client may give a command: root and our own user
+// any, and a client that has shown the token the one that changes nothing.
+func (c *conn) trusted(name string) error {
+	if name == "status" && c.s.Token != "" {
+		return nil
+	}
 	nc := c.nc
 	if inner, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = inner.NetConn()
@@ -74,12 +78,24 @@ func (c *conn) trusted() error {
 	return nil
 }
 
-// Command gives a command, "reload" or "unknown", to the server behind the unix
+// Command gives a command, "reload", "unknown" or "status", to the server behind the unix
 // socket at addr, and returns the lines of its answer. Where the server refuses,
 // the error wraps ErrRefused. ctx bounds the call.
 func Command(ctx context.Context, addr, name string) ([]byte, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "unix", addr)
+	return command(ctx, nc, err, name)
+}
+
+// Command is the function of that name over a connection of its own, which may
+// be by TLS. The server then wants the Token, and takes "status" alone.
+func (c *Client) Command(ctx context.Context, name string) ([]byte, error) {
+	nc, err := c.connect(ctx)
+	return command(ctx, nc, err, name)
+}
+
+// command gives a command through a connection, if there is one.
+func command(ctx context.Context, nc net.Conn, err error, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}

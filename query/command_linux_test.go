@@ -47,15 +47,15 @@ func commandServer(t *testing.T, network, addr string, s *Server) string {
 func TestCommands(t *testing.T) {
 	s := &Server{Command: commander}
 	addr := commandServer(t, "unix", filepath.Join(t.TempDir(), "q"), s)
-	body, err := Command(t.Context(), addr, "unknown")
+	body, err := NewClient(addr).Command(t.Context(), "unknown")
 	if string(body) != "; one\nsig = x\n" || err != nil {
 		t.Errorf("unknown = %q, %v", body, err)
 	}
-	body, err = Command(t.Context(), addr, "reload")
+	body, err = NewClient(addr).Command(t.Context(), "reload")
 	if string(body) != "a.fp:1:1: wrong\n" || !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), ": the old signatures stay") {
 		t.Errorf("reload = %q, %v", body, err)
 	}
-	if _, err = Command(t.Context(), addr, "other"); !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), `: not an address: "other"`) {
+	if _, err = NewClient(addr).Command(t.Context(), "other"); !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), `: not an address: "other"`) {
 		t.Errorf("other = %v", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestCommands(t *testing.T) {
 // server refuses.
 func TestCommandsAreNotForAll(t *testing.T) {
 	none := commandServer(t, "unix", filepath.Join(t.TempDir(), "q"), &Server{})
-	if _, err := Command(t.Context(), none, "reload"); !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), `: not an address: "reload"`) {
+	if _, err := NewClient(none).Command(t.Context(), "reload"); !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), `: not an address: "reload"`) {
 		t.Errorf("of a server without commands: %v", err)
 	}
 	addr := commandServer(t, "tcp", "127.0.0.1:0", &Server{Command: commander})
@@ -104,7 +104,7 @@ func TestCommandsOfAnotherUser(t *testing.T) {
 			got <- outcome{err: errno}
 			return
 		}
-		body, err := Command(context.Background(), path, "unknown")
+		body, err := NewClient(path).Command(context.Background(), "unknown")
 		got <- outcome{body, err}
 	}()
 	if o := <-got; len(o.body) > 0 || !errors.Is(o.err, ErrRefused) || !strings.HasSuffix(o.err.Error(), errPeer.Error()) {
@@ -134,7 +134,7 @@ func TestCommandEnds(t *testing.T) {
 			nc.Read(make([]byte, 100)) // returns when the client has gone
 		}
 	}()
-	if _, err := Command(ctx, path, "reload"); err == nil || errors.Is(err, ErrRefused) {
+	if _, err := NewClient(path).Command(ctx, "reload"); err == nil || errors.Is(err, ErrRefused) {
 		t.Errorf("Command whose context ends = %v", err)
 	}
 }

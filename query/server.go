@@ -67,8 +67,9 @@ type Server struct {
 	// Lookuper has the answers.
 	Lookuper note.Lookuper
 
-	// Command does what a line of one word asks for, "reload" or "unknown", that
-	// root or the user of this process sent through a unix socket. It returns
+	// Command does what a line of one word asks for: "reload", "unknown" or
+	// "status", that root or the user of this process sent through a unix socket,
+	// and "status" that a client with the Token sent. It returns
 	// lines to answer with, and what to say at their end: done, or why it is
 	// refused. Nil means that there are no commands.
 	Command func(ctx context.Context, name string) (lines []byte, done string, err error)

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -216,3 +217,30 @@ func TestPinRefuses(t *testing.T) {
 
 // marshalKey is a private key as PKCS #8.
 func marshalKey(key any) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(key) }
+
+// With the token a client on another machine may ask how the sensor is, and
+// changes nothing.
+func TestTokenStatus(t *testing.T) {
+	cert, text := certificate(t, true)
+	s := &Server{Command: func(_ context.Context, name string) ([]byte, string, error) {
+		return []byte(`{"asked":"` + name + `"}`), "that is all", nil
+	}}
+	addr := startTLS(t, s, cert)
+	pinned, err := Pin(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{Addr: addr, TLS: pinned, Token: goodToken}
+	if body, err := c.Command(t.Context(), "status"); err != nil || string(body) != `{"asked":"status"}`+"\n" {
+		t.Errorf("status = %q, %v", body, err)
+	}
+	for _, name := range []string{"reload", "unknown"} {
+		if body, err := c.Command(t.Context(), name); !errors.Is(err, ErrRefused) || len(body) > 0 {
+			t.Errorf("%s = %q, %v, want ErrRefused", name, body, err)
+		}
+	}
+	c = &Client{Addr: addr, TLS: pinned, Token: goodToken + "x"}
+	if body, err := c.Command(t.Context(), "status"); err == nil {
+		t.Errorf("status with a wrong token = %q", body)
+	}
+}

@@ -91,6 +91,7 @@ func runDaemon(ctx context.Context, process *inherit.Process, c *config.Config, 
 	if err != nil {
 		return err
 	}
+	settings.Version = version + revision()
 	ctx, stop := daemon.UntilSignal(ctx, true)
 	defer stop()
 	opened, err := settings.Open(process, check, log)

@@ -99,7 +99,7 @@ const lateInterface = time.Second
 
 // runLate waits for an interface that was not there at the start, and captures on
 // it then.
-func (o tap) runLate(ctx context.Context, name string, e *engine.Engine) error {
+func (o tap) runLate(ctx context.Context, name string, e *engine.Engine, watched *watchedSource) error {
 	for {
 		rings, err := o.openRings(name, e)
 		if err == nil {
@@ -107,6 +107,7 @@ func (o tap) runLate(ctx context.Context, name string, e *engine.Engine) error {
 			tasks := make([]task, len(rings))
 			for i, ring := range rings {
 				defer ring.Close()
+				watched.part(ring, ringDrops(ring))
 				tasks[i] = func(ctx context.Context) error { return e.Run(ctx, ring) }
 			}
 			return together(ctx, tasks...)
@@ -120,4 +121,9 @@ func (o tap) runLate(ctx context.Context, name string, e *engine.Engine) error {
 		case <-time.After(lateInterface):
 		}
 	}
+}
+
+// ringDrops is how many frames a ring had no room for.
+func ringDrops(ring *capture.Ring) func() uint64 {
+	return func() uint64 { return ring.Stats().Drops }
 }

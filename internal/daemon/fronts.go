@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -70,16 +71,24 @@ func makeFolder(path string) error {
 }
 
 // amavis opens the sockets of that front.
-func (o *opener) amavis(who note.Lookuper) {
+func (o *opener) amavis(w *monitor) {
 	c := &o.Amavis
 	allow, err := config.Networks(c.Allow)
 	if err != nil {
 		o.fail("amavis.allow", "amavis", err)
 		return
 	}
-	server := &amavis.Server{Lookuper: who, V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
+	if len(c.Listen) == 0 {
+		return
+	}
+	watched := w.front("amavis", 0)
+	server := &amavis.Server{Lookuper: watched.counter, V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
+	watched.stats = func() serve.Stats {
+		st := server.Stats()
+		return serve.Stats{Requests: st.Queries, Missed: st.Unavailable, Bad: st.Bad, Refused: st.Refused, Dropped: st.Dropped}
+	}
 	for _, at := range c.Listen {
-		o.keepUp("amavis.listen", "amavis", at, func() (task, error) {
+		o.keepUp("amavis.listen", watched, at, func() (task, error) {
 			_, addr, err := config.Endpoint(at)
 			if err != nil {
 				return nil, err
@@ -94,13 +103,13 @@ func (o *opener) amavis(who note.Lookuper) {
 }
 
 // keepUp opens a front, and adds the task that runs it.
-func (o *opener) keepUp(key, name, at string, open func() (task, error)) {
-	t, err := keepUp(o.log, name, at, open)
+func (o *opener) keepUp(key string, f *watchedFront, at string, open func() (task, error)) {
+	t, err := keepUp(o.log, f, at, open)
 	if err != nil {
-		o.fail(key, name, err)
+		o.fail(key, f.name, err)
 		return
 	}
-	o.fronts = append(o.fronts, listening{name, at})
+	o.fronts = append(o.fronts, listening{f.name, at})
 	o.tasks = append(o.tasks, t)
 }
 
@@ -112,33 +121,30 @@ type server interface {
 // commandFunc does what a line on the query socket asks for.
 type commandFunc func(ctx context.Context, name string) (lines []byte, done string, err error)
 
+// front is one protocol that the configuration may have listeners for.
+type front struct {
+	key, name string
+	listen    []string
+	mode      string
+	proxyFrom []string
+	tls       *tls.Config // nil: none
+	most      int         // connections of a listener; 0: the default
+	// serve makes the server, which asks who, and returns its counters.
+	serve func(who note.Lookuper) (server, func() serve.Stats)
+}
+
 // openFronts opens the listeners that the configuration names. Fronts that are not
 // configured do not exist.
-func (o *opener) openFronts(who note.Lookuper, command commandFunc) {
-	s, log := o.Settings, o.log
-	for _, f := range []struct {
-		key, name string
-		listen    []string
-		mode      string
-		proxyFrom []string
-		tls       *tls.Config // nil: none
-		server    server
-	}{
-		{"p0f.socket_v2", "p0f v2", s.P0f.V2Sockets(), s.P0f.Mode, nil, nil,
-			&p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}},
-		{"query.listen", "query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil,
-			&query.Server{Lookuper: who, MaxConns: s.clients, Command: command, Wait: s.wait(), Logger: log}},
-		{"query.tls_listen", "query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server,
-			&query.Server{Lookuper: who, MaxConns: s.clients, Wait: s.wait(), Token: s.remote.token, Logger: log}},
-		{"milter.listen", "milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil,
-			&milter.Server{Lookuper: who, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form],
-				Deadline: s.Milter.Deadline, Logger: log}},
-		{"policy.listen", "policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil,
-			&policyd.Server{Lookuper: who, MaxConns: s.clients, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
-				Deadline: s.Policy.Deadline, Logger: log}},
-	} {
+func (o *opener) openFronts(w *monitor, command commandFunc) {
+	for _, f := range o.frontList(command) {
+		if len(f.listen) == 0 {
+			continue
+		}
+		watched := w.front(f.name, cmp.Or(f.most, serve.DefaultMaxConns))
+		server, stats := f.serve(watched.counter)
+		watched.stats = stats
 		for _, at := range f.listen {
-			o.keepUp(f.key, f.name, at, func() (task, error) {
+			o.keepUp(f.key, watched, at, func() (task, error) {
 				ln, err := o.listen(at, f.mode, f.proxyFrom)
 				if err != nil {
 					return nil, err
@@ -146,11 +152,40 @@ func (o *opener) openFronts(who note.Lookuper, command commandFunc) {
 				if f.tls != nil {
 					ln = query.ListenTLS(ln, f.tls)
 				}
-				return func(ctx context.Context) error { return f.server.Serve(ctx, ln) }, nil
+				return func(ctx context.Context) error { return server.Serve(ctx, ln) }, nil
 			})
 		}
 	}
-	o.amavis(who)
+	o.amavis(w)
+}
+
+// frontList is every front by TCP or unix socket but p0f's own socket.
+func (o *opener) frontList(command commandFunc) []front {
+	s, log := o.Settings, o.log
+	ask := func(token string) func(note.Lookuper) (server, func() serve.Stats) {
+		return func(who note.Lookuper) (server, func() serve.Stats) {
+			q := &query.Server{Lookuper: who, MaxConns: s.clients, Command: command, Wait: s.wait(), Token: token, Logger: log}
+			return q, q.Stats
+		}
+	}
+	return []front{
+		{"p0f.socket_v2", "p0f v2", s.P0f.V2Sockets(), s.P0f.Mode, nil, nil, s.P0f.MaxClients, func(who note.Lookuper) (server, func() serve.Stats) {
+			v := &p0f.V2Server{Lookuper: who, MaxConns: s.P0f.MaxClients, Wait: s.wait(), Logger: log}
+			return v, v.Stats
+		}},
+		{"query.listen", "query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil, s.clients, ask("")},
+		{"query.tls_listen", "query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server, s.clients, ask(s.remote.token)},
+		{"milter.listen", "milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil, s.clients, func(who note.Lookuper) (server, func() serve.Stats) {
+			m := &milter.Server{Lookuper: who, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form],
+				Deadline: s.Milter.Deadline, Logger: log}
+			return m, func() serve.Stats { return m.Stats().Stats }
+		}},
+		{"policy.listen", "policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil, s.clients, func(who note.Lookuper) (server, func() serve.Stats) {
+			p := &policyd.Server{Lookuper: who, MaxConns: s.clients, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
+				Deadline: s.Policy.Deadline, Logger: log}
+			return p, func() serve.Stats { return p.Stats().Stats }
+		}},
+	}
 }
 
 // wait is P0f.Wait for servers whose zero is a default of their own.

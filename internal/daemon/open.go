@@ -88,7 +88,8 @@ func (o *opener) open() error {
 	if o.trial == nil {
 		o.shareFiles(o.log)
 	}
-	o.openFronts(o.in.who, r.command)
+	o.in.monitor.begin(o.in.who, o.in.engine)
+	o.openFronts(o.in.monitor, r.command)
 	others := len(o.tasks)
 	o.proxies(o.in)
 	o.tasks, o.proxied = o.tasks[:others:others], o.tasks[others:]
@@ -98,7 +99,7 @@ func (o *opener) open() error {
 	if err := errors.Join(o.errs...); err != nil || o.trial != nil {
 		return err
 	}
-	o.tasks = append(o.tasks, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
+	o.tasks = append(o.tasks, o.in.monitor.run, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
 		reopens(o.log, o.process.Notify(syscall.SIGUSR1), o.in.logs...))
 	return nil
 }
@@ -186,8 +187,10 @@ func (o *opener) socket() {
 		o.fail("p0f.mode", "p0f", err)
 		return
 	}
-	server := &p0f.Server{Lookuper: o.in.who, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
-	o.keepUp("p0f.socket", "p0f", path, func() (task, error) {
+	watched := o.in.monitor.front("p0f", o.P0f.MaxClients)
+	server := &p0f.Server{Lookuper: watched.counter, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
+	watched.stats = server.Stats
+	o.keepUp("p0f.socket", watched, path, func() (task, error) {
 		if err := makeFolder(path); err != nil {
 			return nil, err
 		}

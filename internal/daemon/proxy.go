@@ -8,6 +8,7 @@ import (
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/proxyproto"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/savedsyn"
 )
 
@@ -31,10 +32,12 @@ func (o *opener) proxies(in *sensor) {
 	if err != nil {
 		name = ""
 	}
+	watched := in.monitor.front("proxy", c.MaxConnections)
 	server := &proxy.Server{
 		Backend: backend, Send: config.Sends[c.Send], Source: in.syns, Name: name, MaxConns: c.MaxConnections,
 		Idle: c.Idle, Drain: c.Drain, Logger: log,
 	}
+	watched.stats = func() serve.Stats { return server.Stats().Stats }
 	if c.Drain == 0 {
 		server.Drain = -1
 	}
@@ -42,10 +45,10 @@ func (o *opener) proxies(in *sensor) {
 		server.Missed = in.engine.Missed
 	}
 	if c.SendNote {
-		server.Notes = in.who
+		server.Notes = watched.counter
 	}
 	for _, at := range c.Listen {
-		o.keepUp("proxy.listen", "proxy", at, func() (task, error) {
+		o.keepUp("proxy.listen", watched, at, func() (task, error) {
 			_, addr, err := config.Endpoint(at)
 			if err != nil {
 				return nil, err

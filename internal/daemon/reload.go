@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +48,7 @@ func (r *reloader) reload() (int, error) {
 	if r.sensor.engine != nil {
 		r.sensor.engine.SetDB(Public(db))
 		r.sensor.unknown.Drop(db)
+		r.sensor.monitor.read(db)
 	}
 	r.log.Info("signatures reloaded", "signatures", db.Count())
 	if certificate != nil {
@@ -72,6 +74,10 @@ func (r *reloader) watch(ch <-chan os.Signal) task {
 
 // command does what a line on the query socket asks for.
 func (r *reloader) command(_ context.Context, name string) (lines []byte, done string, err error) {
+	if name == "status" {
+		text, err := json.Marshal(r.sensor.monitor.status())
+		return text, "that is all", err
+	}
 	if r.sensor.engine == nil {
 		return nil, "", errors.New("this one asks another sensor, which has the signatures")
 	}

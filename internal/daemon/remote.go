@@ -150,3 +150,26 @@ func (a *askedSensor) Lookup(ctx context.Context, q note.Query) (note.Note, erro
 	}
 	return n, err
 }
+
+// Client is a client of a query socket: a path, HOST:PORT or "tls:HOST:PORT",
+// with the files that a sensor by TLS wants (sensor.ask_token_file, ask_cert,
+// ask_ca).
+func Client(at, tokenFile, certFile, caFile string) (*query.Client, error) {
+	c := config.Default()
+	c.Sensor.Ask, c.Sensor.AskTokenFile, c.Sensor.AskCert, c.Sensor.AskCA = at, tokenFile, certFile, caFile
+	if _, byTLS := c.Sensor.AskTLS(); !byTLS {
+		return query.NewClient(at), nil
+	}
+	if faults := c.Check(); len(faults) > 0 {
+		return nil, faults
+	}
+	s := &Settings{Config: c}
+	if err := s.loadRemote(); err != nil {
+		return nil, err
+	}
+	asked, err := s.ask(nil)
+	if err != nil {
+		return nil, err
+	}
+	return asked.Client, nil
+}

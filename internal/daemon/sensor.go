@@ -30,6 +30,8 @@ type sensor struct {
 	rings   []*capture.Ring
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
+	// monitor is what status reports.
+	monitor *monitor
 
 	tasks []task
 	logs  []*LogFile
@@ -51,7 +53,8 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 // sensor opens what the configuration captures on, or a client of the sensor
 // that it asks.
 func (o *opener) sensor() *sensor {
-	s, in := o.Settings, &sensor{}
+	s, in := o.Settings, &sensor{monitor: newMonitor(o.Settings, o.log)}
+	o.close(in.monitor)
 	defer func() { // all questions are counted
 		in.counted = &counted{Lookuper: in.who}
 		in.who = in.counted
@@ -97,7 +100,7 @@ func (o *opener) sensor() *sensor {
 		o.sockops(in)
 	case config.SourceProxy:
 		in.syns = proxy.NewSource()
-		o.source(in, in.syns)
+		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, nil)
 	default:
 		for _, name := range s.Sensor.Interfaces {
 			o.rings(in, name)
@@ -114,10 +117,12 @@ func (s *sensor) dropped() (n uint64) {
 	return n
 }
 
-// source adds one that is open.
-func (o *opener) source(in *sensor, src source) {
+// source adds one that is open, or a part of one. drops counts what it had no
+// room for; nil: nothing.
+func (o *opener) source(in *sensor, watched *watchedSource, src source, drops func() uint64) {
 	o.close(src)
-	in.tasks = append(in.tasks, func(ctx context.Context) error { return in.engine.Run(ctx, src) })
+	watched.part(src, drops)
+	in.tasks = append(in.tasks, watched.run(func(ctx context.Context) error { return in.engine.Run(ctx, src) }))
 }
 
 // source is one that can be closed.
@@ -129,12 +134,13 @@ type source interface {
 // rings captures on an interface.
 func (o *opener) rings(in *sensor, name string) {
 	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, http: o.Sensor.HTTP, log: o.log}
+	watched := in.monitor.source(config.SourceCapture, name)
 	rings, err := on.openRings(name, in.engine)
 	if o.waits(err) {
 		if o.trial == nil {
 			o.log.Warn("interface is not there, waiting for it", "interface", name)
 		}
-		in.tasks = append(in.tasks, func(ctx context.Context) error { return on.runLate(ctx, name, in.engine) })
+		in.tasks = append(in.tasks, watched.run(func(ctx context.Context) error { return on.runLate(ctx, name, in.engine, watched) }))
 		return
 	}
 	if err != nil {
@@ -143,7 +149,7 @@ func (o *opener) rings(in *sensor, name string) {
 	}
 	in.rings = append(in.rings, rings...)
 	for _, ring := range rings {
-		o.source(in, ring)
+		o.source(in, watched, ring, ringDrops(ring))
 	}
 }
 
@@ -161,7 +167,7 @@ func (o *opener) sockops(in *sensor) {
 		o.fail("sensor.source", "sensor", err)
 		return
 	}
-	o.source(in, src)
+	o.source(in, in.monitor.source(config.SourceSockops, config.SourceSockops), src, func() uint64 { return src.Stats().Lost })
 }
 
 // observers opens the files that observations go to.

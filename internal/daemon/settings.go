@@ -13,6 +13,9 @@ import (
 // Settings is a configuration with what its files hold.
 type Settings struct {
 	*config.Config
+	// Version is what status reports as the version of the program.
+	Version string
+
 	db     *signature.DB
 	rule   filter.Rule
 	remote *remote

@@ -58,11 +58,12 @@ const (
 
 // keepUp opens a front, and returns the task that runs it. If the front fails
 // later the task reports it and opens it again: the others go on.
-func keepUp(log *slog.Logger, front, at string, open func() (task, error)) (task, error) {
+func keepUp(log *slog.Logger, f *watchedFront, at string, open func() (task, error)) (task, error) {
 	run, err := open()
 	if err != nil {
 		return nil, err
 	}
+	f.listens(at)
 	return func(ctx context.Context) error {
 		pause := minRetry
 		for {
@@ -76,14 +77,17 @@ func keepUp(log *slog.Logger, front, at string, open func() (task, error)) (task
 			if time.Since(begin) > maxRetry {
 				pause = minRetry
 			}
-			log.Error("a front has failed, it is opened again", "front", front, "at", at, "reason", err, "after", pause)
+			log.Error("a front has failed, it is opened again", "front", f.name, "at", at, "reason", err, "after", pause)
+			f.failed(at, err)
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-time.After(pause):
 			}
 			pause = min(2*pause, maxRetry)
-			run, err = open()
+			if run, err = open(); err == nil {
+				f.works(at)
+			}
 		}
 	}, nil
 }

@@ -18,8 +18,12 @@ func TestFrontIsOpenedAgain(t *testing.T) {
 		var log fronttest.Log
 		broken := errors.New("broken listener")
 		opens := 0
-		front, err := keepUp(log.Logger(), "milter", "/run/m", func() (task, error) {
+		watched := &watchedFront{name: "milter"}
+		front, err := keepUp(log.Logger(), watched, "/run/m", func() (task, error) {
 			if opens++; opens == 2 {
+				if f := watched.status().Failed; len(f) != 1 || f[0].At != "/run/m" || f[0].Reason != broken.Error() {
+					t.Errorf("status has the faults %+v, want that of /run/m", f)
+				}
 				return nil, errors.New("no folder")
 			}
 			return func(ctx context.Context) error {
@@ -46,6 +50,9 @@ func TestFrontIsOpenedAgain(t *testing.T) {
 		if opens != 3 {
 			t.Errorf("the front was opened %d times, want 3", opens)
 		}
+		if f := watched.status(); len(f.Failed) != 0 || len(f.Listen) != 1 {
+			t.Errorf("status is %+v after it was opened again", f)
+		}
 		text := strings.Join(log.Lines(), "\n")
 		for _, want := range []string{"front=milter", "broken listener", "no folder", "the interface is gone"} {
 			if !strings.Contains(text, want) {
@@ -62,7 +69,7 @@ func TestTogetherEndsWithItsPurpose(t *testing.T) {
 	if err != broken {
 		t.Errorf("together = %v, want %v", err, broken)
 	}
-	if _, err := keepUp(nil, "x", "y", func() (task, error) { return nil, broken }); err != broken {
+	if _, err := keepUp(nil, &watchedFront{name: "x"}, "y", func() (task, error) { return nil, broken }); err != broken {
 		t.Errorf("a front that cannot be opened at the start: %v, want %v", err, broken)
 	}
 }

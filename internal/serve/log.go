@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,20 @@ func Burst(l *slog.Logger, n int) *slog.Logger {
 	if l == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(&limited{l.Handler(), &kinds{burst: n, lines: make(map[string]*lines)}})
+	k := &kinds{burst: n, lines: make(map[string]*lines), left: new(atomic.Uint64)}
+	if outer, ok := l.Handler().(*limited); ok {
+		k.left = outer.kinds.left
+	}
+	return slog.New(&limited{l.Handler(), k})
+}
+
+// Suppressed returns how many lines were left out by a logger of Log or Burst
+// and by all that were made of it; 0 of any other.
+func Suppressed(l *slog.Logger) uint64 {
+	if h, ok := l.Handler().(*limited); ok {
+		return h.kinds.left.Load()
+	}
+	return 0
 }
 
 // limited is the handler of such a logger.
@@ -52,6 +66,7 @@ func (h *limited) WithGroup(name string) slog.Handler {
 // kinds counts the lines of each kind. Those over maxKinds count as one.
 type kinds struct {
 	burst int
+	left  *atomic.Uint64 // lines left out, those of loggers made of this one included
 	mu    sync.Mutex
 	lines map[string]*lines
 }
@@ -82,6 +97,7 @@ func (k *kinds) allow(kind string, now time.Time) (bool, uint64) {
 	}
 	if l.written >= k.burst {
 		l.suppressed++
+		k.left.Add(1)
 		return false, 0
 	}
 	l.written++

@@ -218,6 +218,12 @@ func TestFinding14LogLines(t *testing.T) {
 			t.Errorf("%d lines of made-up kinds in a second", n)
 		}
 		serve.Log(nil).Warn("discarded")
+		inner, before := serve.Log(log), serve.Suppressed(log)
+		inner.Warn("of another")
+		inner.Warn("of another")
+		if n := serve.Suppressed(log); before < 2*9999 || n != before+2 || serve.Suppressed(inner) != n || serve.Suppressed(out.Logger()) != 0 {
+			t.Errorf("Suppressed = %d, then %d, want one more by each of the two", before, n)
+		}
 	})
 }
 

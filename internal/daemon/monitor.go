@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mxprint/mxprint/capture"
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/status"
+)
+
+// monitor is what a daemon reports of itself: its sources and fronts as they were
+// opened, with where their counters are. Safe for concurrent use.
+type monitor struct {
+	settings *Settings
+	log      *slog.Logger
+	version  string
+	started  time.Time
+	statm    *os.File // nil: the system has none
+	memory   func() int64
+	engine   *engine.Engine // nil where another sensor is asked
+	meter    *status.Meter
+	history  status.History
+
+	mu      sync.Mutex
+	sources []*watchedSource
+	fronts  []*watchedFront
+	loaded  struct { // the database
+		at         time.Time
+		signatures int
+		date       string
+	}
+}
+
+// watchedSource is a source, which may be several rings of one interface.
+type watchedSource struct {
+	name, kind string
+
+	mu     sync.Mutex
+	parts  []sourcePart
+	reason error // why it ended
+	ended  bool
+}
+
+type sourcePart struct {
+	source capture.Source
+	drops  func() uint64 // may be nil
+}
+
+// source adds a source; it waits until it has parts.
+func (m *monitor) source(kind, name string) *watchedSource {
+	s := &watchedSource{name: name, kind: kind}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources = append(m.sources, s)
+	return s
+}
+
+func (s *watchedSource) part(source capture.Source, drops func() uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts = append(s.parts, sourcePart{source, drops})
+}
+
+// run is a task that keeps why it ended.
+func (s *watchedSource) run(t task) task {
+	return func(ctx context.Context) error {
+		err := t(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended, s.reason = true, err
+		return err
+	}
+}
+
+func (s *watchedSource) status(counts []engine.SourceStats) status.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := status.Source{Name: s.name, Kind: s.kind, State: status.Running}
+	switch {
+	case s.ended:
+		st.State = status.Failed
+		if s.reason != nil {
+			st.Reason = s.reason.Error()
+		}
+	case len(s.parts) == 0:
+		st.State = status.Waiting
+	}
+	for _, p := range s.parts {
+		if p.drops != nil {
+			st.Drops += p.drops()
+		}
+		i := slices.IndexFunc(counts, func(c engine.SourceStats) bool { return c.Source == p.source })
+		if i < 0 {
+			continue
+		}
+		c := counts[i]
+		st.Frames, st.SYNs = st.Frames+c.Frames, st.SYNs+c.SYNs
+		if !c.Last.IsZero() && (st.Last == nil || c.Last.After(*st.Last)) {
+			st.Last = &c.Last
+		}
+	}
+	return st
+}
+
+// watchedFront is a front with all its listeners.
+type watchedFront struct {
+	name    string
+	counter *status.Counter    // nil: it asks for nothing
+	stats   func() serve.Stats // nil: no counters
+	most    int                // connections of a listener; 0: none
+
+	mu     sync.Mutex
+	at     []string
+	faults []status.Fault
+}
+
+// front adds a front, which asks the counter that is returned.
+func (m *monitor) front(name string, most int) *watchedFront {
+	f := &watchedFront{name: name, most: most, counter: m.meter.Front()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fronts = append(m.fronts, f)
+	return f
+}
+
+// listens, failed and works keep the state of a listener.
+func (f *watchedFront) listens(at string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = append(f.at, at)
+}
+
+func (f *watchedFront) failed(at string, reason error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	text := "it ended"
+	if reason != nil {
+		text = reason.Error()
+	}
+	for i := range f.faults {
+		if f.faults[i].At == at {
+			f.faults[i].Reason = text
+			return
+		}
+	}
+	f.faults = append(f.faults, status.Fault{At: at, Reason: text, Since: time.Now()})
+}
+
+func (f *watchedFront) works(at string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = slices.DeleteFunc(f.faults, func(f status.Fault) bool { return f.At == at })
+}
+
+func (f *watchedFront) status() status.Front {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st := status.Front{Name: f.name, Listen: slices.Clone(f.at), Failed: slices.Clone(f.faults), MaxConns: f.most}
+	if f.counter != nil {
+		st.Answers = f.counter.Answers()
+	}
+	if f.stats != nil {
+		c := f.stats()
+		st.Open, st.Served, st.Refused, st.Denied, st.Dropped = c.Open, c.Total, c.Refused, c.Denied, c.Dropped
+		st.Bad, st.Late = c.Bad, c.Missed
+	}
+	return st
+}

@@ -1,0 +1,152 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/note"
+)
+
+// newMonitor begins to watch a daemon. It opens what the sandbox would not allow
+// later.
+func newMonitor(s *Settings, log *slog.Logger) *monitor {
+	m := &monitor{settings: s, log: log, version: s.Version, started: time.Now(), memory: func() int64 { return 0 }}
+	if f, err := os.Open("/proc/self/statm"); err == nil { // Linux alone has it
+		m.statm = f
+		m.memory = func() int64 { return resident(f) }
+	}
+	return m
+}
+
+// Close closes what newMonitor opened.
+func (m *monitor) Close() error {
+	if m.statm != nil {
+		return m.statm.Close()
+	}
+	return nil
+}
+
+// resident reads how much memory the process has, in bytes; 0 where it cannot.
+func resident(statm *os.File) int64 {
+	buf := make([]byte, 128)
+	n, _ := statm.ReadAt(buf, 0)
+	fields := strings.Fields(string(buf[:n]))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// begin names what answers: who, of an engine or of another sensor.
+func (m *monitor) begin(who note.Lookuper, e *engine.Engine) {
+	m.engine = e
+	m.meter = status.NewMeter(who, systems())
+	m.read(m.settings.db)
+}
+
+// systems are the names that the built-in database knows.
+func systems() (names []string) {
+	for _, e := range signature.Builtin().Entries() {
+		if e.Label != nil && e.Section == "tcp:request" && !slices.Contains(names, e.Label.Name) {
+			names = append(names, e.Label.Name)
+		}
+	}
+	return names
+}
+
+// read notes that a database is in use from now on.
+func (m *monitor) read(db *signature.DB) {
+	var newest string
+	for _, e := range db.Entries() {
+		if len(e.Dates) > 0 {
+			newest = max(newest, slices.Max(e.Dates))
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loaded.at, m.loaded.signatures, m.loaded.date = time.Now(), db.Count(), newest
+}
+
+// status is how the daemon is now.
+func (m *monitor) status() *status.Status {
+	st := m.counters()
+	m.history.Fill(st)
+	m.configuration(st)
+	st.Judge()
+	return st
+}
+
+// counters is a Status without what is recent, the configuration and Judge.
+func (m *monitor) counters() *status.Status {
+	s := m.settings
+	st := &status.Status{
+		Version: m.version, PID: os.Getpid(), Now: time.Now(), Started: m.started, Asks: s.Sensor.Ask,
+		Lookups: m.meter.Lookups(), Memory: m.memory(),
+	}
+	st.Lost.LogLines = serve.Suppressed(m.log)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.engine; e != nil {
+		c := e.Stats()
+		st.Hosts = status.Held{Now: c.Hosts, Max: s.Limits.Hosts}
+		st.Connections = status.Held{Now: c.Conns, Max: s.Limits.Connections}
+		st.Lost.Observations, st.Lost.Unwritten = c.Lost, c.Unwritten
+		counts := e.Sources()
+		for _, src := range m.sources {
+			st.Sources = append(st.Sources, src.status(counts))
+		}
+	}
+	for _, f := range m.fronts {
+		st.Fronts = append(st.Fronts, f.status())
+	}
+	st.Database = status.Database{Signatures: m.loaded.signatures, Date: m.loaded.date, Loaded: m.loaded.at}
+	for _, path := range append(slices.Clone(s.Signatures.Extend), s.Signatures.File) {
+		if path != "" {
+			st.Database.Files = append(st.Database.Files, path)
+		}
+	}
+	if s.remote != nil {
+		if cert := s.remote.cert.Load(); cert != nil && cert.Leaf != nil {
+			st.Certificate = &cert.Leaf.NotAfter
+		}
+	}
+	return st
+}
+
+// configuration compares the configuration with its file.
+func (m *monitor) configuration(st *status.Status) {
+	st.Configuration.Path = m.settings.Path()
+	waiting, err := m.settings.Changed()
+	if err != nil {
+		st.Configuration.Fault, _, _ = strings.Cut(err.Error(), "\n")
+		return
+	}
+	st.Configuration.Waiting = waiting
+}
+
+// run keeps the history. The watch logs what is wrong.
+func (m *monitor) run(ctx context.Context) error {
+	tick := time.NewTicker(status.Every)
+	defer tick.Stop()
+	for {
+		m.history.Add(m.counters())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

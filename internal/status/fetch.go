@@ -1,0 +1,38 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Asker gives a command to a sensor and returns the lines of its answer
+// (query.Client).
+type Asker interface {
+	Command(ctx context.Context, name string) ([]byte, error)
+}
+
+// ErrUnknown is the error of Fetch when a sensor is there, or may be, and does
+// not say how it is: it refuses, or is older than the command.
+var ErrUnknown = errors.New("the sensor does not say how it is")
+
+// Fetch asks a sensor how it is. refused is the error with which the Asker
+// returns that it may not ask. A sensor that cannot be reached is Down, and so
+// is one that gives no answer: that is a Status, and no error.
+func Fetch(ctx context.Context, a Asker, refused error) (*Status, error) {
+	text, err := a.Command(ctx, "status")
+	switch {
+	case errors.Is(err, refused) || errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	case err != nil:
+		return &Status{Health: Down, Reasons: []string{"no answer: " + err.Error()}, Now: time.Now()}, nil
+	}
+	s := new(Status)
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,172 @@
+// Package status is what a running sensor reports of itself: plain values with
+// a JSON form (docs/observe.md), the judgement of them in words, and the Meter
+// that counts answers. Package daemon fills a Status in; the query socket, the
+// metrics and mxprint doctor read it.
+package status
+
+import (
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// Status is a sensor at one moment. Counters begin with the process.
+type Status struct {
+	Health  Health   `json:"health"`
+	Reasons []string `json:"reasons,omitempty"` // why it is not well, the worst first
+
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Now     time.Time `json:"now"`
+	Started time.Time `json:"started"`
+
+	Asks    string   `json:"asks,omitempty"` // the sensor that answers in place of this one
+	Sources []Source `json:"sources,omitempty"`
+	Fronts  []Front  `json:"fronts"`
+	Lookups Lookups  `json:"lookups"`
+	Recent  Recent   `json:"recent"`
+
+	Hosts       Held  `json:"hosts"`
+	Connections Held  `json:"connections"`
+	Memory      int64 `json:"memory_bytes"` // resident; 0: not known
+	Lost        Lost  `json:"lost"`
+
+	Database      Database      `json:"database"`
+	Configuration Configuration `json:"configuration"`
+	// Certificate is when that of [query] tls_listen expires.
+	Certificate *time.Time `json:"certificate_expires,omitempty"`
+}
+
+// Uptime is how long the process runs.
+func (s *Status) Uptime() time.Duration { return s.Now.Sub(s.Started) }
+
+// Source is one place where SYNs come from: an interface, or "sockops", "proxy".
+type Source struct {
+	Name   string     `json:"name"`
+	Kind   string     `json:"kind"` // sensor.source
+	State  string     `json:"state"`
+	Reason string     `json:"reason,omitempty"` // of a failure
+	Frames uint64     `json:"frames"`
+	SYNs   uint64     `json:"syns"`
+	Drops  uint64     `json:"drops"`          // lost because the sensor was slow
+	Last   *time.Time `json:"last,omitempty"` // when the last frame came
+}
+
+// The states of a Source.
+const (
+	Running = "running"
+	Waiting = "waiting" // for an interface that does not exist yet
+	Failed  = "failed"
+)
+
+// Front is a server for one protocol, with all its listeners.
+type Front struct {
+	Name    string   `json:"name"`
+	Listen  []string `json:"listen"`
+	Failed  []Fault  `json:"failed,omitempty"` // listeners that do not listen now
+	Answers Answers  `json:"answers"`
+
+	Open     int    `json:"open"`               // connections now
+	MaxConns int    `json:"max_connections"`    // of each listener; 0: it has no connections
+	Served   uint64 `json:"connections"`        // so far
+	Refused  uint64 `json:"refused"`            // connections over a limit
+	Denied   uint64 `json:"denied"`             // connections without the token
+	Dropped  uint64 `json:"dropped"`            // connections that did not read, questions that found no room
+	Bad      uint64 `json:"bad"`                // malformed questions
+	Late     uint64 `json:"unanswered_in_time"` // questions without an answer by their deadline, or without a sensor
+}
+
+// Fault is a listener that failed and is opened again and again.
+type Fault struct {
+	At     string    `json:"at"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// Answers counts look-ups by the state of the note.
+type Answers struct {
+	Matched     uint64 `json:"matched"`
+	Unknown     uint64 `json:"unknown"`
+	NotSeen     uint64 `json:"not_seen"`
+	Unavailable uint64 `json:"unavailable"`
+}
+
+// Sum is all of them.
+func (a Answers) Sum() uint64 { return a.Matched + a.Unknown + a.NotSeen + a.Unavailable }
+
+func (a Answers) plus(b Answers) Answers {
+	return Answers{a.Matched + b.Matched, a.Unknown + b.Unknown, a.NotSeen + b.NotSeen, a.Unavailable + b.Unavailable}
+}
+
+func (a Answers) minus(b Answers) Answers {
+	return Answers{a.Matched - b.Matched, a.Unknown - b.Unknown, a.NotSeen - b.NotSeen, a.Unavailable - b.Unavailable}
+}
+
+// Of is the count of one state.
+func (a Answers) Of(s note.State) uint64 {
+	return [...]uint64{a.Unavailable, a.NotSeen, a.Unknown, a.Matched}[s]
+}
+
+// Lookups is how long look-ups took, their wait for a SYN included.
+type Lookups struct {
+	P50     float64           `json:"p50_seconds"`
+	P99     float64           `json:"p99_seconds"`
+	Seconds float64           `json:"sum_seconds"`
+	Buckets []Bucket          `json:"buckets"`
+	Systems map[string]uint64 `json:"systems"` // matched ones; names of the built-in database, and "other"
+}
+
+// Count is the number of look-ups.
+func (l *Lookups) Count() uint64 {
+	if len(l.Buckets) == 0 {
+		return 0
+	}
+	return l.Buckets[len(l.Buckets)-1].Count
+}
+
+// Bucket counts the look-ups of at most Seconds, those of the buckets before it
+// included. The last one has Seconds 0: all look-ups.
+type Bucket struct {
+	Seconds float64 `json:"seconds,omitempty"`
+	Count   uint64  `json:"count"`
+}
+
+// Recent is what changed within the last minutes, which the judgement looks at.
+type Recent struct {
+	Seconds float64 `json:"seconds"`
+	Answers Answers `json:"answers"`
+	Late    uint64  `json:"unanswered_in_time"`
+	Frames  uint64  `json:"frames"`
+	SYNs    uint64  `json:"syns"`
+	Drops   uint64  `json:"drops"`
+	Lost    uint64  `json:"lost_observations"`
+}
+
+// Held is how much a table holds of what it may.
+type Held struct {
+	Now int `json:"now"`
+	Max int `json:"max"`
+}
+
+// Lost is what the sensor could not keep.
+type Lost struct {
+	Observations uint64 `json:"observations"` // the log was slower than the capture
+	Unwritten    uint64 `json:"unwritten"`    // a log could not be written, as on a full disk
+	LogLines     uint64 `json:"log_lines"`    // left out because there were many of a kind
+}
+
+// Database is the signatures in use.
+type Database struct {
+	Signatures int       `json:"signatures"`
+	Date       string    `json:"date,omitempty"` // of the newest of them: year and month
+	Files      []string  `json:"files,omitempty"`
+	Loaded     time.Time `json:"loaded"`
+}
+
+// Configuration is the file that the sensor was started with, and how it differs
+// from what the file says now.
+type Configuration struct {
+	Path    string   `json:"path,omitempty"`
+	Waiting []string `json:"waiting_for_restart,omitempty"` // keys
+	Fault   string   `json:"fault,omitempty"`               // the file would not start now
+}
