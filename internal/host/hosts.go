@@ -41,17 +41,17 @@ type hostRec struct {
 	lastSeen  uint32
 	firstSeen uint32
 	extra     uint32 // record of what few hosts have, none before it is needed
+	mtu       uint32 // of the last SYN or SYN+ACK with an MSS; 0 = none; at most 65595
 	label     uint16 // OS, a signature.Label's ID; 0 = none ever matched
 	link      uint16 // a number for signature.DB.LinkName
 	lastPort  uint16
 	distance  int16
-	mtu       uint16 // of the last SYN or SYN+ACK with an MSS; 0 = none
 	v6        bool
 	list      uint8 // unverified or verified
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     note.Clock      // of the stack whose uptime upMin is
-	_         [9]byte
+	_         [7]byte
 
 	client  roleRec
 	lastNAT uint32

@@ -13,7 +13,6 @@
 package host
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -437,7 +436,7 @@ func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match)
 // link names the link by its MTU (p0f-v3.md §4).
 func (t *Table) link(who end, s *packet.Segment) {
 	mtu := s.MTU()
-	who.host.mtu = uint16(min(mtu, math.MaxUint16))
+	who.host.mtu = uint32(mtu)
 	id := t.db.LinkID(mtu)
 	if id != 0 {
 		who.host.link = uint16(id)

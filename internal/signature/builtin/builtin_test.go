@@ -223,7 +223,9 @@ func TestLinks(t *testing.T) {
 	db := database(t)
 	for mtu, want := range map[int]string{
 		1470: "Google", 1500: "Ethernet", 1240: "IPv6 tunnel in an IPv6 tunnel", 1490: "PPTP", 1496: "Ethernet with a VLAN tag",
-		1656: "Ericsson modem", 552: "SLIP", 3924: "loopback", 256: "AX.25 packet radio", 1426: "",
+		1656: "Ericsson modem", 552: "SLIP", 3924: "loopback", 256: "AX.25 packet radio", 1433: "",
+		1426: "OpenVPN (AES-GCM)", 1403: "OpenVPN (AES-CBC SHA1/SHA256)", 1387: "OpenVPN (AES-CBC SHA256)", 1355: "OpenVPN (AES-CBC SHA512)",
+		1411: "OpenVPN (BF-CBC SHA1)", 1409: "OpenVPN", 1440: "mobile or WireGuard",
 	} {
 		if got := db.LinkName(db.LinkID(mtu)); got != want {
 			t.Errorf("MTU %d is %q, want %q", mtu, got, want)
