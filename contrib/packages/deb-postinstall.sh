@@ -17,7 +17,7 @@ update-alternatives --install /usr/bin/p0f p0f /usr/bin/mxprint 50 \
 # configuration: a restart would end it, and a mistake in /etc/mxprint.toml is no
 # reason to stop the package manager. It is asked as the sensor's own user.
 config_is_good() {
-	/usr/bin/mxprint check -write -user mxprint -config /etc/mxprint.toml >/dev/null && return
+	mxprint check -write -user mxprint -config /etc/mxprint.toml >/dev/null && return
 	echo "mxprint: /etc/mxprint.toml is wrong, see above: the running sensor is left as it is. Mend it, then: systemctl restart mxprint" >&2
 	return 1
 }
