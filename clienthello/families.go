@@ -37,15 +37,18 @@ var openSSL = family{
 		// Brainpool in TLS 1.3 (RFC 8734) came with 3.2.
 		{is: signsWith(0x081a), from: "3.2"},
 		{is: both((*Hello).tls13, signsWith(0x0809), not(signsWith(0x081a))), to: "3.1"},
-		// The renegotiation signal is a cipher until 3.3, an extension from 3.4.
-		{is: hasCipher(0x00ff), to: "3.3"},
+		// The renegotiation signal is a cipher until 3.3, an extension from 3.4,
+		// but where TLS 1.0 is offered, too.
+		{is: func(h *Hello) bool {
+			return h.cipher(0x00ff) && h.tls13() && !slices.Contains(h.Versions, 0x0301)
+		}, to: "3.3"},
 		{is: hasExtension(0xff01), from: "3.4"},
 		// 3.5 has ML-DSA and ML-KEM, and P-384 before P-521.
 		{is: signsWith(0x0905), from: "3.5"},
 		{is: hasGroup(0x11ec), from: "3.5"},
 		{is: both((*Hello).tls13, signsWith(0x0809), not(signsWith(0x0905))), to: "3.4"},
-		{is: func(h *Hello) bool { return contains(h.Groups, 0x1e, 0x18, 0x19) }, from: "3.5"},
-		{is: func(h *Hello) bool { return contains(h.Groups, 0x1e, 0x19, 0x18) }, to: "3.4"},
+		{is: func(h *Hello) bool { return contains(h.Groups, 0x1d, 0x17, 0x1e, 0x18, 0x19) }, from: "3.5"},
+		{is: func(h *Hello) bool { return contains(h.Groups, 0x1d, 0x17, 0x1e, 0x19, 0x18) }, to: "3.4"},
 		// 4.0 sends the uncompressed point format alone, and the name last.
 		{is: func(h *Hello) bool { return slices.Equal(h.PointFormats, []byte{0, 1, 2}) }, to: "3.6"},
 		{is: func(h *Hello) bool { return slices.Equal(h.PointFormats, []byte{0}) }, from: "4.0"},

@@ -76,7 +76,7 @@ func TestReleases(t *testing.T) {
 		"OpenSSL 1.0.2r, node 6.17.1":          "OpenSSL 1.0.2",
 		"OpenSSL 1.1.0j, pyOpenSSL":            "OpenSSL 1.1.0",
 		"OpenSSL 1.1.1w, s_client":             "OpenSSL 1.1.1",
-		"OpenSSL 1.1.1w, s_client -tls1_2":     "OpenSSL 1.1.1 to 3.3",
+		"OpenSSL 1.1.1w, s_client -tls1_2":     "OpenSSL 1.1.1 to 3.4",
 		"OpenSSL 3.0.19, s_client":             "OpenSSL 3.0 to 3.1",
 		"OpenSSL 3.3.2, pyOpenSSL":             "OpenSSL 3.2 to 3.3",
 		"OpenSSL 3.4.1, pyOpenSSL":             "OpenSSL 3.4",
