@@ -10,6 +10,7 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -66,17 +67,17 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	x := &explainer{out: std.out, db: db, n: *n, first: true}
 	var files []string
 	for _, arg := range fs.Args() {
-		found := findPasted(strings.NewReader(arg))
+		found := report.FindPasted(strings.NewReader(arg))
 		if isFile(arg) {
-			if found = textFile(arg); len(found) == 0 {
+			if found = report.PastedFile(arg); len(found) == 0 {
 				files = append(files, arg)
 				continue
 			}
 		} else if len(found) == 0 {
-			found = []pasted{{strings.TrimSpace(arg), *response}}
+			found = []report.Pasted{{Raw: strings.TrimSpace(arg), Response: *response}}
 		}
 		for _, p := range found {
-			if err := x.raw(p.raw, p.response || *response); err != nil {
+			if err := x.raw(p.Raw, p.Response || *response); err != nil {
 				return err
 			}
 		}

@@ -42,7 +42,8 @@ type stdio struct {
 // them.
 func commands() []command {
 	return []command{
-		demoCommand, p0fCommand, readCommand, decodeCommand, queryCommand, filterCommand, serveCommand, checkCommand, reloadCommand, statusCommand,
+		demoCommand, p0fCommand, readCommand, summaryCommand, decodeCommand, queryCommand, filterCommand,
+		serveCommand, checkCommand, reloadCommand, statusCommand,
 		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, completionCommand(), versionCommand,
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/hex"
@@ -12,7 +12,7 @@ import (
 func TestDemoOutput(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
-	if err := runDemo(t.Context(), nil, &stdio{out: w, err: io.Discard}); err == nil || !strings.Contains(err.Error(), "writing the output") {
+	if err := Run(t.Context(), w, false); err == nil || !strings.Contains(err.Error(), "writing the output") {
 		t.Errorf("demo with nothing that reads it: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bufio"
@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// pasted is a raw signature out of what people copy from logs and screens.
-type pasted struct {
-	raw      string
-	response bool // of a SYN+ACK
+// Pasted is a raw signature out of what people copy from logs and screens.
+type Pasted struct {
+	Raw      string
+	Response bool // of a SYN+ACK
 }
 
 var (
@@ -25,10 +25,10 @@ var (
 // maxPasted bounds the text that is looked at, in bytes.
 const maxPasted = 1 << 20
 
-// findPasted returns the raw signatures in text: lines of p0f's log, blocks of
+// FindPasted returns the raw signatures in text: lines of p0f's log, blocks of
 // its screen, JSON lines, and raw_sig alone. In a block the first line says
 // whether it is of a SYN+ACK.
-func findPasted(r io.Reader) (all []pasted) {
+func FindPasted(r io.Reader) (all []Pasted) {
 	in := bufio.NewScanner(io.LimitReader(r, maxPasted))
 	in.Buffer(make([]byte, 0, 4096), maxPasted)
 	response := false
@@ -40,12 +40,12 @@ func findPasted(r io.Reader) (all []pasted) {
 				RawSig string `json:"raw_sig"`
 			}
 			if json.Unmarshal([]byte(line), &j) == nil && j.RawSig != "" && !strings.HasPrefix(j.Module, "http") {
-				all = append(all, pasted{j.RawSig, j.Module == "syn+ack"})
+				all = append(all, Pasted{j.RawSig, j.Module == "syn+ack"})
 			}
 			continue
 		}
 		if rawAlone.MatchString(line) {
-			all = append(all, pasted{line, false})
+			all = append(all, Pasted{line, false})
 			continue
 		}
 		switch {
@@ -58,15 +58,15 @@ func findPasted(r io.Reader) (all []pasted) {
 			continue
 		}
 		for _, m := range rawField.FindAllStringSubmatch(line, -1) {
-			all = append(all, pasted{m[1], response})
+			all = append(all, Pasted{m[1], response})
 		}
 	}
 	return all
 }
 
-// textFile returns the raw signatures of a text file that holds some, for what is
+// PastedFile returns the raw signatures of a text file that holds some, for what is
 // pasted into a file.
-func textFile(path string) []pasted {
+func PastedFile(path string) []Pasted {
 	st, err := os.Stat(path)
 	if err != nil || !st.Mode().IsRegular() {
 		return nil
@@ -84,5 +84,5 @@ func textFile(path string) []pasted {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil
 	}
-	return findPasted(f)
+	return FindPasted(f)
 }
