@@ -34,7 +34,7 @@ func (h *History) Add(s *Status) {
 }
 
 // Fill sets what is recent in a Status: since the oldest entry, or since the
-// start where there is none.
+// start if absent.
 func (h *History) Fill(s *Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
