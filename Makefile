@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
+.PHONY: attack build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -77,6 +77,10 @@ sweep-config: # as root: what check -write accepts, the real program serves
 
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md
+
+attack: # what attacks cost and change, by kind
+	$(GO) run ./internal/test/attack
+	$(GO) test -count=1 -v -run 'TestPortReuse|TestOtherServer|TestForgedAnswer|TestHandshakeDecides' ./engine
 
 bench-peers: deps # other libraries instead of p0f; wants cargo, python3-venv and the network
 	$(GO) run ./internal/test/bench -only peers -write docs/performance.md

@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
@@ -74,6 +75,7 @@ type Engine struct {
 	sourcesMu sync.Mutex
 	sources   []*input // that run
 
+	began   time.Time
 	running atomic.Int32          // sources
 	failed  atomic.Pointer[error] // why the last one to fail ended
 }
@@ -94,7 +96,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
-		fanout: capture.NewFanout(), tell: newTeller(&cfg),
+		fanout: capture.NewFanout(), tell: newTeller(&cfg), began: time.Now(),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
 	workers := max(cfg.Workers, 1)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
@@ -50,6 +51,9 @@ func (s *shard) Observe(o *event.Observation) {
 // slow; of an interface observations are kept up to a bound, and then lost.
 func (e *Engine) update(s *shard, batch []host.Input, file bool) {
 	s.mu.Lock()
+	if !file && !e.rule.P0f {
+		s.table.Tick(batch[0].At, time.Since(e.began))
+	}
 	s.table.UpdateAll(batch)
 	if n := len(s.seen); n >= manySeen || n > 0 && e.tell.idle.Swap(false) {
 		e.tell.fetchNow()

@@ -28,6 +28,46 @@ func (t *Table) expire(now uint32) {
 	}
 }
 
+// clockSet is from how much on packet time and the time that passed differ because
+// the clock of the capture was set, in microseconds.
+const clockSet = 10_000_000
+
+// Tick says how much time has passed, by a clock that is never set, until the frame
+// that was captured at a time. Where the clock of the capture was set meanwhile,
+// ages go on as if it had not been. Without Tick packet time alone counts, as in
+// p0f, and a clock that is set back forgets all.
+func (t *Table) Tick(at int64, passed time.Duration) {
+	now := at - passed.Microseconds()
+	if drift := now - t.began; t.ticked && (drift >= clockSet || drift <= -clockSet) {
+		t.shift(drift, uint32(at/1e6))
+	}
+	t.began, t.ticked = now, true
+}
+
+// shift moves all times by which ages are told.
+func (t *Table) shift(micros int64, now uint32) {
+	seconds := uint32(micros / 1e6)
+	moved := func(at uint32) uint32 {
+		if at += seconds; int32(now-at) < 0 {
+			return now
+		}
+		return at
+	}
+	for list := range uint32(len(t.hosts.counts)) {
+		for n := t.hosts.age.oldest(list); n != none; n = t.hosts.age.newer(n) {
+			h := t.hosts.at(n)
+			h.lastSeen = moved(h.lastSeen)
+		}
+	}
+	for n := t.flows.oldest(); n != none; n = t.flows.age.newer(n) {
+		f := t.flows.at(n)
+		f.created = moved(f.created)
+	}
+	for i := range t.conns.made {
+		t.conns.at(firstRecord + i).at += uint32(micros / 1000)
+	}
+}
+
 // pruneFlows makes room for a connection: the oldest tenth goes, and one more.
 func (t *Table) pruneFlows() {
 	count := 1 + t.flows.count*10/100

@@ -2,9 +2,11 @@ package host
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -227,4 +229,43 @@ func TestEvictionKeepsTables(t *testing.T) {
 		}
 	}
 	checkTable(t, f.Table)
+}
+
+// TestClockSet: a clock that is set back, or forward, forgets nothing that a table
+// with Tick knows (security, finding 18).
+func TestClockSet(t *testing.T) {
+	for _, set := range []time.Duration{-time.Minute, -48 * time.Hour, 3 * time.Hour} {
+		table := New(signature.Builtin(), Config{MaxHosts: 5000, Unverified: 4000, Recent: 100}, nil)
+		at, passed := int64(1e15), time.Duration(0)
+		send := func(i int) {
+			at, passed = at+10_000, passed+10*time.Millisecond
+			table.Tick(at, passed)
+			table.Frame(at)
+			s := linuxSYN(1025, 64240)
+			s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 1025)
+			s.Seq = uint32(at) // no SYN that is sent again
+			table.Update(s, nil)
+		}
+		for i := range 1001 {
+			send(i)
+		}
+		at += set.Microseconds()
+		for i := range 1001 {
+			send(i)
+		}
+		if hosts, _ := table.Len(); hosts != 1002 {
+			t.Errorf("clock set by %v: %d hosts, want 1002", set, hosts)
+		}
+		if h, ok := table.Host(netip.MustParseAddr("203.0.0.0")); !ok || h.TotalConn != 2 {
+			t.Errorf("clock set by %v: the first host is %+v, %v, want both its connections", set, h, ok)
+		}
+		passed += 3 * time.Hour
+		at += (3 * time.Hour).Microseconds()
+		for i := range 100 {
+			send(10_000 + i)
+		}
+		if hosts, _ := table.Len(); hosts > 102 {
+			t.Errorf("clock set by %v: %d hosts after three hours, want those of after", set, hosts)
+		}
+	}
 }

@@ -108,6 +108,8 @@ type Table struct {
 
 	at         int64  // time of the current packet, microseconds
 	now        uint32 // the same, seconds
+	began      int64  // of Tick: packet time less the time that has passed, microseconds
+	ticked     bool   // began is known
 	frames     uint64
 	lastExpiry uint32
 	warmth     uint32                           // what warm read, so that it is read at all

@@ -1,0 +1,197 @@
+// Command attack measures what attacks cost a sensor, by kind, and fails where
+// one costs too much or is believed: make attack.
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/packet"
+)
+
+const (
+	floodSYNs = 300_000 // of each flood
+	senders   = 60      // genuine ones, verified before it
+	mostCost  = 2.0     // of the cost of random SYNs
+	rounds    = 5
+)
+
+// limits are those of the default configuration.
+var limits = host.Config{MaxHosts: 100_000, Unverified: 50_000, Recent: 50_000}
+
+// flood makes the n-th SYN of a kind of flood.
+type flood struct {
+	name string
+	syn  func(s *packet.Segment, n uint32)
+}
+
+var (
+	server4 = netip.MustParseAddrPort("198.51.100.25:25")
+	server6 = netip.MustParseAddrPort("[2001:db8::25]:25")
+)
+
+// mix spreads numbers, the same in every run.
+func mix(n uint32) uint32 {
+	n = (n ^ n>>16) * 0x45d9f3b
+	n = (n ^ n>>16) * 0x45d9f3b
+	return n ^ n>>16
+}
+
+func four(a uint32, port uint16) netip.AddrPort {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], a)
+	return netip.AddrPortFrom(netip.AddrFrom4(b), port)
+}
+
+func six(network uint64, host uint64, port uint16) netip.AddrPort {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], network)
+	binary.BigEndian.PutUint64(b[8:], host)
+	return netip.AddrPortFrom(netip.AddrFrom16(b), port)
+}
+
+// floods are the kinds; the first of each IP version is what others are compared
+// with.
+func floods(v6 bool) []flood {
+	const network = 0x20010db800010000
+	if v6 {
+		return []flood{
+			{"IPv6, random addresses", func(s *packet.Segment, n uint32) {
+				s.Src = six(uint64(mix(n))<<32|uint64(mix(n+1)), uint64(n), uint16(n))
+			}},
+			{"IPv6, one address", func(s *packet.Segment, n uint32) { s.Src = six(network, 1, uint16(n)) }},
+			{"IPv6, one address and port", func(s *packet.Segment, n uint32) { s.Src = six(network, 1, 4711) }},
+			{"IPv6, one /64", func(s *packet.Segment, n uint32) { s.Src = six(network, uint64(mix(n)), 4711) }},
+		}
+	}
+	return []flood{
+		{"IPv4, random addresses", func(s *packet.Segment, n uint32) { s.Src = four(mix(n), uint16(n)) }},
+		{"IPv4, one address", func(s *packet.Segment, n uint32) { s.Src = four(0xcb007107, uint16(n)) }},
+		{"IPv4, one address and port", func(s *packet.Segment, n uint32) { s.Src = four(0xcb007107, 4711) }},
+		{"IPv4, one address and port, one sequence number in two", func(s *packet.Segment, n uint32) { s.Src, s.Seq = four(0xcb007107, 4711), n/2 }},
+		{"IPv4, one address and port, to any address of a /16", func(s *packet.Segment, n uint32) {
+			s.Src, s.Dst = four(0xcb007107, 4711), four(0xc6330000|mix(n)&0xffff, 25)
+		}},
+		{"IPv4, one /24", func(s *packet.Segment, n uint32) { s.Src = four(0xcb007100|n&255, uint16(mix(n))) }},
+		{"IPv4, the ends of a genuine connection", func(s *packet.Segment, n uint32) { s.Src = sender(int(n % senders)) }},
+	}
+}
+
+// sender is the end of a genuine one.
+func sender(i int) netip.AddrPort { return four(0xc0000201+uint32(i), 40000) }
+
+// syn is a SYN as Linux sends it.
+func syn(v6 bool) packet.Segment {
+	s := packet.Segment{
+		Dst: server4, Version: 4, Type: packet.SYN, Flags: packet.FlagSYN, TTL: 57, MSS: 1460, Window: 64240, Scale: 7,
+		HeaderLen: 60, TS1: 1, Quirks: packet.QuirkDF | packet.QuirkIDNonZero,
+	}
+	if v6 {
+		s.Dst, s.Version, s.HeaderLen, s.Quirks = server6, 6, 80, 0
+	}
+	s.Layout.Len = uint8(copy(s.Layout.Kinds[:], []byte{packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS}))
+	return s
+}
+
+// sensor is a table with genuine senders in it.
+type sensor struct {
+	*host.Table
+	at int64
+}
+
+func newSensor() *sensor {
+	t := &sensor{host.New(signature.Builtin(), limits, nil), 1e15}
+	for i := range senders {
+		s := syn(false)
+		s.Src, s.Seq = sender(i), uint32(i)*1000
+		t.take(s)
+		t.take(packet.Segment{Src: s.Dst, Dst: s.Src, Version: 4, Type: packet.SYNACK, Flags: packet.FlagSYN | packet.FlagACK, Seq: 7, Ack: s.Seq + 1})
+		t.take(packet.Segment{Src: s.Src, Dst: s.Dst, Version: 4, Type: packet.ACK, Flags: packet.FlagACK, Seq: s.Seq + 1, Ack: 8})
+	}
+	return t
+}
+
+func (t *sensor) take(s packet.Segment) {
+	t.at += 10 // 100,000 a second
+	t.Frame(t.at)
+	t.Update(&s, nil)
+}
+
+// known counts the genuine senders whose address and connection are known, and
+// whose connection is theirs.
+func (t *sensor) known() (n int) {
+	for i := range senders {
+		_, ok := t.Host(sender(i).Addr())
+		if c, found := t.Conn(sender(i), server4); ok && found && c.Open {
+			n++
+		}
+	}
+	return n
+}
+
+// cost is what a SYN of a flood takes, and how many genuine senders are known
+// after it.
+func (f flood) cost(v6 bool) (perSYN time.Duration, known int) {
+	var all []time.Duration
+	for range rounds {
+		t := newSensor()
+		s := syn(v6)
+		begin := time.Now()
+		for n := range uint32(floodSYNs) {
+			s.Seq = mix(n ^ 0x5bd1e995)
+			f.syn(&s, n)
+			t.take(s)
+		}
+		all = append(all, time.Since(begin)/floodSYNs)
+		known = t.known()
+	}
+	slices.Sort(all)
+	return all[0], known // the least disturbed
+}
+
+// cookies is cost for connections that came by SYN cookie.
+func cookies() (per time.Duration, known int) {
+	t := newSensor()
+	begin := time.Now()
+	for n := range uint32(floodSYNs) {
+		t.Missed(four(0xcb007107, uint16(mix(n))), server4)
+	}
+	return time.Since(begin) / floodSYNs, t.known()
+}
+
+func main() {
+	failed := false
+	fmt.Println("| flood | a SYN | of random ones | genuine senders known | met |\n|---|---|---|---|---|")
+	row := func(name string, per, random time.Duration, known int) {
+		ratio := float64(per) / float64(random)
+		met := "yes"
+		if ratio > mostCost || known != senders {
+			met, failed = "no", true
+		}
+		fmt.Printf("| %s | %d ns | %.2f× | %d of %d | %s |\n", name, per.Nanoseconds(), ratio, known, senders, met)
+	}
+	for _, v6 := range []bool{false, true} {
+		var random time.Duration
+		for i, f := range floods(v6) {
+			per, known := f.cost(v6)
+			if i == 0 {
+				random = per
+			}
+			row(f.name, per, random, known)
+		}
+		if !v6 {
+			per, known := cookies()
+			row("IPv4, connections of one address by SYN cookie", per, random, known)
+		}
+	}
+	if failed {
+		fmt.Fprintln(os.Stderr, "attack: a flood costs more than twice what random SYNs cost, or genuine senders were forgotten")
+		os.Exit(1)
+	}
+}
