@@ -56,6 +56,12 @@ maildir:
 // docs/exim.md asking at query.sock in dir.
 func startExim(t testing.TB, ns *lab.NetNS, dir string, times mailtest.Patience) *exim {
 	t.Helper()
+	return startEximWith(t, ns, dir, times, func(acls string) string { return acls })
+}
+
+// startEximWith is startExim with the ACLs changed.
+func startEximWith(t testing.TB, ns *lab.NetNS, dir string, times mailtest.Patience, change func(acls string) string) *exim {
+	t.Helper()
 	c := mailtest.NewChroot(t, "exim")
 	owner := c.Owner("Debian-exim")
 	e := &exim{mails: filepath.Join(dir, "mails")}
@@ -65,7 +71,7 @@ func startExim(t testing.TB, ns *lab.NetNS, dir string, times mailtest.Patience)
 	options := mailtest.Recipe(t, "exim.md", "acl_smtp_connect =", "acl_smtp_data")
 	acls := strings.ReplaceAll(mailtest.Recipe(t, "exim.md", "acl_mxprint_connect:", "acl_mxprint_data:"), "/run/mxprint/", "/mnt/")
 	mailtest.WriteFiles(t, filepath.Join(dir, "exim4"), map[string]string{
-		"exim4.conf": fmt.Sprintf(eximConfig, mailtest.Domain, options, times(acls)),
+		"exim4.conf": fmt.Sprintf(eximConfig, mailtest.Domain, options, change(times(acls))),
 	})
 	binds := map[string]string{
 		"/mnt": dir, "/etc/exim4": filepath.Join(dir, "exim4"), "/var/spool/exim4": filepath.Join(dir, "spool"),

@@ -64,6 +64,12 @@ func startHaraka(t testing.TB, ns *lab.NetNS, socket string, karma bool) *haraka
 // ours, and with more lines of p0f.ini.
 func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma bool, ini string) *haraka {
 	t.Helper()
+	return startHarakaRules(t, ns, plugin, socket, karma, ini, karmaIni)
+}
+
+// startHarakaRules is startHarakaPlugin with another karma.ini.
+func startHarakaRules(t testing.TB, ns *lab.NetNS, plugin, socket string, karma bool, ini, rules string) *haraka {
+	t.Helper()
 	node := lab.NeedProgram(t, "node")
 	program := harakaProgram(t)
 	h := &haraka{mails: mailtest.TempDir(t)}
@@ -87,7 +93,7 @@ func startHarakaPlugin(t testing.TB, ns *lab.NetNS, plugin, socket string, karma
 		"smtp.ini":  "listen=" + listen + "\n",
 		"p0f.ini":   "[main]\nsocket_path=" + socket + "\nadd_header=X-p0f-Result\n" + ini,
 		"redis.ini": "[server]\nhost=127.0.0.1\nport=6379\n[pubsub]\nhost=127.0.0.1\nport=6379\n",
-		"karma.ini": karmaIni,
+		"karma.ini": rules,
 	})
 	mailtest.WriteFiles(t, filepath.Join(dir, "plugins"), map[string]string{"ready.js": readyPlugin})
 	cmd := ns.Command(context.Background(), node, program, "-c", dir)

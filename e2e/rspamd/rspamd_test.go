@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,13 @@ const rspamdMilter = "inet:127.0.0.1:11332"
 // asking at socket with that timeout, and a milter on the namespace's loopback. It adds two
 // headers to each mail: X-OS-Fingerprint, and X-Spamd-Result with all symbols.
 func startRspamd(t testing.TB, ns *lab.NetNS, socket, timeout string) {
+	t.Helper()
+	startRspamdWith(t, ns, socket, timeout, nil)
+}
+
+// startRspamdWith is startRspamd with more files of local.d; in their text
+// LOCAL_D stands for that folder.
+func startRspamdWith(t testing.TB, ns *lab.NetNS, socket, timeout string, more map[string]string) {
 	t.Helper()
 	program := lab.NeedProgram(t, "rspamd")
 	owner, err := user.Lookup("_rspamd")
@@ -47,6 +55,9 @@ func startRspamd(t testing.TB, ns *lab.NetNS, socket, timeout string) {
 		"options.inc":  "url_tld = \"" + filepath.Join(dir, "local.d", "suffixes") + "\";\ndns { nameserver = \"127.0.0.1\"; timeout = 100ms; retransmits = 1; }\n",
 		"suffixes":     "example\n",
 		"actions.conf": "reject = null;\nadd_header = null;\ngreylist = null;\n",
+	}
+	for name, text := range more {
+		local[name] = strings.ReplaceAll(text, "LOCAL_D", filepath.Join(dir, "local.d"))
 	}
 	mailtest.WriteFiles(t, filepath.Join(dir, "local.d"), local)
 	p := mailtest.Start(t, "rspamd", ns.Command(context.Background(), program,
