@@ -7,12 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
-	"github.com/mxprint/mxprint/signature"
 )
 
 func read(t *testing.T, path string) string {
@@ -160,23 +158,5 @@ func TestMakeTargets(t *testing.T) {
 	}
 	if len(seen) < 5 {
 		t.Errorf("%d targets in the documents, want more", len(seen))
-	}
-}
-
-// TestF18Figures: where a page shows how many signatures are built in, it shows
-// the number of today.
-func TestF18Figures(t *testing.T) {
-	shown := regexp.MustCompile(`(?m)^(?:signatures (\d+)|(?:ok: )?(\d+) signatures|\[\+\] Loaded (\d+) signatures from the built-in database\.)$`)
-	found := 0
-	for _, path := range documents(t) {
-		for _, m := range shown.FindAllStringSubmatch(read(t, path), -1) {
-			found++
-			if got := m[1] + m[2] + m[3]; got != strconv.Itoa(signature.Builtin().Count()) {
-				t.Errorf("%s shows %q, and there are %d built-in signatures", path, m[0], signature.Builtin().Count())
-			}
-		}
-	}
-	if found < 4 {
-		t.Errorf("%d places found, want more", found)
 	}
 }
