@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/answer": {"internal/signature", "note", "event"},
 	"internal/ask":    {"note"},
 	"internal/demo":   {"note", "packet", "savedsyn"},
-	"internal/config": {"note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
+	"internal/config": {"packet", "note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/daemon": {"capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
 		"internal/report", "internal/sandbox", "internal/serve", "internal/sockops", "internal/status"},

@@ -21,7 +21,8 @@ const maxPayload = 16 << 10
 type input struct {
 	engine  *Engine
 	source  capture.Source
-	live    bool     // the kernel has filtered, and cuts frames after their headers
+	live    bool     // the kernel cuts frames after their headers
+	matched bool     // the kernel has matched the rule; with tunnels, only that it may match
 	batches []*batch // by shard
 	last    int      // the shard of the last frame
 
@@ -33,6 +34,7 @@ type input struct {
 	raw       *link // of packets inside tunnels
 	rawRule   bool  // the rule can match them
 	unwrapped capture.Frame
+	tagged    []byte // a frame with the tag that the kernel took out
 	unread    unread
 
 	frames, syns uint64 // since the last publish
@@ -54,7 +56,7 @@ type batch struct {
 }
 
 func newInput(e *Engine, live bool) *input {
-	in := &input{engine: e, live: live}
+	in := &input{engine: e, live: live, matched: live && e.tunnels.Kinds == 0}
 	for range e.shards {
 		in.batches = append(in.batches, new(batch))
 	}
@@ -75,7 +77,7 @@ func (in *input) frame(f *capture.Frame) {
 			return
 		}
 	}
-	if in.live || in.link.rule.Match(f.Data, f.WireLen) {
+	if in.matched || in.link.rule.Match(f.Data, f.WireLen) {
 		in.enter(f, in.link, 0)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/packet"
 )
 
 // ports is an observer that keeps the ports of clients.
@@ -165,4 +167,127 @@ func send(t testing.TB, ns *lab.NetNS, fn func(send func([]byte))) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// inGRE, inVXLAN and the like put an Ethernet frame of IPv4 or IPv6 into an outer
+// packet from src; the others have no sender.
+func inGRE(src [4]byte, frame []byte) []byte {
+	return outer4(src, 47, slices.Concat([]byte{0, 0, 0x65, 0x58}, frame))
+}
+
+func inVXLAN(src [4]byte, frame []byte) []byte {
+	udp := binary.BigEndian.AppendUint16([]byte{0xc0, 0, 0x12, 0xb5}, uint16(16+len(frame)))
+	return outer4(src, 17, slices.Concat(udp, []byte{0, 0, 8, 0, 0, 0, 0, 0, 7, 0}, frame))
+}
+
+func outer4(src [4]byte, proto byte, b []byte) []byte {
+	h := slices.Concat(make([]byte, 12), []byte{8, 0, 0x45, 0, 0, 0, 0, 1, 0, 0, 64, proto, 0, 0}, src[:], []byte{198, 18, 0, 2})
+	binary.BigEndian.PutUint16(h[16:], uint16(20+len(b)))
+	return append(h, b...)
+}
+
+func inPPPoE(frame []byte) []byte {
+	ip, proto := frame[14:], byte(0x21)
+	if ip[0]>>4 == 6 {
+		proto = 0x57
+	}
+	return slices.Concat(frame[:12], []byte{0x88, 0x64, 0x11, 0, 0, 7, 0, byte(2 + len(ip)), 0, proto}, ip)
+}
+
+func inMPLS(frame []byte) []byte {
+	return slices.Concat(frame[:12], []byte{0x88, 0x47, 0, 1, 1, 64}, frame[14:])
+}
+
+// TestLiveTunnels sends tunnels over a veth: those of the kinds and networks that are
+// named are opened, and what is inside is matched with the rule.
+func TestLiveTunnels(t *testing.T) {
+	pair := lab.NewPair(t)
+	mirror, stranger := [4]byte{192, 0, 2, 1}, [4]byte{198, 51, 100, 1}
+	syn := labFrame(t).Data
+	port26 := slices.Clone(syn)
+	binary.BigEndian.PutUint16(port26[14+20+2:], 26)
+	syn6, other6 := labSYN6(t, 25), labSYN6(t, 26)
+	frames := []struct {
+		name  string
+		frame []byte
+		want  string // the tunnels; "-": not seen
+	}{
+		{"plain", syn, ""},
+		{"plain, two tags", tagFrame(syn, 0x8100, 0x8100), ""},
+		{"plain, another port", port26, "-"},
+		{"VXLAN", inVXLAN(mirror, syn), "vxlan"},
+		{"VXLAN, IPv6 inside", inVXLAN(mirror, syn6), "vxlan"},
+		{"VXLAN, extension headers inside", inVXLAN(mirror, extend(syn6, 0, 60)), "vxlan"},
+		{"VXLAN, another port", inVXLAN(mirror, port26), "-"},
+		{"VXLAN, extension headers and another port", inVXLAN(mirror, extend(other6, 0)), "-"},
+		{"VXLAN of a stranger", inVXLAN(stranger, syn), "-"},
+		{"VXLAN of a stranger inside the mirror's", inVXLAN(mirror, inVXLAN(stranger, syn)), "-"},
+		{"VXLAN inside GRE", inGRE(mirror, inVXLAN(mirror, syn)), "gre,vxlan"},
+		{"GRE, tagged", tagFrame(inGRE(mirror, syn), 0x8100), "gre"},
+		{"GRE of a stranger", inGRE(stranger, syn6), "-"},
+		{"IP in IP, not of the kinds", outer4(mirror, 4, syn[14:]), "-"},
+		{"PPPoE", inPPPoE(syn), "pppoe"},
+		{"PPPoE, two tags, IPv6", tagFrame(inPPPoE(syn6), 0x8100, 0x8100), "pppoe"},
+		{"PPPoE, another port", inPPPoE(other6), "-"},
+		{"MPLS", inMPLS(syn), "mpls"},
+		{"MPLS, another port", inMPLS(port26), "-"},
+		{"three tags", tagFrame(syn, 0x8100, 0x8100, 0x8100), "vlan"},
+		{"three tags, another port", tagFrame(port26, 0x8100, 0x8100, 0x8100), "-"},
+		{"four tags", tagFrame(syn6, 0x88a8, 0x8100, 0x8100, 0x8100), "vlan"},
+		{"the last one", syn, ""},
+	}
+	const first = 21000
+	for i := range frames {
+		f := &frames[i]
+		f.frame = slices.Clone(f.frame)
+		binary.BigEndian.PutUint16(f.frame[len(f.frame)-40:], uint16(first+i))
+	}
+	for _, anySender := range []bool{false, true} {
+		seen := new(tunnels)
+		kinds, err := packet.ParseTunnels([]string{"vxlan", "gre", "pppoe", "mpls", "vlan"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := netip.MustParsePrefix("192.0.2.0/24")
+		rule := filter.Rule{Expr: "dst port 25", Tunnels: slices.Collect(kinds.All), TunnelsFrom: []netip.Prefix{from}}
+		if anySender { // the kernel lets all senders pass: Trusted has to see to it
+			rule.TunnelsFrom = nil
+		}
+		e := made(New(silent(t, Config{Rule: rule, Tunnels: packet.Opener{Kinds: kinds, Trusted: from.Contains}, Workers: 2, Observers: []event.Observer{seen}})))
+		stop := runRing(t, pair.Server, rule, e)
+		send(t, pair.Client, func(send func([]byte)) {
+			for _, f := range frames {
+				send(f.frame)
+			}
+		})
+		for end := time.Now().Add(time.Minute); seen.of(uint16(first+len(frames)-1)) == "-"; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the last frame does not come")
+			}
+		}
+		stop()
+		for i, f := range frames {
+			if got := seen.of(uint16(first + i)); got != f.want {
+				t.Errorf("%s: seen inside %q, want %q", f.name, got, f.want)
+			}
+		}
+	}
+}
+
+// tunnels is an observer that keeps what SYNs were inside of, by the client's port.
+type tunnels struct{ m sync.Map }
+
+func (o *tunnels) Observe(b *event.Observation) {
+	if b.Module.Fingerprint() {
+		o.m.Store(b.Client.Port(), b.Segment.Tunnels.String())
+	}
+}
+
+func (*tunnels) Flush() (int, error) { return 0, nil }
+
+func (o *tunnels) of(port uint16) string {
+	if kinds, ok := o.m.Load(port); ok {
+		return kinds.(string)
+	}
+	return "-"
 }

@@ -108,12 +108,25 @@ func plural(n uint64, what string) string {
 
 // opens reports whether tunnels are looked for: on an interface only if any are to
 // be opened.
-func (in *input) opens() bool { return !in.live || in.engine.tunnels.Kinds != 0 }
+func (in *input) opens() bool { return !in.matched }
+
+// whole returns a frame with the tag that the kernel took out of it, valid until
+// the next call: three tags are a tunnel.
+func (in *input) whole(f *capture.Frame) []byte {
+	const tagAt = 12
+	if !f.Tagged || f.Link != packet.LinkEthernet || len(f.Data) < tagAt {
+		return f.Data
+	}
+	in.tagged = append(in.tagged[:0], f.Data[:tagAt]...)
+	in.tagged = append(in.tagged, 0x81, 0, byte(f.VLAN>>8), byte(f.VLAN))
+	in.tagged = append(in.tagged, f.Data[tagAt:]...)
+	return in.tagged
+}
 
 // inner enters the packet inside the tunnels of a frame. It reports false for a
 // frame to be entered as it is.
 func (in *input) inner(f *capture.Frame) bool {
-	ip, kinds, err := in.engine.tunnels.Inner(f.Link, f.Data)
+	ip, kinds, err := in.engine.tunnels.Inner(f.Link, in.whole(f))
 	if kinds == 0 && (ip == nil && err == nil || in.engine.rule.P0f) {
 		return false
 	}
@@ -145,10 +158,9 @@ func (in *input) takesInner(f *capture.Frame) bool {
 	return in.rawRule && in.raw.rule.Match(f.Data, f.WireLen)
 }
 
-// takesOuter matches the frame around an inner packet with the rule. On an
-// interface the kernel let it pass for what is inside.
+// takesOuter matches the frame around an inner packet with the rule.
 func (in *input) takesOuter(f *capture.Frame) bool {
-	return !in.live && in.use(f.Link) == nil && in.link.rule.Match(f.Data, f.WireLen)
+	return in.use(f.Link) == nil && in.link.rule.Match(f.Data, f.WireLen)
 }
 
 // countCut counts a SYN or SYN+ACK that did not decode because its header was

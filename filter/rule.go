@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 
 	"golang.org/x/net/bpf"
@@ -20,6 +21,12 @@ type Rule struct {
 
 	// P0f takes the frames that p0f 3.09b takes: see packet.Decoder.
 	P0f bool
+
+	// Tunnels are kinds of tunnels, as package packet names them, whose frames
+	// Kernel lets pass, too; TunnelsFrom are the networks that those of IP come
+	// from, and empty for all. Match takes none of them: it is for what is inside.
+	Tunnels     []string
+	TunnelsFrom []netip.Prefix
 }
 
 // LinkRule is a Rule for the frames of one link type. It is not safe for
@@ -57,7 +64,17 @@ func (l *LinkRule) Extended() bool { return l.bare != nil }
 // Kernel returns the rule as a program for a packet socket whose frames are of
 // a link type. Of IPv6 packets with extension headers it takes what may be TCP: a
 // program without loops cannot follow the headers. Match these with MatchWithout.
+//
+// With Tunnels it takes their frames, too, whatever they hold: match all that it
+// takes, opened, with Match.
 func (r *Rule) Kernel(link int) ([]bpf.RawInstruction, error) {
+	if len(r.Tunnels) > 0 {
+		take, err := r.kernelTunnels(link)
+		if err != nil {
+			return nil, err
+		}
+		return take.Instructions(), nil
+	}
 	// The outermost tag is not in the frame: what is left of two is one. Only
 	// a rule that speaks of tags needs to ask the kernel for it, as p0f's does;
 	// that makes programs three times as long, and kernels before 6.8 refuse
@@ -72,6 +89,10 @@ func (r *Rule) Kernel(link int) ([]bpf.RawInstruction, error) {
 
 // Check reports what is wrong with the rule for frames of a link type.
 func (r *Rule) Check(link int) error {
+	if len(r.Tunnels) > 0 {
+		_, err := r.kernelTunnels(link)
+		return err
+	}
 	_, _, err := r.compile(Config{Link: link}, 2)
 	return err
 }
@@ -99,13 +120,9 @@ func (r *Rule) compile(cfg Config, tags int) (take, bare *Program, err error) {
 		return r.Program, nil, nil
 	}
 	cfg.Extended = !r.P0f
-	text := "tcp"
-	if r.Expr != "" {
-		// On its own first, so that an error speaks of the rule as given.
-		if _, err := Compile(r.Expr, cfg); err != nil {
-			return nil, nil, err
-		}
-		text = "tcp and (" + r.Expr + ")"
+	text, err := r.tcp(cfg)
+	if err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case r.P0f && cfg.Link == ethernet:
@@ -132,11 +149,25 @@ func (r *Rule) compile(cfg Config, tags int) (take, bare *Program, err error) {
 	case err != nil:
 		return nil, nil, err
 	case bare.RejectsAll():
-		return nil, nil, fmt.Errorf("filter %q: no TCP packet can match it", r.Expr)
+		return nil, nil, r.errNone()
 	case r.P0f || namesKernel.MatchString(r.Expr):
 		bare = nil
 	}
 	return take, bare, nil
+}
+
+func (r *Rule) errNone() error { return fmt.Errorf("filter %q: no TCP packet can match it", r.Expr) }
+
+// tcp is the expression, of TCP alone.
+func (r *Rule) tcp(cfg Config) (string, error) {
+	if r.Expr == "" {
+		return "tcp", nil
+	}
+	// On its own first, so that an error speaks of the rule as given.
+	if _, err := Compile(r.Expr, cfg); err != nil {
+		return "", err
+	}
+	return "tcp and (" + r.Expr + ")", nil
 }
 
 // tagged is a rule for a packet after at most that many VLAN tags.

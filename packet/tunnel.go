@@ -47,6 +47,12 @@ func (t Tunnels) String() string {
 	return strings.Join(names, ",")
 }
 
+// OverIP returns those kinds of the set that travel in IP packets: any host of the
+// network can send them.
+func (t Tunnels) OverIP() Tunnels {
+	return t & (tunnelIPIP | tunnel6in4 | tunnelGRE | tunnelERSPAN | tunnelVXLAN | tunnelGeneve)
+}
+
 // ParseTunnels returns the set of the kinds named, or of all of them for "all".
 func ParseTunnels(names []string) (Tunnels, error) {
 	var t Tunnels

@@ -295,6 +295,9 @@ func TestParseTunnels(t *testing.T) {
 	if got, err := ParseTunnels([]string{"all"}); err != nil || got != AllTunnels || len(strings.Split(got.String(), ",")) != len(tunnelNames) {
 		t.Errorf("ParseTunnels(all) = %v, %v", got, err)
 	}
+	if got := AllTunnels.OverIP().String(); got != "ipip,6in4,gre,erspan,vxlan,geneve" {
+		t.Errorf("OverIP = %v", got)
+	}
 	if _, err := ParseTunnels([]string{"l2tp"}); err == nil || !strings.Contains(err.Error(), `"l2tp" is not a kind of encapsulation (vlan,snap,`) {
 		t.Errorf("ParseTunnels(l2tp) = %v", err)
 	}

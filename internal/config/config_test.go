@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,27 @@ drain = "2h"`, `:2: proxy.drain: want a duration from "0s" to "1h"`},
 		{"maxproxy", "[proxy]\nmax_connections = 0", `:2: proxy.max_connections: want 1 to 1000000`},
 		{"source", `[sensor]
 source = "ebpf"`, `:2: sensor.source: want "capture", "sockops" or "proxy"`},
+		{"tunnel", `[sensor]
+decapsulate = ["vxlan", "l2tp"]`, `:2: sensor.decapsulate: "l2tp" is not a kind of encapsulation (vlan,snap,mpls,pppoe,ipip,6in4,gre,erspan,vxlan,geneve, all)`},
+		{"tunnels of strangers", `[sensor]
+decapsulate = ["pppoe", "vxlan", "gre"]`, `:2: sensor.decapsulate: any host can send gre,vxlan: name the networks of your own mirrors in decapsulate_from`},
+		{"tunnels from all", `[sensor]
+decapsulate = ["gre"]
+decapsulate_from = ["0.0.0.0/0"]`, `:3: sensor.decapsulate_from: 0.0.0.0/0 is too wide: any machine in it could claim any client address; name the networks of your own servers (/8 at least)`},
+		{"tunnels from an address", `[sensor]
+decapsulate = ["gre"]
+decapsulate_from = ["192.0.2.1"]`, `:3: sensor.decapsulate_from: "192.0.2.1" is no network such as 192.0.2.0/24`},
+		{"tunnels from, alone", `[sensor]
+decapsulate_from = ["192.0.2.0/24"]`, `:2: sensor.decapsulate_from: it is for decapsulate with ipip,6in4,gre,erspan,vxlan,geneve`},
+		{"tunnels and a program", `[sensor]
+filter_program = "x"
+decapsulate = ["pppoe"]`, `:3: sensor.decapsulate: filter_program is given too, which cannot be matched with packets inside tunnels: use filter`},
+		{"tunnels of another", `[sensor]
+ask = "/run/x"
+decapsulate = ["pppoe"]`, `:3: sensor.decapsulate: ask is given too, and the sensor that is asked captures: set it there`},
+		{"tunnels of the kernel", `[sensor]
+source = "sockops"
+decapsulate = ["pppoe"]`, `:3: sensor.decapsulate: it has no meaning with source = "sockops", which sees no tunnels`},
 		{"ports", `[sensor]
 source = "sockops"
 ports = [25, 70000]`, `:3: sensor.ports: want 1 to 64 ports, each from 1 to 65535`},
@@ -231,6 +253,31 @@ deadline = "1s"
 	want.Milter.Listen, want.Milter.Deadline = []string{"/run/x", "inet:127.0.0.1:7825"}, time.Second
 	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestOpener: a stranger's tunnel is opened by no configuration that loads.
+func TestOpener(t *testing.T) {
+	c, err := Parse("FILE", "[sensor]\ndecapsulate = [\"vxlan\", \"mpls\"]\ndecapsulate_from = [\"192.0.2.0/24\", \"2001:db8::/32\"]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := c.Sensor.Opener()
+	if err != nil || o.Kinds.String() != "mpls,vxlan" {
+		t.Fatalf("Opener = %v, %v", o.Kinds, err)
+	}
+	for addr, want := range map[string]bool{"192.0.2.9": true, "192.0.3.9": false, "2001:db8::1": true, "2001:db9::1": false} {
+		if got := o.Trusted(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("Trusted(%s) = %v, want %v", addr, got, want)
+		}
+	}
+	none, err := Default().Sensor.Opener()
+	if err != nil || none.Kinds != 0 || none.Trusted(netip.MustParseAddr("192.0.2.9")) {
+		t.Errorf("without the keys: %v, %v", none.Kinds, err)
+	}
+	const want = "tunnels    vxlan, mpls from 192.0.2.0/24, 2001:db8::/32\n"
+	if text := c.Describe(0); !strings.Contains(text, want) {
+		t.Errorf("Describe = %q, without %q", text, want)
 	}
 }
 

@@ -30,6 +30,9 @@ func (c *Config) Describe(signatures int) string {
 		} else {
 			line("filter", s.Filter)
 		}
+		if len(s.Decapsulate) > 0 {
+			line("tunnels", s.tunnelsText())
+		}
 	}
 	if s.Ask == "" {
 		line("signatures", strconv.Itoa(signatures))
@@ -64,6 +67,15 @@ func (c *Config) Where() slog.Attr {
 		return slog.String("source", s.Source)
 	}
 	return slog.Any("interfaces", s.Interfaces)
+}
+
+// tunnelsText is Decapsulate as text.
+func (s *Sensor) tunnelsText() string {
+	text := strings.Join(s.Decapsulate, ", ")
+	if len(s.DecapsulateFrom) > 0 {
+		text += " from " + strings.Join(s.DecapsulateFrom, ", ")
+	}
+	return text
 }
 
 // portsText is Ports as text.

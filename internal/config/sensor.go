@@ -2,10 +2,12 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/internal/sockops"
+	"github.com/mxprint/mxprint/packet"
 )
 
 // The values of sensor.source.
@@ -17,22 +19,24 @@ const (
 
 // Sensor is [sensor]: where SYNs come from, or which other sensor is asked.
 type Sensor struct {
-	Ask           string   `toml:"ask"`
-	AskCert       string   `toml:"ask_cert"`
-	AskCA         string   `toml:"ask_ca"`
-	AskName       string   `toml:"ask_name"`
-	AskTokenFile  string   `toml:"ask_token_file"`
-	Source        string   `toml:"source"`
-	Interfaces    []string `toml:"interfaces"`
-	Filter        string   `toml:"filter"`
-	FilterProgram string   `toml:"filter_program"`
-	Promiscuous   bool     `toml:"promiscuous"`
-	HTTP          bool     `toml:"http"`
-	Workers       int      `toml:"workers"`
-	Ports         []int    `toml:"ports"`
-	Cgroup        string   `toml:"cgroup"`
-	User          string   `toml:"user"`
-	Sandbox       bool     `toml:"sandbox"`
+	Ask             string   `toml:"ask"`
+	AskCert         string   `toml:"ask_cert"`
+	AskCA           string   `toml:"ask_ca"`
+	AskName         string   `toml:"ask_name"`
+	AskTokenFile    string   `toml:"ask_token_file"`
+	Source          string   `toml:"source"`
+	Interfaces      []string `toml:"interfaces"`
+	Filter          string   `toml:"filter"`
+	FilterProgram   string   `toml:"filter_program"`
+	Decapsulate     []string `toml:"decapsulate"`
+	DecapsulateFrom []string `toml:"decapsulate_from"`
+	Promiscuous     bool     `toml:"promiscuous"`
+	HTTP            bool     `toml:"http"`
+	Workers         int      `toml:"workers"`
+	Ports           []int    `toml:"ports"`
+	Cgroup          string   `toml:"cgroup"`
+	User            string   `toml:"user"`
+	Sandbox         bool     `toml:"sandbox"`
 }
 
 // defaultFilter takes what clients send to a mail server, and of what the server
@@ -61,7 +65,41 @@ func (s *Sensor) check(k *checker) {
 		"sensor.filter_program", "filter is given too: give one of them")
 	k.between(s.Workers, 1, 64, "sensor.workers")
 	s.checkSource(k)
+	s.checkTunnels(k)
 	s.checkAsk(k)
+}
+
+// maxTunnelsFrom bounds the program that the kernel runs for each packet.
+const maxTunnelsFrom = 16
+
+// checkTunnels wants that no stranger can send a packet "from" any address.
+func (s *Sensor) checkTunnels(k *checker) {
+	const key, fromKey = "sensor.decapsulate", "sensor.decapsulate_from"
+	kinds, err := packet.ParseTunnels(s.Decapsulate)
+	if err != nil {
+		k.that(false, key, strings.TrimPrefix(err.Error(), "packet: "))
+		return
+	}
+	k.networks(fromKey, s.DecapsulateFrom)
+	k.that(len(s.DecapsulateFrom) <= maxTunnelsFrom, fromKey, fmt.Sprintf("want %d networks at most", maxTunnelsFrom))
+	k.that(kinds == 0 || s.Ask == "", key, "ask is given too, and the sensor that is asked captures: set it there")
+	k.that(kinds == 0 || s.Source == SourceCapture, key, fmt.Sprintf("it has no meaning with source = %q, which sees no tunnels", s.Source))
+	k.that(kinds == 0 || s.FilterProgram == "", key, "filter_program is given too, which cannot be matched with packets inside tunnels: use filter")
+	k.that(kinds.OverIP() == 0 || len(s.DecapsulateFrom) > 0, key,
+		fmt.Sprintf("any host can send %s: name the networks of your own mirrors in decapsulate_from", kinds.OverIP()))
+	k.that(kinds.OverIP() != 0 || len(s.DecapsulateFrom) == 0, fromKey, fmt.Sprintf("it is for decapsulate with %s", packet.AllTunnels.OverIP()))
+}
+
+// Opener opens the tunnels of Decapsulate; of IP those from DecapsulateFrom alone.
+func (s *Sensor) Opener() (packet.Opener, error) {
+	kinds, err := packet.ParseTunnels(s.Decapsulate)
+	if err != nil {
+		return packet.Opener{}, err
+	}
+	from, err := Networks(s.DecapsulateFrom)
+	return packet.Opener{Kinds: kinds, Trusted: func(sender netip.Addr) bool {
+		return slices.ContainsFunc(from, func(p netip.Prefix) bool { return p.Contains(sender) })
+	}}, err
 }
 
 // checkSource wants keys that fit the source.

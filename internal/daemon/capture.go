@@ -29,6 +29,11 @@ const (
 	httpRing = 32 << 20
 )
 
+// tunnelSlot is how much of a frame is kept for tunnels, in bytes: VXLAN with two
+// IPv6 headers, tags and a whole TCP header is 200 bytes, and a tunnel may be
+// inside another.
+const tunnelSlot = 512
+
 // openRing captures on an interface.
 func (o tap) openRing(name string) (*capture.Ring, error) {
 	cfg, err := o.config(name)
@@ -61,6 +66,9 @@ func (o tap) config(name string) (capture.Config, error) {
 		return capture.Config{}, err
 	}
 	cfg := capture.Config{Interface: name, Filter: program, Promiscuous: o.promiscuous, Log: o.log}
+	if len(o.rule.Tunnels) > 0 {
+		cfg.SlotBytes = tunnelSlot
+	}
 	if o.http {
 		cfg.SlotBytes, cfg.RingBytes = httpSlot, httpRing
 	}

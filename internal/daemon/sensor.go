@@ -82,7 +82,7 @@ func (o *opener) sensor() *sensor {
 	}
 	var err error
 	in.engine, err = engine.New(engine.Config{
-		DB: Public(s.db), Rule: s.rule, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
+		DB: Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,

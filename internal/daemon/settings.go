@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
+	"github.com/mxprint/mxprint/packet"
 )
 
 // Settings is a configuration with what its files hold.
@@ -18,6 +21,7 @@ type Settings struct {
 
 	db     *signature.DB
 	rule   filter.Rule
+	opener packet.Opener // of tunnels
 	remote *remote
 
 	anyNetNS bool    // sensor.cgroup was named
@@ -68,6 +72,19 @@ func (s *Settings) loadSource() (err error) {
 	if s.Sensor.Ask != "" {
 		return nil // nothing is captured here
 	}
+	if s.opener, err = s.Sensor.Opener(); err != nil {
+		return s.At("sensor.decapsulate", err)
+	}
+	if s.opener.Kinds != 0 {
+		key = "sensor.decapsulate"
+		s.rule.Tunnels = slices.Collect(s.opener.Kinds.All)
+		if s.rule.TunnelsFrom, err = config.Networks(s.Sensor.DecapsulateFrom); err != nil {
+			return s.At("sensor.decapsulate_from", err)
+		}
+		if err := s.rule.Check(int(packet.LinkEthernet)); err != nil {
+			return s.At(key, err)
+		}
+	}
 	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
 		if s.waits(err) {
@@ -78,6 +95,9 @@ func (s *Settings) loadSource() (err error) {
 			return s.At("sensor.interfaces", err)
 		}
 		if _, err := s.rule.Kernel(int(link)); err != nil {
+			if s.opener.Kinds != 0 {
+				err = fmt.Errorf("interface %s: %w", name, err)
+			}
 			return s.At(key, err)
 		}
 	}
