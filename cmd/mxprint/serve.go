@@ -32,8 +32,9 @@ configuration as it is by then; clients of p0f's socket do not notice, and if
 logs again. SIGTERM ends the sensor; under systemd with FileDescriptorStoreMax=
 the next one gets the clients.
 
-Once all is open it keeps CAP_NET_RAW alone, and opens no file but those of its
-configuration (docs/privileges.md).
+Once all is open it keeps CAP_NET_RAW alone, becomes the user mxprint or that of
+sensor.user if root started it, and opens no file but those of its configuration
+(docs/privileges.md).
 
   -config FILE  the configuration (default ` + config.DefaultPath + `,
                 where it exists)

@@ -27,7 +27,7 @@ func AsUser(c *config.Config, name string, args []string, out, errs io.Writer) (
 	if os.Geteuid() != 0 {
 		return 0, errors.New("it takes root to become another user")
 	}
-	who, groups, err := lookUser(name)
+	who, err := lookUser(name)
 	if err != nil {
 		return 0, err
 	}
@@ -44,7 +44,7 @@ func AsUser(c *config.Config, name string, args []string, out, errs io.Writer) (
 	cmd.Stdout, cmd.Stderr = out, errs
 	cmd.Env = append(os.Environ(), heldByOurs(c)...) // which that user may not see
 	cred := &syscall.Credential{Uid: uint32(who.uid), Gid: uint32(who.gid)}
-	for _, g := range groups {
+	for _, g := range who.groups {
 		cred.Groups = append(cred.Groups, uint32(g))
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}

@@ -96,11 +96,8 @@ func Rule(expr, programFile string) (filter.Rule, error) {
 }
 
 // waits reports whether what opening an interface returned only means that it is
-// not there yet, as a tunnel or a VLAN at boot. The user of sensor.user could not
-// open it later.
-func (s *Settings) waits(err error) bool {
-	return errors.Is(err, capture.ErrNoInterface) && s.Sensor.User == ""
-}
+// not there yet, as a tunnel or a VLAN at boot.
+func waits(err error) bool { return errors.Is(err, capture.ErrNoInterface) }
 
 // lateInterface is how often an interface that is not there is looked for.
 const lateInterface = time.Second

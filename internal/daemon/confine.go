@@ -3,7 +3,10 @@ package daemon
 import (
 	"errors"
 	"log/slog"
-	"time"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/inherit"
@@ -12,12 +15,11 @@ import (
 
 // confine shuts serve in, once all is open. What the kernel lacks is a warning:
 // the unit, or the user, still bounds what the process may do.
-func (s *Settings) confine(over *inherit.Process, log *slog.Logger) {
+func (s *Settings) confine(rules sandbox.Rules, log *slog.Logger) {
 	if !s.Sensor.Sandbox {
 		return
 	}
-	_, _ = time.Now().Zone() // reads files
-	err := sandbox.Enter(s.confinement(over))
+	err := sandbox.Enter(rules)
 	if err == nil {
 		return
 	}
@@ -63,4 +65,33 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 		r.Tree = append(r.Tree, "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 	}
 	return r
+}
+
+// warnOfFiles reports what the user that root became cannot do later with the
+// files of the configuration. What is open stays so.
+func (o *opener) warnOfFiles() {
+	if o.user == nil || os.Geteuid() == 0 {
+		return
+	}
+	folder := func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return filepath.Dir(path)
+	}
+	for _, f := range []struct {
+		path, later string
+		mode        uint32
+	}{
+		{o.Path(), "SIGUSR2 fails: the configuration cannot be read", unix.R_OK},
+		{o.Signatures.File, "a reload fails: the file cannot be read", unix.R_OK},
+		{o.Query.TLSKey, "a reload fails: the file cannot be read", unix.R_OK},
+		{folder(o.Log.P0f), "a log that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
+		{folder(o.Log.JSON), "a log that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
+		{folder(o.Signatures.Unknown), "unknown SYNs cannot be written", unix.W_OK | unix.X_OK},
+	} {
+		if f.path != "" && unix.Access(f.path, f.mode) != nil {
+			o.log.Warn("later, "+f.later, "path", f.path, "user", o.user.name)
+		}
+	}
 }

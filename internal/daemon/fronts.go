@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -51,7 +50,7 @@ func (o *opener) listenUnix(path, mode string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := makeFolder(path); err != nil {
+	if err := makeFolder(path, o.user); err != nil {
 		return nil, err
 	}
 	ln, err := serve.ListenUnix(path, bits)
@@ -59,12 +58,17 @@ func (o *opener) listenUnix(path, mode string) (net.Listener, error) {
 		return nil, err
 	}
 	o.close(ln)
-	return ln, nil
+	return ln, o.user.giveSocket(ln)
 }
 
-// makeFolder makes the folder of a socket.
-func makeFolder(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// makeFolder makes the folder of a socket, for the user that the process becomes.
+func makeFolder(path string, user *account) error {
+	folder := filepath.Dir(path)
+	made, err := makeAll(folder)
+	if err == nil && len(made) > 0 {
+		err = user.giveFolder(folder)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
 	}
 	return nil

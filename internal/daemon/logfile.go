@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -20,11 +22,19 @@ type LogFile struct {
 }
 
 // OpenLog opens a log to append to, and locks it: two writers would mix their
-// lines (p0f-v3.md §10.2).
-func OpenLog(path string) (*LogFile, error) {
+// lines (p0f-v3.md §10.2). A file that is made is the user's.
+func OpenLog(path string, user *account) (*LogFile, error) {
+	_, err := os.Lstat(path)
+	isNew := errors.Is(err, fs.ErrNotExist)
 	f, err := lockedFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if st, err := f.Stat(); isNew && err == nil && st.Size() == 0 {
+		if err := user.give(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("log: %w", err)
+		}
 	}
 	return &LogFile{path: path, f: f}, nil
 }

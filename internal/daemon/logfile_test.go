@@ -27,7 +27,7 @@ func TestLogReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "p0f.log")
-	l, err := OpenLog(path)
+	l, err := OpenLog(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

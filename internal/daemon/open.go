@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"syscall"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/inherit"
@@ -28,6 +29,7 @@ type opener struct {
 	log     *slog.Logger
 	process *inherit.Process // nil on trial
 	trial   *trial           // nil for good
+	user    *account         // to become; nil: none
 
 	in      *sensor
 	proxied []task // those of [proxy]
@@ -57,8 +59,8 @@ func (s *Settings) Open(process *inherit.Process, check []string, log *slog.Logg
 	switch {
 	case len(s.Proxy.Listen) > 0:
 		process.Refuse = "the connections of [proxy] would be cut"
-	case s.Sensor.User != "":
-		process.Refuse = "sensor.user took the privileges to start again"
+	default:
+		process.Refuse = refused()
 	}
 	return &Opened{o}, nil
 }
@@ -75,10 +77,9 @@ func (s *Settings) Try(log *slog.Logger) error {
 // open opens everything, in an order in which nothing answers before the sensor
 // is open, and gathers the tasks.
 func (o *opener) open() error {
-	if o.Sensor.User != "" { // what was opened by then would stay behind
-		if _, _, err := findAccount(o.Sensor.User); err != nil {
-			return o.At("sensor.user", err)
-		}
+	var err error
+	if o.user, err = unprivileged(o.Sensor.User); err != nil { // what was opened by then would stay behind
+		return o.At("sensor.user", err)
 	}
 	o.in = o.sensor()
 	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
@@ -96,7 +97,7 @@ func (o *opener) open() error {
 	o.tasks = append(o.tasks, o.in.run(len(o.Proxy.Listen) > 0, o.log)...)
 	o.socket()
 	o.unknown()
-	if err := errors.Join(o.errs...); err != nil || o.trial != nil {
+	if err = errors.Join(o.errs...); err != nil || o.trial != nil {
 		return err
 	}
 	o.tasks = append(o.tasks, o.in.monitor.run, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
@@ -142,14 +143,19 @@ func (o *opener) closeAll() {
 // Close closes everything. It may be called at any time after Open.
 func (o *Opened) Close() { o.closeAll() }
 
-// Drop makes the process the user of the configuration and sandboxes it.
+// Drop makes a process of root's the user of the configuration, or that of the
+// package, and sandboxes it.
 func (o *Opened) Drop() (*Dropped, error) {
-	if name := o.Sensor.User; name != "" {
-		if _, err := dropPrivileges(name); err != nil {
-			return nil, err
-		}
+	_, _ = time.Now().Zone() // reads files
+	rules := o.confinement(o.process)
+	err := becomeUnprivileged(o.user, &rules, o.log)
+	if err != nil && o.Sensor.User != "" {
+		return nil, o.At("sensor.user", err)
+	} else if err != nil {
+		o.log.Warn("this process stays root", "reason", err)
 	}
-	o.confine(o.process, o.log)
+	o.warnOfFiles()
+	o.confine(rules, o.log)
 	return &Dropped{o}, nil
 }
 
@@ -191,7 +197,7 @@ func (o *opener) socket() {
 	server := &p0f.Server{Lookuper: watched.counter, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
 	watched.stats = server.Stats
 	o.keepUp("p0f.socket", watched, path, func() (task, error) {
-		if err := makeFolder(path); err != nil {
+		if err := makeFolder(path, o.user); err != nil {
 			return nil, err
 		}
 		ln, err := o.process.Listen(path, mode)
@@ -199,6 +205,9 @@ func (o *opener) socket() {
 			return nil, err
 		}
 		o.close(ln)
+		if err := o.user.giveSocket(ln.UnixListener); err != nil {
+			return nil, err
+		}
 		return func(ctx context.Context) error {
 			return o.process.Serve(ctx, func(ctx context.Context) error { return server.Serve(ctx, ln) })
 		}, nil

@@ -136,7 +136,7 @@ func (o *opener) rings(in *sensor, name string) {
 	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, http: o.Sensor.HTTP, log: o.log}
 	watched := in.monitor.source(config.SourceCapture, name)
 	rings, err := on.openRings(name, in.engine)
-	if o.waits(err) {
+	if waits(err) {
 		if o.trial == nil {
 			o.log.Warn("interface is not there, waiting for it", "interface", name)
 		}
@@ -185,7 +185,7 @@ func (o *opener) observers(in *sensor) []event.Observer {
 		case o.trial != nil:
 			o.fail(l.key, "log", tryAppend(l.path))
 		default:
-			f, err := OpenLog(l.path)
+			f, err := OpenLog(l.path, o.user)
 			if err != nil {
 				o.fail(l.key, "log", err)
 				continue

@@ -87,7 +87,7 @@ func (s *Settings) loadSource() (err error) {
 	}
 	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
-		if s.waits(err) {
+		if waits(err) {
 			s.late = append(s.late, s.At("sensor.interfaces", err))
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/internal/sandbox"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/packet"
@@ -33,6 +34,7 @@ type StandIn struct {
 
 	engine  *engine.Engine
 	source  capture.Source
+	user    *account // to become, without -u; nil: none
 	logFile *LogFile
 	socket  net.Listener
 }
@@ -53,6 +55,9 @@ func (s *StandIn) say(format string, args ...any) {
 }
 
 func (s *StandIn) open() error {
+	if s.opt.User == "" && s.serves() {
+		s.user, _ = unprivileged("")
+	}
 	db, err := s.database()
 	if err != nil {
 		return err
@@ -78,7 +83,7 @@ func (s *StandIn) open() error {
 	}
 	if s.opt.Socket != "" {
 		// Deviation: p0f ends where the folder of the socket is missing.
-		if err := makeFolder(s.opt.Socket); err != nil {
+		if err := makeFolder(s.opt.Socket, s.user); err != nil {
 			return err
 		}
 		ln, err := s.process.Listen(s.opt.Socket, 0o666)
@@ -86,16 +91,38 @@ func (s *StandIn) open() error {
 			return err
 		}
 		s.socket = ln
-		s.say("[+] Listening on API socket '%s' (max %d clients).", s.opt.Socket, s.opt.MaxClients)
-	}
-	if s.opt.User != "" {
-		s.process.Refuse = "-u took the privileges to start again"
-		who, err := dropPrivileges(s.opt.User)
-		if err != nil {
+		if err := s.user.giveSocket(ln.UnixListener); err != nil {
 			return err
 		}
-		s.say("[+] Privileges dropped: uid %d, gid %d, root '%s'.", who.uid, who.gid, who.home)
+		s.say("[+] Listening on API socket '%s' (max %d clients).", s.opt.Socket, s.opt.MaxClients)
 	}
+	return s.drop()
+}
+
+// serves reports whether strangers reach the process: it captures or listens.
+func (s *StandIn) serves() bool { return s.opt.File == "" || s.opt.Socket != "" }
+
+// drop gives up privileges: with -u as p0f does, else as serve does.
+//
+// Deviation: p0f stays root without -u.
+func (s *StandIn) drop() error {
+	if s.opt.User == "" {
+		s.process.Refuse = refused()
+		if !s.serves() {
+			return nil
+		}
+		rules := &sandbox.Rules{Capture: s.opt.File == ""}
+		if err := becomeUnprivileged(s.user, rules, s.log); err != nil {
+			s.log.Warn("this process stays root", "reason", err)
+		}
+		return nil
+	}
+	s.process.Refuse = "-u took the privileges to start again"
+	who, err := dropPrivileges(s.opt.User)
+	if err != nil {
+		return err
+	}
+	s.say("[+] Privileges dropped: uid %d, gid %d, root '%s'.", who.uid, who.gid, who.home)
 	return nil
 }
 
@@ -180,7 +207,7 @@ func (s *StandIn) outputs() ([]event.Observer, error) {
 	if s.opt.Log == "" {
 		return observers, nil
 	}
-	f, err := OpenLog(s.opt.Log)
+	f, err := OpenLog(s.opt.Log, s.user)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,16 @@ func (m *manager) ready() error {
 	if m == nil {
 		return nil
 	}
+	m.status("") // that of an attempt to restart
 	return m.send("READY=1")
+}
+
+// status is what "systemctl status" shows. It is for people, and may be lost.
+func (m *manager) status(text string) {
+	if m == nil {
+		return
+	}
+	_ = m.send("STATUS=" + firstLine([]byte(text)))
 }
 
 // barrier returns when the manager has worked on what was sent, or after

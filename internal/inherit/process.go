@@ -12,6 +12,7 @@
 package inherit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -144,15 +146,35 @@ func (p *Process) Asks(env []string, args ...string) func(context.Context) error
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, p.program, args...)
+		var out bytes.Buffer
+		cmd := exec.Command(p.program, args...)
 		cmd.Args[0] = "mxprint"
 		cmd.Dir = p.dir
 		cmd.Env = append(os.Environ(), env...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s %s: %w: %s", p.program, strings.Join(args, " "), err, firstLine(out))
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, time.Second
+		if err := runUntil(ctx, cmd); err != nil {
+			return fmt.Errorf("%s %s: %w: %s", p.program, strings.Join(args, " "), err, firstLine(out.Bytes()))
 		}
 		return nil
+	}
+}
+
+// runUntil runs a program, and kills it when ctx ends. Where landlock bounds
+// signals a child belongs to the thread that started it: each thread has been
+// shut in by itself.
+func runUntil(ctx context.Context, cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), cmd.Process.Kill(), <-ended)
 	}
 }
 
@@ -186,6 +208,7 @@ func (p *Process) Watch(ctx context.Context) error {
 		}
 		err := p.restart(ctx)
 		p.log.Error("no restart, this process goes on", "reason", err)
+		p.manager.status("no restart: " + err.Error())
 	}
 }
 

@@ -1,6 +1,7 @@
-// Package sandbox shuts a daemon in once it has opened what it needs: no
-// capability but those it names, no new privileges by exec, and no file outside
-// its own directories.
+// Package sandbox shuts a daemon in once it has opened what it needs: no longer
+// root, no capability but those it names, no new privileges by exec, no file
+// outside its own directories, no signal to another process, and no system call
+// that serves to leave.
 //
 // It is for the process as a whole and for good: all threads, and every program
 // that is executed later. It is not for what a mail server imports.
@@ -26,6 +27,12 @@ type Rules struct {
 	Capture  bool // keep CAP_NET_RAW: to open packet sockets
 	SockOps  bool // keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: to load what package sockops loads
 	LowPorts bool // keep CAP_NET_BIND_SERVICE: to listen below port 1024
+}
+
+// User is the user that a process becomes.
+type User struct {
+	UID, GID int
+	Groups   []int // others than GID
 }
 
 // folders returns what is opened up for files.

@@ -32,6 +32,9 @@ func Enter(r Rules) error {
 	if err := r.keepCapabilities(); err != nil {
 		problems = append(problems, fmt.Errorf("sandbox: capabilities: %w", err))
 	}
+	if err := r.denyCalls(); err != nil {
+		problems = append(problems, fmt.Errorf("sandbox: seccomp: %w", err))
+	}
 	return errors.Join(problems...)
 }
 
@@ -53,11 +56,12 @@ const (
 	execute   = readFile | ll.AccessFSExecute
 	appendTo  = ll.AccessFSWriteFile | ll.AccessFSMakeReg
 	replace   = readFile | appendTo | ll.AccessFSTruncate | ll.AccessFSRemoveFile
-	listenAt  = ll.AccessFSReadDir | ll.AccessFSWriteFile | ll.AccessFSMakeSock | ll.AccessFSRemoveFile
+	listenAt  = ll.AccessFSReadDir | ll.AccessFSMakeSock | ll.AccessFSRemoveFile
 	readWrite = readFile | ll.AccessFSWriteFile
 )
 
-// restrictFiles lets the process open no file but those of the rules.
+// restrictFiles lets the process open no file but those of the rules, and
+// reach neither other processes by signals nor their abstract sockets.
 func (r *Rules) restrictFiles() error {
 	if v, err := ll.LandlockGetABIVersion(); err != nil || v < 1 {
 		return errors.New("the kernel has none (CONFIG_SECURITY_LANDLOCK, and landlock in the parameter lsm)")
@@ -81,12 +85,22 @@ func (r *Rules) restrictFiles() error {
 	allow(replace, folders(r.Replace)...)
 	allow(landlock.AccessFSSet(listenAt), folders(r.Listen)...)
 	allow(readWrite, os.DevNull) // the standard input of a program that is executed
-	files := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS}
-	err := files.BestEffort().RestrictPaths(rules...)
+	err := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS, Scoped: scopes()}.BestEffort().Restrict(rules...)
 	if errors.Is(err, unix.E2BIG) {
 		return nil // re-executed 16 times: the earlier ones hold
 	}
 	return err
+}
+
+// scopes are what is to stay within the process and its children. Without the
+// correction of Linux 6.15 the threads of a process count as strangers, and Go
+// signals its own.
+func scopes() landlock.ScopedSet {
+	const threadsAreOne = 1 << (2 - 1) // LANDLOCK_ERRATUM(2), security/landlock/errata/abi-6.h
+	if errata, err := ll.LandlockGetErrata(); err != nil || errata&threadsAreOne == 0 {
+		return ll.ScopeAbstractUnixSocket
+	}
+	return ll.ScopeAbstractUnixSocket | ll.ScopeSignal
 }
 
 // isDynamic reports whether a program needs a loader.

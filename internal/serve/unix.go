@@ -184,6 +184,14 @@ func (l *UnixListener) SetMode(mode fs.FileMode) error {
 	return chmod(l.path, l.own, mode.Perm())
 }
 
+// Give makes the file another user's, who may then set its mode.
+func (l *UnixListener) Give(uid, gid int) error {
+	if l.own == nil {
+		return nil // it has no file
+	}
+	return chown(l.path, l.own, uid, gid)
+}
+
 // KeepFile makes Close leave the socket file: it is another process's now.
 func (l *UnixListener) KeepFile() { l.once.Do(func() {}) }
 

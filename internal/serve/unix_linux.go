@@ -7,9 +7,19 @@ import (
 	"syscall"
 )
 
-// chmod changes the permission bits of the very file own. It opens what has the
-// name now, without following a link, and goes on only with the same file.
+// chmod changes the permission bits of the very file own.
 func chmod(path string, own fs.FileInfo, mode fs.FileMode) error {
+	return onFile(path, own, func(by string) error { return syscall.Chmod(by, uint32(mode)) })
+}
+
+// chown changes the user and the group of the very file own.
+func chown(path string, own fs.FileInfo, uid, gid int) error {
+	return onFile(path, own, func(by string) error { return syscall.Chown(by, uid, gid) })
+}
+
+// onFile calls do with a path that leads to the very file own. It opens what has
+// the name now, without following a link, and goes on only with the same file.
+func onFile(path string, own fs.FileInfo, do func(path string) error) error {
 	const oPath = 0x200000 // O_PATH, which package syscall has not
 	fd, err := syscall.Open(path, oPath|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -25,5 +35,5 @@ func chmod(path string, own fs.FileInfo, mode fs.FileMode) error {
 	if !ok || !os.SameFile(now, own) || now.Mode().Type() != fs.ModeSocket || st.Nlink != 1 {
 		return errReplaced
 	}
-	return syscall.Chmod("/proc/self/fd/"+strconv.Itoa(fd), uint32(mode))
+	return do("/proc/self/fd/" + strconv.Itoa(fd))
 }
