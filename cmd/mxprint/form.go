@@ -1,11 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/view"
+	"github.com/mxprint/mxprint/note"
 )
 
 // form is in which form a command prints, and whether with colour.
@@ -33,6 +39,33 @@ func (f *form) chosen(std *stdio) (name string, color bool, err error) {
 		return "lines", color, nil
 	}
 	return "", false, usagef("-o wants table, lines, json or csv, not %q", f.name)
+}
+
+// known refuses a form or a colour that does not exist.
+func (f *form) known() error {
+	_, _, err := f.chosen(&stdio{})
+	return err
+}
+
+// note prints a note in this form; without one as a table.
+func (f *form) note(std *stdio, addr netip.Addr, n *note.Note) error {
+	_, color, err := f.chosen(std)
+	if err != nil {
+		return err
+	}
+	switch f.name {
+	case "json":
+		return json.NewEncoder(std.out).Encode(n)
+	case "csv":
+		return view.WriteNoteCSV(std.out, addr, n)
+	case "lines":
+		_, err = fmt.Fprintf(std.out, "%s %s %s\n", addr, n.State, n.Header())
+		return err
+	}
+	var text strings.Builder
+	report.WriteNote(&text, addr, n)
+	_, err = io.WriteString(std.out, view.Paint(text.String(), n.State == note.Matched, color))
+	return err
 }
 
 // observer returns what prints observations in this form, and what ends it.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -20,7 +19,7 @@ import (
 var queryCommand = command{
 	name:    "query",
 	summary: "ask a running sensor about an address",
-	usage: `Usage: mxprint query [-s SOCKET] [-json | -p0f | -q] CLIENT [SERVER]
+	usage: `Usage: mxprint query [-s SOCKET] [-o FORM | -p0f | -q] CLIENT [SERVER]
 
 Asks a running mxprint, or p0f, what it knows of a client. An address alone is
 asked about by p0f's socket; with a port, mxprint is asked about that very
@@ -31,7 +30,10 @@ brackets.
   -s SOCKET  p0f's query socket (default ` + config.DefaultSocket + `);
              with a port the query socket, a path or HOST:PORT (default
              ` + config.DefaultQuerySocket + `)
-  -json      print one JSON object (docs/json.md)
+  -o FORM    table (the default), lines (one line: address, state and what a
+             header would say), json (docs/json.md) or csv
+  -json      the same as -o json
+  -color W   auto (on a terminal, without NO_COLOR), always or never
   -p0f       print what p0f-client prints, line for line
   -q         print nothing: the exit status is the answer
 
@@ -61,11 +63,19 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	asJSON := fs.Bool("json", false, "")
 	asClient := fs.Bool("p0f", false, "")
 	quiet := fs.Bool("q", false, "")
+	form := formFlags(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if *asJSON && *asClient || *quiet && (*asJSON || *asClient) {
-		return usagef("query: -json, -p0f and -q exclude each other: give one of them")
+	shown := form.name != ""
+	if *asJSON && *asClient || *quiet && (*asJSON || *asClient) || shown && (*asJSON || *asClient || *quiet) {
+		return usagef("query: -o, -json, -p0f and -q exclude each other: give one of them")
+	}
+	if *asJSON {
+		form.name = "json"
+	}
+	if err := form.known(); err != nil {
+		return err
 	}
 	q, err := parseQuery(fs.Args())
 	if err != nil {
@@ -83,12 +93,10 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	case err != nil:
 		return err
 	case *quiet:
-	case *asJSON:
-		err = json.NewEncoder(std.out).Encode(n)
 	case *asClient:
 		report.WriteClient(std.out, &n)
 	default:
-		report.WriteNote(std.out, q.Client.Addr(), &n)
+		err = form.note(std, q.Client.Addr(), &n)
 	}
 	if err != nil {
 		return err
