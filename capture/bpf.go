@@ -20,8 +20,8 @@ type bpfRecord struct {
 	wire int // bytes on the wire
 }
 
-// next takes the first frame from a buffer. What is not whole is passed over
-// with all that follows it: the kernel writes no such thing.
+// next takes the first frame from a buffer. It drops an incomplete frame and
+// all that follows: the kernel does not write one.
 func (l *bpfLayout) next(buf []byte) (r bpfRecord, rest []byte, ok bool) {
 	if len(buf) < l.hdrlen+2 {
 		return bpfRecord{}, nil, false

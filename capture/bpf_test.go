@@ -110,7 +110,7 @@ func FuzzBPF(f *testing.F) {
 				r, more, ok := l.next(rest)
 				if !ok {
 					if more != nil || r.data != nil {
-						t.Fatal("something of what is not whole")
+						t.Fatal("next returned a part of an incomplete frame")
 					}
 					break
 				}

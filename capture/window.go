@@ -54,7 +54,7 @@ func (w *window) more(n int) error {
 	return nil
 }
 
-// consume goes on behind bytes that are there.
+// consume skips n bytes of what is left; there must be that number.
 func (w *window) consume(n int) {
 	w.left = w.left[n:]
 	w.consumed += int64(n)

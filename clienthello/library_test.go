@@ -38,7 +38,7 @@ func TestLibrary(t *testing.T) {
 	}
 	t.Logf("%d right, of which %d without a release; %d wrong, %d unnamed", right, anyRelease, wrong, unnamed)
 	if anyRelease*10 > right {
-		t.Errorf("%d of %d without a release: want one tenth at the most", anyRelease, right)
+		t.Errorf("%d of %d without a release: want at most one tenth", anyRelease, right)
 	}
 	if total := right + wrong + unnamed; right*100 < total*95 || wrong*100 > total {
 		t.Errorf("%d right, %d wrong of %d: want 95%% and at most 1%%", right, wrong, total)

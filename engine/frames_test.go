@@ -150,7 +150,7 @@ type testLog struct{ t testing.TB }
 
 func (l testLog) Write(b []byte) (int, error) { l.t.Logf("%s", b); return len(b), nil }
 
-// recorder is an observer that keeps what it is told.
+// recorder is an observer that keeps every observation.
 type recorder struct {
 	said      []string
 	flushes   int

@@ -9,10 +9,10 @@ import (
 // without its SYN: what else is known of the address may be another machine's.
 var ErrNoSYN = errors.New("engine: the connection came without its SYN")
 
-// Missed tells of a connection that has come about, but whose SYN the sensor
-// could not have (sockops.Config.Missed). A look-up of the connection is told
-// so at once, and so is one of the address if nothing is known of it; where the
-// engine keeps no connections, neither.
+// Missed reports an established connection whose SYN the sensor could not get
+// (sockops.Config.Missed). A look-up of the connection then returns ErrNoSYN at
+// once, and so does one of the address if nothing is known of it. An engine that
+// keeps no connections ignores it.
 func (e *Engine) Missed(client, server netip.AddrPort) {
 	shard := e.shards[e.fanout.Worker(client, server, len(e.shards))]
 	shard.mu.Lock()

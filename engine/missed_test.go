@@ -53,7 +53,7 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// TestMissedWakes: who waits for the connection is told, and waits no longer.
+// TestMissedWakes: a look-up that waits for the connection returns at once.
 func TestMissedWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))

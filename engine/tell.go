@@ -174,7 +174,7 @@ func (t *teller) flush() {
 func (t *teller) warn(end bool) {
 	w := &t.warned
 	if lost := t.lost.Load(); lost != w.lost && (end || time.Since(w.slow) >= complain) {
-		t.log.Warn("observations were not logged: the log is slower than the capture", "lost", lost-w.lost)
+		t.log.Warn("observations were lost: the log is slower than the capture", "lost", lost-w.lost)
 		w.lost, w.slow = lost, time.Now()
 	}
 	if w.reason != nil && (end || time.Since(w.failed) >= complain) {

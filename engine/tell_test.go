@@ -34,8 +34,8 @@ func TestWants(t *testing.T) {
 	}
 }
 
-// TestFullDisk: a log that cannot be written is worth a line, not one a flush,
-// and one at the end; all that is lost is counted.
+// TestFullDisk: a log that cannot be written is reported once, not at each
+// flush, and again at the end; all that is lost is counted.
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // its clock stands still
 		var log bytes.Buffer
@@ -99,7 +99,7 @@ func (s *slow) Observe(o *event.Observation) {
 }
 
 // TestSlowLog: what an interface brings faster than a log takes it waits, up to
-// a bound; the rest is lost and counted, and what is told is in order.
+// a bound; the rest is lost and counted, and what is logged is in order.
 func TestSlowLog(t *testing.T) {
 	s := &slow{gate: make(chan struct{})}
 	e := made(New(silent(t, Config{Observers: []event.Observer{s}, Hosts: host.Config{MaxHosts: 1000}})))

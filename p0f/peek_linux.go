@@ -47,8 +47,8 @@ func (p *peeker) read(fd int, b []byte) (int, error) {
 			p.owed += n
 			return n, nil
 		}
-		// That nothing more has come is believed once nothing is owed: kernels
-		// before 4.4 restart the offset at each part of the stream.
+		// Before Linux 4.4 the peek offset restarts at each part of the stream,
+		// so an empty peek proves nothing while bytes are still owed.
 		if p.owed == 0 || err == syscall.EINTR {
 			return n, err
 		}

@@ -84,7 +84,7 @@ type Server struct {
 	// requests of one read wait together.
 	Wait time.Duration
 
-	// MaxWait bounds what a request may say; 0 means one second.
+	// MaxWait bounds the wait that a request asks for; 0 means one second.
 	MaxWait time.Duration
 
 	// WriteTimeout is how long answers may wait for a client to make room for
@@ -143,7 +143,7 @@ type conn struct {
 	log                         *slog.Logger
 	wait, maxWait, writeTimeout time.Duration
 
-	bad     int  // requests that were none
+	bad     int  // malformed requests
 	skipped int  // bytes of a request that is too long
 	closing bool // no more is answered
 	started time.Time

@@ -27,7 +27,7 @@ var (
 
 	errLate       = errors.New("no token in time")
 	errWrongToken = errors.New("wrong token")
-	errNoToken    = errors.New("no token: the first line is to be \"token \" and the token")
+	errNoToken    = errors.New("missing token: the first line must be \"token TOKEN\"")
 )
 
 // CheckToken returns an error that wraps ErrToken for what cannot be a token.

@@ -108,7 +108,7 @@ func TestTokenByTLS(t *testing.T) {
 		{"expired", old, ca(oldText, ""), goodToken, unverified, "certificate"},
 		{"wrong token", cert, pin(text), goodToken + "!", refused, "wrong token"},
 		{"begin of the token", cert, pin(text), goodToken[:20], refused, "wrong token"},
-		{"no token", cert, pin(text), "", refused, "no token"},
+		{"no token", cert, pin(text), "", refused, "missing token"},
 		{"no TLS", cert, nil, goodToken, func(err error) bool { return err != nil }, "TLS handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -309,7 +309,7 @@ func startAsNobody(t *testing.T, ns *lab.NetNS) func(*testing.T) learnt {
 		t.Fatal(err)
 	}
 	if err := ns.Do(func() error {
-		// A server takes what a client's SYN brings where it is told to.
+		// A server takes the data of a client's SYN only with this setting.
 		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("3"), 0); err != nil {
 			return err
 		}

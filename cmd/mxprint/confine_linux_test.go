@@ -17,8 +17,8 @@ import (
 )
 
 // probeEnv makes the test program a probe when a sensor has it check the
-// configuration at SIGUSR2: as a child of the sensor it is shut in as the
-// sensor is, and tells what it can open nevertheless.
+// configuration at SIGUSR2: as a child of the sensor it runs in the same
+// sandbox, and prints what it can still open.
 const probeEnv = "MXPRINT_TEST_PROBE"
 
 func init() {

@@ -51,7 +51,7 @@ func wrongConfigurations(t *testing.T, dir string) []struct{ name, more, want st
 	return []struct{ name, more, want string }{
 		{"one port for two", "[milter]\nlisten = [\"127.0.0.1:7825\"]\n[policy]\nlisten = [\":7825\"]\n", `policy.listen: ":7825" is in use: milter.listen has "127.0.0.1:7825"`},
 		{"p0f's path", "[milter]\nlisten = [\"unix:" + dir + "/./p0f.sock\"]\n", "milter.listen: \"unix:" + dir + "/./p0f.sock\" is in use: p0f.socket has \"" + dir + "/p0f.sock\""},
-		{"header", "[milter]\nlisten = [\"" + dir + "/m\"]\nheader = \"X p0f\"\n", `milter.header: not a header: ' ' in the name "X p0f"`},
+		{"header", "[milter]\nlisten = [\"" + dir + "/m\"]\nheader = \"X p0f\"\n", `milter.header: invalid header: ' ' in the name "X p0f"`},
 		{"address", "[milter]\nlisten = [\"192.0.2.99:7825\"]\n", "milter.listen: listen tcp 192.0.2.99:7825: bind: cannot assign requested address"},
 		{"busy", "[policy]\nlisten = [\"" + busy.Addr().String() + "\"]\n", "bind: address already in use"},
 		{"busy UDP", "[amavis]\nlisten = [\"192.0.2.99:7826\"]\n", "amavis.listen: listen udp 192.0.2.99:7826: bind: cannot assign requested address"},
@@ -237,7 +237,7 @@ func TestF07LateInterface(t *testing.T) {
 	})
 	ns.IP("link", "add", "late0", "type", "veth", "peer", "name", "other0")
 	ns.IP("link", "set", "late0", "up")
-	s.wait("interface", func() bool { return s.out.count("interface is there") == 1 })
+	s.wait("interface", func() bool { return s.out.count("interface has appeared") == 1 })
 	c := s.client()
 	c.send(asked)
 	c.wantAnswer()

@@ -30,7 +30,7 @@ Operation:
   -f FILE   signatures to use (default: the built-in ones)
   -o FILE   append observations to this log
   -s PATH   answer queries on this unix socket
-  -u USER   become this user, in a chroot of his home
+  -u USER   become this user, in a chroot of its home
   -d        run in the background (wants -o or -s)
 
 Limits:

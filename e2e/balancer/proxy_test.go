@@ -138,7 +138,7 @@ func TestProxyIdle(t *testing.T) {
 		return
 	}
 	most := memory(t, p.Cmd.Process.Pid, "VmHWM")
-	t.Logf("all of them answer; %.1f MiB at the most", float64(most)/(1<<20))
+	t.Logf("all of them answer; at most %.1f MiB", float64(most)/(1<<20))
 	if most > 256<<20 || share > 20<<10 {
 		t.Error("want 256 MiB and 20 KiB a connection at most")
 	}

@@ -14,7 +14,7 @@ import (
 
 // TestFinding13Relay: check -relay reports that Postfix would relay for every
 // client of a proxy whose address it trusts and that names no client, and that
-// it relays for none of them where it is told who they are.
+// it relays for none of them when the proxy sends their addresses.
 func TestFinding13Relay(t *testing.T) {
 	pair := lab.NewPair(t)
 	proxy := pair.Client.IPv4.String()

@@ -183,7 +183,7 @@ source = "sockops"
 filter_program = "x"`, `:3: sensor.filter_program: it has no meaning with source = "sockops"; ports say what to take`},
 		{"octal", "[p0f]\nmode = 0666", `:2: p0f.mode: want it in quotes, such as "0660"`},
 		{"interface", "[sensor]\ninterface = \"eth0\"", `:2: sensor.interface: unknown key; did you mean interfaces?`},
-		{"header", "[milter]\nheader = \"X p0f\"", `:2: milter.header: not a header: ' ' in the name "X p0f"`},
+		{"header", "[milter]\nheader = \"X p0f\"", `:2: milter.header: invalid header: ' ' in the name "X p0f"`},
 		{"all of them", `[limit]
 hosts = 1
 [limits]

@@ -25,7 +25,7 @@ var unitCapabilities = []uintptr{
 // capabilities that a unit may give. It returns the exit status.
 func AsUser(c *config.Config, name string, args []string, out, errs io.Writer) (status int, err error) {
 	if os.Geteuid() != 0 {
-		return 0, errors.New("it takes root to become another user")
+		return 0, errors.New("only root can become another user")
 	}
 	who, err := lookUser(name)
 	if err != nil {

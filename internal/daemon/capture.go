@@ -108,7 +108,7 @@ func (o tap) runLate(ctx context.Context, name string, e *engine.Engine, watched
 	for {
 		rings, err := o.openRings(name, e)
 		if err == nil {
-			o.log.Info("interface is there", "interface", name)
+			o.log.Info("interface has appeared", "interface", name)
 			tasks := make([]task, len(rings))
 			for i, ring := range rings {
 				defer ring.Close()

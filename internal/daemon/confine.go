@@ -13,7 +13,7 @@ import (
 	"github.com/mxprint/mxprint/internal/sandbox"
 )
 
-// confine shuts serve in, once all is open. What the kernel lacks is a warning:
+// confine sandboxes serve once all is open. What the kernel lacks is a warning:
 // the unit, or the user, still bounds what the process may do.
 func (s *Settings) confine(rules sandbox.Rules, log *slog.Logger) {
 	if !s.Sensor.Sandbox {
@@ -24,7 +24,7 @@ func (s *Settings) confine(rules sandbox.Rules, log *slog.Logger) {
 		return
 	}
 	for _, reason := range unjoin(err) {
-		log.Warn("the sandbox is not whole", "reason", reason)
+		log.Warn("the sandbox is incomplete", "reason", reason)
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Settings) shareFiles(log *slog.Logger) {
 	}
 	s.Proxy.MaxConnections, s.clients = n.fit(limit.Cur)
 	s.P0f.MaxClients = min(s.P0f.MaxClients, s.clients)
-	log.Warn("there are too few descriptors for all connections: fewer are accepted; raise LimitNOFILE of the unit",
+	log.Warn("too few file descriptors: fewer connections are accepted; raise LimitNOFILE of the unit",
 		"need", n.all(), "have", limit.Cur, "reason", err, "proxy.max_connections", s.Proxy.MaxConnections, "clients", s.clients)
 }
 

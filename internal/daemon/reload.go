@@ -79,7 +79,7 @@ func (r *reloader) command(_ context.Context, name string) (lines []byte, done s
 		return text, "that is all", err
 	}
 	if r.sensor.engine == nil {
-		return nil, "", errors.New("this one asks another sensor, which has the signatures")
+		return nil, "", errors.New("no signatures here: sensor.ask names another sensor, which has them")
 	}
 	if name == "unknown" {
 		return r.sensor.unknown.Text(), "that is all", nil

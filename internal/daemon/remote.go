@@ -108,7 +108,7 @@ func readToken(path string) (string, error) {
 		return "", fmt.Errorf("%s: not a file with a token", path)
 	}
 	if st.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("%s: everybody may read it; chmod o= %s", path, path)
+		return "", fmt.Errorf("%s: every user may read it; chmod o= %s", path, path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -146,7 +146,7 @@ type askedSensor struct {
 func (a *askedSensor) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	n, err := a.Client.Lookup(ctx, q)
 	if err != nil && !errors.Is(err, context.Canceled) { // the client has gone
-		a.log.Warn("the sensor cannot be asked", "reason", err)
+		a.log.Warn("cannot ask the sensor", "reason", err)
 	}
 	return n, err
 }

@@ -77,7 +77,7 @@ func keepUp(log *slog.Logger, f *watchedFront, at string, open func() (task, err
 			if time.Since(begin) > maxRetry {
 				pause = minRetry
 			}
-			log.Error("a front has failed, it is opened again", "front", f.name, "at", at, "reason", err, "after", pause)
+			log.Error("front failed, opening it again", "front", f.name, "at", at, "reason", err, "after", pause)
 			f.failed(at, err)
 			select {
 			case <-ctx.Done():

@@ -20,7 +20,7 @@ const DefaultHeader = "X-p0f-Result"
 const maxLine = 998
 
 // ErrHeader says that a name cannot be that of a header, or a text its body.
-var ErrHeader = errors.New("not a header")
+var ErrHeader = errors.New("invalid header")
 
 // Header is a header with a name and a form.
 type Header struct {

@@ -48,9 +48,9 @@ func (t *Table) updateAll(batch []Input) {
 	}
 }
 
-// warm brings index slots, host records and their neighbours in age into the
-// cache, in rounds of looks of which none waits for another, and what makes room
-// for addresses not known. It changes nothing.
+// warm prefetches index slots, then host records, then their neighbours in age,
+// so that the cache misses of a batch overlap; also the records that unknown
+// addresses will evict. It changes nothing.
 func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 	var records [together]uint32
 	var sum uint32

@@ -20,7 +20,7 @@ type conns struct {
 	slab[connRec]
 	index
 	age    ages
-	size   int    // records at the most, half of them verified; 0: none are kept
+	size   int    // at most this number of records, half of them verified; 0: none are kept
 	counts [2]int // of each list
 	shares shares
 	rivals slab[synRec] // the second SYNs of connections that have two

@@ -118,8 +118,8 @@ func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature
 	h.lastPort = flow.clientPort
 }
 
-// isSame reports whether a fingerprint is in all that counts the last one again,
-// as most are: its score is nothing.
+// isSame reports whether a fingerprint equals the host's last one in every
+// scored field. Most do; their score is zero.
 func (t *Table) isSame(flow *flowRec, who end, s *packet.Segment, m *signature.Match) bool {
 	h, r := who.host, &who.rec.last
 	return r.valid && r.sig == uint32(m.Sig.ID) && r.fuzzy == m.Fuzzy && h.label == uint16(m.Sig.Label.ID) &&

@@ -122,8 +122,8 @@ type Table struct {
 	join       [http1.MaxData]byte
 }
 
-// New returns an empty table. observer is told what the table finds out; it
-// may be nil.
+// New returns an empty table. observer gets what the table finds out; it may be
+// nil.
 func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
 	t := &Table{

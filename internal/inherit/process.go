@@ -84,7 +84,8 @@ func New(log *slog.Logger) (*Process, error) {
 	return p, p.take()
 }
 
-// Program is what SIGUSR2 executes, and Dir where its arguments' paths begin.
+// Program is the file that SIGUSR2 executes, and Dir the folder that relative
+// paths among its arguments start from.
 func (p *Process) Program() string { return p.program }
 func (p *Process) Dir() string     { return p.dir }
 
@@ -106,7 +107,7 @@ func (p *Process) Notify(sig os.Signal) <-chan os.Signal {
 // Ready reports to the service manager that the service is.
 func (p *Process) Ready() {
 	if err := p.manager.ready(); err != nil {
-		p.log.Warn("the service manager cannot be notified", "reason", err)
+		p.log.Warn("cannot notify the service manager", "reason", err)
 	}
 }
 
@@ -292,7 +293,7 @@ func (p *Process) leave() {
 				return err
 			case err != nil:
 				// What was sent is not this process's any more.
-				p.log.Warn("the service manager does not take all clients", "reason", err)
+				p.log.Warn("the service manager took only a part of the clients, the others are disconnected", "reason", err)
 				return nil
 			}
 			sent += len(batch)
@@ -300,7 +301,7 @@ func (p *Process) leave() {
 		return p.manager.barrier()
 	})
 	if err != nil {
-		p.log.Warn("clients are not left to the service manager", "reason", err)
+		p.log.Warn("cannot hand the clients to the service manager, they are disconnected", "reason", err)
 	}
 }
 

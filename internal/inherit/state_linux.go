@@ -30,7 +30,7 @@ func writeState(sockets []Socket) (*os.File, error) {
 	}
 	fd, err := unix.MemfdCreate("mxprint", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		return nil, fmt.Errorf("a file in memory: %w", err)
+		return nil, fmt.Errorf("creating a file in memory: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "state")
 	if _, err = f.Write(text); err == nil {
@@ -38,7 +38,7 @@ func writeState(sockets []Socket) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("a file in memory: %w", err)
+		return nil, fmt.Errorf("creating a file in memory: %w", err)
 	}
 	return f, nil
 }

@@ -148,7 +148,7 @@ func (c *conn) introduce(header []byte) error {
 
 // notTaken ends a connection whose client the mail server does not accept.
 func (c *conn) notTaken(err error) {
-	c.fail("the mail server does not take a client", err)
+	c.fail("the mail server refused the client's address", err)
 }
 
 // fail logs why a connection is not proxied, answers 421 so that the client

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// maxFirst is how many bytes of each direction an Observer gets at the most: a
-// session up to DATA, or up to the ClientHello after STARTTLS, is far shorter.
+// maxFirst is how many bytes of each direction an Observer gets. A session up
+// to DATA, or up to the ClientHello after STARTTLS, is far shorter.
 const maxFirst = 16 << 10
 
 // Observer sees what a connection begins with, in both directions.

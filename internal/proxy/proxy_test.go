@@ -239,7 +239,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// The mail server is told of the client, which the sensor knows.
+// The mail server gets the address of the client, and the sensor knows it.
 func TestTellsOfClient(t *testing.T) {
 	for _, tt := range []struct {
 		name string

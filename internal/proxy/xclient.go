@@ -81,8 +81,8 @@ func lines(texts []string) string {
 }
 
 // xclientLine has the attributes that Postfix offers to take. The name is said
-// to be unknown: without a word about it Postfix keeps ours. It is empty where
-// the address cannot be told.
+// to be unknown: without it Postfix keeps ours. The line is empty if the server
+// takes no ADDR or the address is not valid.
 func xclientLine(offers []string, client, server netip.AddrPort) string {
 	if !slices.Contains(offers, "ADDR") || !client.IsValid() {
 		return ""

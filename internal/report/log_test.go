@@ -283,7 +283,7 @@ func TestLogTime(t *testing.T) {
 }
 
 // TestLogGathers: lines are written at Flush, or when many have come together;
-// an error is told once, and what comes later is written.
+// an error is logged once, and what comes later is written.
 func TestLogGathers(t *testing.T) {
 	w := &countingWriter{}
 	l := utcLog(w)

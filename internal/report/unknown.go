@@ -298,7 +298,7 @@ func (u *Unknowns) Keep(ctx context.Context, path string, db *signature.DB, log 
 		u.Drop(db)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		log.Error("unknown SYNs are not kept: those of before cannot be read", "reason", err)
+		log.Error("unknown SYNs are not saved: the file of the last run cannot be read", "reason", err)
 		return nil
 	}
 	u.mu.Lock()

@@ -115,7 +115,7 @@ func TestUnknownsReadLate(t *testing.T) {
 }
 
 // TestUnknownsSave: the file is replaced whole, and only when there is
-// something new; what fails is told and tried again.
+// something new; a failure is logged and tried again.
 func TestUnknownsSave(t *testing.T) {
 	var log bytes.Buffer
 	dir := t.TempDir()

@@ -13,9 +13,9 @@ import (
 )
 
 // Rules are what the process may still do. Files are given by their paths, which
-// may be relative and need not exist. It is the folder of a file that is opened
-// up, and that of the file a link leads to: new versions come by rename. Only
-// of a file in the root folder it is the file alone.
+// may be relative and need not exist. Files are usually replaced by rename, so
+// access is granted to the folder of a file, and to that of the file a link
+// leads to. Of a file in the root folder access is granted to the file alone.
 type Rules struct {
 	Read    []string // files that are read
 	Tree    []string // folders below which everything may be read

@@ -12,12 +12,11 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
-// Enter shuts the process in. Each part is done as far as the kernel allows,
-// whatever becomes of the others: the error, which may be several, says what
-// is not.
+// Enter sandboxes the process. Each part is done as far as the kernel allows,
+// even if others fail; the error joins the failures of all parts.
 //
-// A process that was executed by one that is shut in cannot get out. Each Enter
-// narrows; Linux keeps the first 16.
+// A process that a sandboxed one executes cannot get out. Each Enter narrows
+// further; Linux takes up to 16.
 func Enter(r Rules) error {
 	if err := canReachThreads(); err != nil {
 		return err

@@ -55,9 +55,9 @@ func (s *serving) deny(c *conn, err error) {
 	switch {
 	case s.ctx.Err() != nil || errors.Is(err, io.EOF): // it may go as it came
 	case evicted:
-		s.log.Warn("too many clients have not shown who they are, closed one", "limit", s.MaxStrangers, "client", c.RemoteAddr().String())
+		s.log.Warn("too many clients without a token or first byte, closed one", "limit", s.MaxStrangers, "client", c.RemoteAddr().String())
 	default:
-		s.log.Warn("closed a connection that was not let in", "client", c.RemoteAddr().String(), "reason", err)
+		s.log.Warn("refused a connection", "client", c.RemoteAddr().String(), "reason", err)
 	}
 }
 

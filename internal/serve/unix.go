@@ -129,7 +129,7 @@ func clearStale(path string) error {
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrInUse // too busy to answer, but there
 	}
-	return fmt.Errorf("cannot tell if the socket there is in use: %w", Cause(err))
+	return fmt.Errorf("cannot check whether the socket there is in use: %w", Cause(err))
 }
 
 // restrict sets the mode of the socket before it gets its name, so that it is

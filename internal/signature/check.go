@@ -17,10 +17,11 @@ type Report struct {
 	Warnings []*SyntaxError // likewise; only of a file without errors
 }
 
-// Check reads a database as Parse does, and goes on behind a fault: it tells
-// all of them, up to 1,000. A line that only a fault above it makes wrong is not one. Of
-// a database without errors it tells what can never be used. The error is that
-// of reading, or ErrTooLarge; the report then has what was found before.
+// Check parses a database and, unlike Parse, continues after an error: it
+// reports up to 1,000. Lines that are wrong only because of an earlier error are
+// not reported. In a database without errors it reports what can never be used.
+// The error is that of reading, or ErrTooLarge; the report then has what was
+// found before.
 func Check(r io.Reader, name string) (Report, error) {
 	text, err := readText(r, name)
 	if err != nil {
@@ -132,10 +133,10 @@ func (p *parser) unused() {
 	}
 }
 
-// shadow is a signature that leaves nothing to another one.
+// shadow is an earlier signature that matches everything a later one could match.
 type shadow struct {
 	line  int    // 0 for none
-	label *Label // what it says
+	label *Label // its label
 }
 
 // shadows reports whether a signature of this label counts before another one,

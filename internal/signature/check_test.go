@@ -59,8 +59,8 @@ func TestCheckBadDatabases(t *testing.T) {
 	}
 }
 
-// TestCheckOneFault: one fault of the file is told as one, whatever stands
-// below it.
+// TestCheckOneFault: one error in the file is reported once, whatever follows
+// it.
 func TestCheckOneFault(t *testing.T) {
 	const rest = "or = A:\nsource = x\ndate = 2026-11\n" + anySig + "sig = *:64:0:*:*,*:sok::0\n"
 	for _, tt := range []struct{ name, text string }{

@@ -8,19 +8,18 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// memoSlots is how many kinds of segments a Matcher remembers: 1 MiB. A kind may
-// have one of memoWays places; of SYNs of 2,765 kinds from 25 distances, 1 in
-// 100 find others there.
+// A Matcher remembers memoSlots shapes of segments (1 MiB) in a set-associative
+// cache of memoWays ways. With 2,765 SYN shapes from 25 distances, 1 % of
+// look-ups miss.
 const (
 	memoSlots = 16384
 	memoWays  = 2
 )
 
-// A Matcher is a DB that remembers what it said of the last kinds of segments.
-// Senders share a few hundred kinds, however far away they are, so most
-// segments cost one comparison, whatever the number of signatures. It says
-// exactly what its DB says, and is not safe for concurrent use: each worker has
-// one of its own.
+// A Matcher is a DB that remembers its results for recent shapes of segments.
+// Senders share a few hundred shapes, whatever their distance, so most segments
+// take one comparison, whatever the number of signatures. Its results are those
+// of its DB. It is not safe for concurrent use: each worker has its own.
 type Matcher struct {
 	db    *DB
 	spans [256]uint8 // by TTL

@@ -34,9 +34,8 @@ const (
 //
 // What it has put into the kernel goes when it is closed: the program is
 // detached, and the listeners of its network namespace no longer keep SYNs.
-// When the process is killed instead, the kernel detaches the program, and the
-// listeners go on keeping the SYNs of their connections, until each connection
-// ends, to no one's use.
+// If the process is killed, the kernel detaches the program, but the listeners
+// go on saving SYNs that no program reads.
 //
 // Safe for concurrent use, except that only one goroutine may Read.
 type Source struct {
@@ -255,7 +254,7 @@ func (s *Source) logLosses() {
 	s.looked = time.Now()
 	now := s.Stats()
 	if now.Lost > s.warned.Lost {
-		s.cfg.Log.Warn("connections came faster than they were read", "lost", now.Lost-s.warned.Lost)
+		s.cfg.Log.Warn("connections were lost: they came faster than they were read", "lost", now.Lost-s.warned.Lost)
 	}
 	if now.Foreign > 0 && s.warned.Foreign == 0 {
 		s.cfg.Log.Warn("connections to the mail ports in other network namespaces are not taken; name the cgroup of the mail server if it is in a container",

@@ -37,7 +37,7 @@ const (
 	serverISN = 12345
 )
 
-// segments makes one segment of each turn, of mss bytes at the most.
+// segments makes one segment of each turn, of at most mss bytes.
 func segments(turns []turn, mss int) []Segment {
 	var all []Segment
 	next := [2]uint32{clientISN + 1, serverISN + 1}

@@ -1,10 +1,10 @@
-// Package amavis tells amavis who sent a mail: it answers the questions that
-// amavis otherwise puts to p0f-analyzer, so that X-Amavis-OS-Fingerprint, and
-// amavis's and SpamAssassin's rules on it, work.
+// Package amavis answers the questions that amavis otherwise sends to
+// p0f-analyzer, so that X-Amavis-OS-Fingerprint, and amavis's and
+// SpamAssassin's rules on it, work.
 //
-// Use it where amavis filters the mail and is told the client's address and
-// port, by XFORWARD from Postfix. A mail server that can take a note at connect
-// has it earlier with package milter or policyd. Nothing but amavis speaks this
+// Use it where amavis filters the mail and gets the client's address and
+// port by XFORWARD from Postfix. A mail server that can take a note at connect
+// has it earlier with package milter or policyd. Only amavis speaks this
 // protocol.
 //
 // It implements the UDP text protocol of p0f-analyzer 1.502, as amavis 2.13
@@ -198,7 +198,7 @@ func transient(err error) bool {
 func (v *serving) take(datagram []byte, from net.Addr) {
 	if !v.allowed(from) {
 		v.refused.Add(1)
-		v.log.Warn("datagram of a client or port that may not ask", "client", from.String())
+		v.log.Warn("dropped a question: this address or port may not ask (amavis.allow)", "client", from.String())
 		return
 	}
 	r, err := parseRequest(datagram)
@@ -211,7 +211,7 @@ func (v *serving) take(datagram []byte, from net.Addr) {
 	case v.questions <- question{r, from}:
 	default:
 		v.dropped.Add(1)
-		v.log.Warn("too many questions at a time, dropped one", "limit", workers+pending)
+		v.log.Warn("too many questions at once, dropped one", "limit", workers+pending)
 	}
 }
 

@@ -37,8 +37,8 @@ func (v *serving) ask(client, server netip.AddrPort) *lookup {
 	return l
 }
 
-// note returns the answer, for which it waits until the deadline at the most;
-// false without one.
+// note returns the answer and waits for it until the deadline; false without
+// one.
 func (l *lookup) note() (note.Note, bool) {
 	select {
 	case <-l.done:

@@ -160,7 +160,7 @@ func (r *run) register(offered bool) error {
 			"register|report|smtp-in|tx-begin\n" +
 			"register|filter|smtp-in|data-line\n")
 	} else {
-		r.log.Warn("the filter stands at no listener, and will add no header")
+		r.log.Warn("no listener uses the filter, so it adds no header; add 'filter mxprint' to a listen line of smtpd.conf")
 	}
 	r.out.WriteString("register|ready\n")
 	return r.flush()

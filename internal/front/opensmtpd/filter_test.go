@@ -389,7 +389,7 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// TestLog: a sensor that is away is told of once a second, at most.
+// TestLog: a sensor that is away is logged at most once a second.
 func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	f := &Filter{Logger: slog.New(slog.NewTextHandler(&log, nil)), Lookuper: lookup(func(context.Context, note.Query) (note.Note, error) {

@@ -27,7 +27,7 @@ var (
 	// errRequest says that a request is malformed. The next one may be valid.
 	errRequest = errors.New("not a policy request")
 	// errLost says that the start of the next request cannot be found.
-	errLost = fmt.Errorf("%w, nor will be what follows", errRequest)
+	errLost = fmt.Errorf("%w, closing the connection", errRequest)
 )
 
 // request is what counts of one.

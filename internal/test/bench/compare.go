@@ -51,7 +51,7 @@ func newBench(ctx context.Context, dir string) (*bench, error) {
 // cost is what one run took.
 type cost struct {
 	wall time.Duration
-	rss  int64 // KiB, at the most
+	rss  int64 // KiB, the highest value seen
 }
 
 // rounds is how often things run. p0f, which takes minutes for a file, reads it

@@ -29,7 +29,7 @@ const (
 // peers compares the engine with other libraries: what each takes to decode
 // SYNs of many kinds, to name them by its own database, and to report them.
 // The frames are in memory. Time is that of all the threads of the process on
-// a CPU, so that each has one core at the most and other load counts little.
+// a CPU, so that each has at most one core and other load counts little.
 func (b *bench) peers(ctx context.Context) error {
 	b.table = peersTable
 	syns, err := b.variedFile()

@@ -60,7 +60,7 @@ func (b *bench) proxies(ctx context.Context) error {
 
 const (
 	carriedMails = "5000"
-	proxyBar     = 1.30 // of HAProxy's time, at the most
+	proxyBar     = 1.30 // at most this part of HAProxy's time
 )
 
 // carry adds a row.

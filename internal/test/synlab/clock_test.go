@@ -16,8 +16,8 @@ import (
 )
 
 // TestClocks: a kernel whose timestamps to two peers, milliseconds apart, do
-// not come from one clock must never be named by a signature that vouches for
-// its uptime.
+// not come from one clock must never be named by a signature that calls its
+// uptime reliable.
 func TestClocks(t *testing.T) {
 	labels, err := ReadLabels(kept)
 	if err != nil {
