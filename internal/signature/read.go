@@ -78,6 +78,10 @@ func (p *parser) readFile(path string) error {
 func (p *parser) read(name, text string) {
 	p.file, p.line = name, 0
 	p.section, p.expect, p.link = noSection, expectLabel, 0
+	if line, number, ok := isP0f2(text); ok {
+		p.refuseP0f2(line, number)
+		return
+	}
 	for rest := text; rest != ""; {
 		var line string
 		line, rest, _ = strings.Cut(rest, "\n")
