@@ -470,8 +470,14 @@ func FuzzFile(f *testing.F) {
 		block(be, 4, uint16(1), uint16(6), []byte("\x7f\x00\x00\x01a\x00"), uint32(0)), block(be, 5, uint32(0), uint64(0)),
 		block(be, 2, uint16(0), uint16(0), uint64(9), uint32(1), uint32(1), []byte("x")), block(be, 3, uint32(1), []byte("y"))))
 	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) > 1<<16 {
+			t.Skip("long files only take time")
+		}
 		frames, err := readAll("F", file)
 		checkError(t, err)
+		if bytes.HasPrefix(file, []byte{0x1f, 0x8b}) {
+			return // there may be more in it than its own length
+		}
 		if len(frames) > len(file)/16 {
 			t.Errorf("%d frames out of %d bytes", len(frames), len(file))
 		}

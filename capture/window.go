@@ -2,6 +2,9 @@ package capture
 
 import "io"
 
+// firstBuffer is all that a small file needs, in bytes; others get fileBuffer.
+const firstBuffer = 32 << 10
+
 // window is the part of a file that is in memory.
 type window struct {
 	r        io.Reader
@@ -12,7 +15,7 @@ type window struct {
 }
 
 func newWindow(r io.Reader, stream bool) *window {
-	w := &window{r: r, buf: make([]byte, fileBuffer), stream: stream}
+	w := &window{r: r, buf: make([]byte, firstBuffer), stream: stream}
 	w.left = w.buf[:0]
 	return w
 }
@@ -31,6 +34,10 @@ func (w *window) fill(n int) error {
 
 // more reads until n bytes are left.
 func (w *window) more(n int) error {
+	if len(w.buf) < fileBuffer && (n > len(w.buf) || w.consumed >= firstBuffer/2) {
+		buf := make([]byte, fileBuffer)
+		w.buf, w.left = buf, buf[:copy(buf, w.left)]
+	}
 	for empty := 0; len(w.left) < n; {
 		if cap(w.left) < cap(w.buf) { // it begins behind the beginning
 			w.left = w.buf[:copy(w.buf, w.left)]
