@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 COMMIT  := $(shell git describe --always --abbrev=12 --match= --dirty 2>/dev/null)
 LDFLAGS := -X main.commit=$(COMMIT)
 
-E2E := amavis balancer exim haraka opensmtpd packages postfix rspamd sendmail web
+E2E := amavis balancer exim haraka observe opensmtpd packages postfix rspamd sendmail web
 
 .PHONY: attack build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 

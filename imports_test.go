@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"internal/config": {"packet", "note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/daemon": {"capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
-		"internal/report", "internal/sandbox", "internal/serve", "internal/sockops", "internal/status"},
+		"internal/report", "internal/sandbox", "internal/serve", "internal/sockops", "internal/status", "internal/web"},
 	"internal/front":             {"note"},
 	"internal/host":              {"packet", "internal/http1", "internal/signature", "note", "event", "internal/answer"},
 	"internal/inherit":           {"internal/serve"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/sockops":           {"packet", "capture"},
 	"internal/status":            {"note", "internal/view"},
 	"internal/usage":             {},
+	"internal/web":               {"internal/serve", "internal/status"},
 	"internal/view":              {"event", "note"},
 	"internal/signature/builtin": {},
 

@@ -38,6 +38,7 @@ type Config struct {
 	Policy     Header     `toml:"policy"`
 	Amavis     Amavis     `toml:"amavis"`
 	Proxy      Proxy      `toml:"proxy"`
+	HTTP       HTTP       `toml:"http"`
 	Log        Log        `toml:"log"`
 
 	path, text string
@@ -88,6 +89,7 @@ func Default() *Config {
 		Query:  Query{Mode: "0666"},
 		Milter: defaultHeader(), Policy: defaultHeader(),
 		Amavis: Amavis{Form: "v2"},
+		HTTP:   HTTP{Mode: "0666"},
 		Proxy:  defaultProxy(),
 		Log:    Log{Level: "info"},
 	}
@@ -149,6 +151,7 @@ func (c *Config) Check() Faults {
 	c.Milter.check(&k, "milter")
 	c.Policy.check(&k, "policy")
 	c.Amavis.check(&k)
+	c.HTTP.check(&k)
 	c.Proxy.check(&k)
 	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", `want "debug", "info", "warn" or "error"`)
 	c.files(&k)

@@ -68,7 +68,7 @@ func (k *checker) addresses(key string, listen []string) {
 // Listens is where all fronts listen but p0f's own socket and the proxy.
 func (c *Config) Listens() []string {
 	var all []string
-	for _, list := range [][]string{c.P0f.V2Sockets(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen} {
+	for _, list := range [][]string{c.P0f.V2Sockets(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen, c.HTTP.Listen} {
 		all = append(all, list...)
 	}
 	return all

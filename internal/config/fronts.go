@@ -74,6 +74,14 @@ func (a *Amavis) check(k *checker) {
 	k.networks("amavis.allow", a.Allow)
 }
 
+// HTTP is [http]: metrics and health, for Prometheus and what watches services.
+type HTTP struct {
+	Listen []string `toml:"listen"`
+	Mode   string   `toml:"mode"`
+}
+
+func (h *HTTP) check(k *checker) { k.endpoints("http", h.Listen, h.Mode) }
+
 // Proxy is [proxy], the transparent SMTP front.
 type Proxy struct {
 	Listen         []string      `toml:"listen"`

@@ -22,6 +22,7 @@ func (c *Config) Warnings() Faults {
 		{"query.listen", "gets answers and may reload the signatures", c.Query.Listen, c.Query.ProxyFrom},
 		{"milter.listen", "may ask", c.Milter.Listen, c.Milter.ProxyFrom},
 		{"policy.listen", "may ask", c.Policy.Listen, c.Policy.ProxyFrom},
+		{"http.listen", "reads the metrics", c.HTTP.Listen, nil},
 	} {
 		for _, at := range f.listen {
 			remedy := "listen on 127.0.0.1, or have a firewall in front"

@@ -26,7 +26,7 @@ func (c *Config) Listeners() []Listener {
 		{"p0f.socket", []string{c.P0f.Socket}}, {"p0f.socket_v2", c.P0f.V2Sockets()},
 		{"query.listen", c.Query.Listen}, {"query.tls_listen", c.Query.TLSListen},
 		{"milter.listen", c.Milter.Listen}, {"policy.listen", c.Policy.Listen},
-		{"amavis.listen", c.Amavis.Listen}, {"proxy.listen", c.Proxy.Listen},
+		{"amavis.listen", c.Amavis.Listen}, {"proxy.listen", c.Proxy.Listen}, {"http.listen", c.HTTP.Listen},
 	} {
 		for _, at := range f.at {
 			network, addr, err := Endpoint(at)

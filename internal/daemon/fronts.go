@@ -15,6 +15,8 @@ import (
 	"github.com/mxprint/mxprint/internal/front/policyd"
 	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/internal/web"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -161,6 +163,24 @@ func (o *opener) openFronts(w *monitor, command commandFunc) {
 		}
 	}
 	o.amavis(w)
+	o.http(w)
+}
+
+// http opens what metrics and health are served at. It asks for nothing, and
+// nothing waits for it.
+func (o *opener) http(m *monitor) {
+	if len(o.HTTP.Listen) == 0 {
+		return
+	}
+	server := &web.Server{Status: m.status, Logger: o.log}
+	watched := m.front(status.HTTP, web.MaxConns)
+	watched.counter, watched.stats = nil, server.Stats
+	for _, at := range o.HTTP.Listen {
+		o.keepUp("http.listen", watched, at, func() (task, error) {
+			ln, err := o.listen(at, o.HTTP.Mode, nil)
+			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, err
+		})
+	}
 }
 
 // frontList is every front by TCP or unix socket but p0f's own socket.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -27,10 +28,12 @@ type monitor struct {
 	meter    *status.Meter
 	history  status.History
 
-	mu      sync.Mutex
-	sources []*watchedSource
-	fronts  []*watchedFront
-	loaded  struct { // the database
+	mu         sync.Mutex
+	sources    []*watchedSource
+	fronts     []*watchedFront
+	file       fs.FileInfo // of the configuration, as configured is of
+	configured status.Configuration
+	loaded     struct { // the database
 		at         time.Time
 		signatures int
 		date       string

@@ -126,15 +126,21 @@ func (m *monitor) counters() *status.Status {
 	return st
 }
 
-// configuration compares the configuration with its file.
+// configuration compares the configuration with its file, when the file is
+// another one than at the last time: a scrape comes every second.
 func (m *monitor) configuration(st *status.Status) {
-	st.Configuration.Path = m.settings.Path()
-	waiting, err := m.settings.Changed()
-	if err != nil {
-		st.Configuration.Fault, _, _ = strings.Cut(err.Error(), "\n")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	path, file := m.settings.Path(), m.file
+	defer func() { st.Configuration = m.configured }()
+	now, err := os.Stat(path)
+	if err == nil && file != nil && os.SameFile(file, now) && file.Size() == now.Size() && file.ModTime().Equal(now.ModTime()) {
 		return
 	}
-	st.Configuration.Waiting = waiting
+	m.file, m.configured = now, status.Configuration{Path: path}
+	if m.configured.Waiting, err = m.settings.Changed(); err != nil {
+		m.configured.Fault, _, _ = strings.Cut(err.Error(), "\n")
+	}
 }
 
 // run keeps the history. The watch logs what is wrong.

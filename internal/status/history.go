@@ -34,7 +34,7 @@ func (h *History) Add(s *Status) {
 }
 
 // Fill sets what is recent in a Status: since the oldest entry, or since the
-// start if absent.
+// start before the first one.
 func (h *History) Fill(s *Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

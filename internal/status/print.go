@@ -78,6 +78,9 @@ func (s *Status) printSources(b *strings.Builder) {
 func (s *Status) printFronts(b *strings.Builder) {
 	rows := [][]string{{"FRONT", "MATCHED", "UNKNOWN", "NOT SEEN", "UNAVAILABLE", "LATE", "BAD", "OPEN", "REFUSED", "LISTENS AT"}}
 	for _, f := range s.Fronts {
+		if !f.Asks() {
+			continue
+		}
 		open := "-"
 		if f.MaxConns > 0 {
 			open = fmt.Sprintf("%d of %d", f.Open, f.MaxConns*len(f.Listen))
@@ -109,6 +112,11 @@ func (s *Status) printRest(b *strings.Builder) {
 			from = strings.Join(s.Database.Files, ", ")
 		}
 		line("signatures", "%d (%s), the newest of %s; read %s ago", s.Database.Signatures, from, orWord(s.Database.Date, "an unknown date"), rough(s.Now.Sub(s.Database.Loaded)))
+	}
+	for _, f := range s.Fronts {
+		if !f.Asks() {
+			line("metrics", "at %s", strings.Join(f.Listen, ", "))
+		}
 	}
 	if s.Certificate != nil {
 		line("certificate", "expires at %s", s.Certificate.UTC().Format(time.DateTime))

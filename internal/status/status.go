@@ -76,6 +76,12 @@ type Front struct {
 	Late     uint64 `json:"unanswered_in_time"` // questions without an answer by their deadline, or without a sensor
 }
 
+// HTTP is the name of the front that asks nothing.
+const HTTP = "http"
+
+// Asks reports whether a front puts questions.
+func (f *Front) Asks() bool { return f.Name != HTTP }
+
 // Fault is a listener that failed and is opened again and again.
 type Fault struct {
 	At     string    `json:"at"`

@@ -1,0 +1,169 @@
+package web
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mxprint/mxprint/internal/status"
+)
+
+// Labels are bounded: front, source, state and reason by the program and its
+// configuration, system by the built-in database. None is an address or a text
+// of a client.
+var (
+	info          = desc("info", "The version that runs; always 1.", "version")
+	started       = desc("start_time_seconds", "When the process started, in seconds since 1970.")
+	health        = desc("health", "1 for the health that the sensor has, 0 for the others.", "health")
+	sourceUp      = desc("source_up", "1 while a source of SYNs runs.", "source")
+	sourceFrames  = desc("source_frames_total", "Frames that a source handed over.", "source")
+	sourceSYNs    = desc("source_syns_total", "SYNs among the frames of a source.", "source")
+	sourceDrops   = desc("source_dropped_frames_total", "Frames lost because the sensor was slower than the network.", "source")
+	sourceLast    = desc("source_last_frame_timestamp_seconds", "When the last frame of a source came.", "source")
+	answers       = desc("answers_total", "Answers by front and state of the note.", "front", "state")
+	late          = desc("late_answers_total", "Questions without an answer by their deadline, or without a sensor.", "front")
+	bad           = desc("bad_requests_total", "Malformed questions.", "front")
+	frontDown     = desc("front_failed_listeners", "Listeners of a front that do not listen now.", "front")
+	conns         = desc("front_connections", "Connections to a front now.", "front")
+	connsTotal    = desc("front_connections_total", "Connections to a front so far.", "front")
+	connsRejected = desc("front_rejected_total", "Connections closed over a limit, without a token, or because they did not read.", "front", "reason")
+	lookups       = desc("lookup_duration_seconds", "How long look-ups took, their wait for a SYN included.")
+	systems       = desc("matched_answers_total", "Matched answers by system; other are names that are not built in.", "system")
+	hosts         = desc("hosts", "Addresses that are remembered.")
+	hostsMax      = desc("hosts_limit", "Addresses that may be remembered (limits.hosts).")
+	flows         = desc("connections", "Connections under way that are followed.")
+	flowsMax      = desc("connections_limit", "Connections that may be followed (limits.connections).")
+	memory        = desc("resident_memory_bytes", "Resident memory of the process.")
+	lost          = desc("lost_observations_total", "Observations that no log has: it was too slow, or could not be written.", "reason")
+	logLines      = desc("suppressed_log_lines_total", "Log lines left out because there were many of their kind.")
+	signatures    = desc("signatures", "Signatures in use.")
+	sigDate       = desc("signatures_newest_timestamp_seconds", "The month of the newest signature.")
+	sigLoaded     = desc("signatures_loaded_timestamp_seconds", "When the signatures were loaded.")
+	certificate   = desc("certificate_expiry_timestamp_seconds", "When the certificate of the query socket by TLS expires.")
+	configValid   = desc("configuration_valid", "1 while the configuration file would start again.")
+	configWaiting = desc("configuration_keys_waiting", "Keys of the configuration file that wait for a restart.")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("mxprint_"+name, help, labels, nil)
+}
+
+// collector makes metrics of a Status at each scrape.
+type collector struct{ status func() *status.Status }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		info, started, health, sourceUp, sourceFrames, sourceSYNs, sourceDrops, sourceLast, answers, late, bad, frontDown,
+		conns, connsTotal, connsRejected, lookups, systems, hosts, hostsMax, flows, flowsMax, memory, lost, logLines,
+		signatures, sigDate, sigLoaded, certificate, configValid, configWaiting,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.status()
+	m := metrics{ch}
+	m.gauge(info, 1, s.Version)
+	m.gauge(started, seconds(s.Started))
+	for _, h := range []status.Health{status.Well, status.Degraded, status.Down} {
+		m.gauge(health, truth(s.Health == h), string(h))
+	}
+	for _, src := range s.Sources {
+		m.source(&src)
+	}
+	for _, f := range s.Fronts {
+		m.front(&f)
+	}
+	m.lookups(&s.Lookups)
+	if s.Asks == "" {
+		m.gauge(hosts, float64(s.Hosts.Now))
+		m.gauge(hostsMax, float64(s.Hosts.Max))
+		m.gauge(flows, float64(s.Connections.Now))
+		m.gauge(flowsMax, float64(s.Connections.Max))
+		m.signatures(&s.Database)
+	}
+	if s.Memory > 0 {
+		m.gauge(memory, float64(s.Memory))
+	}
+	m.counter(lost, s.Lost.Observations, "slow")
+	m.counter(lost, s.Lost.Unwritten, "unwritten")
+	m.counter(logLines, s.Lost.LogLines)
+	if s.Certificate != nil {
+		m.gauge(certificate, seconds(*s.Certificate))
+	}
+	m.gauge(configValid, truth(s.Configuration.Fault == ""))
+	m.gauge(configWaiting, float64(len(s.Configuration.Waiting)))
+}
+
+// metrics sends metrics to a scrape.
+type metrics struct{ ch chan<- prometheus.Metric }
+
+func (m metrics) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	m.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (m metrics) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	m.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (m metrics) source(s *status.Source) {
+	m.gauge(sourceUp, truth(s.State == status.Running), s.Name)
+	m.counter(sourceFrames, s.Frames, s.Name)
+	m.counter(sourceSYNs, s.SYNs, s.Name)
+	m.counter(sourceDrops, s.Drops, s.Name)
+	if s.Last != nil {
+		m.gauge(sourceLast, seconds(*s.Last), s.Name)
+	}
+}
+
+func (m metrics) front(f *status.Front) {
+	if f.Asks() {
+		m.counter(answers, f.Answers.Matched, f.Name, "matched")
+		m.counter(answers, f.Answers.Unknown, f.Name, "unknown")
+		m.counter(answers, f.Answers.NotSeen, f.Name, "not_seen")
+		m.counter(answers, f.Answers.Unavailable, f.Name, "unavailable")
+		m.counter(late, f.Late, f.Name)
+		m.counter(bad, f.Bad, f.Name)
+	}
+	m.gauge(frontDown, float64(len(f.Failed)), f.Name)
+	if f.MaxConns > 0 {
+		m.gauge(conns, float64(f.Open), f.Name)
+		m.counter(connsTotal, f.Served, f.Name)
+	}
+	m.counter(connsRejected, f.Refused, f.Name, "limit")
+	m.counter(connsRejected, f.Denied, f.Name, "token")
+	m.counter(connsRejected, f.Dropped, f.Name, "unread")
+}
+
+func (m metrics) lookups(l *status.Lookups) {
+	bounds := make(map[float64]uint64, len(l.Buckets))
+	for _, b := range l.Buckets {
+		if b.Seconds > 0 {
+			bounds[b.Seconds] = b.Count
+		}
+	}
+	m.ch <- prometheus.MustNewConstHistogram(lookups, l.Count(), l.Seconds, bounds)
+	for name, n := range l.Systems {
+		m.counter(systems, n, name)
+	}
+}
+
+func (m metrics) signatures(db *status.Database) {
+	m.gauge(signatures, float64(db.Signatures))
+	m.gauge(sigLoaded, seconds(db.Loaded))
+	if at, err := time.Parse("2006-01", db.Date); err == nil {
+		m.gauge(sigDate, seconds(at))
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
