@@ -54,7 +54,7 @@ type Signatures struct {
 // Limits is [limits], the bounds of the sensor's memory.
 type Limits struct {
 	Hosts         int           `toml:"hosts"`
-	Unproven      int           `toml:"unproven_hosts"`
+	Unverified    int           `toml:"unverified_hosts"`
 	Connections   int           `toml:"connections"`
 	Recent        int           `toml:"recent_connections"`
 	HostAge       time.Duration `toml:"host_age"`
@@ -162,7 +162,7 @@ func (c *Config) Check() Faults {
 
 func (l *Limits) check(k *checker) {
 	k.between(l.Hosts, 1, 50_000_000, "limits.hosts")
-	k.that(l.Unproven >= 0 && (l.Unproven == 0 || l.Unproven < l.Hosts), "limits.unproven_hosts", "want fewer than limits.hosts, or 0 for half of them")
+	k.that(l.Unverified >= 0 && (l.Unverified == 0 || l.Unverified < l.Hosts), "limits.unverified_hosts", "want fewer than limits.hosts, or 0 for half of them")
 	k.between(l.Connections, 1, 10_000_000, "limits.connections")
 	k.between(l.Recent, 1, 50_000_000, "limits.recent_connections")
 	k.that(l.HostAge >= time.Minute && l.HostAge <= 8760*time.Hour, "limits.host_age", `want a duration from "1m" to "8760h"`)

@@ -13,6 +13,7 @@ import (
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown", "# hosts is meant\n[limits]\nhost = 3", `:3: limits.host: unknown key; did you mean hosts?`},
+		{"renamed", "[limits]\nunproven_hosts = 5", `:2: limits.unproven_hosts: unknown key; did you mean unverified_hosts?`},
 		{"table", "\n[limit]\nhosts = 3", `:2: limit: unknown key; did you mean limits?`},
 		{"top", `colour = "blue"`, `:1: colour: unknown key`},
 		{"text", `[limits]

@@ -102,8 +102,14 @@ func keyLine(text, key string) int {
 	return 0
 }
 
+// renamed are the keys that had another name.
+var renamed = map[string]string{"unproven_hosts": "unverified_hosts"}
+
 // nearest is the name that a wrong one is most likely meant to be, or "".
 func nearest(wrong string, names []string) string {
+	if name := renamed[wrong]; slices.Contains(names, name) {
+		return name
+	}
 	best, least := "", 3 // more than two changes are another word
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		if d := distance(wrong, name); d < least && d < len(name) {

@@ -141,8 +141,8 @@ func (c *Config) Unverified() int {
 	if c.Sensor.Source == SourceSockops {
 		return 0
 	}
-	if c.Limits.Unproven > 0 {
-		return c.Limits.Unproven
+	if c.Limits.Unverified > 0 {
+		return c.Limits.Unverified
 	}
 	return max(c.Limits.Hosts/2, 1)
 }

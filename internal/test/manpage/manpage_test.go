@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"mxprint.1":            {"mxprint serve -config /etc/mxprint.toml", "-s SOCKET", "filter-opensmtpd", "EXIT STATUS", "mxprint signatures check FILE"},
 		"p0f.1":                {"-u USER", "p0f -r mail.pcap -o mail.log", "SIGUSR2"},
-		"mxprint.toml.5":       {"[limits]", "recent_connections", "unproven_hosts", "/etc/mxprint.toml"},
+		"mxprint.toml.5":       {"[limits]", "recent_connections", "unverified_hosts", "/etc/mxprint.toml"},
 		"mxprint-signatures.5": {"[tcp:request]", "mss*N", "label = TYPE:CLASS:NAME:FLAVOR"},
 	} {
 		for _, text := range texts {
