@@ -83,7 +83,7 @@ func (e *Engine) known(q note.Query, over bool) (note.Note, finding) {
 	h, ok := e.host(q.Client.Addr())
 	n := note.Note{State: note.NotSeen}
 	if ok {
-		n = hostNote(&h)
+		n = e.hostNote(&h)
 	}
 	if q.Client.Port() == 0 && ok {
 		return n, own
@@ -159,8 +159,9 @@ func connNote(n *note.Note, c *host.Conn) {
 	}
 }
 
-// hostNote puts what the table knows into the words of a note.
-func hostNote(h *host.Host) note.Note {
+// hostNote puts what the table knows into the words of a note. Handshakes are
+// counted where there are connections.
+func (e *Engine) hostNote(h *host.Host) note.Note {
 	n := note.Note{
 		State:    note.Unknown,
 		LinkType: h.Link, MTU: h.MTU,
@@ -181,6 +182,9 @@ func hostNote(h *host.Host) note.Note {
 		n.Language = h.Language.String()
 	}
 	n.BadSW = h.BadSW
+	if e.recent {
+		n.SYNs, n.Handshakes = h.SYNs, h.Handshakes
+	}
 	return n
 }
 

@@ -26,6 +26,8 @@ type wire struct {
 	FirstSeen    *time.Time `json:"first_seen,omitempty"`
 	LastSeen     *time.Time `json:"last_seen,omitempty"`
 	TotalConn    uint32     `json:"total_conn"`
+	SYNs         *uint32    `json:"syns,omitempty"`
+	Handshakes   *uint32    `json:"handshakes,omitempty"`
 	UptimeMin    *uint32    `json:"uptime_min,omitempty"`
 	UpModDays    uint32     `json:"up_mod_days,omitempty"`
 	UpReliable   *bool      `json:"uptime_reliable,omitempty"`
@@ -55,6 +57,9 @@ func (n Note) MarshalJSON() ([]byte, error) {
 	if hops, ok := n.Distance.Hops(); ok {
 		w.Distance = &hops
 	}
+	if n.SYNs != 0 {
+		w.SYNs, w.Handshakes = &n.SYNs, &n.Handshakes
+	}
 	if n.UpModDays != 0 {
 		w.UptimeMin, w.UpReliable = &n.UptimeMin, n.Clock.Reliable()
 	}
@@ -78,6 +83,7 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		LinkType: w.LinkType, MTU: w.MTU, RawSig: w.RawSig, TotalConn: w.TotalConn,
 		FirstSeen: orZero(w.FirstSeen), LastSeen: orZero(w.LastSeen),
 		LastNAT: orZero(w.LastNAT), LastChange: orZero(w.LastChg),
+		SYNs: orZero(w.SYNs), Handshakes: orZero(w.Handshakes),
 		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,
 		HTTPName: w.HTTPName, HTTPFlavor: w.HTTPFlavor, Language: w.Language,
 		Others: w.OSOr,

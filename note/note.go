@@ -195,6 +195,13 @@ type Note struct {
 	LastSeen  time.Time // last_seen: the client's most recent new connection
 	TotalConn uint32    // total_conn: connections seen, in either role
 
+	// SYNs is how many connections the client opened, and Handshakes how many of
+	// these are known to have come about: what the address is known for rests on
+	// them, and a SYN without a handshake may be forged. Both are 0 where they are
+	// not counted, as by p0f.
+	SYNs       uint32
+	Handshakes uint32
+
 	UptimeMin  uint32    // uptime_min: minutes; see UpModDays and Clock
 	UpModDays  uint32    // up_mod_days: the clock wraps after this many days; 0 = uptime unknown
 	Clock      Clock     // whether UptimeMin means anything

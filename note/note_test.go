@@ -17,7 +17,7 @@ func full() Note {
 	return Note{
 		State: Matched, OSName: "Windows", OSFlavor: "XP", Quality: Fuzzy | Generic,
 		HTTPName: "Firefox", HTTPFlavor: "10.x or newer", Language: "English", LinkType: "DSL", MTU: 1492,
-		FirstSeen: at, LastSeen: at.Add(time.Minute), TotalConn: 3,
+		FirstSeen: at, LastSeen: at.Add(time.Minute), TotalConn: 3, SYNs: 3, Handshakes: 2,
 		Others: []string{"Android", "ChromeOS"}, Rewrite: RewriteTTL | RewriteMSS, Clock: ClockBoot,
 		UptimeMin: 83_400, UpModDays: 497, LastNAT: at, LastChange: at, Distance: Hops(17), BadSW: Dishonest,
 		ByConnection: true, RawSig: "4:111+17:0:1460:65535,0:mss,nop,nop,sok:df,id+:0",
@@ -26,12 +26,13 @@ func full() Note {
 
 func TestJSONRoundTrip(t *testing.T) {
 	for name, want := range map[string]Note{
-		"full":        full(),
-		"not seen":    {State: NotSeen},
-		"unavailable": {},
-		"no uptime":   {State: Unknown, UpModDays: 49, UptimeMin: 7, Clock: ClockRandom},
-		"p0f's":       {State: Matched, UpModDays: 49, UptimeMin: 7},
-		"unknown":     {State: Unknown, RawSig: "x", Distance: Hops(0)},
+		"full":         full(),
+		"not seen":     {State: NotSeen},
+		"unavailable":  {},
+		"no uptime":    {State: Unknown, UpModDays: 49, UptimeMin: 7, Clock: ClockRandom},
+		"not verified": {State: Unknown, TotalConn: 2, SYNs: 1},
+		"p0f's":        {State: Matched, UpModDays: 49, UptimeMin: 7},
+		"unknown":      {State: Unknown, RawSig: "x", Distance: Hops(0)},
 	} {
 		text, err := json.Marshal(want)
 		if err != nil {

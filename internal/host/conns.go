@@ -47,11 +47,13 @@ const (
 	isEnded                             // FIN or RST in sequence
 	isOver                              // FIN or RST that may be forged
 	isMissed                            // there is no SYN
+	isScored                            // its SYN was compared with what is known of the host
 )
 
 // synRec is a SYN and what it was taken for.
 type synRec struct {
 	seq, answer       uint32 // sequence numbers of the client and, if isAnswered, of the server
+	sig, ts1          uint32 // a signature.TCP's ID, 0 = unmatched; and the timestamp
 	quirks            packet.Quirks
 	window, mss       uint16
 	label             uint16 // a signature.Label's ID; 0 = unmatched
@@ -223,7 +225,11 @@ func (t *Table) remember(s *packet.Segment, m *signature.Match) {
 	c, now := &t.conns, t.millis()
 	n, _, _ := c.find(s.Src, s.Dst)
 	if n == none || !c.at(n).holds(now, t.cfg.Trusted) {
-		c.add(s.Src, s.Dst, now).syn.fill(s, m)
+		r := c.add(s.Src, s.Dst, now)
+		r.syn.fill(s, m)
+		if t.cfg.Trusted {
+			t.scoreConn(s.Src, s.Dst, r)
+		}
 		return
 	}
 	r := c.at(n)
@@ -266,8 +272,9 @@ func (r *synRec) fill(s *packet.Segment, m *signature.Match) {
 		r.is |= isPayload
 	}
 	r.is |= synFlags(m.Flags) << flagShift
+	r.ts1 = s.TS1
 	if m.Sig != nil {
-		r.label = uint16(m.Sig.Label.ID)
+		r.label, r.sig = uint16(m.Sig.Label.ID), uint32(m.Sig.ID)
 	}
 }
 
@@ -321,10 +328,15 @@ func (t *Table) acknowledged(s *packet.Segment) bool {
 			return false
 		}
 		r.syn = *c.rivals.at(r.rival)
+		r.is &^= isScored
 	}
 	c.dropRival(r)
 	r.is |= isEstablished
 	c.verify(n)
+	if h := t.hosts.number(s.Src.Addr()); h != none {
+		t.hosts.at(h).handshakes++
+	}
+	t.scoreConn(s.Src, s.Dst, r)
 	return true
 }
 

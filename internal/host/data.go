@@ -19,7 +19,7 @@ func (t *Table) ack(fl uint32, role event.Role, s *packet.Segment, payload []byt
 	}
 	t.ticks(f, role, s)
 	f.next[role] += uint32(s.PayloadLen)
-	if s.PayloadLen == 0 {
+	if s.PayloadLen == 0 || t.verifies() && !f.verified { // whose sender may be forged
 		return
 	}
 	f.data[role] = uint16(min(int(f.data[role])+int(s.PayloadLen), http1.MaxData))

@@ -108,6 +108,9 @@ func (t *Table) deleteHost(n uint32) {
 	if extra := t.hosts.at(n).extra; extra != none {
 		t.extras.give(extra)
 	}
+	if int(n) < len(t.scored.all) {
+		t.scored.at(n).valid = false
+	}
 	t.hosts.delete(n)
 }
 

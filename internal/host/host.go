@@ -26,6 +26,8 @@ type Host struct {
 	FirstSeen  uint32
 	LastSeen   uint32 // its most recent new connection, in either role
 	TotalConn  uint32 // connections, in either role
+	SYNs       uint32 // connections that it opened
+	Handshakes uint32 // of SYNs, those that are known to have come about; 0 without Config.Recent
 	LastNAT    uint32
 	LastChange uint32
 	UptimeMin  uint32
@@ -50,6 +52,7 @@ func (t *Table) Host(a netip.Addr) (Host, bool) {
 		MTU:       int(r.mtu),
 		FirstSeen: r.firstSeen, LastSeen: r.lastSeen, TotalConn: r.totalConn,
 		LastNAT: r.lastNAT, LastChange: r.lastChg,
+		SYNs: r.syns, Handshakes: r.handshakes,
 		UptimeMin: r.upMin, UpModDays: uint32(r.upMod),
 		Distance: int(r.distance),
 	}
@@ -85,13 +88,17 @@ func (t *Table) SetDB(db *signature.DB) {
 			}
 		}
 	}
+	for n := range t.scored.all {
+		t.scored.all[n].valid = false
+	}
 	for i := range t.conns.made {
-		r := &t.conns.at(firstRecord + i).syn
-		r.label = labels[r.label]
+		r := t.conns.at(firstRecord + i)
+		r.syn.label, r.syn.sig = labels[r.syn.label], 0
+		r.is |= isScored
 	}
 	for i := range t.conns.rivals.made {
 		r := t.conns.rivals.at(firstRecord + i)
-		r.label = labels[r.label]
+		r.label, r.sig = labels[r.label], 0
 	}
 }
 

@@ -51,15 +51,15 @@ type hostRec struct {
 	quality   uint8
 	flags     signature.Flags // of the match that gave label
 	clock     note.Clock      // of the stack whose uptime upMin is
-	_         [7]byte
+	syns      uint32          // connections it opened
 
-	client  roleRec
-	lastNAT uint32
-	lastChg uint32
-	upMin   uint32
-	upMod   uint16 // days; 0 = uptime unknown
-	reasons event.Reasons
-	_       [4]byte
+	client     roleRec
+	lastNAT    uint32
+	lastChg    uint32
+	upMin      uint32
+	upMod      uint16 // days; 0 = uptime unknown
+	reasons    event.Reasons
+	handshakes uint32 // of syns, those whose handshake was seen
 }
 
 // roleRec is what is kept of a host in one role: its scores, and its last SYN

@@ -58,9 +58,9 @@ type lastSeg struct {
 func (l *lastSeg) atMillis() int64 { return int64(l.seconds)*1000 + int64(l.millis) }
 
 // keepLast makes a segment the last one, field by field: a value that is made
-// and then copied costs three times as much.
-func (t *Table) keepLast(l *lastSeg, s *packet.Segment, m *signature.Match) {
-	l.seconds, l.millis = t.now, uint16(t.at/1000%1000)
+// and then copied costs three times as much. at is when it came, milliseconds.
+func keepLast(l *lastSeg, at int64, s *packet.Segment, m *signature.Match) {
+	l.seconds, l.millis = uint32(at/1000), uint16(at%1000)
 	l.mss, l.ts1, l.layout, l.quirks = s.MSS, s.TS1, layoutHash(&s.Layout), s.Quirks
 	l.ttl, l.fuzzy, l.valid = s.TTL, m.Fuzzy, true
 	l.sig = 0
@@ -96,15 +96,19 @@ func (s *scored) add(score int, why event.Reasons) {
 	s.reasons |= why
 }
 
-// scoreTCP holds a fingerprint against what is known of the host (p0f-v3.md
-// §7.2) and takes over what it names.
-func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
-	h := who.host
-	if m.Sig != nil && t.isSame(flow, who, s, m) {
+// scoreTCP compares a fingerprint with what is known of the host (p0f-v3.md §7.2).
+// port is the client's.
+func (t *Table) scoreTCP(port uint16, who end, s *packet.Segment, m *signature.Match) {
+	if m.Sig != nil && t.isSame(port, who, s, m) {
 		who.rec.board.add(0)
 	} else {
-		t.scoreOther(flow, who, s, m)
+		t.scoreOther(port, who, s, m)
 	}
+	who.host.lastPort = port
+}
+
+// name takes over the system that a fingerprint names.
+func (h *hostRec) name(m *signature.Match) {
 	if m.Sig != nil {
 		h.label = uint16(m.Sig.Label.ID)
 		h.quality, h.flags = 0, m.Flags
@@ -115,31 +119,42 @@ func (t *Table) scoreTCP(flow *flowRec, who end, s *packet.Segment, m *signature
 			h.quality |= 2
 		}
 	}
-	h.lastPort = flow.clientPort
+}
+
+// knownOS is the system that an end is known for, or nil.
+func (t *Table) knownOS(who end) *signature.Label {
+	if !t.verifies() || who.role == event.Server {
+		return t.db.Label(int(who.host.label))
+	}
+	if sig := t.db.TCP(int(who.last.sig)); sig != nil { // the host's label may be a forged SYN's
+		return sig.Label
+	}
+	return nil
 }
 
 // isSame reports whether a fingerprint equals the host's last one in every
 // scored field. Most do; their score is zero.
-func (t *Table) isSame(flow *flowRec, who end, s *packet.Segment, m *signature.Match) bool {
-	h, r := who.host, &who.rec.last
-	return r.valid && r.sig == uint32(m.Sig.ID) && r.fuzzy == m.Fuzzy && h.label == uint16(m.Sig.Label.ID) &&
-		r.ttl == s.TTL && r.mss == s.MSS && (who.role == event.Server || !h.wentBack(flow))
+func (t *Table) isSame(port uint16, who end, s *packet.Segment, m *signature.Match) bool {
+	h, r := who.host, who.last
+	return r.valid && r.sig == uint32(m.Sig.ID) && r.fuzzy == m.Fuzzy &&
+		(h.label == uint16(m.Sig.Label.ID) || t.verifies()) &&
+		r.ttl == s.TTL && r.mss == s.MSS && (who.role == event.Server || !h.wentBack(port))
 }
 
 // wentBack reports whether the port of a client is below its last one, which
 // speaks for another system.
-func (h *hostRec) wentBack(flow *flowRec) bool {
-	return h.lastPort != 0 && int(h.lastPort)-int(flow.clientPort) >= 64
+func (h *hostRec) wentBack(port uint16) bool {
+	return h.lastPort != 0 && int(h.lastPort)-int(port) >= 64
 }
 
 // scoreOther is scoreTCP for a fingerprint that is not the last one again.
-func (t *Table) scoreOther(flow *flowRec, who end, s *packet.Segment, m *signature.Match) {
+func (t *Table) scoreOther(port uint16, who end, s *packet.Segment, m *signature.Match) {
 	var sum scored
-	known := t.db.Label(int(who.host.label))
+	known := t.knownOS(who)
 	otherOS := m.Sig != nil && known != nil && !known.SameName(m.Sig.Label)
 	switch {
-	case who.rec.last.valid:
-		t.compare(&sum, flow, who, s, m, otherOS)
+	case who.last.valid:
+		t.compare(&sum, port, who, s, m, otherOS)
 	case otherOS:
 		sum.add(8, event.ReasonOSDiff)
 	}
@@ -147,8 +162,8 @@ func (t *Table) scoreOther(flow *flowRec, who end, s *packet.Segment, m *signatu
 }
 
 // compare is part B of the scoring: there is an earlier segment r of the role.
-func (t *Table) compare(sum *scored, flow *flowRec, who end, s *packet.Segment, m *signature.Match, otherOS bool) {
-	h, r, syn := who.host, &who.rec.last, who.role == event.Client
+func (t *Table) compare(sum *scored, port uint16, who end, s *packet.Segment, m *signature.Match, otherOS bool) {
+	h, r, syn := who.host, who.last, who.role == event.Client
 	old := t.db.TCP(int(r.sig))
 	if m.Sig == nil || old == nil {
 		unmatchedDiff(sum, r, s, syn)
@@ -170,7 +185,7 @@ func (t *Table) compare(sum *scored, flow *flowRec, who end, s *packet.Segment, 
 			sum.add(4, event.ReasonTTL)
 		}
 	}
-	if syn && h.wentBack(flow) {
+	if syn && h.wentBack(port) {
 		sum.add(1, event.ReasonPort)
 	}
 	if s.MSS != r.mss {
@@ -224,7 +239,7 @@ func (t *Table) clockDiff(sum *scored, r *lastSeg, s *packet.Segment) {
 // checkTool is for a program that was recognised by its TCP segments: can it
 // run on the system the address is known for (p0f-v3.md §7.3)?
 func (t *Table) checkTool(who end, program *signature.Label) {
-	os := t.db.Label(int(who.host.label))
+	os := t.knownOS(who)
 	switch {
 	case os == nil:
 	case program.Runs(os):

@@ -104,7 +104,9 @@ type Table struct {
 	extras  slab[extraRec] // what only few hosts have
 	flows   flows
 	conns   conns
-	partial partials // HTTP headers under way
+	partial partials        // HTTP headers under way
+	scored  column[lastSeg] // by host: the SYN of its last verified connection
+	entered packet.Segment  // the SYN of a connection that was verified just now
 
 	at         int64  // time of the current packet, microseconds
 	now        uint32 // the same, seconds
@@ -129,6 +131,9 @@ func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	t := &Table{
 		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
 		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent),
+	}
+	if t.verifies() {
+		t.scored = newColumn[lastSeg](cfg.mostHosts())
 	}
 	t.hosts.shares = newShares(cfg.MaxHosts - cfg.Unverified)
 	return t
@@ -324,6 +329,10 @@ func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 
 		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
 	}
 	t.hosts.at(client).opened()
+	t.hosts.at(client).syns++
+	if t.cfg.Trusted {
+		t.hosts.at(client).handshakes++
+	}
 	t.hosts.at(server).opened()
 	n := t.flows.add(hash)
 	f := t.flows.at(n)
@@ -373,15 +382,17 @@ func (t *Table) synAck(fl uint32, role event.Role, s *packet.Segment) {
 type end struct {
 	host *hostRec
 	rec  *roleRec
+	last *lastSeg // that scoring compares with
 	role event.Role
 }
 
 func (t *Table) end(n uint32, role event.Role) end {
 	h := t.hosts.at(n)
 	if role == event.Client {
-		return end{h, &h.client, role}
+		return end{h, &h.client, &h.client.last, role}
 	}
-	return end{h, &t.extra(h).server, role}
+	rec := &t.extra(h).server
+	return end{h, rec, &rec.last, role}
 }
 
 // extra returns what is kept of few hosts, made when it is first needed.
@@ -417,11 +428,21 @@ func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature
 	if who.role == event.Client {
 		f.mss = s.MSS
 	}
+	if !t.verifies() || who.role == event.Server && s.Ack == f.next[event.Client] {
+		t.score(f, who, s, m)
+	}
+	if !f.probe && (m.Sig == nil || !m.Sig.Label.Userland()) {
+		who.host.name(m)
+	}
+}
+
+// score is what a fingerprint says of a change of system, or of several.
+func (t *Table) score(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
 	switch {
 	case m.Sig != nil && m.Sig.Label.Userland():
 		t.checkTool(who, m.Sig.Label)
 	case !f.probe:
-		t.scoreTCP(f, who, s, m)
+		t.scoreTCP(f.clientPort, who, s, m)
 	}
 }
 
@@ -432,7 +453,7 @@ func (t *Table) seen(f *flowRec, who end, s *packet.Segment, m *signature.Match)
 		t.link(who, s)
 	}
 	t.checkUptime(f, who, s, m.Sig)
-	t.keepLast(&who.rec.last, s, m)
+	keepLast(&who.rec.last, t.at/1000, s, m)
 }
 
 // link names the link by its MTU (p0f-v3.md §4).

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -19,8 +20,10 @@ func (t *Table) Verify(client, server netip.AddrPort) {
 		return
 	}
 	if n, _, _ := t.conns.find(client, server); n != none {
-		t.conns.at(n).is |= isAsked
-		t.conns.verify(n)
+		r := t.conns.at(n)
+		r.is |= isAsked
+		t.scoreConn(client, server, r)
+		t.conns.verify(n) // the record may have gone after it
 	}
 }
 
@@ -32,6 +35,39 @@ func (t *Table) completes(f *flowRec, s *packet.Segment) bool {
 	}
 	f.verified = true
 	return true
+}
+
+// verifies reports whether verified connections alone show a change of system or
+// several systems at one address: a SYN may be forged.
+//
+// Deviation: p0f, and its command here, take every SYN.
+func (t *Table) verifies() bool { return t.cfg.Unverified > 0 && t.cfg.Recent > 0 }
+
+// scoreConn scores the SYN of a connection that was just verified.
+func (t *Table) scoreConn(client, server netip.AddrPort, r *connRec) {
+	n := t.hosts.number(client.Addr())
+	if !t.verifies() || n == none || r.is&(isScored|isMissed) != 0 {
+		return
+	}
+	r.is |= isScored
+	s := &t.entered
+	*s = r.syn.segment()
+	s.Src, s.Dst, s.TS1 = client, server, r.syn.ts1
+	m := signature.Match{Sig: t.db.TCP(int(r.syn.sig)), Fuzzy: r.syn.is&isFuzzy != 0, Distance: int(r.syn.distance)}
+	t.scored.reach(n)
+	who := t.end(n, event.Client)
+	who.last = t.scored.at(n)
+	t.packet, t.from = s, event.Client
+	if s.Window == probeWindow && s.MSS == probeMSS {
+		return
+	}
+	if m.Sig != nil && m.Sig.Label.Userland() {
+		t.checkTool(who, m.Sig.Label)
+		return
+	}
+	t.scoreTCP(client.Port(), who, s, &m)
+	now := t.at / 1000
+	keepLast(who.last, now-int64(uint32(now)-r.at), s, &m)
 }
 
 // verifyHost moves a host into the list of the verified ones, unless its /64 has

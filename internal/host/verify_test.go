@@ -104,3 +104,73 @@ func TestAckOfAnotherNumber(t *testing.T) {
 		t.Errorf("%d hosts are verified, want both ends", n)
 	}
 }
+
+// TestForgedSYNsChangeNothing: SYNs alone show neither another system nor a shared
+// address; verified connections do, in the order in which they came (security,
+// finding 5).
+func TestForgedSYNsChangeNothing(t *testing.T) {
+	signs := func(c *conversation) (change, shared bool) {
+		h, _ := c.Host(linuxSYN(1, 0).Src.Addr())
+		return h.LastChange != 0, h.LastNAT != 0
+	}
+	connect := func(c *conversation, s packet.Segment, how string) {
+		c.send(s)
+		switch how {
+		case "handshake":
+			c.send(synReply(&s))
+			c.send(ack(&s))
+		case "question":
+			c.Verify(s.Src, s.Dst)
+		case "blind": // who forges a SYN does not see what the server chose
+			c.send(synReply(&s))
+			blind := ack(&s)
+			blind.Ack += 5
+			c.send(blind)
+		}
+		c.ms += 1000
+	}
+	for _, tt := range []struct {
+		how            string
+		change, shared bool
+	}{{"SYN", false, false}, {"blind", false, false}, {"handshake", true, true}, {"question", true, true}} {
+		t.Run(tt.how, func(t *testing.T) {
+			c := converse(t, Config{Recent: 100, MaxHosts: 100, Unverified: 50})
+			connect(c, *linuxSYN(1000, 64240), "handshake")
+			for i := range uint16(12) {
+				s := *linuxSYN(2000+i, 64240)
+				if i%2 == 0 {
+					s = forged(&s, s.Seq)
+					s.TTL, s.Scale = 128, 0
+				}
+				connect(c, s, tt.how)
+			}
+			if change, shared := signs(c); change != tt.change || shared != tt.shared {
+				t.Errorf("change of system %v, shared address %v, want %v and %v", change, shared, tt.change, tt.shared)
+			}
+			h, _ := c.Host(linuxSYN(1, 0).Src.Addr())
+			want := uint32(1)
+			if tt.how == "handshake" {
+				want = 13
+			}
+			if h.SYNs != 13 || h.Handshakes != want {
+				t.Errorf("%d SYNs, %d handshakes, want 13 and %d", h.SYNs, h.Handshakes, want)
+			}
+			connect(c, *linuxSYN(3000, 64240), "handshake")
+			if change, _ := signs(c); change != tt.change {
+				t.Errorf("after them a genuine connection: change of system %v, want %v", change, tt.change)
+			}
+			checkTable(t, c.Table)
+		})
+	}
+	p0f := converse(t, Config{MaxHosts: 100})
+	for i := range uint16(12) {
+		s := *linuxSYN(2000+i, 64240)
+		if i%2 == 0 {
+			s = forged(&s, s.Seq)
+		}
+		connect(p0f, s, "SYN")
+	}
+	if change, shared := signs(p0f); !change || !shared {
+		t.Errorf("p0f's table: change of system %v, shared address %v, want both", change, shared)
+	}
+}
