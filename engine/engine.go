@@ -70,7 +70,8 @@ type Engine struct {
 
 	tunnels   packet.Opener
 	unread    unread
-	readsLone bool // SYN+ACKs without their SYN, too
+	readsLone bool        // SYN+ACKs without their SYN, too
+	live      atomic.Bool // there was an interface
 
 	sourcesMu sync.Mutex
 	sources   []*input // that run
@@ -125,6 +126,9 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	e.running.Add(1)
 	in := newInput(e, src.Live())
 	in.source = src
+	if src.Live() {
+		e.live.Store(true)
+	}
 	e.enter(in)
 	defer e.leave(in)
 	var err error
@@ -175,6 +179,11 @@ type Stats struct {
 	// Unwritten are observations that observers got and could not write,
 	// for a full disk perhaps. What two could not write counts twice.
 	Unwritten uint64
+
+	// Unread are frames that could not be read: tunnels, and frames of an interface
+	// that are malformed. Cut are SYNs and SYN+ACKs of which a capture kept less than
+	// their headers. Engine.Unread has their kinds.
+	Unread, Cut uint64
 }
 
 // Stats may be called at any time.
@@ -187,6 +196,7 @@ func (e *Engine) Stats() (st Stats) {
 		st.Hosts += hosts
 		st.Conns += conns
 	}
+	e.unread.counts(&st)
 	if e.tell != nil {
 		st.Lost, st.Unwritten = e.tell.lost.Load(), e.tell.unwritten.Load()
 	}

@@ -95,6 +95,9 @@ func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segme
 		if l.rule.Extended() && err == packet.ErrNotTCP {
 			return false // the filter took it for what may follow its extension headers
 		}
+		if in.live {
+			in.countBroken(err)
+		}
 		in.warn(l, err)
 	case s.ExtLen > 0 && !l.counts(f, s):
 		return false

@@ -44,6 +44,7 @@ func (in *input) publish() {
 	if in.frames == 0 {
 		return
 	}
+	in.publishUnread()
 	in.counts.frames.Add(in.frames)
 	in.counts.syns.Add(in.syns)
 	in.counts.last.Store(in.at)

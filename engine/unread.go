@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/mxprint/mxprint/capture"
@@ -15,6 +16,7 @@ type unread struct {
 	mu      sync.Mutex
 	tunnels map[tunnelled]uint64
 	links   map[packet.LinkType]uint64
+	broken  map[error]uint64 // frames of an interface
 
 	cut, cutAnswers uint64 // SYNs and SYN+ACKs whose headers were captured in part
 }
@@ -39,6 +41,9 @@ func (u *unread) add(v *unread) {
 	for k, n := range v.links {
 		countTo(&u.links, k, n)
 	}
+	for k, n := range v.broken {
+		countTo(&u.broken, k, n)
+	}
 	u.cut += v.cut
 	u.cutAnswers += v.cutAnswers
 }
@@ -60,8 +65,35 @@ func countTo[K comparable](m *map[K]uint64, k K, n uint64) {
 	}
 }
 
+// publishUnread moves what an interface has counted to the engine, as its source does not
+// end. What a file has is added at its end, with its answer.
+func (in *input) publishUnread() {
+	v := &in.unread
+	if !in.live || len(v.tunnels) == 0 && len(v.broken) == 0 && v.cut+v.cutAnswers == 0 {
+		return
+	}
+	in.engine.unread.add(v)
+	clear(v.tunnels)
+	clear(v.broken)
+	v.cut, v.cutAnswers = 0, 0
+}
+
+// counts sets what is not read in a Stats.
+func (u *unread) counts(st *Stats) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, n := range u.tunnels {
+		st.Unread += n
+	}
+	for _, n := range u.broken {
+		st.Unread += n
+	}
+	st.Cut = u.cut + u.cutAnswers
+}
+
 // Unread returns one line for each kind of what was not read since the engine was
-// made, sorted. Call it when the sources have ended.
+// made, sorted. It may be called at any time; of a file it counts when that has
+// ended.
 func (e *Engine) Unread() []string {
 	u := &e.unread
 	u.mu.Lock()
@@ -74,6 +106,9 @@ func (e *Engine) Unread() []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s", plural(n, "frame"), reason))
 	}
+	for err, n := range u.broken {
+		lines = append(lines, fmt.Sprintf("%s: %s", plural(n, "frame"), strings.TrimPrefix(err.Error(), "packet: ")))
+	}
 	const advice = ", capture with -s 96 or more"
 	for name, n := range map[string]uint64{"SYN": u.cut, "SYN+ACK": u.cutAnswers} {
 		switch {
@@ -83,7 +118,7 @@ func (e *Engine) Unread() []string {
 			lines = append(lines, fmt.Sprintf("%d %ss cut inside their headers%s", n, name, advice))
 		}
 	}
-	if n := e.lone(); n > 0 && !e.readsLone {
+	if n := e.lone(); n > 0 && !e.readsLone && !e.live.Load() {
 		lines = append(lines, plural(n, "SYN+ACK")+" whose SYN is not in the capture")
 	}
 	slices.Sort(lines)
@@ -163,11 +198,22 @@ func (in *input) takesOuter(f *capture.Frame) bool {
 	return in.use(f.Link) == nil && in.link.rule.Match(f.Data, f.WireLen)
 }
 
+// countBroken counts a frame of an interface that does not decode and that is not
+// merely another protocol: the kernel let it pass, so it was to be read.
+func (in *input) countBroken(err error) {
+	if _, isVersion := err.(packet.VersionError); isVersion || err == packet.ErrNotIP || err == packet.ErrHeader || err == packet.ErrShort {
+		countTo(&in.unread.broken, err, 1)
+	}
+}
+
 // countCut counts a SYN or SYN+ACK that did not decode because its header was
 // captured in part.
 func (in *input) countCut(l *link, f *capture.Frame, err error) {
 	if err != packet.ErrCut && err != packet.ErrShort {
 		return
+	}
+	if in.live && f.WireLen <= len(f.Data) {
+		return // it is all there, and malformed
 	}
 	switch l.decoder.CutSYN(f.Data) {
 	case packet.SYN:

@@ -81,6 +81,29 @@ func (s *watchedSource) run(t task) task {
 	}
 }
 
+// drops is how many frames the sources of a kind had no room for.
+func (m *monitor) drops(kind string) (n uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sources {
+		if s.kind == kind {
+			n += s.drops()
+		}
+	}
+	return n
+}
+
+func (s *watchedSource) drops() (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.parts {
+		if p.drops != nil {
+			n += p.drops()
+		}
+	}
+	return n
+}
+
 func (s *watchedSource) status(counts []engine.SourceStats) status.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()

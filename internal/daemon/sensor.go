@@ -27,7 +27,6 @@ type sensor struct {
 	// both are needed, and is nil else; rings are open.
 	counted *counted
 	ways    *ways
-	rings   []*capture.Ring
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 	// monitor is what status reports.
@@ -109,13 +108,9 @@ func (o *opener) sensor() *sensor {
 	return in
 }
 
-// dropped is how many packets the kernel did not keep for us.
-func (s *sensor) dropped() (n uint64) {
-	for _, ring := range s.rings {
-		n += ring.Stats().Drops
-	}
-	return n
-}
+// dropped is how many packets the kernel did not keep for us, those of interfaces
+// that came late included.
+func (s *sensor) dropped() uint64 { return s.monitor.drops(config.SourceCapture) }
 
 // source adds one that is open, or a part of one. drops counts what it had no
 // room for; nil: nothing.
@@ -147,7 +142,6 @@ func (o *opener) rings(in *sensor, name string) {
 		o.fail("sensor.interfaces", "sensor", err)
 		return
 	}
-	in.rings = append(in.rings, rings...)
 	for _, ring := range rings {
 		o.source(in, watched, ring, ringDrops(ring))
 	}

@@ -104,6 +104,7 @@ func (m *monitor) counters() *status.Status {
 		st.Hosts = status.Held{Now: c.Hosts, Max: s.Limits.Hosts}
 		st.Connections = status.Held{Now: c.Conns, Max: s.Limits.Connections}
 		st.Lost.Observations, st.Lost.Unwritten = c.Lost, c.Unwritten
+		st.Unread = e.Unread()
 		counts := e.Sources()
 		for _, src := range m.sources {
 			st.Sources = append(st.Sources, src.status(counts))

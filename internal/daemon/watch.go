@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/note"
@@ -17,6 +19,8 @@ const (
 	blindAfter  = 10               // questions with nothing captured
 	strangeRow  = 100              // questions in a row about clients that were not seen
 	oneWayAfter = 100              // SYNs without a SYN+ACK
+	unreadAfter = 10               // frames that cannot be read, within watchTime,
+	unreadShare = 10               // if they are one of this number
 )
 
 // counted counts the questions that a Lookuper answers.
@@ -65,8 +69,10 @@ type watch struct {
 	sensor *sensor
 	log    *slog.Logger
 
-	blind, strange, oneWay, drops bool // reported, and still so
-	dropped                       uint64
+	blind, strange, oneWay, drops, unread, cut bool // reported, and still so
+
+	dropped uint64
+	last    engine.Stats // at the last look
 }
 
 // run looks until ctx ends.
@@ -97,10 +103,10 @@ func (w *watch) state(was *bool, is bool, begins, ends string, args ...any) {
 func (w *watch) look() {
 	who, in := w.sensor.counted, w.sensor
 	questions, row := who.questions.Load(), who.row.Load()
-	var frames uint64
 	if in.engine != nil {
-		frames = in.engine.Stats().Frames
-		w.state(&w.blind, frames == 0 && questions >= blindAfter,
+		st := in.engine.Stats()
+		w.unreadable(st)
+		w.state(&w.blind, st.Frames == 0 && st.Unread == 0 && questions >= blindAfter,
 			"questions come, and no packet: the sensor looks at another interface, or the filter takes nothing",
 			"packets come now", w.config.Where(), "filter", w.config.Sensor.Filter, "questions", questions)
 	}
@@ -117,12 +123,29 @@ func (w *watch) look() {
 	w.dropped = dropped
 }
 
+// unreadable reports frames that come and cannot be read, with the line that shows
+// what they are.
+func (w *watch) unreadable(st engine.Stats) {
+	unread, frames, cut := st.Unread-w.last.Unread, st.Frames-w.last.Frames, st.Cut-w.last.Cut
+	w.last = st
+	if w.config.Sensor.Source != config.SourceCapture {
+		return
+	}
+	look := "tcpdump -ni " + w.config.Sensor.Interfaces[0] + " -s 0 -c 1000 -w unread.pcap; mxprint read unread.pcap"
+	w.state(&w.unread, unread >= unreadAfter && unread*unreadShare >= frames,
+		"frames cannot be read: they are malformed, of a link that is not understood, or in tunnels that sensor.decapsulate does not name",
+		"frames can be read again", "frames", unread, "kinds", strings.Join(w.sensor.engine.Unread(), "; "), "look", look)
+	w.state(&w.cut, cut > 0,
+		"SYNs are longer than what is kept of a frame, and their clients stay unknown: sensor.http = true keeps whole frames",
+		"SYNs are whole again", "syns", cut, "since_start", st.Cut, "look", look)
+}
+
 // end is the last line of a log: what the daemon did.
 func (w *watch) end() {
 	who, args := w.sensor.counted, []any{}
 	if e := w.sensor.engine; e != nil {
 		st := e.Stats()
-		args = append(args, "packets", st.Frames, "dropped", w.sensor.dropped(), "hosts", st.Hosts)
+		args = append(args, "packets", st.Frames, "dropped", w.sensor.dropped(), "unread", st.Unread+st.Cut, "hosts", st.Hosts)
 	}
 	w.log.Info("ended", append(args, "questions", who.questions.Load(), "not_seen", who.notSeen.Load(), "failed", who.failed.Load())...)
 }

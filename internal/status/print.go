@@ -105,6 +105,9 @@ func (s *Status) printRest(b *strings.Builder) {
 	if s.Memory > 0 {
 		line("memory", "%.1f MiB", float64(s.Memory)/(1<<20))
 	}
+	for _, kind := range s.Unread {
+		line("not read", "%s", kind)
+	}
 	line("lost", "%d observations, %d not written, %d log lines", s.Lost.Observations, s.Lost.Unwritten, s.Lost.LogLines)
 	if s.Asks == "" {
 		from := "built in"

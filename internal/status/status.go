@@ -22,6 +22,7 @@ type Status struct {
 
 	Asks    string   `json:"asks,omitempty"` // the sensor that answers in place of this one
 	Sources []Source `json:"sources,omitempty"`
+	Unread  []string `json:"unread,omitempty"` // frames that could not be read, a line for each kind
 	Fronts  []Front  `json:"fronts"`
 	Lookups Lookups  `json:"lookups"`
 	Recent  Recent   `json:"recent"`
