@@ -46,14 +46,17 @@ func TestSystemd(t *testing.T) {
 	}{
 		{"installed", installed},
 		{"F12 reload fails when it fails", reloadFails},
-		{"F1 restart, stop, kill", restarts},
-		{"F1 socket activation", socketActivation},
-		{"F5 upgrade", upgrade},
-		{"F5 upgrade with a wrong configuration", upgradeWrong},
-		{"F7 an interface that comes late", lateInterface},
+		{"F01 sensor over restart, stop and kill", restarts},
+		{"F01 socket unit over restarts", socketActivation},
+		{"F03 check beside the sensor", checkBeside},
+		{"F03 check as the user of the unit", checkAsUser},
+		{"F05 upgrade", upgrade},
+		{"F05 upgrade with a wrong configuration", upgradeWrong},
+		{"F07 an interface that comes late", lateInterface},
 		{"F10 proxy", dropInProxy},
 		{"F10 ask", dropInAsk},
-		{"sockops", dropInSockops},
+		{"F10 and F11 ask by TLS", dropInAskTLS},
+		{"F10 sockops", dropInSockops},
 		{"F11 certificate by LoadCredential", credentials},
 		{"F17 logrotate", logrotate},
 		{"the p0f-named command", namedP0f},
@@ -237,6 +240,39 @@ func socketActivation(t *testing.T, m *machine) {
 	m.active(t, "mxprint", "active")
 }
 
+// checkBeside: the sockets of the running sensor, and those that systemd holds for
+// it, are no fault for check -write, and it leaves them as they are.
+func checkBeside(t *testing.T, m *machine) {
+	const check = "mxprint check -write -user mxprint"
+	c := m.newClient(t, socketPath)
+	m.do(t, check)
+	c.end("check -write beside the sensor")
+	m.do(t, "systemctl stop mxprint\n"+check+"\nsystemctl start mxprint.socket\n"+check)
+	m.known(t, "client", wireClient, wireServer) // systemd's socket is whole
+	m.do(t, check+"\nsystemctl stop mxprint.socket mxprint\nsystemctl start mxprint")
+	m.active(t, "mxprint", "active")
+	quiet(t, m)
+}
+
+// checkAsUser: root's check names the key of what the unit's user may not read or
+// write.
+func checkAsUser(t *testing.T, m *machine) {
+	defer func() { configure(t, m, queryOn) }()
+	m.do(t, mailtest.Recipe(t, "balancer.md", "openssl req", "chmod"))
+	m.do(t, "chmod 644 /etc/mxprint/sensor.pem\nchmod 640 /etc/mxprint/sensor.key /etc/mxprint/token")
+	for _, fault := range []struct{ config, want string }{
+		{"[log]\njson = \"/var/log/mxprint.json\"\n", "mxprint.toml:2: log.json: log: open /var/log/mxprint.json: permission denied"},
+		{"[query]\ntls_listen = [\"127.0.0.1:2526\"]\ntls_cert = \"/etc/mxprint/sensor.pem\"\ntls_key = \"/etc/mxprint/sensor.key\"\ntoken_file = \"/etc/mxprint/token\"\n",
+			"mxprint.toml:4: query.tls_key: open /etc/mxprint/sensor.key: permission denied"},
+	} {
+		m.write(t, "/etc/mxprint.toml", fault.config)
+		m.do(t, "mxprint check -write") // root may
+		if out := m.fails(t, "mxprint check -write -user mxprint"); !strings.Contains(out, fault.want) {
+			t.Errorf("check -user: %q, want %q in it", out, fault.want)
+		}
+	}
+}
+
 func upgrade(t *testing.T, m *machine) {
 	before := m.pid(t, "mxprint")
 	c := m.newClient(t, socketPath)
@@ -256,21 +292,28 @@ func upgrade(t *testing.T, m *machine) {
 // upgradeWrong: a configuration with a mistake neither ends the running sensor
 // nor stops the package manager.
 func upgradeWrong(t *testing.T, m *machine) {
-	before := m.pid(t, "mxprint")
-	m.write(t, "/etc/mxprint.toml", queryOn+"[p0f]\nsockte = \"/run/mxprint/p0f.sock\"\n")
-	c := m.newClient(t, socketPath)
-	out := m.do(t, "dpkg -i --force-confold /mnt/mxprint_0.1.2_*.deb 2>&1")
-	c.end("upgrade with a wrong configuration")
-	if now := m.pid(t, "mxprint"); now != before {
-		t.Errorf("the sensor that ran was %s, now %s", before, now)
-	}
-	for _, want := range []string{"mxprint.toml:5: p0f.sockte: unknown key", "the running sensor is left as it is"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("dpkg printed %q, want %q in it", out, want)
+	for _, fault := range []struct{ config, want string }{
+		{"[p0f]\nsockte = \"/run/mxprint/p0f.sock\"\n", "mxprint.toml:5: p0f.sockte: unknown key"},
+		// What the sensor's user alone may not, and what is found only by opening.
+		{"[log]\njson = \"/var/log/mxprint.json\"\n", "mxprint.toml:5: log.json: log: open /var/log/mxprint.json: permission denied"},
+		{"[milter]\nlisten = [\"198.18.99.99:7825\"]\n", "mxprint.toml:5: milter.listen: "},
+	} {
+		before := m.pid(t, "mxprint")
+		m.write(t, "/etc/mxprint.toml", queryOn+fault.config)
+		c := m.newClient(t, socketPath)
+		out := m.do(t, "dpkg -i --force-confold /mnt/mxprint_0.1.2_*.deb 2>&1")
+		c.end("upgrade with a wrong configuration")
+		if now := m.pid(t, "mxprint"); now != before {
+			t.Errorf("the sensor that ran was %s, now %s", before, now)
 		}
-	}
-	if out := m.do(t, "dpkg-query -W -f '${db:Status-Abbrev} ${Version}' mxprint"); out != "ii  0.1.2" {
-		t.Errorf("dpkg has the package as %q", out)
+		for _, want := range []string{fault.want, "the running sensor is left as it is"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("dpkg printed %q, want %q in it", out, want)
+			}
+		}
+		if out := m.do(t, "dpkg-query -W -f '${db:Status-Abbrev} ${Version}' mxprint"); out != "ii  0.1.2" {
+			t.Errorf("dpkg has the package as %q", out)
+		}
 	}
 	configure(t, m, queryOn)
 }
@@ -313,6 +356,41 @@ func dropInAsk(t *testing.T, m *machine) {
 		t.Errorf("CapEff = %s, want none", got)
 	}
 	quiet(t, m)
+}
+
+// dropInAskTLS: the mail server of docs/balancer.md, with the balancer's sensor on
+// the same machine. Its files are systemd's copies: new ones need a restart.
+func dropInAskTLS(t *testing.T, m *machine) {
+	defer func() { configure(t, m, queryOn) }()
+	const listen = "127.0.0.1:2526"
+	files := func() { m.do(t, mailtest.Recipe(t, "balancer.md", "openssl req", "chmod")) }
+	files()
+	balancer := strings.NewReplacer("192.0.2.1:2526", listen, "/run/credentials/mxprint.service/", "/etc/mxprint/").
+		Replace(mailtest.Recipe(t, "balancer.md", "[query]", "tls_listen"))
+	m.write(t, "/root/balancer.toml", balancer+"[p0f]\nsocket = \"/run/balancer/p0f.sock\"\n")
+	m.do(t, "systemd-run --unit=balancer --property=Type=notify mxprint serve -config /root/balancer.toml")
+	defer func() { m.do(t, "systemctl stop balancer") }()
+	m.write(t, "/etc/mxprint.toml", strings.ReplaceAll(mailtest.Recipe(t, "balancer.md", "[sensor]", "ask_cert"), "192.0.2.1:2526", listen)+queryOn)
+	defer func() { m.do(t, "rm /etc/systemd/system/mxprint.service.d/ask.conf\nsystemctl daemon-reload") }()
+	defer dropIn(t, m, "balancer.md", "ask-tls")()
+	m.active(t, "mxprint", "active")
+	if got := m.capabilities(t, "mxprint"); got != "0" {
+		t.Errorf("CapEff = %s, want none", got)
+	}
+	m.known(t, "client", wireClient, wireServer)
+	quiet(t, m)
+
+	files() // new ones, which the balancer takes and the mail server has not yet
+	m.do(t, "systemctl restart balancer")
+	lab.Eventually(t, func() error {
+		_, _ = m.try(t, "mxprint query "+wireClient)
+		if out := m.complaints(t, "mxprint"); !strings.Contains(out, "the server's certificate is not the one that is pinned") {
+			return fmt.Errorf("no line about the new certificate in %q", out)
+		}
+		return nil
+	})
+	m.do(t, "systemctl restart mxprint")
+	m.known(t, "client", wireClient, wireServer)
 }
 
 func dropInSockops(t *testing.T, m *machine) {
