@@ -154,7 +154,7 @@ func (l *leg) sysctls(t *testing.T) bool {
 
 // mail opens a connection and sends a mail. The first command goes with the
 // SYN where the socket does such things.
-func (l *leg) mail(to netip.AddrPort) (client netip.AddrPort, err error) {
+func (l *leg) mail(to netip.AddrPort, before func(client netip.AddrPort)) (err error) {
 	var c net.Conn
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err = l.Do(func() (err error) {
@@ -170,7 +170,7 @@ func (l *leg) mail(to netip.AddrPort) (client netip.AddrPort, err error) {
 		}
 	}
 	if err != nil {
-		return client, err
+		return err
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(30 * time.Second))
@@ -179,16 +179,19 @@ func (l *leg) mail(to netip.AddrPort) (client netip.AddrPort, err error) {
 		send string
 		code int
 	}{{"", 220}, {"", 250}, {"MAIL FROM:<a@example.org>", 250}, {"RCPT TO:<b@example.org>", 250}, {"DATA", 354}, {"Subject: x\r\n\r\n.", 250}, {"QUIT", 221}} {
+		if step.send == "QUIT" {
+			before(addrPort(c.LocalAddr()))
+		}
 		if step.send != "" {
 			if err := text.PrintfLine("%s", step.send); err != nil {
-				return client, err
+				return err
 			}
 		}
 		if _, _, err := text.ReadResponse(step.code); err != nil {
-			return client, fmt.Errorf("%q: %w", step.send, err)
+			return fmt.Errorf("%q: %w", step.send, err)
 		}
 	}
-	return addrPort(c.LocalAddr()), nil
+	return nil
 }
 
 // TestNobody is what the package is for: as user nobody, without capabilities,
@@ -211,19 +214,9 @@ func TestNobody(t *testing.T) {
 	sniffed := sniff(t, server)
 	learns := startAsNobody(t, server)
 
-	// A first connection of each fetches the cookie for a Fast Open with data.
 	kinds := map[string]bool{}
-	for i := -2 * len(legs); i < connections; i++ {
-		k := i + 2*len(legs)
-		l := &legs[k%len(legs)]
-		to := l.to[k/len(legs)%2]
-		client, err := l.mail(to)
-		if errors.Is(err, synlab.ErrUnknownSetting) {
-			t.Fatal(err)
-		}
-		if err != nil {
-			t.Fatalf("%s to %v: %v", l.Name(), to, err)
-		}
+	// check asks while the connection is open, as a mail server does.
+	check := func(i int, l *leg, to, client netip.AddrPort) {
 		got := learns(t)
 		if got.Client != client || got.Server != to {
 			t.Fatalf("the server learnt about %v to %v, want %v to %v", got.Client, got.Server, client, to)
@@ -242,6 +235,20 @@ func TestNobody(t *testing.T) {
 		kinds[n.RawSig[:1]+" "+l.Name()] = true
 		if i >= 0 && l.Socket == synlab.FastOpenData && !strings.HasSuffix(n.RawSig, ":+") {
 			t.Errorf("%s to %v: %s has no data", l.Name(), to, n.RawSig)
+		}
+	}
+
+	// A first connection of each fetches the cookie for a Fast Open with data.
+	for i := -2 * len(legs); i < connections; i++ {
+		k := i + 2*len(legs)
+		l := &legs[k%len(legs)]
+		to := l.to[k/len(legs)%2]
+		err := l.mail(to, func(client netip.AddrPort) { check(i, l, to, client) })
+		if errors.Is(err, synlab.ErrUnknownSetting) {
+			t.Fatal(err)
+		}
+		if err != nil {
+			t.Fatalf("%s to %v: %v", l.Name(), to, err)
 		}
 	}
 	if len(kinds) != 2*len(legs) || len(legs) < 30 {
