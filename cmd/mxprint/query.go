@@ -21,9 +21,9 @@ var queryCommand = command{
 	summary: "ask a running sensor about an address",
 	usage: `Usage: mxprint query [-s SOCKET] [-o FORM | -p0f | -q] CLIENT [SERVER]
 
-Asks a running mxprint, or p0f, what it knows of a client. An address alone is
-asked about by p0f's socket; with a port, mxprint is asked about that very
-connection, for which [query] listen has to be set for serve. CLIENT and SERVER
+Asks a running mxprint, or p0f, about a client. An address alone is asked at
+p0f's socket; an address with a port at the query socket, about that very
+connection: for this, set [query] listen in the configuration of serve. CLIENT and SERVER
 are ADDRESS, ADDRESS:PORT or ADDRESS PORT; IPv6 addresses with a port stand in
 brackets.
 

@@ -18,7 +18,7 @@ var reloadCommand = command{
 	usage: `Usage: mxprint reload [-s SOCKET]
 
 Makes a running mxprint serve reload its signature files, as SIGHUP does, and
-says what came of it: how many signatures it has now, or all that is wrong with
+prints the result: how many signatures it has now, or all that is wrong with
 the files. Then the exit status is 1, and the old signatures stay. Other keys
 of the configuration need a restart.
 

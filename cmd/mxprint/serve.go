@@ -18,17 +18,17 @@ var serveCommand = command{
 	summary: "run the sensor and answer mail servers",
 	usage: `Usage: mxprint serve [-config FILE]
 
-Captures on the interfaces of the configuration, or has the kernel hand over
-what mail servers here receive (source = "sockops"), and answers queries on p0f's
-socket. Without a file, or with an empty one, every key has its default: all
+Captures on the interfaces of the configuration, or takes the SYNs of mail
+servers on this machine from the kernel (source = "sockops"), and answers queries
+on p0f's socket and others. Without a file, or with an empty one, every key has its default: all
 interfaces, connections to ports 25, 465 and 587, the built-in signatures, the
 socket ` + config.DefaultSocket + `. docs/configuration.md lists the keys.
 
 SIGHUP, or "mxprint reload", reloads signatures and certificate; if they are
 wrong, the old ones stay.
-SIGUSR2 re-executes the program, which may be a newer version, with the
-configuration as it is by then; clients of p0f's socket do not notice, and if
-"mxprint check -write" finds a fault the old process goes on. SIGUSR1 opens the
+SIGUSR2 re-executes the program (upgrade without dropping clients) with the
+current configuration; if "mxprint check -write" finds a fault, the old process
+goes on. SIGUSR1 opens the
 logs again. SIGTERM ends the sensor; under systemd with FileDescriptorStoreMax=
 the next one gets the clients.
 

@@ -22,13 +22,13 @@ var signaturesCommand = command{
        mxprint signatures unknown [-f FP] [-with FP] [-filter RULE] CAPTURE…
        mxprint signatures unknown [-s SOCKET]
 
-check    tells every fault of signature files, a line each: where, what is
-         wrong, how to mend it. Warnings name what can never match. FILE - is
+check    reports every error of signature files, a line each: where, what is
+         wrong, the remedy. Warnings name what can never match. FILE - is
          the standard input. The exit status is 1 when there is an error,
          and not for warnings.
 list     shows labels, with the number of their signatures, how they are known
          and since when: of FILE, or of the built-in database.
-test     tells what each SYN and SYN+ACK of captures matches, how well, and by
+test     prints what each SYN and SYN+ACK of captures matches, how well, and by
          which line. The exit status is 1 when one matches nothing, and when
          there is nothing to match.
 unknown  prints the SYNs and SYN+ACKs that nothing matches as signatures, with

@@ -120,7 +120,7 @@ func refused() string {
 	return ""
 }
 
-// dropPrivileges makes the process a user, shut into that user's home, as p0f
+// dropPrivileges makes the process a user in a chroot of that user's home, as p0f
 // does (p0f-v3.md §10.2).
 func dropPrivileges(name string) (account, error) {
 	a, err := findAccount(name)

@@ -1,7 +1,7 @@
-// Package sandbox shuts a daemon in once it has opened what it needs: no longer
-// root, no capability but those it names, no new privileges by exec, no file
-// outside its own directories, no signal to another process, and no system call
-// that serves to leave.
+// Package sandbox sandboxes a daemon after start-up: it is no longer root, keeps
+// only the capabilities it names, gets no new privileges by exec, opens no file
+// outside its own directories, signals no other process, and makes no system
+// call that serves to leave.
 //
 // It is for the process as a whole and for good: all threads, and every program
 // that is executed later. It is not for what a mail server imports.
