@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/daemon": {"capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
 		"internal/report", "internal/sandbox", "internal/serve", "internal/sockops", "internal/status", "internal/web"},
+	"internal/doctor":            {"capture", "filter", "packet", "internal/config", "internal/view"},
 	"internal/front":             {"note"},
 	"internal/host":              {"packet", "internal/http1", "internal/signature", "note", "event", "internal/answer"},
 	"internal/inherit":           {"internal/serve"},

@@ -144,7 +144,7 @@ func (p *prometheus) hasData(query string) error {
 
 // mails makes connections to a mail port of the pair, and asks about each, until
 // the test ends.
-func mails(t *testing.T, pair *lab.Pair, socket string) {
+func mails(t *testing.T, pair *lab.Pair, socket string, from ...netip.Addr) {
 	t.Helper()
 	to := netip.AddrPortFrom(pair.Server.IPv4, 25)
 	var ln net.Listener
@@ -166,15 +166,17 @@ func mails(t *testing.T, pair *lab.Pair, socket string) {
 		defer close(done)
 		c := p0f.NewClient(socket)
 		defer c.Close()
-		for ctx.Err() == nil {
+		for i := 0; ctx.Err() == nil; i++ {
+			client := from[i%len(from)]
 			pair.Client.Do(func() error {
-				nc, err := net.DialTimeout("tcp", to.String(), time.Second)
+				d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0)), Timeout: time.Second}
+				nc, err := d.Dial("tcp", to.String())
 				if err == nil {
 					nc.Close()
 				}
 				return err
 			})
-			c.Lookup(ctx, note.Query{Client: netip.AddrPortFrom(pair.Client.IPv4, 0)})
+			c.Lookup(ctx, note.Query{Client: netip.AddrPortFrom(client, 0)})
 			time.Sleep(100 * time.Millisecond)
 		}
 	}()
@@ -201,7 +203,7 @@ func TestPrometheus(t *testing.T) {
 	dir := mailtest.TempDir(t)
 	sensor := serveMetrics(t, pair.Server, dir, "25")
 	prometheus := startPrometheus(t, pair.Server)
-	mails(t, pair, filepath.Join(dir, "p0f.sock"))
+	mails(t, pair, filepath.Join(dir, "p0f.sock"), pair.Client.IPv4)
 
 	for _, query := range queries(t) {
 		lab.Eventually(t, func() error { return prometheus.hasData(query) })

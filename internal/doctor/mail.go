@@ -1,0 +1,135 @@
+package doctor
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mxprint/mxprint/internal/config"
+)
+
+// maxRead bounds a file that is read, in bytes.
+const maxRead = 1 << 20
+
+// sockets looks for a second listener on a socket of ours, and for sockets that
+// Postfix may not open.
+func (e *examination) sockets() {
+	table := readFile("/proc/net/unix")
+	for _, path := range e.Config.UnixSockets() {
+		if path == "" {
+			continue
+		}
+		if n := listeners(table, path); n > 1 {
+			e.find("listeners on "+path, "systemctl stop p0f; ss -xlp | grep "+path, "%d processes or sockets listen there, and clients reach only the last", n)
+		}
+	}
+	if !e.hasPostfix() {
+		return
+	}
+	for _, path := range unixPaths(append(e.Config.Milter.Listen, e.Config.Policy.Listen...)) {
+		st, err := os.Stat(path)
+		if err == nil && st.Mode()&os.ModeSocket != 0 && !mayOpen("postfix", st) {
+			e.find("the rights of "+path, `set mode = "0666" below [milter] and [policy]; systemctl restart mxprint`, "the user postfix may not open it (%v)", st.Mode().Perm())
+		}
+	}
+}
+
+// listeners counts the listening sockets of a path in /proc/net/unix (proc(5)):
+// the flags of a listener are 00010000.
+func listeners(table, path string) (n int) {
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) >= 8 && f[3] == "00010000" && f[7] == path {
+			n++
+		}
+	}
+	return n
+}
+
+func unixPaths(listen []string) (paths []string) {
+	for _, at := range listen {
+		if network, path, err := config.Endpoint(at); err == nil && network == "unix" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// mayOpen reports whether a user may write to a socket; true where that cannot be
+// known.
+func mayOpen(name string, st os.FileInfo) bool {
+	owner, ok := st.Sys().(*syscall.Stat_t)
+	u, err := user.Lookup(name)
+	if err != nil || !ok {
+		return true
+	}
+	groups, err := u.GroupIds()
+	switch mode := st.Mode().Perm(); {
+	case u.Uid == strconv.Itoa(int(owner.Uid)):
+		return mode&0o200 != 0
+	case err == nil && slices.Contains(groups, strconv.Itoa(int(owner.Gid))):
+		return mode&0o020 != 0
+	default:
+		return mode&0o002 != 0
+	}
+}
+
+func (e *examination) hasPostfix() bool {
+	_, err := os.Stat(filepath.Join(e.Postfix, "main.cf"))
+	return err == nil
+}
+
+// postfix wants its files to name a milter or policy service of ours.
+func (e *examination) postfix() {
+	if !e.hasPostfix() {
+		return
+	}
+	listen := append(slices.Clone(e.Config.Milter.Listen), e.Config.Policy.Listen...)
+	file := filepath.Join(e.Postfix, "main.cf")
+	if len(listen) == 0 {
+		e.find(file+" and the configuration", `put listen = ["127.0.0.1:7825"] below [milter] (docs/postfix.md)`, "Postfix is here, and neither [milter] nor [policy] listens")
+		return
+	}
+	text := settings(readFile(file)) + settings(readFile(filepath.Join(e.Postfix, "master.cf")))
+	for _, at := range listen {
+		network, addr, err := config.Endpoint(at)
+		if err == nil && network == "tcp" {
+			addr = addr[strings.LastIndexByte(addr, ':'):]
+		}
+		if strings.Contains(text, addr) {
+			return
+		}
+	}
+	do := "postconf -e 'smtpd_milters = inet:127.0.0.1:7825' && postfix reload (docs/postfix.md)"
+	if len(e.Config.Milter.Listen) > 0 {
+		if network, addr, err := config.Endpoint(e.Config.Milter.Listen[0]); err == nil {
+			kind := map[string]string{"unix": "unix:", "tcp": "inet:"}[network]
+			do = "postconf -e 'smtpd_milters = " + kind + addr + "' && postfix reload"
+		}
+	}
+	e.find(file, do, "nothing in it names %s: Postfix does not ask", strings.Join(listen, " or "))
+}
+
+// settings are the lines of a file of Postfix without comments (postconf(5)).
+func settings(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// readFile is the text of a file; "" where it cannot be read.
+func readFile(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) > maxRead {
+		return ""
+	}
+	return string(text)
+}
