@@ -6,6 +6,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 var checkCommand = command{
@@ -55,23 +56,23 @@ func runCheck(ctx context.Context, args []string, std *stdio) error {
 		return err
 	}
 	for _, w := range s.Warnings() {
-		fmt.Fprintln(std.err, "mxprint: warning:", w)
+		fmt.Fprintln(view.Cleaner(std.err), "mxprint: warning:", w)
 	}
 	for _, err := range s.Late() {
-		fmt.Fprintf(std.err, "mxprint: warning: %v: serve waits for it\n", err)
+		fmt.Fprintf(view.Cleaner(std.err), "mxprint: warning: %v: serve waits for it\n", err)
 	}
 	if *write {
 		if err := s.Try(daemon.NewLogger(std.err)); err != nil {
 			return err
 		}
 	}
-	fmt.Fprint(std.out, s.Describe(s.Count()))
+	fmt.Fprint(std.forPeople(), s.Describe(s.Count()))
 	if !*relay {
 		return nil
 	}
 	refusal, err := s.AskRelay(ctx)
 	if err == nil {
-		fmt.Fprintf(std.out, "relay      refused: %s\n", refusal)
+		fmt.Fprintf(std.forPeople(), "relay      refused: %s\n", refusal)
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	x := &explainer{out: std.out, db: db, n: *n, first: true}
+	x := &explainer{out: std.forPeople(), db: db, n: *n, first: true}
 	var files []string
 	for _, arg := range fs.Args() {
 		found := report.FindPasted(strings.NewReader(arg))

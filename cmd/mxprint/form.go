@@ -59,11 +59,11 @@ func (f *form) note(std *stdio, addr netip.Addr, n *note.Note) error {
 	case "csv":
 		return view.WriteNoteCSV(std.out, addr, n)
 	case "lines":
-		_, err = fmt.Fprintf(std.out, "%s %s %s\n", addr, n.State, n.Header())
+		_, err = fmt.Fprintf(std.forPeople(), "%s %s %s\n", addr, n.State, n.Header())
 		return err
 	}
 	var text strings.Builder
-	report.WriteNote(&text, addr, n)
+	report.WriteNote(view.Cleaner(&text), addr, n)
 	_, err = io.WriteString(std.out, view.Paint(text.String(), n.State == note.Matched, color))
 	return err
 }

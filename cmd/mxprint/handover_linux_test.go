@@ -741,6 +741,9 @@ func TestRestartAsUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newServiceManager(t, s.dir, 100)
+	if err := os.Chmod(m.path, 0o777); err != nil { // as systemd's
+		t.Fatal(err)
+	}
 	m.start(s)
 	c := s.client()
 	c.send(asked)

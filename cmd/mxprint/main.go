@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 // command is one subcommand.
@@ -49,6 +50,10 @@ func commands() []command {
 }
 
 func main() { os.Exit(run(os.Args, &stdio{os.Stdin, os.Stdout, os.Stderr})) }
+
+// forPeople is where text for people goes that quotes the network, a file or
+// another sensor.
+func (s *stdio) forPeople() io.Writer { return view.Cleaner(s.out) }
 
 // errSilent ends a command with status 1 when it has said already what is
 // wrong.
@@ -121,7 +126,7 @@ func exit(err error, std *stdio) int {
 		return int(state)
 	case err != errSilent && err != daemon.ErrReported:
 		for line := range strings.Lines(err.Error() + "\n") { // of a configuration all faults, a line each
-			fmt.Fprintf(std.err, "mxprint: %s", line)
+			fmt.Fprintf(view.Cleaner(std.err), "mxprint: %s", line)
 		}
 	}
 	if errors.As(err, new(*usageError)) {

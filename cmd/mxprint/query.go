@@ -94,7 +94,7 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 		return err
 	case *quiet:
 	case *asClient:
-		report.WriteClient(std.out, &n)
+		report.WriteClient(std.forPeople(), &n)
 	default:
 		err = form.note(std, q.Client.Addr(), &n)
 	}

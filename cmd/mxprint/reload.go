@@ -44,7 +44,7 @@ func runReload(ctx context.Context, args []string, std *stdio) error {
 		return usagef("reload: unexpected argument %q; the socket is named by -s", fs.Arg(0))
 	}
 	text, err := askSensor(ctx, *socket, "reload")
-	std.out.Write(text)
+	std.forPeople().Write(text)
 	return err
 }
 

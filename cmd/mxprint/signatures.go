@@ -73,20 +73,20 @@ func checkSignatures(_ context.Context, args []string, std *stdio) error {
 	if fs.NArg() == 0 {
 		return usagef("signatures check: name a file; mxprint signatures -h shows examples")
 	}
-	wrong := 0
+	wrong, out := 0, std.forPeople()
 	for _, path := range fs.Args() {
 		rep, err := daemon.CheckSignatures(path, std.in)
 		for _, e := range rep.Errors {
-			fmt.Fprintln(std.out, daemon.Finding(e, ""))
+			fmt.Fprintln(out, daemon.Finding(e, ""))
 		}
 		for _, w := range rep.Warnings {
-			fmt.Fprintln(std.out, daemon.Finding(w, "warning: "))
+			fmt.Fprintln(out, daemon.Finding(w, "warning: "))
 		}
 		if err != nil {
 			return err
 		}
 		if wrong += len(rep.Errors); rep.DB != nil {
-			fmt.Fprintf(std.out, "%s: %s, %s\n", path, count(rep.DB.Count(), "signature"), count(len(rep.Warnings), "warning"))
+			fmt.Fprintf(out, "%s: %s, %s\n", path, count(rep.DB.Count(), "signature"), count(len(rep.Warnings), "warning"))
 		}
 	}
 	if wrong > 0 {
@@ -144,7 +144,7 @@ func listSignatures(_ context.Context, args []string, std *stdio) error {
 		}
 		return nil
 	}
-	return printLabels(std.out, db)
+	return printLabels(std.forPeople(), db)
 }
 
 func labelOf(e *signature.Entry) jsonLabel {

@@ -23,7 +23,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 		}
 		text, err := askSensor(ctx, *socket, "unknown")
 		if err == nil {
-			_, err = std.out.Write(text)
+			_, err = std.forPeople().Write(text)
 		}
 		return err
 	}

@@ -77,6 +77,8 @@ func unprivileged(name string) (*account, error) {
 	}
 	a, err := lookUser(cmp.Or(name, packageUser))
 	switch {
+	case err != nil && !root:
+		return nil, nil // the sandbox hides /etc/passwd from the user that root became
 	case err != nil && name == "":
 		return nil, nil
 	case err != nil:

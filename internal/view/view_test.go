@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -175,5 +176,29 @@ func TestColored(t *testing.T) {
 	}
 	if _, err := view.Colored("yes", &bytes.Buffer{}); !errors.Is(err, view.ErrColor) {
 		t.Errorf("Colored(yes) = %v, want %v", err, view.ErrColor)
+	}
+}
+
+// A character that two writes share stays one, and what a terminal obeys does not.
+func TestCleaner(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"plain\ttext\n", "plain\ttext\n"},
+		{"gr\u00fc\u00dfe \u20ac \U0001f600\n", "gr\u00fc\u00dfe \u20ac \U0001f600\n"},
+		{"\x1b[31mred\n\x07", "\\x1b[31mred\n\\a"},
+		{"c1 \u009b2J, bad \xff\n", "c1 \\u009b2J, bad \\xff\n"},
+		{"a\rb \"quoted\"\n", "a\\rb \"quoted\"\n"},
+	} {
+		for at := range len(tt.in) {
+			var b strings.Builder
+			w := view.Cleaner(&b)
+			for _, part := range []string{tt.in[:at], tt.in[at:]} {
+				if n, err := io.WriteString(w, part); n != len(part) || err != nil {
+					t.Fatalf("Write(%q) = %d, %v", part, n, err)
+				}
+			}
+			if b.String() != tt.want {
+				t.Errorf("%q cut at %d: %q, want %q", tt.in, at, b.String(), tt.want)
+			}
+		}
 	}
 }
