@@ -372,3 +372,37 @@ func TestStartsInContainer(t *testing.T) {
 		})
 	}
 }
+
+// TestFinding17Pipes: a pipe in the place of a file holds up neither the start,
+// nor a reload, nor the end.
+func TestFinding17Pipes(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe.fp")
+	if err := unix.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"file = %q", "extend = [%q]", "unknown = %q"} {
+		path := write(t, "c.toml", unprivileged(dir, "[signatures]\n"+fmt.Sprintf(key, pipe)+"\n"))
+		for _, args := range [][]string{{"check", "-write", path}, {"serve", "-config", path}} {
+			out, err := programCommand(t, args...).CombinedOutput()
+			if want := pipe + ": not a regular file"; err == nil || !strings.Contains(string(out), want) {
+				t.Errorf("%s: %v: %s, want %q", args[0], err, out, want)
+			}
+		}
+	}
+	s := newSensorUnderTest(t)
+	file, unknown := filepath.Join(s.dir, "own.fp"), filepath.Join(s.dir, "unknown.fp")
+	if err := os.WriteFile(file, []byte("classes = unix\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.configure(fmt.Sprintf("[signatures]\nextend = [%q]\nunknown = %q\n", file, unknown))
+	s.start(s.serve())
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	if err := os.Rename(pipe, file); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGHUP)
+	s.wait("refusal", func() bool { return s.out.count("not a regular file") > 0 })
+	s.signal(syscall.SIGTERM)
+	<-s.ended
+}

@@ -3,7 +3,6 @@ package daemon
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/mxprint/mxprint/internal/signature"
 	public "github.com/mxprint/mxprint/signature"
@@ -46,7 +45,7 @@ func CheckSignatures(path string, in io.Reader) (signature.Report, error) {
 	if path == "-" {
 		return signature.Check(in, "-")
 	}
-	f, err := os.Open(path)
+	f, err := signature.OpenFile(path)
 	if err != nil {
 		return signature.Report{}, err
 	}

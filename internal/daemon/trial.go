@@ -13,6 +13,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 // heldEnv has the sockets that the running sensor holds, a line each, where it
@@ -179,7 +180,7 @@ func tryReplace(path string) error {
 	}
 	f.Close()
 	os.Remove(f.Name())
-	if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) {
+	if f, err = signature.OpenFile(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err

@@ -91,3 +91,16 @@ func TestAddrPort(t *testing.T) {
 		}
 	}
 }
+
+// TestFinding22Unspecified: no spelling of the unspecified address is one that
+// can be asked about.
+func TestFinding22Unspecified(t *testing.T) {
+	for _, text := range []string{"::", "0.0.0.0", "::%0", "::%eth0", "::ffff:0.0.0.0", "IPv6:::", "IPv6:::%0", "IPv6:::ffff:0.0.0.0"} {
+		if a, ok := front.Addr(text); ok {
+			t.Errorf("Addr(%q) = %v, true", text, a)
+		}
+	}
+	if a, ok := front.Addr("fe80::1%eth0"); !ok || a.String() != "fe80::1" {
+		t.Errorf("Addr of a zone: %v, %v", a, ok)
+	}
+}

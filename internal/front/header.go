@@ -75,10 +75,11 @@ func Addr(s string) (netip.Addr, bool) {
 		s = s[5:]
 	}
 	a, err := netip.ParseAddr(s)
+	a = a.Unmap().WithZone("") // before the next question: [::%0] and ::ffff:0.0.0.0 are not it
 	if err != nil || a.IsUnspecified() {
 		return netip.Addr{}, false
 	}
-	return a.Unmap().WithZone(""), true
+	return a, true
 }
 
 // AddrPort is an end of a connection in the words of a mail server, with the

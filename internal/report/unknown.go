@@ -291,7 +291,7 @@ func (u *Unknowns) remove(key string) {
 // Keep takes up the file, but for what the signatures match by now, and writes
 // it whenever there is something new. At the end there may be more to come.
 func (u *Unknowns) Keep(ctx context.Context, path string, db *signature.DB, log *slog.Logger) error {
-	f, err := os.Open(path)
+	f, err := signature.OpenFile(path)
 	if err == nil {
 		err = u.read(f)
 		f.Close()

@@ -1,6 +1,9 @@
 package signature
 
 import (
+	"errors"
+	"syscall"
+
 	"bufio"
 	"fmt"
 	"io"
@@ -61,8 +64,26 @@ func newParser() *parser {
 	return &parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, mtus: make(map[uint16]place)}
 }
 
+// ErrNotRegular means that a pipe, a device or a folder is in the place of a file:
+// reading it might never end.
+var ErrNotRegular = errors.New("not a regular file")
+
+// OpenFile opens a regular file to read it whole. It does not wait, as for the
+// writer of a pipe.
+func OpenFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, &os.PathError{Op: "open", Path: path, Err: ErrNotRegular})
+	}
+	return f, nil
+}
+
 func (p *parser) readFile(path string) error {
-	f, err := os.Open(path)
+	f, err := OpenFile(path)
 	if err != nil {
 		return err
 	}

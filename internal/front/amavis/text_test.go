@@ -84,6 +84,8 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte("[198.18.0.1]:39435 sHrsEzXDnFbm"), "Linux, (distance 9, link: DSL)")
 	f.Add([]byte("[2001:db8::1] "), "")
 	f.Add([]byte("[fe80::1%eth0]:1 n"), "\r\n")
+	f.Add([]byte("[::%0] "), "")
+	f.Add([]byte("[::ffff:0.0.0.0] "), "")
 	f.Add([]byte("[198.18.0.1]:25 "+strings.Repeat("x", 48)), strings.Repeat("y", 2000))
 	f.Fuzz(func(t *testing.T, in []byte, text string) {
 		r, err := parseRequest(in)
