@@ -12,7 +12,7 @@ type Input struct {
 	Payload []byte // what was captured of the segment's data
 }
 
-// manyHosts is from how many hosts on warm pays: not all are in the cache then.
+// manyHosts is from how many hosts on prefetch pays: not all are in the cache then.
 const manyHosts = 4096
 
 // together is how many frames UpdateAll looks at together.
@@ -37,7 +37,7 @@ func (t *Table) updateAll(batch []Input) {
 		}
 	}
 	if t.hosts.count() >= manyHosts {
-		t.warm(batch, &hashes)
+		t.prefetch(batch, &hashes)
 	}
 	for i := range batch {
 		in := &batch[i]
@@ -48,10 +48,10 @@ func (t *Table) updateAll(batch []Input) {
 	}
 }
 
-// warm prefetches index slots, then host records, then their neighbours in age,
+// prefetch loads index slots, then host records, then their neighbours in age,
 // so that the cache misses of a batch overlap; also the records that unknown
 // addresses will evict. It changes nothing.
-func (t *Table) warm(batch []Input, hashes *[together]uint32) {
+func (t *Table) prefetch(batch []Input, hashes *[together]uint32) {
 	var records [together]uint32
 	var sum uint32
 	unknown := 0
@@ -66,7 +66,7 @@ func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 		}
 	}
 	if unknown > 0 && t.full() {
-		sum += t.hosts.lookAtOldest(unknown)
+		sum += t.hosts.prefetchOldest(unknown)
 	}
 	for _, n := range records[:len(batch)] {
 		if n == none {
@@ -76,12 +76,12 @@ func (t *Table) warm(batch []Input, hashes *[together]uint32) {
 		sum += r.flows + r.client.last.ts1 // both its cache lines
 		sum += t.hosts.age.at(l.older).newer + t.hosts.age.at(l.newer).older
 	}
-	t.warmth = sum
+	t.prefetched = sum
 }
 
-// lookAtOldest looks at what forgetting that many of the oldest hosts will need,
+// prefetchOldest looks at what forgetting that many of the oldest hosts will need,
 // and who gets their records.
-func (h *hosts) lookAtOldest(count int) (sum uint32) {
+func (h *hosts) prefetchOldest(count int) (sum uint32) {
 	for n := h.age.oldest(unverified); n != none && count > 0; count-- {
 		r := h.at(n)
 		sum += h.place(r.hash).n + r.client.last.ts1
@@ -90,13 +90,13 @@ func (h *hosts) lookAtOldest(count int) (sum uint32) {
 	return sum
 }
 
-// warmOldest is warm for the clients of the oldest flows, which are to go: their
+// prefetchClients is prefetch for the clients of the oldest flows, which are to go: their
 // records were last looked at when the flows began.
-func (t *Table) warmOldest(count int) {
+func (t *Table) prefetchClients(count int) {
 	var sum uint32
 	for n := t.flows.oldest(); n != none && count > 0; count-- {
 		sum += t.hosts.at(t.flows.at(n).client).flows
 		n = t.flows.age.newer(n)
 	}
-	t.warmth = sum
+	t.prefetched = sum
 }

@@ -71,7 +71,7 @@ func (t *Table) shift(micros int64, now uint32) {
 // pruneFlows makes room for a connection: the oldest tenth goes, and one more.
 func (t *Table) pruneFlows() {
 	count := 1 + t.flows.count*10/100
-	t.warmOldest(count)
+	t.prefetchClients(count)
 	for ; count > 0 && t.flows.count > 0; count-- {
 		t.destroyFlow(t.flows.oldest())
 	}

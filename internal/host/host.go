@@ -75,7 +75,7 @@ func (t *Table) Len() (hosts, conns int) { return t.hosts.count(), t.flows.count
 func (t *Table) SetDB(db *signature.DB) {
 	labels, links := relabel(t.db, db), relink(t.db, db)
 	t.db, t.matcher = db, signature.NewMatcher(db)
-	t.said = [event.Modules]event.Observation{} // nothing of the old one stays
+	t.lent = [event.Modules]event.Observation{} // nothing of the old one stays
 	for list := range uint32(len(t.hosts.counts)) {
 		for n := t.hosts.age.oldest(list); n != none; n = t.hosts.age.newer(n) {
 			h := t.hosts.at(n)

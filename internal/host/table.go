@@ -114,11 +114,11 @@ type Table struct {
 	ticked     bool   // began is known
 	frames     uint64
 	lastExpiry uint32
-	warmth     uint32                           // what warm read, so that it is read at all
+	prefetched uint32                           // what prefetch read, so that it is read at all
 	match      signature.Match                  // of the current packet
 	packet     *packet.Segment                  // that Update takes, for its ends
 	from       event.Role                       // its sender
-	said       [event.Modules]event.Observation // lent to the observer, one a module
+	lent       [event.Modules]event.Observation // lent to the observer, one a module
 	msg        http1.Message
 	raw        []byte // of the message, lent to the observer
 	join       [http1.MaxData]byte
@@ -257,7 +257,7 @@ func (t *Table) finding(m event.Module, role event.Role) *event.Observation {
 	if t.observer == nil {
 		return nil
 	}
-	o := &t.said[m]
+	o := &t.lent[m]
 	o.Module, o.Role, o.At = m, role, t.at
 	if t.from == event.Client {
 		o.Client, o.Server = t.packet.Src, t.packet.Dst
