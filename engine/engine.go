@@ -101,6 +101,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.db.Store((*core.DB)(cfg.DB))
 	workers := max(cfg.Workers, 1)
+	hosts := cfg.Hosts.Share(workers)
 	for range workers {
 		s := new(shard)
 		s.room.L = &s.mu
@@ -108,7 +109,7 @@ func New(cfg Config) (*Engine, error) {
 		if e.tell != nil {
 			s.most, s.tell, observer = liveSeen/workers, e.tell, s
 		}
-		s.table = host.New(e.db.Load(), cfg.Hosts.Share(workers), observer)
+		s.table = host.New(e.db.Load(), hosts, observer)
 		e.shards = append(e.shards, s)
 	}
 	if e.tell != nil {

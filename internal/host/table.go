@@ -13,6 +13,7 @@
 package host
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -53,6 +54,8 @@ type Config struct {
 	// LoneSYNACK has SYN+ACKs observed whose SYN was not seen. p0f passes over
 	// them, and scores of hosts never come from them.
 	LoneSYNACK bool
+
+	seed [2]uint64 // of the hashes that one table of Share's may read of another; zero: any
 }
 
 func (c *Config) setDefaults() {
@@ -78,9 +81,10 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Share returns the bounds for one of several tables that together keep to
-// those of c.
+// Share returns the configuration of each of several tables that together keep to
+// the bounds of c.
 func (c Config) Share(tables int) Config {
+	c.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
 	if tables > 1 {
 		c.setDefaults()
 		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
@@ -130,7 +134,7 @@ func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
 	t := &Table{
 		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
-		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent),
+		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent, cfg.seed),
 	}
 	if t.verifies() {
 		t.scored = newColumn[lastSeg](cfg.mostHosts())

@@ -1,0 +1,359 @@
+package host
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/signature"
+)
+
+// Restored is what Restore took from a snapshot.
+type Restored struct {
+	Hosts, Conns int           // that the tables hold now
+	Age          time.Duration // of the snapshot
+	SetBack      time.Duration // how far the clock was set back since: ages go on from the snapshot
+}
+
+// gapTime is how long the sensor may have seen nothing before a connection can
+// have ended meanwhile, and its ports be used for the next one.
+const gapTime = handshakeTime * time.Millisecond
+
+// Restore takes what an earlier process knew into empty tables of one Share. at
+// is the time now, and of returns the table of a client. What does not fit into
+// the bounds of the tables is left out, the oldest first, as is what they would
+// have forgotten by now. After an error the tables are empty.
+func Restore(r io.Reader, at time.Time, tables []*Table, of func(netip.Addr) *Table) (Restored, error) {
+	s := &restorer{tables: tables, of: of, now: at.UnixMicro(), blocks: blockReader{r: r}}
+	if err := s.run(); err != nil {
+		for _, t := range tables {
+			t.forget()
+		}
+		return Restored{}, err
+	}
+	for _, t := range tables {
+		t.at, t.now = s.now, uint32(s.now/1e6)
+		s.result.Hosts += t.hosts.count()
+		s.result.Conns += t.conns.count()
+	}
+	return s.result, nil
+}
+
+// forget empties the table.
+func (t *Table) forget() {
+	t.hosts, t.extras, t.conns = newHosts(t.cfg.mostHosts()), slab[extraRec]{}, newConns(t.cfg.Recent, t.cfg.seed)
+	t.hosts.shares = newShares(t.cfg.MaxHosts - t.cfg.Unverified)
+}
+
+// restorer reads one snapshot.
+type restorer struct {
+	tables []*Table
+	of     func(netip.Addr) *Table
+	blocks blockReader
+	now    int64 // microseconds since 1970
+	back   int64 // the clock was set back so far
+	gap    bool  // connections can have ended meanwhile
+	labels []uint16
+	links  []uint16
+	result Restored
+
+	batch [together]restored
+	warm  uint32
+}
+
+// restored is a host with what is found for it.
+type restored struct {
+	rec   hostRec
+	extra extraRec
+	has   bool // extra
+	table *Table
+}
+
+func (s *restorer) run() error {
+	line := make([]byte, len(snapshotLine))
+	if _, err := io.ReadFull(s.blocks.r, line); err != nil {
+		return cut(err)
+	}
+	switch text := string(line); {
+	case text == snapshotLine:
+	case strings.HasPrefix(text, snapshotName):
+		return fmt.Errorf("%w, but %q", errForeign, text[len(snapshotName):])
+	default:
+		return errForeign
+	}
+	s.labels, s.links = []uint16{0}, []uint16{0}
+	for first := true; ; first = false {
+		kind, b, err := s.blocks.next()
+		if err != nil {
+			return err
+		}
+		if first != (kind == blockBegin) {
+			return errDamaged
+		}
+		if kind == blockEnd {
+			return nil
+		}
+		if err := s.block(kind, b); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *restorer) block(kind byte, b []byte) error {
+	db := s.tables[0].db
+	switch kind {
+	case blockBegin:
+		return s.begin(b)
+	case blockLabel:
+		texts, ok := texts(b, 4)
+		if !ok || len(s.labels) > maxNames {
+			return errDamaged
+		}
+		label := &signature.Label{Generic: texts[0] == "g", Class: texts[1], Name: texts[2], Flavor: texts[3]}
+		s.labels = append(s.labels, uint16(db.FindLabel(label)))
+	case blockLink:
+		texts, ok := texts(b, 1)
+		if !ok || len(s.links) > maxNames {
+			return errDamaged
+		}
+		s.links = append(s.links, uint16(db.FindLink(texts[0])))
+	case blockHosts, blockConns:
+		if len(b) == 0 || b[0] > verified {
+			return errDamaged
+		}
+		if kind == blockHosts {
+			return s.hosts(b[0], b[1:])
+		}
+		return s.conns(b[0], b[1:])
+	default:
+		return errDamaged
+	}
+	return nil
+}
+
+// maxNames bounds labels and links: records name them with 16 bits.
+const maxNames = 1<<16 - 1
+
+// texts reads that many texts.
+func texts(b []byte, count int) (list []string, ok bool) {
+	for range count {
+		if len(b) < 2 {
+			return nil, false
+		}
+		size := int(binary.LittleEndian.Uint16(b))
+		if b = b[2:]; len(b) < size {
+			return nil, false
+		}
+		list, b = append(list, string(b[:size])), b[size:]
+	}
+	return list, len(b) == 0
+}
+
+func (s *restorer) begin(b []byte) error {
+	if len(b) != beginning {
+		return errDamaged
+	}
+	le := binary.LittleEndian
+	then := int64(le.Uint64(b))
+	if s.back = then - s.now; s.back < 0 {
+		s.back = 0
+	}
+	if then <= 0 || s.back > s.now {
+		return errDamaged
+	}
+	s.result.SetBack = time.Duration(s.back) * time.Microsecond
+	s.result.Age = time.Duration(max(s.now-then, 0)) * time.Microsecond
+	s.gap = s.back > 0 || s.result.Age > gapTime
+	if s.result.Age > s.tables[0].cfg.HostAge {
+		return fmt.Errorf("%w: it is of %s", errOld, time.UnixMicro(then).UTC().Format(time.DateTime))
+	}
+	for _, t := range s.tables {
+		t.conns.seed = [2]uint64{le.Uint64(b[8:]), le.Uint64(b[16:])}
+		share := int(le.Uint32(b[24:])) / len(s.tables)
+		t.hosts.reserve(min(share, t.cfg.MaxHosts))
+	}
+	return nil
+}
+
+// reserve makes room for that many records in an empty index.
+func (x *index) reserve(records int) {
+	size := len(x.slots)
+	for 2*size/3 <= records {
+		size *= 2
+	}
+	x.slots = make([]slot, size)
+}
+
+// hosts takes a block of hosts. It first looks at what each of them will need, as
+// UpdateAll does.
+func (s *restorer) hosts(list uint8, b []byte) error {
+	for len(b) > 0 {
+		n := 0
+		for ; n < len(s.batch) && len(b) > 0; n++ {
+			h := &s.batch[n]
+			if len(b) < hostBytes {
+				return errDamaged
+			}
+			h.has = h.rec.get(b)
+			b = b[hostBytes:]
+			if h.has {
+				if len(b) < extraBytes {
+					return errDamaged
+				}
+				h.extra.get(b)
+				b = b[extraBytes:]
+			}
+			a := h.rec.address()
+			h.table = s.of(a)
+			h.rec.hash = h.table.hosts.hashOf(a)
+			s.warm += h.table.hosts.place(h.rec.hash).n
+		}
+		for i := range s.batch[:n] {
+			if err := s.host(list, &s.batch[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// address is the address of the record.
+func (r *hostRec) address() netip.Addr {
+	if r.v6 {
+		return netip.AddrFrom16(r.addr)
+	}
+	return netip.AddrFrom4([4]byte(r.addr[:4]))
+}
+
+func (s *restorer) host(list uint8, h *restored) error {
+	t, r := h.table, &h.rec
+	if int(r.label) >= len(s.labels) || int(r.link) >= len(s.links) || int(h.extra.http.app) >= len(s.labels) && h.has {
+		return errDamaged
+	}
+	r.label, r.link = s.labels[r.label], s.links[r.link]
+	for _, at := range []*uint32{&r.firstSeen, &r.lastSeen, &r.lastNAT, &r.lastChg} {
+		*at = s.seconds(*at)
+	}
+	if s.now/1e6-int64(r.lastSeen) > int64(t.cfg.HostAge/time.Second) {
+		return nil
+	}
+	if n := t.hosts.find(r.address(), r.hash); n != none {
+		t.hosts.at(n).join(r) // the mail server itself: each table had it
+		return nil
+	}
+	if t.full() {
+		t.pruneHosts()
+	}
+	n := t.hosts.take()
+	if h.has {
+		r.extra = t.extras.take()
+		h.extra.http.relabel(s.labels)
+		*t.extras.at(r.extra) = h.extra
+	}
+	*t.hosts.at(n) = *r
+	t.hosts.insert(n, r.hash)
+	t.hosts.push(n, unverified)
+	if list == verified {
+		t.verifyHost(n)
+	}
+	return nil
+}
+
+// seconds is a time of the snapshot by the clock of now; 0 stays "never".
+func (s *restorer) seconds(at uint32) uint32 {
+	if at == 0 {
+		return 0
+	}
+	return uint32(min(max(int64(at)-s.back/1e6, 1), s.now/1e6))
+}
+
+// join adds what another table knew of the host, which is older.
+func (r *hostRec) join(o *hostRec) {
+	r.totalConn += o.totalConn
+	r.firstSeen, r.lastSeen = min(r.firstSeen, o.firstSeen), max(r.lastSeen, o.lastSeen)
+}
+
+// conns takes a block of connections.
+func (s *restorer) conns(list uint8, b []byte) error {
+	for len(b) > 0 {
+		var r connRec
+		var rival synRec
+		if len(b) < connBytes {
+			return errDamaged
+		}
+		has, ok := r.get(b)
+		if b = b[connBytes:]; has {
+			if len(b) < synBytes {
+				return errDamaged
+			}
+			ok = rival.get(b) && ok
+			b = b[synBytes:]
+		}
+		if !ok || int(r.syn.label) >= len(s.labels) || int(rival.label) >= len(s.labels) {
+			return errDamaged
+		}
+		r.syn.label, rival.label = s.labels[r.syn.label], s.labels[rival.label]
+		r.at -= uint32(s.back / 1000)
+		if s.gap {
+			r.is |= isOver
+		}
+		client := hostRec{addr: r.client, v6: r.syn.is&isV6 != 0}
+		t := s.of(client.address())
+		c := &t.conns
+		if c.size == 0 || s.gap && t.cfg.Trusted {
+			continue // nothing says which connections are there still
+		}
+		n, ok := c.restore(&r)
+		if !ok {
+			return errDamaged
+		}
+		if has {
+			k := c.rivals.take()
+			*c.rivals.at(k) = rival
+			c.at(n).rival = k
+		}
+		if list == verified {
+			c.verify(n)
+		}
+	}
+	return nil
+}
+
+// mostTogether is how many records may lie together in an index that was written
+// by add, which is at most two thirds full.
+const mostTogether = 4096
+
+// restore enters a record, and returns false where add would not have: more of
+// one client's end than connServers, or so many slots taken that the seed cannot
+// have been chosen at random.
+func (c *conns) restore(r *connRec) (n uint32, ok bool) {
+	hash := c.keyOf(r.client, r.clientPort)
+	mask, among := uint32(len(c.slots)-1), 0
+	for k := range uint32(len(c.slots)) {
+		s := c.slots[(hash+k)&mask]
+		if s.n == none {
+			break
+		}
+		if s.hash == hash {
+			among++
+		}
+		if among > connServers || k > mostTogether {
+			return none, false
+		}
+	}
+	if c.count() >= c.size {
+		n := c.age.oldest(unverified)
+		if n == none {
+			n = c.age.oldest(verified)
+		}
+		c.drop(n)
+	}
+	n = c.take()
+	*c.at(n) = *r
+	c.insert(n, hash)
+	c.push(n, unverified)
+	return n, true
+}
