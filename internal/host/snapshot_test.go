@@ -372,7 +372,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	s := linuxSYN(1025, 64240)
 	for i := range hosts {
 		table.Frame(snapshotTime.UnixMicro())
-		table.Update(addressed(s, int(uint32(i)*2654435761>>8)), nil)
+		table.Update(addressed(s, i*7919&0xffffff), nil)
 		table.Verify(s.Src, s.Dst)
 	}
 	var text bytes.Buffer
