@@ -9,7 +9,9 @@ package config
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,6 +61,25 @@ type Limits struct {
 	Recent        int           `toml:"recent_connections"`
 	HostAge       time.Duration `toml:"host_age"`
 	ConnectionAge time.Duration `toml:"connection_age"`
+	State         string        `toml:"state"`
+}
+
+// noState is the State that keeps nothing.
+const noState = "none"
+
+// StateFile is where hosts and connections are kept while no sensor runs, or "".
+// Without a State that is in the folder that systemd makes (StateDirectory=,
+// systemd.exec(5)).
+func (l *Limits) StateFile() string {
+	switch folder, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); {
+	case l.State == noState:
+		return ""
+	case l.State != "":
+		return l.State
+	case filepath.IsAbs(folder):
+		return filepath.Join(folder, "memory")
+	}
+	return ""
 }
 
 // P0f is [p0f], the sockets that p0f's clients ask.
@@ -166,6 +187,7 @@ func (l *Limits) check(k *checker) {
 	k.between(l.Connections, 1, 10_000_000, "limits.connections")
 	k.between(l.Recent, 1, 50_000_000, "limits.recent_connections")
 	k.that(l.HostAge >= time.Minute && l.HostAge <= 8760*time.Hour, "limits.host_age", `want a duration from "1m" to "8760h"`)
+	k.that(l.State == "" || l.State == noState || filepath.IsAbs(l.State), "limits.state", `want the absolute path of a file, or "none"`)
 	k.that(l.ConnectionAge >= time.Second && l.ConnectionAge <= time.Hour, "limits.connection_age", `want a duration from "1s" to "1h"`)
 }
 

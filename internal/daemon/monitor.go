@@ -26,6 +26,7 @@ type monitor struct {
 	memory   func() int64
 	engine   *engine.Engine // nil where another sensor is asked
 	meter    *status.Meter
+	restored *status.Restored // nil: nothing
 	history  status.History
 
 	mu         sync.Mutex

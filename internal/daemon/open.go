@@ -32,6 +32,7 @@ type opener struct {
 	user    *account         // to become; nil: none
 
 	in      *sensor
+	memory  *memory // nil: none is kept
 	proxied []task // those of [proxy]
 	tasks   []task // all others
 	closes  []io.Closer
@@ -82,6 +83,7 @@ func (o *opener) open() error {
 		return o.At("sensor.user", err)
 	}
 	o.in = o.sensor()
+	o.openMemory()
 	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
 	if o.remote.server != nil {
 		r.certificate = o.loadCertificate
@@ -174,6 +176,7 @@ func (d *Dropped) Serve(ctx context.Context) error {
 	if o.process.Save != nil {
 		o.process.Save() // the sources have ended, and reported what they saw
 	}
+	o.memory.save(o.in.engine)
 	w.end()
 	return err
 }

@@ -81,6 +81,8 @@ func (s *StandIn) open() error {
 	if err != nil {
 		return err
 	}
+	restoreInherited(s.engine, s.process, s.log)
+	s.process.Remember = remember(s.engine)
 	if s.opt.Socket != "" {
 		// Deviation: p0f ends where the folder of the socket is missing.
 		if err := makeFolder(s.opt.Socket, s.user); err != nil {

@@ -94,7 +94,7 @@ func (m *monitor) counters() *status.Status {
 	s := m.settings
 	st := &status.Status{
 		Version: m.version, PID: os.Getpid(), Now: time.Now(), Started: m.started, Asks: s.Sensor.Ask,
-		Lookups: m.meter.Lookups(), Memory: m.memory(),
+		Lookups: m.meter.Lookups(), Memory: m.memory(), Restored: m.restored,
 	}
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -52,6 +53,11 @@ type Process struct {
 	// Save is called before the new program takes over. It may be nil.
 	Save func()
 
+	// Remember writes what the process knows, for Memory of the one that it
+	// executes. It is called when no client is served any more; what it returns,
+	// when this process goes on after all. It may be nil.
+	Remember func(io.Writer) (resume func(), err error)
+
 	log     *slog.Logger
 	program string // what to execute; an absolute path
 	dir     string // where its arguments' paths begin
@@ -59,6 +65,7 @@ type Process struct {
 	signals map[os.Signal]chan os.Signal
 
 	left    []Socket  // by an earlier process
+	memory  *os.File  // that it wrote; nil: nothing
 	resumed bool      // it executed this one
 	ln      *Listener // what is handed over
 }
@@ -91,6 +98,14 @@ func (p *Process) Dir() string     { return p.dir }
 
 // Resumed reports whether an earlier process executed this one.
 func (p *Process) Resumed() bool { return p.resumed }
+
+// Memory returns what the process that executed this one wrote, or nil. The
+// caller closes it.
+func (p *Process) Memory() *os.File {
+	f := p.memory
+	p.memory = nil
+	return f
+}
 
 // Notify returns a channel that gets a signal from now on, also after an attempt
 // to execute the program. It is the same channel at each call.
@@ -234,7 +249,9 @@ func (p *Process) restart(ctx context.Context) error {
 
 // become executes the program. It returns only if that fails.
 func (p *Process) become(sockets []Socket) error {
-	state, err := writeState(sockets)
+	memory, resume := p.remember()
+	defer resume()
+	state, err := writeState(sockets, memory)
 	if err != nil {
 		return err
 	}
@@ -257,6 +274,10 @@ func (p *Process) become(sockets []Socket) error {
 	for _, s := range sockets {
 		keep = append(keep, s.FD)
 	}
+	if memory != nil {
+		defer memory.Close()
+		keep = append(keep, int(memory.Fd()))
+	}
 	syscall.ForkLock.RLock() // no other child gets them
 	defer syscall.ForkLock.RUnlock()
 	defer closeOnExec(keep, true)
@@ -265,6 +286,29 @@ func (p *Process) become(sockets []Socket) error {
 	}
 	env := append(os.Environ(), stateEnv+"="+strconv.Itoa(keep[0]))
 	return fmt.Errorf("executing %s: %w", p.program, syscall.Exec(p.program, os.Args, env))
+}
+
+// remember returns what Remember wrote, in memory, or nil: a new program that has
+// to learn is better than none.
+func (p *Process) remember() (memory *os.File, resume func()) {
+	resume = func() {}
+	if p.Remember == nil {
+		return nil, resume
+	}
+	memory, err := memoryFile("memory")
+	if err == nil {
+		if resume, err = p.Remember(memory); err == nil {
+			err = seal(memory)
+		}
+	}
+	if err == nil {
+		return memory, resume
+	}
+	p.log.Warn("the new program will not know the hosts that this one knows", "reason", err)
+	if memory != nil {
+		memory.Close()
+	}
+	return nil, resume
 }
 
 // leave puts the sockets into the service manager's store. The state is the
@@ -276,7 +320,7 @@ func (p *Process) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), handoverTime)
 	defer cancel()
 	err := p.ln.Handover(ctx, func(sockets []Socket) error {
-		state, err := writeState(sockets)
+		state, err := writeState(sockets, nil)
 		if err != nil {
 			return err
 		}

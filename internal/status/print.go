@@ -102,6 +102,9 @@ func (s *Status) printRest(b *strings.Builder) {
 		line("hosts", "%d of %d", s.Hosts.Now, s.Hosts.Max)
 		line("connections", "%d of %d under way", s.Connections.Now, s.Connections.Max)
 	}
+	if r := s.Restored; r != nil {
+		line("restored", "%d hosts and %d connections, %s after the sensor before had ended", r.Hosts, r.Connections, rough(time.Duration(r.Age*float64(time.Second))))
+	}
 	if s.Memory > 0 {
 		line("memory", "%.1f MiB", float64(s.Memory)/(1<<20))
 	}

@@ -32,6 +32,8 @@ type Status struct {
 	Memory      int64 `json:"memory_bytes"` // resident; 0: not known
 	Lost        Lost  `json:"lost"`
 
+	Restored *Restored `json:"restored,omitempty"` // from an earlier process
+
 	Database      Database      `json:"database"`
 	Configuration Configuration `json:"configuration"`
 	// Certificate is when that of [query] tls_listen expires.
@@ -147,6 +149,13 @@ type Recent struct {
 	SYNs    uint64  `json:"syns"`
 	Drops   uint64  `json:"drops"`
 	Lost    uint64  `json:"lost_observations"`
+}
+
+// Restored is what the sensor had from an earlier process when it started.
+type Restored struct {
+	Hosts       int     `json:"hosts"`
+	Connections int     `json:"connections"`
+	Age         float64 `json:"age_seconds"` // since that process ended
 }
 
 // Held is how much a table holds of what it may.
