@@ -125,7 +125,7 @@ func isOwn(f *os.File) error {
 	return nil
 }
 
-// save writes the file, in one step. The engine then stands still.
+// save writes the file, in one step.
 func (m *memory) save(e *engine.Engine) {
 	if m == nil {
 		return
@@ -148,7 +148,8 @@ func (m *memory) write(e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Save(until(f, stopTime))
+	resume, err := e.Save(until(f, stopTime))
+	resume()
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = m.folder.Rename(part, name)
 	}

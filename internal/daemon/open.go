@@ -33,8 +33,8 @@ type opener struct {
 
 	in      *sensor
 	memory  *memory // nil: none is kept
-	proxied []task // those of [proxy]
-	tasks   []task // all others
+	proxied []task  // those of [proxy]
+	tasks   []task  // all others
 	closes  []io.Closer
 	errs    []error
 	fronts  []listening

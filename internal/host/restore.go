@@ -327,8 +327,8 @@ func (s *restorer) conns(list uint8, b []byte) error {
 const mostTogether = 4096
 
 // restore enters a record, and returns false where add would not have: more of
-// one client's end than connServers, or so many slots taken that the seed cannot
-// have been chosen at random.
+// one client's end than connServers, or a row of used slots too long for a seed
+// that is random.
 func (c *conns) restore(r *connRec) (n uint32, ok bool) {
 	hash := c.keyOf(r.client, r.clientPort)
 	mask, among := uint32(len(c.slots)-1), 0
