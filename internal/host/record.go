@@ -14,7 +14,7 @@ import (
 // change of what the numbers in them mean, of quirks for instance, needs another
 // number in snapshotLine.
 const (
-	hostBytes  = 76
+	hostBytes  = 84
 	extraBytes = 20
 	connBytes  = 32 + synBytes
 	synBytes   = 53
@@ -52,7 +52,9 @@ func (r *hostRec) put(b []byte) {
 	le.PutUint32(b[52:], r.upMin)
 	le.PutUint16(b[56:], r.upMod)
 	le.PutUint16(b[58:], uint16(r.reasons))
-	r.client.board.put(b[60:])
+	le.PutUint32(b[60:], r.syns)
+	le.PutUint32(b[64:], r.handshakes)
+	r.client.board.put(b[68:])
 }
 
 // get returns a record without what the table decides: its hash, its list. has
@@ -66,10 +68,10 @@ func (r *hostRec) get(b []byte) (has bool) {
 		label: le.Uint16(b[32:]), link: le.Uint16(b[34:]), lastPort: le.Uint16(b[36:]), distance: int16(le.Uint16(b[38:])),
 		v6: is&putV6 != 0, quality: b[41], flags: signature.Flags(b[42]), clock: note.Clock(b[43]),
 		lastNAT: le.Uint32(b[44:]), lastChg: le.Uint32(b[48:]), upMin: le.Uint32(b[52:]), upMod: le.Uint16(b[56:]),
-		reasons: event.Reasons(le.Uint16(b[58:])),
+		reasons: event.Reasons(le.Uint16(b[58:])), syns: le.Uint32(b[60:]), handshakes: le.Uint32(b[64:]),
 	}
 	getAddr(&r.addr, b, r.v6)
-	r.client.board.get(b[60:])
+	r.client.board.get(b[68:])
 	return is&putExtra != 0
 }
 
@@ -122,13 +124,14 @@ func (r *connRec) put(b []byte) {
 	r.syn.put(b[32:])
 }
 
-// get returns a record without what the table decides. has says whether a second
-// SYN follows, and ok whether the record is one.
+// get returns a record without what the table decides, and as one that is scored:
+// signatures have other numbers now. has says whether a second SYN follows, and ok
+// whether the record is one.
 func (r *connRec) get(b []byte) (has, ok bool) {
 	le := binary.LittleEndian
 	*r = connRec{
 		server: le.Uint32(b[16:]), clientPort: le.Uint16(b[20:]), serverPort: le.Uint16(b[22:]),
-		at: le.Uint32(b[24:]), is: connState(b[29]),
+		at: le.Uint32(b[24:]), is: connState(b[29]) | isScored,
 	}
 	ok = r.syn.get(b[32:])
 	getAddr(&r.client, b, r.syn.is&isV6 != 0)

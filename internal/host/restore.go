@@ -273,6 +273,8 @@ func (s *restorer) seconds(at uint32) uint32 {
 // join adds what another table knew of the host, which is older.
 func (r *hostRec) join(o *hostRec) {
 	r.totalConn += o.totalConn
+	r.syns += o.syns
+	r.handshakes += o.handshakes
 	r.firstSeen, r.lastSeen = min(r.firstSeen, o.firstSeen), max(r.lastSeen, o.lastSeen)
 }
 

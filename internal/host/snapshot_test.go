@@ -95,8 +95,8 @@ func known(tables []*Table) string {
 			}
 			conn, _ := t.Conn(client, server)
 			list := t.hosts.at(t.hosts.number(client.Addr())).list
-			fmt.Fprintf(&b, "%v: list %d, %s, conns %d, first %d, last %d, MTU %d %s, distance %d; own %v, rival %v, open %v, %s\n", client, list,
-				labelName(h.OS), h.TotalConn, h.FirstSeen, h.LastSeen, h.MTU, h.Link, h.Distance, conn.Own, conn.Rival, conn.Open, conn.RawSig)
+			fmt.Fprintf(&b, "%v: list %d, %s, conns %d, SYNs %d, handshakes %d, first %d, last %d, MTU %d %s, distance %d; own %v, rival %v, open %v, %s\n", client, list,
+				labelName(h.OS), h.TotalConn, h.SYNs, h.Handshakes, h.FirstSeen, h.LastSeen, h.MTU, h.Link, h.Distance, conn.Own, conn.Rival, conn.Open, conn.RawSig)
 		}
 	}
 	return b.String()
@@ -303,6 +303,7 @@ func TestSnapshotRecords(t *testing.T) {
 		}
 		b, again = make([]byte, connBytes), make([]byte, connBytes)
 		random.Read(b)
+		b[29] |= byte(isScored)
 		b[28], b[30], b[31], b[32+46], b[32+51] = b[28]&putRival, 0, 0, 24, byte(signature.WindowMTU)
 		var c connRec
 		has, ok := c.get(b)
@@ -324,7 +325,7 @@ func TestSnapshotRecords(t *testing.T) {
 		}
 	}
 	// A new field must be put, or be one that a restart may forget.
-	for v, want := range map[any]int{hostRec{}: 25, extraRec{}: 2, connRec{}: 9, synRec{}: 14} {
+	for v, want := range map[any]int{hostRec{}: 25, extraRec{}: 2, connRec{}: 9, synRec{}: 16} {
 		if n := reflect.TypeOf(v).NumField(); n != want {
 			t.Errorf("%T has %d fields, want %d: does Snapshot write the new one?", v, n, want)
 		}
