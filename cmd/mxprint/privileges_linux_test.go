@@ -192,7 +192,7 @@ func TestFinding11RootBecomesUser(t *testing.T) {
 			if _, err := os.Lstat(s.socket); !os.IsNotExist(err) {
 				t.Errorf("the socket is left behind: %v", err)
 			}
-			if s.out.count("level=WARN")+s.out.count("level=ERROR") > s.out.count("too few descriptors") {
+			if s.out.count("level=WARN")+s.out.count("level=ERROR") > s.out.count("too few file descriptors") {
 				t.Error("it complains")
 			}
 		})
@@ -366,7 +366,7 @@ func TestStartsInContainer(t *testing.T) {
 			cmd := exec.Command(bwrap, slices.Concat(args, []string{s.program, "serve", "-config", s.config()})...)
 			s.start(cmd)
 			s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
-			if s.out.count("level=WARN") > s.out.count("this process stays root")+s.out.count("too few descriptors") {
+			if s.out.count("level=WARN") > s.out.count("this process stays root")+s.out.count("too few file descriptors") {
 				t.Error("a warning")
 			}
 		})

@@ -59,7 +59,8 @@ func runProxy(ctx context.Context, args []string, std *stdio) error {
 	if *ask != "" {
 		c.Query.Listen = []string{*ask}
 	}
-	for _, f := range c.Check() {
+	if faults := c.Check(); len(faults) > 0 {
+		f := faults[0]
 		_, name, _ := strings.Cut(f.Key, ".")
 		if f.Key == "query.listen" {
 			name = "query"

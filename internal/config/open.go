@@ -130,12 +130,9 @@ func (c *Config) files(k *checker) {
 	for _, path := range c.Signatures.Extend {
 		seen = append(seen, file{"signatures.extend", path})
 	}
-	for _, f := range []file{
-		{"query.tls_cert", c.Query.TLSCert}, {"query.tls_key", c.Query.TLSKey}, {"query.token_file", c.Query.TokenFile},
-		{"sensor.filter_program", c.Sensor.FilterProgram}, {"sensor.ask_token_file", c.Sensor.AskTokenFile},
-	} {
-		seen = append(seen, f)
-	}
+	seen = append(seen,
+		file{"query.tls_cert", c.Query.TLSCert}, file{"query.tls_key", c.Query.TLSKey}, file{"query.token_file", c.Query.TokenFile},
+		file{"sensor.filter_program", c.Sensor.FilterProgram}, file{"sensor.ask_token_file", c.Sensor.AskTokenFile})
 	for _, w := range []file{{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown}} {
 		for _, other := range seen {
 			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))

@@ -125,7 +125,7 @@ func TestLogCut(t *testing.T) {
 	defer r.Close()
 	l := &LogFile{path: filepath.Join(t.TempDir(), "p0f.log"), f: w}
 	defer l.Close()
-	w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	w.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
 	line := strings.Repeat("x", 999) + "\n"
 	n, err := l.Write([]byte(strings.Repeat(line, 10_000)))
 	if err == nil || n == 0 || n%1000 == 0 {
