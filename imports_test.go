@@ -27,11 +27,13 @@ var mayImport = map[string][]string{
 	"signature": {"packet", "internal/signature"}, // what one can promise of the inner package
 	"capture":   {"packet", "filter"},
 	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature"}, // a note in one call is what it is for
-	"engine":    {"packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
+	"engine":    {"internal/await", "internal/unread", "packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
 	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
 
 	"internal/answer": {"internal/signature", "note", "event"},
+	"internal/await":  {},
+	"internal/unread": {"filter", "packet"},
 	"internal/ask":    {"note"},
 	"internal/demo":   {"note", "packet", "savedsyn"},
 	"internal/config": {"packet", "note", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},

@@ -54,6 +54,18 @@ type Frame struct {
 	Tagged bool
 }
 
+// AppendTagged appends the frame with the tag that the kernel took out of it. The
+// frame must be Tagged, and of Ethernet.
+func (f *Frame) AppendTagged(dst []byte) []byte {
+	const tagAt = 12 // after both addresses
+	if len(f.Data) < tagAt {
+		return append(dst, f.Data...)
+	}
+	dst = append(dst, f.Data[:tagAt]...)
+	dst = append(dst, 0x81, 0, byte(f.VLAN>>8), byte(f.VLAN))
+	return append(dst, f.Data[tagAt:]...)
+}
+
 // A Source hands over frames. File and Ring are Sources. One goroutine reads;
 // Close may be called from any.
 type Source interface {

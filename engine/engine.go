@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,10 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/await"
 	"github.com/mxprint/mxprint/internal/host"
 	core "github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/unread"
 	"github.com/mxprint/mxprint/packet"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -66,10 +69,10 @@ type Engine struct {
 	fanout  capture.Fanout
 	tell    *teller
 	recent  bool // the tables know connections, too
-	waiting waiters
+	waiting await.Queue
 
 	tunnels   packet.Opener
-	unread    unread
+	unread    unread.Counts
 	readsLone bool        // SYN+ACKs without their SYN, too
 	live      atomic.Bool // there was an interface
 
@@ -130,19 +133,18 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	if src.Live() {
 		e.live.Store(true)
 	}
-	e.enter(in)
-	defer e.leave(in)
+	defer e.track(in)()
 	var err error
 	for err == nil && in.err == nil {
 		err = src.Read(ctx, in.frame)
 		in.flush()
 	}
-	e.unread.add(&in.unread)
+	e.unread.Move(&in.unread)
 	switch {
 	case in.err != nil:
 		err = in.err
 	case errors.Is(err, io.EOF):
-		err = in.unread.refused()
+		err = in.unread.Refused()
 	case ctx.Err() != nil:
 		err = nil
 	}
@@ -150,7 +152,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 		e.failed.Store(&err)
 	}
 	if e.running.Add(-1) == 0 && err != nil {
-		e.waiting.giveUp()
+		e.waiting.GiveUp()
 	}
 	return err
 }
@@ -197,7 +199,7 @@ func (e *Engine) Stats() (st Stats) {
 		st.Hosts += hosts
 		st.Conns += conns
 	}
-	e.unread.counts(&st)
+	st.Unread, st.Cut = e.unread.Totals()
 	if e.tell != nil {
 		st.Lost, st.Unwritten = e.tell.lost.Load(), e.tell.unwritten.Load()
 	}
@@ -215,5 +217,62 @@ func (e *Engine) SetDB(db *signature.DB) {
 		s.mu.Lock()
 		s.table.SetDB((*core.DB)(db))
 		s.mu.Unlock()
+	}
+}
+
+// SourceStats counts what came from one source that runs.
+type SourceStats struct {
+	Source capture.Source
+	Frames uint64    // that the source handed over
+	SYNs   uint64    // of these, those that open a connection
+	Last   time.Time // of the last frame; zero before the first
+}
+
+// Sources returns the counts of the sources that run now. It may be called at
+// any time; a count is some frames late.
+func (e *Engine) Sources() []SourceStats {
+	e.sourcesMu.Lock()
+	defer e.sourcesMu.Unlock()
+	var all []SourceStats
+	for _, in := range e.sources {
+		st := SourceStats{Source: in.source, Frames: in.counts.frames.Load(), SYNs: in.counts.syns.Load()}
+		if at := in.counts.last.Load(); at > 0 {
+			st.Last = time.UnixMicro(at)
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+// counts are of one source. Its goroutine counts in frames and syns of input,
+// and publishes them here after each Read.
+type counts struct {
+	frames, syns atomic.Uint64
+	last         atomic.Int64 // microseconds since 1970
+}
+
+// publish adds what was counted since the last time.
+func (in *input) publish() {
+	if in.frames == 0 {
+		return
+	}
+	if in.live { // a file's are added at its end, with its answer
+		in.engine.unread.Move(&in.unread)
+	}
+	in.counts.frames.Add(in.frames)
+	in.counts.syns.Add(in.syns)
+	in.counts.last.Store(in.at)
+	in.frames, in.syns = 0, 0
+}
+
+// track lists a source that runs, until the returned function is called.
+func (e *Engine) track(in *input) (done func()) {
+	e.sourcesMu.Lock()
+	defer e.sourcesMu.Unlock()
+	e.sources = append(e.sources, in)
+	return func() {
+		e.sourcesMu.Lock()
+		defer e.sourcesMu.Unlock()
+		e.sources = slices.DeleteFunc(e.sources, func(o *input) bool { return o == in })
 	}
 }

@@ -249,8 +249,8 @@ func TestConcurrent(t *testing.T) {
 	if got := e.Frames(); got != 4000 {
 		t.Errorf("%d frames, want 4000", got)
 	}
-	if e.waiting.len() != 0 {
-		t.Errorf("%d look-ups still wait", e.waiting.len())
+	if e.waiting.Len() != 0 {
+		t.Errorf("%d look-ups still wait", e.waiting.Len())
 	}
 }
 

@@ -96,13 +96,6 @@ func (f feeder) frame(g *capture.Frame) {
 	f.flush()
 }
 
-// len returns how many addresses and connections are waited for.
-func (w *waiters) len() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.by)
-}
-
 // openFile opens a capture file until the test ends.
 func openFile(t testing.TB, path string) *capture.File {
 	t.Helper()

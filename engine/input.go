@@ -7,6 +7,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/unread"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -35,7 +36,7 @@ type input struct {
 	rawRule   bool  // the rule can match them
 	unwrapped capture.Frame
 	tagged    []byte // a frame with the tag that the kernel took out
-	unread    unread
+	unread    unread.Counts
 
 	frames, syns uint64 // since the last publish
 	at           int64  // of the last frame
@@ -68,7 +69,7 @@ func newInput(e *Engine, live bool) *input {
 func (in *input) frame(f *capture.Frame) {
 	in.frames++
 	in.at = f.Time
-	if in.err != nil || in.opens() && in.inner(f) {
+	if in.err != nil || !in.matched && in.inner(f) {
 		return
 	}
 	if in.link == nil || in.link.decoder.Link != f.Link {
@@ -184,7 +185,7 @@ func (in *input) refuse(t packet.LinkType, err error) {
 		in.err = fmt.Errorf("engine: frames of link type %d: %w", t, err)
 		return
 	}
-	countTo(&in.unread.links, t, 1)
+	in.unread.Link(t)
 }
 
 // warn reports once each that frames look like no IP packet and that their IP
@@ -206,4 +207,86 @@ func payload(frame []byte, s *packet.Segment) []byte {
 	from := min(int(s.PayloadOff), len(frame))
 	to := min(from+int(s.PayloadLen), len(frame))
 	return frame[from:to]
+}
+
+// Unread returns one line for each kind of what was not read since the engine was
+// made, sorted. It may be called at any time; of a file it counts when that has
+// ended.
+func (e *Engine) Unread() []string {
+	var lone uint64
+	if !e.readsLone && !e.live.Load() {
+		for _, s := range e.shards {
+			s.mu.Lock()
+			lone += s.table.Lone()
+			s.mu.Unlock()
+		}
+	}
+	return e.unread.Lines(lone)
+}
+
+// inner enters the packet inside the tunnels of a frame. It reports false for a
+// frame to be entered as it is.
+func (in *input) inner(f *capture.Frame) bool {
+	data := f.Data
+	if f.Tagged && f.Link == packet.LinkEthernet {
+		in.tagged = f.AppendTagged(in.tagged[:0])
+		data = in.tagged
+	}
+	ip, kinds, err := in.engine.tunnels.Inner(f.Link, data)
+	if kinds == 0 && (ip == nil && err == nil || in.engine.rule.P0f) {
+		return false
+	}
+	if err != nil {
+		// A rule that names the tags may have taken it all the same.
+		if !in.takesOuter(f) || !in.enter(f, in.link, 0) {
+			in.unread.Tunnel(kinds, err)
+		}
+		return true
+	}
+	g := &in.unwrapped
+	*g = capture.Frame{Time: f.Time, Data: ip, WireLen: max(f.WireLen-len(f.Data), 0) + len(ip), Link: packet.LinkRaw}
+	if in.takesInner(g) || in.takesOuter(f) {
+		in.enter(g, in.raw, kinds)
+	}
+	return true
+}
+
+// takesInner matches an inner packet with the rule. A rule about link headers, or
+// a program compiled for them, cannot match it.
+func (in *input) takesInner(f *capture.Frame) bool {
+	if in.raw == nil {
+		in.raw = &link{packet.Decoder{Link: packet.LinkRaw}, new(filter.LinkRule)}
+		rule := in.engine.rule
+		if l, err := rule.ForLink(int(packet.LinkRaw), in.live); err == nil && rule.Program == nil {
+			in.raw.rule, in.rawRule = l, true
+		}
+	}
+	return in.rawRule && in.raw.rule.Match(f.Data, f.WireLen)
+}
+
+// takesOuter matches the frame around an inner packet with the rule.
+func (in *input) takesOuter(f *capture.Frame) bool {
+	return in.use(f.Link) == nil && in.link.rule.Match(f.Data, f.WireLen)
+}
+
+// countBroken counts a frame of an interface that does not decode and that is not
+// merely another protocol: the kernel let it pass, so it was to be read.
+func (in *input) countBroken(err error) {
+	if _, isVersion := err.(packet.VersionError); isVersion || err == packet.ErrNotIP || err == packet.ErrHeader || err == packet.ErrShort {
+		in.unread.Broken(err)
+	}
+}
+
+// countCut counts a SYN or SYN+ACK that did not decode because its header was
+// captured in part.
+func (in *input) countCut(l *link, f *capture.Frame, err error) {
+	if err != packet.ErrCut && err != packet.ErrShort {
+		return
+	}
+	if in.live && f.WireLen <= len(f.Data) {
+		return // it is all there, and malformed
+	}
+	if t := l.decoder.CutSYN(f.Data); t == packet.SYN || t == packet.SYNACK {
+		in.unread.Cut(t == packet.SYNACK)
+	}
 }

@@ -33,21 +33,21 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
 	if found == askedBefore { // perhaps about the connection before, if the capture is behind
-		w := e.waiting.join(q.Client)
+		w := e.waiting.Join(q.Client)
 		again, end := context.WithTimeout(ctx, behind)
-		w.wait(again)
+		w.Wait(again)
 		end()
-		e.waiting.leave(q.Client, w)
+		e.waiting.Leave(q.Client, w)
 		n, found = e.known(q, false)
 	}
 	for found < askedBefore && ctx.Err() == nil && e.failure() == nil {
-		w := e.waiting.join(q.Client)
+		w := e.waiting.Join(q.Client)
 		// It may have come between the look and the joining.
 		if n, found = e.known(q, false); found < askedBefore {
-			w.wait(ctx)
+			w.Wait(ctx)
 			n, found = e.known(q, ctx.Err() != nil)
 		}
-		e.waiting.leave(q.Client, w)
+		e.waiting.Leave(q.Client, w)
 	}
 	return e.answer(n)
 }
@@ -193,4 +193,20 @@ func seconds(s uint32) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(int64(s), 0)
+}
+
+// ErrNoSYN is the error of a look-up when the sensor was handed the connection
+// without its SYN: what else is known of the address may be another machine's.
+var ErrNoSYN = errors.New("engine: the connection came without its SYN")
+
+// Missed reports an established connection whose SYN the sensor could not get
+// (sockops.Config.Missed). A look-up of the connection then returns ErrNoSYN at
+// once, and so does one of the address if nothing is known of it. An engine that
+// keeps no connections ignores it.
+func (e *Engine) Missed(client, server netip.AddrPort) {
+	shard := e.shards[e.fanout.Worker(client, server, len(e.shards))]
+	shard.mu.Lock()
+	shard.table.Missed(client, server)
+	shard.mu.Unlock()
+	e.waiting.Wake(client)
 }

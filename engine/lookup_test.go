@@ -162,8 +162,8 @@ func TestLookupWaits(t *testing.T) {
 			if took := time.Since(start); took != most || err != nil || n.State != note.NotSeen {
 				t.Errorf("Lookup = %v, %v after %v, want %v after %v", n.State, err, took, note.NotSeen, most)
 			}
-			if e.waiting.len() != 0 {
-				t.Errorf("%d entries wait, want none", e.waiting.len())
+			if e.waiting.Len() != 0 {
+				t.Errorf("%d entries wait, want none", e.waiting.Len())
 			}
 		})
 	})
@@ -206,13 +206,13 @@ func TestLookupWaits(t *testing.T) {
 			in := feed(e)
 			in.frame(fromClient(f, netip.MustParseAddr("203.0.113.8"))) // somebody else
 			synctest.Wait()
-			if w := e.waiting.by[at(labClient)]; w == nil || w.count != 20 {
-				t.Errorf("waiting = %+v, want 20 look-ups", w)
+			if n := e.waiting.Waiting(at(labClient)); n != 20 {
+				t.Errorf("%d look-ups wait, want 20", n)
 			}
 			in.frame(f)
 			asking.Wait()
-			if e.waiting.len() != 0 {
-				t.Errorf("%d entries wait, want none", e.waiting.len())
+			if e.waiting.Len() != 0 {
+				t.Errorf("%d entries wait, want none", e.waiting.Len())
 			}
 		})
 	})
@@ -295,7 +295,7 @@ func TestLookupFailed(t *testing.T) {
 func untilWaiting(t *testing.T, e *Engine, n int) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Microsecond) {
-		got := e.waiting.len()
+		got := e.waiting.Len()
 		if got == n {
 			return
 		}
