@@ -53,7 +53,7 @@ const pluginPatience = "deadline=10000\n"
 func startOurHaraka(t testing.TB, ns *lab.NetNS, karma bool, ini string) (*haraka, *mailtest.Process, func() *mailtest.Process) {
 	t.Helper()
 	dir := mailtest.TempDir(t)
-	serve := func() *mailtest.Process { return mailtest.StartServe(t, ns, dir) }
+	serve := func() *mailtest.Process { return mailtest.StartServeWait(t, ns, dir, "50ms") }
 	sensor := serve()
 	return startHarakaPlugin(t, ns, "mxprint", filepath.Join(dir, "query.sock"), karma, ini), sensor, serve
 }

@@ -37,12 +37,20 @@ import (
 // in dir. More lines of configuration follow.
 func StartServe(t testing.TB, ns *lab.NetNS, dir string, config ...string) *Process {
 	t.Helper()
-	socket := filepath.Join(dir, "query.sock")
-	path := filepath.Join(TempDir(t), "mxprint.toml")
 	// A busy machine may take longer than the 10 ms that a question waits for
 	// its SYN by itself.
-	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n[p0f]\nsocket = %q\nwait = \"1s\"\n[query]\nlisten = [%q]\n%s",
-		ns.If, filepath.Join(dir, "p0f.sock"), socket, strings.Join(config, "\n"))
+	return StartServeWait(t, ns, dir, "1s", config...)
+}
+
+// StartServeWait is StartServe with another wait for the SYN. A client that asks
+// over one connection wants it below its own deadline: its questions are
+// answered in order, also those about connections whose SYN fell into a restart.
+func StartServeWait(t testing.TB, ns *lab.NetNS, dir, wait string, config ...string) *Process {
+	t.Helper()
+	socket := filepath.Join(dir, "query.sock")
+	path := filepath.Join(TempDir(t), "mxprint.toml")
+	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n[p0f]\nsocket = %q\nwait = %q\n[query]\nlisten = [%q]\n%s",
+		ns.If, filepath.Join(dir, "p0f.sock"), wait, socket, strings.Join(config, "\n"))
 	WriteFiles(t, filepath.Dir(path), map[string]string{filepath.Base(path): text})
 	SensorProgram(t) // builds it
 	cmd := ns.Command(context.Background(), filepath.Join(BinDir, "mxprint"), "serve", "-config", path)
