@@ -1,14 +1,20 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -24,7 +30,7 @@ type frame struct {
 
 // readPcap reads a capture as tcpdump writes it here.
 func readPcap(path string) ([]*frame, error) {
-	text, err := os.ReadFile(path)
+	text, err := readAll(path)
 	if err != nil {
 		return nil, err
 	}
@@ -47,24 +53,60 @@ func readPcap(path string) ([]*frame, error) {
 	return all, nil
 }
 
+// readAll reads a file, compressed by gzip or not.
+func readAll(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil || !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+		return text, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return io.ReadAll(z)
+}
+
 func (f *frame) decode() bool {
 	be := binary.BigEndian
 	d := f.data
-	if len(d) < 54 || be.Uint16(d[12:]) != 0x0800 || d[23] != 6 {
+	if len(d) < 54 {
 		return false
 	}
-	ip := d[14:]
-	total, ihl := int(be.Uint16(ip[2:])), int(ip[0]&15)*4
-	if total > len(ip) || ihl+20 > total {
+	var tcp []byte
+	var src, dst netip.Addr
+	switch ip := d[14:]; {
+	case be.Uint16(d[12:]) == 0x0800 && d[23] == 6:
+		total, ihl := int(be.Uint16(ip[2:])), int(ip[0]&15)*4
+		if total > len(ip) || ihl+20 > total {
+			return false
+		}
+		tcp = ip[ihl:total]
+		src, dst = netip.AddrFrom4([4]byte(ip[12:])), netip.AddrFrom4([4]byte(ip[16:]))
+	case be.Uint16(d[12:]) == 0x86dd && d[20] == 6 && len(ip) >= 60 && len(ip) >= 40+int(be.Uint16(ip[4:])):
+		tcp = ip[40 : 40+int(be.Uint16(ip[4:]))]
+		src, dst = netip.AddrFrom16([16]byte(ip[8:])), netip.AddrFrom16([16]byte(ip[24:]))
+	default:
 		return false
 	}
-	tcp := ip[ihl:total]
-	addr := func(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }
-	f.src = netip.AddrPortFrom(addr(ip[12:16]), be.Uint16(tcp))
-	f.dst = netip.AddrPortFrom(addr(ip[16:20]), be.Uint16(tcp[2:]))
+	f.src = netip.AddrPortFrom(src, be.Uint16(tcp))
+	f.dst = netip.AddrPortFrom(dst, be.Uint16(tcp[2:]))
 	f.seq, f.ack, f.flags = be.Uint32(tcp[4:]), be.Uint32(tcp[8:]), tcp[13]
 	f.payload = tcp[int(tcp[12]>>4)*4:]
 	return true
+}
+
+// info is what scripts/lab-dialects says of a program.
+type info struct {
+	Program string `json:"program"`
+	Release string `json:"release"`
+	Engine  string `json:"engine"`
+	System  string `json:"system"`
+	Kind    string `json:"kind"`
+}
+
+// file is the name of the program's capture.
+func (i *info) file() string {
+	return strings.ToLower(strings.NewReplacer(" ", "-", "/", "-", ":", "-").Replace(i.Program+"-"+i.Release+"-"+i.System)) + ".pcap.gz"
 }
 
 // clean takes the frames of one labelled program out of a capture, zeroes what
@@ -74,70 +116,116 @@ func clean(pcap, log, label, outDir string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(log)
+	var what info
+	if err := json.Unmarshal([]byte(label), &what); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(log)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	var info struct {
-		Program string `json:"program"`
-		Release string `json:"release"`
-		Engine  string `json:"engine"`
-		System  string `json:"system"`
+	var connections []connection
+	for d := json.NewDecoder(bytes.NewReader(text)); d.More(); {
+		var c connection
+		if err := d.Decode(&c); err != nil {
+			return err
+		}
+		connections = append(connections, c)
 	}
-	if err := json.Unmarshal([]byte(label), &info); err != nil {
+	if len(connections) == 0 {
+		return fmt.Errorf("%s: no connection", what.file())
+	}
+	slices.SortStableFunc(connections, func(a, b connection) int { return a.Start.Compare(b.Start) })
+	var out bytes.Buffer
+	var lines [][]byte
+	pcapHeader(&out)
+	for _, c := range connections {
+		mine := ofConnection(frames, c)
+		if len(mine) == 0 {
+			return fmt.Errorf("%s: no frames of %s", what.file(), c.Client)
+		}
+		zero(mine, strings.HasSuffix(c.Server, ":465"))
+		for _, f := range mine {
+			if host, _ := os.Hostname(); host != "" && bytes.Contains(f.payload, []byte(host)) {
+				return fmt.Errorf("%s: the name of this machine is in a packet of %s", what.file(), c.Client)
+			}
+			pcapFrame(&out, f)
+		}
+		line, err := json.Marshal(map[string]any{"file": what.file(), "client": c.Client, "server": c.Server, "variant": c.Variant,
+			"tls": c.TLS, "plain": c.Lines, "program": what.Program, "release": what.Release, "engine": what.Engine, "system": what.System, "kind": what.Kind})
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line)
+	}
+	if err := writeGzip(filepath.Join(outDir, what.file()), out.Bytes()); err != nil {
 		return err
 	}
-	name := strings.ToLower(strings.NewReplacer(" ", "-", "/", "-", ":", "-").Replace(info.Program + "-" + info.Release + "-" + info.System))
-	out, err := os.Create(filepath.Join(outDir, name+".pcap"))
+	fmt.Printf("%s: %d connections\n", what.file(), len(connections))
+	return relabel(filepath.Join(outDir, "labels.jsonl"), what.file(), lines)
+}
+
+// relabel replaces the lines of one capture.
+func relabel(path, file string, lines [][]byte) error {
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "dialectlab.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	labels, err := os.OpenFile(filepath.Join(outDir, "labels.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return err
 	}
-	w := bufio.NewWriter(out)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	all := lines
+	mine := []byte(fmt.Sprintf(`"file":%q`, file))
+	for line := range bytes.Lines(old) {
+		if line = bytes.TrimSuffix(line, []byte("\n")); !bytes.Contains(line, mine) {
+			all = append(all, line)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b []byte) int { return bytes.Compare(fileOf(a), fileOf(b)) })
+	return os.WriteFile(path, append(bytes.Join(all, []byte("\n")), '\n'), 0o644)
+}
+
+// fileOf returns the name of the capture in a line of labels.
+func fileOf(line []byte) []byte {
+	_, rest, _ := bytes.Cut(line, []byte(`"file":"`))
+	name, _, _ := bytes.Cut(rest, []byte(`"`))
+	return name
+}
+
+func pcapHeader(w *bytes.Buffer) {
 	le := binary.LittleEndian
 	head := le.AppendUint32(nil, 0xa1b2c3d4)
 	head = append(head, 2, 0, 4, 0)
 	head = append(head, make([]byte, 8)...)
 	head = le.AppendUint32(head, 65535)
 	w.Write(le.AppendUint32(head, 1))
-	n := 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var c connection
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return err
-		}
-		mine := ofConnection(frames, c)
-		if len(mine) == 0 {
-			return fmt.Errorf("%s: no frames of %s", name, c.Client)
-		}
-		zero(mine, strings.HasSuffix(c.Server, ":465"))
-		for _, f := range mine {
-			h := le.AppendUint32(nil, uint32(f.time.Unix()))
-			h = le.AppendUint32(h, uint32(f.time.Nanosecond()/1000))
-			h = le.AppendUint32(h, uint32(len(f.data)))
-			w.Write(le.AppendUint32(h, uint32(len(f.data))))
-			w.Write(f.data)
-		}
-		line, err := json.Marshal(map[string]any{"file": name + ".pcap", "client": c.Client, "server": c.Server, "variant": c.Variant,
-			"tls": c.TLS, "plain": c.Lines, "program": info.Program, "release": info.Release, "engine": info.Engine, "system": info.System})
-		if err != nil {
-			return err
-		}
-		labels.Write(append(line, '\n'))
-		n++
-	}
-	if err := w.Flush(); err != nil {
+}
+
+func pcapFrame(w *bytes.Buffer, f *frame) {
+	le := binary.LittleEndian
+	h := le.AppendUint32(nil, uint32(f.time.Unix()))
+	h = le.AppendUint32(h, uint32(f.time.Nanosecond()/1000))
+	h = le.AppendUint32(h, uint32(len(f.data)))
+	w.Write(le.AppendUint32(h, uint32(len(f.data))))
+	w.Write(f.data)
+}
+
+func writeGzip(path string, text []byte) error {
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %d connections\n", name, n)
-	if n == 0 {
-		os.Remove(out.Name())
+	z.Write(text)
+	if err := z.Close(); err != nil {
+		return err
 	}
-	return labels.Close()
+	return os.WriteFile(path, packed.Bytes(), 0o644)
 }
 
 func ofConnection(frames []*frame, c connection) []*frame {

@@ -138,7 +138,7 @@ func withoutAck(line string) string {
 
 // TestPrivate says that no mail and no address is left in the captures.
 func TestPrivate(t *testing.T) {
-	files, _ := filepath.Glob("data/*.pcap")
+	files, _ := filepath.Glob("data/*.pcap.gz")
 	if len(files) < 15 {
 		t.Fatalf("%d captures, want 15", len(files))
 	}

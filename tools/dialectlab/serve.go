@@ -2,14 +2,18 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/stream"
@@ -27,6 +31,9 @@ type variant struct {
 	Max      uint16        // TLS version
 	P384     bool          // forces a HelloRetryRequest
 	Pieces   bool          // replies are cut in two segments
+	MSS      int           // that the server announces
+	Login    bool          // AUTH is offered once TLS has begun
+	IPv6     bool
 }
 
 var postfixLike = []string{"PIPELINING", "SIZE 10240000", "VRFY", "ETRN", "STARTTLS", "AUTH PLAIN LOGIN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"}
@@ -41,7 +48,9 @@ func without(list []string, name string) []string {
 	return out
 }
 
-// variants listen at 198.18.1.1 and following, in this order.
+// variants listen at 198.18.1.1 and following, in this order. From the second
+// part of the list on it is the client that does something else, which
+// scripts/lab-dialects asks it to; the address says what that was.
 var variants = []variant{
 	{Name: "starttls", Offers: postfixLike},
 	{Name: "plain", Offers: without(postfixLike, "STARTTLS")},
@@ -55,6 +64,42 @@ var variants = []variant{
 	{Name: "retry", Offers: postfixLike, P384: true},
 	{Name: "pieces", Offers: without(postfixLike, "STARTTLS"), Pieces: true},
 	{Name: "closing", Greeting: []string{"421"}},
+
+	{Name: "smtps", Offers: without(postfixLike, "STARTTLS")},
+	{Name: "submission", Offers: without(postfixLike, "AUTH PLAIN LOGIN"), Login: true},
+	{Name: "mss536", Offers: postfixLike, MSS: 536},
+	{Name: "ipv6", Offers: postfixLike, IPv6: true},
+	{Name: "rcpt3", Offers: without(postfixLike, "STARTTLS")},
+	{Name: "mails2", Offers: without(postfixLike, "STARTTLS")},
+	{Name: "large", Offers: without(postfixLike, "STARTTLS")},
+	{Name: "8bit", Offers: without(postfixLike, "STARTTLS")},
+	{Name: "resume", Offers: postfixLike},
+	{Name: "tlsrcpt", Offers: postfixLike, Rcpt: "550 5.1.1 No such user"},
+}
+
+// address is where the variant of this number listens.
+func (v *variant) address(i int) string {
+	if v.IPv6 {
+		return fmt.Sprintf("2001:db8::%d", i+1)
+	}
+	return fmt.Sprintf("198.18.1.%d", i+1)
+}
+
+// listen opens one port of a variant.
+func (v *variant) listen(i, port int) (net.Listener, error) {
+	var lc net.ListenConfig
+	if v.MSS > 0 {
+		lc.Control = func(_, _ string, c syscall.RawConn) error {
+			var err error
+			if e := c.Control(func(fd uintptr) {
+				err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, v.MSS)
+			}); e != nil {
+				return e
+			}
+			return err
+		}
+	}
+	return lc.Listen(context.Background(), "tcp", net.JoinHostPort(v.address(i), strconv.Itoa(port)))
 }
 
 // connection is one line of the recorder's log.
@@ -89,7 +134,7 @@ func serve(logPath, certPath, keyPath string) error {
 	for i := range variants {
 		v := &variants[i]
 		for _, port := range []int{25, 465, 587} {
-			l, err := net.Listen("tcp", fmt.Sprintf("198.18.1.%d:%d", i+1, port))
+			l, err := v.listen(i, port)
 			if err != nil {
 				return err
 			}
@@ -242,6 +287,8 @@ func (s *session) run() {
 		case "QUIT":
 			s.reply("221", "2.0.0 Bye")
 			return
+		case "HELO":
+			s.reply("250", "mx.example.net")
 		default:
 			s.reply("250", "2.0.0 Ok")
 		}
@@ -256,6 +303,9 @@ func (s *session) ehlo() {
 	offers := s.v.Offers
 	if s.conn != s.raw {
 		offers = without(offers, "STARTTLS")
+		if s.v.Login {
+			offers = append(slices.Clone(offers), "AUTH PLAIN LOGIN")
+		}
 	}
 	s.reply(append([]string{"250", "mx.example.net"}, offers...)...)
 }
