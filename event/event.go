@@ -1,6 +1,6 @@
 // Package event is what a sensor saw: an Observation for each fingerprint,
-// link, uptime, HTTP header and sign of a change, and the Observer that takes
-// them. Use it to log, count or forward what a sensor sees; to ask about one
+// link, uptime, HTTP header, ClientHello, SMTP session and sign of a change, and
+// the Observer that takes them. Use it to log, count or forward what a sensor sees; to ask about one
 // client, use note.Lookuper.
 //
 // An Observation is a plain value. Its JSON form (AppendJSON) is described in
@@ -63,6 +63,10 @@ type Observation struct {
 	// Of HostChange and IPSharing.
 	Reasons Reasons
 	Hits    [4]int // scores of the last 32 that were at least 6, 3, 2, 1
+
+	// Of TLS and SMTP: a note with the parts about the sender alone, as they were
+	// then. It may be kept, and is not to be changed.
+	Sender *note.Note
 }
 
 // System is what a signature says of the sender. The zero value is that of a
@@ -98,13 +102,15 @@ const (
 	IPSharing  // several systems seem to share the address
 	HTTPRequest
 	HTTPResponse
+	TLS  // a ClientHello was read
+	SMTP // a session ended, or its reading stopped
 
 	Modules = int(iota) // how many there are
 )
 
 var moduleNames = [Modules]string{
 	"syn", "syn+ack", "sendsyn probe", "sendsyn response", "mtu", "uptime", "host change", "ip sharing",
-	"http request", "http response",
+	"http request", "http response", "tls", "smtp",
 }
 
 // String returns p0f's name of the module.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
@@ -13,7 +14,7 @@ import (
 func TestNames(t *testing.T) {
 	want := []string{
 		"syn", "syn+ack", "sendsyn probe", "sendsyn response", "mtu", "uptime", "host change", "ip sharing",
-		"http request", "http response", "unknown",
+		"http request", "http response", "tls", "smtp", "unknown",
 	}
 	for i, name := range want {
 		m := Module(i)
@@ -41,9 +42,15 @@ func TestJSON(t *testing.T) {
 	client, server := netip.MustParseAddrPort("192.0.2.1:1025"), netip.MustParseAddrPort("[2001:db8::2]:25")
 	const (
 		ends = `"client":"192.0.2.1:1025","server":"[2001:db8::2]:25"`
-		time = `{"time":"2023-11-14T22:13:20.000007Z",`
+		when = `{"time":"2023-11-14T22:13:20.000007Z",`
 	)
 	linux := System{Matched: true, Name: "Linux", Flavor: "3.11 <new>", Others: []string{"Android", "ChromeOS"}, Quality: note.Fuzzy, RandomTTL: true, Rewrite: note.RewriteTTL | note.RewriteMSS}
+	sender := note.Note{
+		TLS:      &note.TLS{State: note.Complete, Library: "OpenSSL", Release: "3.0 to 3.4", Version: "1.3", JA4: "t13i", JA4Raw: "t13i_002f", ServerName: true},
+		Software: &note.Software{State: note.Matched, Name: "Exim", Flavor: "4.9x", Quality: note.Fuzzy, Others: []string{"Postfix"}, Dialect: "ehlo", Reading: note.Complete},
+		Conduct:  &note.Findings{State: note.Complete, List: []note.Finding{{ID: "bare_lf"}}},
+		Flow:     &note.Flow{TCPRTT: 1500 * time.Microsecond},
+	}
 	for _, tt := range []struct {
 		o    Observation
 		want string
@@ -64,10 +71,16 @@ func TestJSON(t *testing.T) {
 			`"module":"http request",` + ends + `,"subject":"client","app":{"name":"wget"},"matched":true,"quality":"exact","raw_sig":"1:Host:\"","language":"English","dishonest":true}`},
 		{Observation{Module: HTTPResponse, Role: Server, HTTP: HTTP{Language: "???", Anonymous: true}},
 			`"module":"http response",` + ends + `,"subject":"server","matched":false,"anonymous":true}`},
+		{Observation{Module: TLS, Sender: &sender}, `"module":"tls",` + ends + `,"subject":"client","tls":{"state":"complete","library":"OpenSSL","release":"3.0 to 3.4","version":"1.3","server_name":true},"ja4":"t13i","ja4_r":"t13i_002f"}`},
+		{Observation{Module: SMTP, Sender: &sender}, `"module":"smtp",` + ends + `,"subject":"client","matched":true,"quality":"fuzzy","tls":{"state":"complete","library":"OpenSSL","release":"3.0 to 3.4","version":"1.3","server_name":true},"ja4":"t13i",` +
+			`"software":{"name":"Exim","flavor":"4.9x"},"software_or":["Postfix"],"dialect":"ehlo","reading":"complete","conduct":{"state":"complete","list":[{"id":"bare_lf"}]},"flow":{"tcp_rtt_ms":1.5}}`},
+		{Observation{Module: SMTP, Sender: &note.Note{TLS: &note.TLS{State: note.None}, Software: &note.Software{State: note.Unknown}}},
+			`"module":"smtp",` + ends + `,"subject":"client","matched":false,"tls":{"state":"none"},"reading":"not known"}`},
+		{Observation{Module: SMTP}, `"module":"smtp",` + ends + `,"subject":"client"}`},
 	} {
 		tt.o.Client, tt.o.Server, tt.o.At = client, server, 1_700_000_000_000_007
 		got, err := tt.o.AppendJSON([]byte("before "))
-		if want := "before " + time + tt.want + "\n"; err != nil || string(got) != want {
+		if want := "before " + when + tt.want + "\n"; err != nil || string(got) != want {
 			t.Errorf("%s is written, %v,\n%swant\n%s", tt.o.Module, err, got, want)
 		}
 		if !json.Valid(got[len("before "):]) {

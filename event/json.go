@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mxprint/mxprint/note"
 )
 
 // wire is the JSON form of an Observation. Fields that its module does not have
@@ -43,6 +45,27 @@ type wire struct {
 
 	Reasons []string `json:"reasons,omitempty"`
 	Hits    *[4]int  `json:"hits,omitempty"`
+
+	TLS            *tls           `json:"tls,omitempty"`
+	JA4            string         `json:"ja4,omitempty"`
+	JA4Raw         string         `json:"ja4_r,omitempty"`
+	Software       *system        `json:"software,omitempty"`
+	SoftwareOr     []string       `json:"software_or,omitempty"`
+	Dialect        string         `json:"dialect,omitempty"`
+	Reading        *note.Progress `json:"reading,omitempty"`
+	Conduct        *note.Findings `json:"conduct,omitempty"`
+	Contradictions *note.Findings `json:"contradictions,omitempty"`
+	Flow           *note.Flow     `json:"flow,omitempty"`
+}
+
+// tls is a note.TLS without JA4.
+type tls struct {
+	State      note.Progress `json:"state"`
+	Library    string        `json:"library,omitempty"`
+	Release    string        `json:"release,omitempty"`
+	Settings   string        `json:"settings,omitempty"`
+	Version    string        `json:"version,omitempty"`
+	ServerName bool          `json:"server_name,omitempty"`
 }
 
 type system struct {
@@ -76,6 +99,10 @@ func (o *Observation) AppendJSON(dst []byte) ([]byte, error) {
 			w.Language = o.HTTP.Language
 		}
 		w.Dishonest, w.Anonymous = o.HTTP.Dishonest, o.HTTP.Anonymous
+	case TLS, SMTP:
+		if o.Sender != nil {
+			w.sender(o.Sender, o.Module)
+		}
 	default:
 		w.Dist, w.DSCP = &o.Distance, int(o.Segment.DSCP)
 		w.Tunnels = slices.Collect(o.Segment.Tunnels.All)
@@ -106,4 +133,26 @@ func (w *wire) system(o *Observation) {
 	if s.Rewrite != 0 {
 		w.Rewrite = strings.Split(s.Rewrite.String(), ",")
 	}
+}
+
+// sender sets the fields that name the program.
+func (w *wire) sender(n *note.Note, module Module) {
+	if t := n.TLS; t != nil {
+		w.TLS = &tls{t.State, t.Library, t.Release, t.Settings, t.Version, t.ServerName}
+		w.JA4 = t.JA4
+		if module == TLS {
+			w.JA4Raw = t.JA4Raw
+		}
+	}
+	if module == TLS {
+		return
+	}
+	if s := n.Software; s != nil {
+		matched := s.State == note.Matched
+		w.Matched, w.Dialect, w.Reading = &matched, s.Dialect, &s.Reading
+		if matched {
+			w.Software, w.SoftwareOr, w.Quality = &system{s.Name, s.Flavor}, s.Others, s.Quality.String()
+		}
+	}
+	w.Conduct, w.Contradictions, w.Flow = n.Conduct, n.Contradictions, n.Flow
 }

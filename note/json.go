@@ -37,6 +37,13 @@ type wire struct {
 	HTTPName     string     `json:"http_name,omitempty"`
 	HTTPFlavor   string     `json:"http_flavor,omitempty"`
 	Language     string     `json:"language,omitempty"`
+
+	TLS            *TLS      `json:"tls,omitempty"`
+	Software       *Software `json:"software,omitempty"`
+	Conduct        *Findings `json:"conduct,omitempty"`
+	Contradictions *Findings `json:"contradictions,omitempty"`
+	Flow           *Flow     `json:"flow,omitempty"`
+	Memory         *Memory   `json:"memory,omitempty"`
 }
 
 // MarshalJSON writes the note as docs/json.md describes it.
@@ -49,6 +56,7 @@ func (n Note) MarshalJSON() ([]byte, error) {
 		LastNAT: utc(n.LastNAT), LastChg: utc(n.LastChange),
 		UpModDays: n.UpModDays, BadSW: n.BadSW,
 		HTTPName: n.HTTPName, HTTPFlavor: n.HTTPFlavor, Language: n.Language,
+		TLS: n.TLS, Software: n.Software, Conduct: n.Conduct, Contradictions: n.Contradictions, Flow: n.Flow, Memory: n.Memory,
 	}
 	if n.State == Matched {
 		w.Quality = n.Quality.String()
@@ -87,6 +95,7 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 		UptimeMin: orZero(w.UptimeMin), UpModDays: w.UpModDays, BadSW: w.BadSW,
 		HTTPName: w.HTTPName, HTTPFlavor: w.HTTPFlavor, Language: w.Language,
 		Others: w.OSOr,
+		TLS:    w.TLS, Software: w.Software, Conduct: w.Conduct, Contradictions: w.Contradictions, Flow: w.Flow, Memory: w.Memory,
 	}
 	if w.Distance != nil {
 		n.Distance = Hops(*w.Distance)

@@ -220,4 +220,14 @@ type Note struct {
 	// server, or one of two whose SYNs came between the same ends.
 	Ambiguous bool
 	RawSig    string // of the SYN of ByConnection, in p0f's notation; empty otherwise
+
+	// What follows is of the connection asked about, and nil where it was not
+	// looked at: nil is never "no". Several notes may share them: do not change
+	// what they point to.
+	TLS            *TLS
+	Software       *Software
+	Conduct        *Findings // what the client did
+	Contradictions *Findings // what it claims and is not
+	Flow           *Flow
+	Memory         *Memory
 }

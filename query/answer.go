@@ -37,6 +37,8 @@ func appendAnswer(dst []byte, f form, n *note.Note) []byte {
 	switch {
 	case f == formJSON:
 		dst = appendJSON(dst, n)
+	case f == formFull && n.Full() != "":
+		dst = append(dst, n.Full()...)
 	case !n.Known():
 		dst = append(dst, n.State.String()...)
 	case f == formV2:
@@ -53,10 +55,11 @@ func appendAnswer(dst []byte, f form, n *note.Note) []byte {
 	return append(dst, '\n')
 }
 
-// appendJSON appends the note as an object of ASCII.
+// appendJSON appends the note as an object of ASCII. Of a client whose SYN was
+// not seen the sender may be known all the same, as to a proxy.
 func appendJSON(dst []byte, n *note.Note) []byte {
 	if !n.Known() {
-		n = &note.Note{State: n.State}
+		n = sender(n)
 	}
 	b, err := json.Marshal(n)
 	if err != nil {
@@ -75,12 +78,18 @@ func appendJSON(dst []byte, n *note.Note) []byte {
 	return dst
 }
 
+// sender returns a note with the parts about the sender alone.
+func sender(n *note.Note) *note.Note {
+	return &note.Note{State: n.State, TLS: n.TLS, Software: n.Software,
+		Conduct: n.Conduct, Contradictions: n.Contradictions, Flow: n.Flow, Memory: n.Memory}
+}
+
 func appendError(dst []byte, err error) []byte {
 	return append(append(append(dst, errorPrefix...), err.Error()...), '\n')
 }
 
-// maxAnswer is more than an answer ever has: six labels of any database, times
-// and numbers.
+// maxAnswer is more than an answer ever has: labels of any database, findings,
+// times and numbers.
 const maxAnswer = 16 << 10
 
 // p0f's socket takes the first 21 bytes, whatever they are, for a query, and its
@@ -124,7 +133,7 @@ func readAnswer(r *bufio.Reader) (ask.Answer, error) {
 	case note.Unavailable:
 		return ask.Answer{Err: ErrUnavailable}, nil
 	case note.NotSeen:
-		n = note.Note{State: note.NotSeen}
+		n = *sender(&n)
 	}
 	return ask.Answer{Note: n}, nil
 }

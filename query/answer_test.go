@@ -23,6 +23,7 @@ var full = note.Note{
 }
 
 var (
+	byTLS   = note.Note{State: note.NotSeen, TotalConn: 1, TLS: &note.TLS{State: note.Complete, Library: "Go", Release: "1.24 or later", Version: "1.3"}}
 	notSeen = note.Note{State: note.NotSeen}
 	unnamed = note.Note{State: note.Unknown, Distance: note.Hops(3), TotalConn: 1, RawSig: "4:61+3:0:1460:mss*9,7:mss::0"}
 )
@@ -46,6 +47,12 @@ func TestAppendAnswer(t *testing.T) {
 			"Linux, (distance 0, link: unknown)"},
 		{"json, in doubt", formJSON, note.Note{State: note.Matched, OSName: "Linux", Others: []string{"Android", "ChromeOS"}, Rewrite: note.RewriteOptions, UpModDays: 49, Clock: note.ClockRandom},
 			`{"state":"matched","os_name":"Linux","quality":"exact","os_match_q":0,"os_or":["Android","ChromeOS"],"rewritten":["options"],"total_conn":0,"uptime_min":0,"up_mod_days":49,"uptime_reliable":false,"bad_sw":0}`},
+		{"full", formFull, full, `os="Linux 5.19 and newer" os_quality=fuzzy link="Ethernet or modem" distance=9 by_connection=Y`},
+		{"full, not seen", formFull, notSeen, "not seen"},
+		{"full, by TLS alone", formFull, byTLS, `tls="Go 1.24 or later" tls_version=1.3`},
+		{"full, no sensor", formFull, note.Note{}, "unavailable"},
+		{"text, by TLS alone", formText, byTLS, "not seen"},
+		{"json, by TLS alone", formJSON, byTLS, `{"state":"not seen","os_match_q":0,"total_conn":0,"bad_sw":0,"tls":{"state":"complete","library":"Go","release":"1.24 or later","version":"1.3"}}`},
 		{"v2, no name", formV2, unnamed, "UNKNOWN [4:61+3:0:1460:mss*9,7:mss::0], (distance 3, link: unknown)"},
 		{"v2, not seen", formV2, notSeen, "not seen"},
 		{"v2, no sensor", formV2, note.Note{}, "unavailable"},

@@ -20,9 +20,10 @@ const (
 	formText form = iota
 	formJSON
 	formV2
+	formFull
 )
 
-var formNames = map[string]form{"text": formText, "json": formJSON, "v2": formV2}
+var formNames = map[string]form{"text": formText, "json": formJSON, "v2": formV2, "full": formFull}
 
 // request is one line of a client.
 type request struct {

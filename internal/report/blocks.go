@@ -14,8 +14,11 @@ type Blocks struct{ log Log }
 // NewBlocks returns Blocks that writes to w.
 func NewBlocks(w io.Writer) *Blocks { return &Blocks{Log{w: w, end: "`----\n\n"}} }
 
-// Observe adds one block.
+// Observe adds one block. p0f has none for TLS and SMTP.
 func (r *Blocks) Observe(o *event.Observation) {
+	if o.Module >= event.TLS {
+		return
+	}
 	b := appendEnd(append(r.log.buf, ".-[ "...), o.Client)
 	b = appendEnd(append(b, " -> "...), o.Server)
 	b = append(append(append(b, " ("...), o.Module.String()...), ") ]-\n|\n| "...)

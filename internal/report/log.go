@@ -45,8 +45,11 @@ func NewLog(w io.Writer) *Log {
 	return &Log{w: w, zone: time.Local, end: "\n"}
 }
 
-// Observe adds one line.
+// Observe adds one line. p0f's log has none for TLS and SMTP.
 func (l *Log) Observe(o *event.Observation) {
+	if o.Module >= event.TLS {
+		return
+	}
 	h := &l.heads[o.Module]
 	if second := o.At / 1e6; second != h.second || len(h.text) == 0 {
 		h.second = second

@@ -13,6 +13,7 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -451,5 +452,45 @@ func TestLogCountsLost(t *testing.T) {
 				t.Errorf("%s: the next Flush = %d, %v, want 0, nil", name, lost, err)
 			}
 		}
+	}
+}
+
+// TestNotP0fs: p0f's log and blocks have nothing that p0f does not know.
+func TestNotP0fs(t *testing.T) {
+	var out bytes.Buffer
+	for _, m := range []event.Module{event.TLS, event.SMTP} {
+		for _, o := range []event.Observer{NewLog(&out), NewBlocks(&out)} {
+			o.Observe(&event.Observation{Module: m, Sender: &note.Note{TLS: &note.TLS{Library: "Go"}}})
+			o.Flush()
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("written: %s", out.Bytes())
+	}
+}
+
+// TestWriteSender: the lines that a note about a program has.
+func TestWriteSender(t *testing.T) {
+	var out bytes.Buffer
+	n := note.Note{
+		State:    note.NotSeen,
+		TLS:      &note.TLS{State: note.Complete, Library: "Go", Version: "1.3", JA4: "t13i"},
+		Software: &note.Software{State: note.Matched, Name: "Exim", Others: []string{"Postfix"}, Dialect: "ehlo"},
+		Conduct:  &note.Findings{List: []note.Finding{{ID: "bare_lf", Words: "ends lines badly", Evidence: "RCPT", MayBe: true}}},
+		Flow:     &note.Flow{TCPRTT: 1234567, Counted: true, Retransmits: 2},
+		Memory:   &note.Memory{Visits: 3},
+	}
+	WriteNote(&out, netip.MustParseAddr("192.0.2.1"), &n)
+	want := `192.0.2.1: not seen
+  tls         Go, TLS 1.3, JA4 t13i
+  program     Exim (exact), or Postfix
+  dialect     ehlo
+  conduct     bare_lf (may be): ends lines badly [RCPT]
+  round trips handshake unknown, TCP 1.23ms, SMTP unknown
+  packets     2 sent again, window closed 0 times
+  memory      3 connections before this one
+`
+	if out.String() != want {
+		t.Errorf("got\n%s, want\n%s", out.String(), want)
 	}
 }

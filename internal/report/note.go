@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,7 +17,8 @@ func WriteNote(w io.Writer, addr netip.Addr, n *note.Note) {
 		fmt.Fprintf(w, "  %-11s %s\n", key, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(w, "%s: %s\n", addr, n.State)
-	if n.State != note.Matched && n.State != note.Unknown {
+	defer writeSender(line, n)
+	if !n.Known() {
 		return
 	}
 	if n.State == note.Matched {
@@ -66,4 +68,67 @@ func WriteNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	if !n.LastChange.IsZero() {
 		line("changed", "another system than before, at %s", n.LastChange.Local().Format(time.DateTime))
 	}
+}
+
+// writeSender writes what is known of the program and what it does.
+func writeSender(line func(key, format string, args ...any), n *note.Note) {
+	if t := n.TLS; t != nil {
+		if t.State != note.Complete {
+			line("tls", "%s", t.State)
+		} else {
+			line("tls", "%s, TLS %s, JA4 %s", cmp.Or(strings.TrimSpace(t.Library+" "+t.Release), "unknown library"), t.Version, t.JA4)
+		}
+	}
+	if s := n.Software; s != nil && s.State != note.Unavailable {
+		text := s.Title()
+		if s.State == note.Matched {
+			text += " (" + s.Quality.String() + ")"
+		}
+		if len(s.Others) > 0 {
+			text += ", or " + strings.Join(s.Others, ", ")
+		}
+		line("program", "%s", text)
+		if s.Dialect != "" {
+			line("dialect", "%s", s.Dialect)
+		}
+	}
+	writeFindings(line, "conduct", n.Conduct)
+	writeFindings(line, "claims", n.Contradictions)
+	if f := n.Flow; f != nil {
+		if f.HandshakeRTT > 0 || f.TCPRTT > 0 || f.SMTPRTT > 0 {
+			line("round trips", "handshake %s, TCP %s, SMTP %s", orUnknown(f.HandshakeRTT), orUnknown(f.TCPRTT), orUnknown(f.SMTPRTT))
+		}
+		if f.Counted {
+			line("packets", "%d sent again, window closed %d times", f.Retransmits, f.ZeroWindows)
+		}
+	}
+	if m := n.Memory; m != nil {
+		line("memory", "%d connections before this one", m.Visits)
+	}
+}
+
+func writeFindings(line func(key, format string, args ...any), key string, f *note.Findings) {
+	if f == nil {
+		return
+	}
+	for i := range f.List {
+		text := f.List[i].ID
+		if f.List[i].MayBe {
+			text += " (may be)"
+		}
+		if f.List[i].Words != "" {
+			text += ": " + f.List[i].Words
+		}
+		if f.List[i].Evidence != "" {
+			text += " [" + f.List[i].Evidence + "]"
+		}
+		line(key, "%s", text)
+	}
+}
+
+func orUnknown(d time.Duration) string {
+	if d <= 0 {
+		return "unknown"
+	}
+	return d.Round(10 * time.Microsecond).String()
 }

@@ -43,11 +43,15 @@ func (c *CSV) Observe(o *event.Observation) {
 	if o.System.Matched {
 		r[5], r[6], r[7] = cell(o.System.Name), cell(o.System.Flavor), matchName(&o.System)
 	}
+	by := string(o.RawSig)
 	switch {
 	case o.Module.Fingerprint():
 		r[8] = strconv.Itoa(o.Distance)
 	case o.Module == event.MTU:
 		r[9], r[10] = strconv.Itoa(o.MTU), cell(o.Link)
+	case o.Module == event.TLS || o.Module == event.SMTP:
+		r[5], r[6], r[7], by, _ = program(o)
+		r[5], r[6] = cell(r[5]), cell(r[6])
 	case o.Module == event.Uptime:
 		r[11] = strconv.FormatUint(uint64(o.UptimeMin), 10)
 	}
@@ -56,7 +60,7 @@ func (c *CSV) Observe(o *event.Observation) {
 	for reason := range o.Reasons.All {
 		reasons = append(reasons, reason)
 	}
-	r[13], r[14] = strings.Join(reasons, " "), cell(string(o.RawSig))
+	r[13], r[14] = strings.Join(reasons, " "), cell(by)
 	_ = c.w.Write(r) // Flush reports what fails
 }
 

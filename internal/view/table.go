@@ -1,8 +1,10 @@
 package view
 
 import (
+	"cmp"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -68,6 +70,10 @@ func (t *Table) Observe(o *event.Observation) {
 		r.hops, r.detail = hops(o), Clean(string(o.RawSig))
 	case o.Module == event.HTTPRequest || o.Module == event.HTTPResponse:
 		r.system, r.matched, r.detail = systemName(&o.System), o.System.Matched, Clean(string(o.RawSig))
+	case o.Module == event.TLS || o.Module == event.SMTP:
+		var flavor string
+		r.system, flavor, r.quality, r.detail, r.matched = program(o)
+		r.system = Clean(strings.TrimSpace(cmp.Or(r.system, "unknown") + " " + flavor))
 	default:
 		for reason := range o.Reasons.All {
 			if r.detail != "" {
@@ -118,6 +124,23 @@ func (t *Table) page() {
 		t.err = err
 	}
 	t.first, t.rows = false, t.rows[:0]
+}
+
+// program is what a ClientHello or a session says of the program: its name,
+// releases, how well it matched, and what it was known by.
+func program(o *event.Observation) (name, flavor, quality, by string, matched bool) {
+	switch n := o.Sender; {
+	case n == nil:
+	case o.Module == event.TLS && n.TLS != nil:
+		return n.TLS.Library, n.TLS.Release, "", n.TLS.JA4, n.TLS.Library != ""
+	case o.Module == event.SMTP && n.Software != nil:
+		s := n.Software
+		if s.State == note.Matched {
+			quality = matchName(&event.System{Matched: true, Quality: s.Quality})
+		}
+		return s.Name, s.Flavor, quality, Clean(s.Dialect), s.State == note.Matched
+	}
+	return "", "", "", "", false
 }
 
 // systemName is the name that people read; "unknown" where nothing matches.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/view"
+	"github.com/mxprint/mxprint/note"
 )
 
 func seen(module event.Module, client string, at int64, change func(*event.Observation)) *event.Observation {
@@ -200,5 +201,42 @@ func TestCleaner(t *testing.T) {
 				t.Errorf("%q cut at %d: %q, want %q", tt.in, at, b.String(), tt.want)
 			}
 		}
+	}
+}
+
+// TestPrograms: what TLS and SMTP show has its columns.
+func TestPrograms(t *testing.T) {
+	sender := &note.Note{
+		TLS:      &note.TLS{State: note.Complete, Library: "OpenSSL", Release: "3.0 to 3.4", JA4: "t13i301100_5f7f3e0f8a7b_e5627efa2ab1"},
+		Software: &note.Software{State: note.Matched, Name: "=Exim", Flavor: "4.9x", Quality: note.Fuzzy, Dialect: "ehlo\x1b[2J"},
+	}
+	var text, values bytes.Buffer
+	table, c := view.NewTable(&text, false, 0), view.NewCSV(&values)
+	for _, m := range []event.Module{event.TLS, event.SMTP} {
+		for _, n := range []*note.Note{sender, {}, nil} {
+			o := seen(m, "192.0.2.9:1", 1e15, nil)
+			o.Sender = n
+			table.Observe(o)
+			c.Observe(o)
+		}
+	}
+	if err := table.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(text.String(), "\n")
+	for i, want := range map[int]string{1: "OpenSSL 3.0 to 3.4", 2: "unknown", 3: "unknown", 4: "=Exim 4.9x", 5: "unknown"} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d = %q, want %q in it", i, lines[i], want)
+		}
+	}
+	if strings.Contains(text.String(), "\x1b") || !strings.Contains(lines[1], "t13i301100_") || !strings.Contains(lines[4], "fuzzy") {
+		t.Errorf("the table:\n%s", text.String())
+	}
+	if _, err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&values).ReadAll()
+	if err != nil || len(rows) != 7 || rows[1][5] != "OpenSSL" || rows[1][14] != sender.TLS.JA4 || rows[4][5] != "'=Exim" || rows[4][7] != "fuzzy" {
+		t.Errorf("rows = %q, %v", rows, err)
 	}
 }
