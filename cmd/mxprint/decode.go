@@ -1,20 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/internal/report"
-	"github.com/mxprint/mxprint/internal/signature"
-	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/savedsyn"
+	"github.com/mxprint/mxprint/internal/decode"
 )
 
 var decodeCommand = command{
@@ -40,22 +31,6 @@ Examples:
 	run: runDecode,
 }
 
-// decoder names SYNs and prints what it finds.
-type decoder struct {
-	db   *signature.DB
-	out  *output
-	json *json.Encoder // to out; nil: words
-	err  io.Writer
-	bad  bool // some could not be read
-}
-
-// decoded is what -json prints of a SYN.
-type decoded struct {
-	Client string    `json:"client,omitempty"`
-	Server string    `json:"server,omitempty"`
-	Note   note.Note `json:"note"`
-}
-
 func runDecode(_ context.Context, args []string, std *stdio) error {
 	flags := newFlags("decode")
 	database := databaseFlags(flags)
@@ -67,73 +42,17 @@ func runDecode(_ context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	d := &decoder{db: db, out: &output{w: std.out, stop: func() {}}, err: std.err}
-	if *asJSON {
-		d.json = json.NewEncoder(d.out)
-	}
+	d := &decode.Decoder{DB: daemon.Public(db), JSON: *asJSON, Out: std.out, Err: std.err}
 	for i, text := range flags.Args() {
-		d.decode(fmt.Sprintf("argument %d", i+1), text)
+		if err := d.SYN(fmt.Sprintf("argument %d", i+1), text); err != nil {
+			return err
+		}
 	}
 	if flags.NArg() == 0 {
-		err = d.lines(std.in)
+		err = d.Lines(std.in)
 	}
-	switch {
-	case d.out.err != nil:
-		return fmt.Errorf("writing the output: %w", d.out.err)
-	case err == nil && d.bad:
+	if err == nil && d.Bad {
 		return errSilent
 	}
 	return err
-}
-
-// maxDecodeLine is how long a line may be, in bytes.
-const maxDecodeLine = 64 << 10
-
-// lines reads SYNs, one a line. Empty lines do not count.
-func (d *decoder) lines(r io.Reader) error {
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(nil, maxDecodeLine)
-	n := 0
-	for d.out.err == nil && scanner.Scan() {
-		n++
-		words := strings.Fields(scanner.Text())
-		if len(words) == 0 {
-			continue
-		}
-		d.decode(fmt.Sprintf("line %d", n), words[len(words)-1])
-	}
-	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("decode: line %d: longer than %d bytes", n+1, maxDecodeLine)
-	}
-	return scanner.Err()
-}
-
-// decode names one, or says what is wrong with it.
-func (d *decoder) decode(place, text string) {
-	var o decoded
-	s, err := parseSYN(text)
-	switch {
-	case err == nil:
-		o = decoded{Client: s.Src.String(), Server: s.Dst.String(), Note: savedsyn.Name(daemon.Public(d.db), &s)}
-	case !errors.Is(err, savedsyn.ErrUnavailable):
-		d.bad = true
-		fmt.Fprintf(d.err, "mxprint: decode: %s: %v\n", place, err)
-		return
-	}
-	switch {
-	case d.json != nil:
-		d.json.Encode(o)
-	case err != nil:
-		fmt.Fprintf(d.out, "-: %s\n", o.Note.State)
-	default:
-		report.WriteNote(d.out, s.Src.Addr(), &o.Note)
-	}
-}
-
-func parseSYN(text string) (packet.Segment, error) {
-	syn, err := savedsyn.Parse(text)
-	if err != nil {
-		return packet.Segment{}, err
-	}
-	return savedsyn.Decode(syn)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 // usageError is a wrong command line: the exit status is 2.
@@ -59,4 +61,22 @@ func flagError(name string, err error) error {
 		return usagef("%s: option %s needs an argument", name, option)
 	}
 	return usagef("%s: %s", name, strings.Replace(msg, " for flag ", " for option ", 1))
+}
+
+// output is the flags -o and -color.
+type output struct{ name, color string }
+
+func formFlags(fs *flag.FlagSet) *output {
+	o := &output{}
+	fs.StringVar(&o.name, "o", "", "")
+	fs.StringVar(&o.color, "color", "auto", "")
+	return o
+}
+
+func (o *output) form(std *stdio) (view.Form, error) {
+	f, err := view.NewForm(o.name, o.color, std.out)
+	if err != nil {
+		return f, usagef("%v", err)
+	}
+	return f, nil
 }

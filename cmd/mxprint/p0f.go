@@ -9,6 +9,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/inherit"
+	"github.com/mxprint/mxprint/internal/offline"
 )
 
 var p0fCommand = command{
@@ -72,7 +73,7 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 	}
 	defer s.Close()
 	err = s.Run(ctx)
-	printUnread(std, opt.File, s.Unread())
+	offline.PrintUnread(std.err, opt.File, s.Unread())
 	if ctx.Err() != nil && !opt.Daemon {
 		fmt.Fprintln(std.err, "mxprint: ended by a signal")
 	}

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/ask"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/note"
@@ -63,25 +61,26 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	asJSON := fs.Bool("json", false, "")
 	asClient := fs.Bool("p0f", false, "")
 	quiet := fs.Bool("q", false, "")
-	form := formFlags(fs)
+	o := formFlags(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	shown := form.name != ""
+	shown := o.name != ""
 	if *asJSON && *asClient || *quiet && (*asJSON || *asClient) || shown && (*asJSON || *asClient || *quiet) {
 		return usagef("query: -o, -json, -p0f and -q exclude each other: give one of them")
 	}
 	if *asJSON {
-		form.name = "json"
+		o.name = "json"
 	}
-	if err := form.known(); err != nil {
-		return err
-	}
-	q, err := parseQuery(fs.Args())
+	form, err := o.form(std)
 	if err != nil {
 		return err
 	}
-	if hint := doubtfulPort(fs.Args()); hint != "" {
+	q, hint, err := ask.ParseQuery(fs.Args())
+	if err != nil {
+		return usagef("query: %v", err)
+	}
+	if hint != "" {
 		fmt.Fprintf(std.err, "mxprint: query: %s\n", hint)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -96,7 +95,7 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	case *asClient:
 		report.WriteClient(std.forPeople(), &n)
 	default:
-		err = form.note(std, q.Client.Addr(), &n)
+		err = form.Note(q.Client.Addr(), &n)
 	}
 	if err != nil {
 		return err
@@ -110,72 +109,6 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 		return errSilent
 	}
 	return nil
-}
-
-// parseQuery reads who is asked about: one end of a connection, or both. A
-// server is only of use with the client's port.
-func parseQuery(words []string) (q note.Query, err error) {
-	if len(words) == 0 {
-		return q, usagef("query: name one client; mxprint query -h shows examples")
-	}
-	ends, err := parseEnds(words)
-	if err != nil {
-		return q, err
-	}
-	q.Client = ends[0]
-	if len(ends) == 1 {
-		return q, nil
-	}
-	if len(ends) > 2 {
-		return q, usagef("query: %q is one word too many; mxprint query -h shows examples", words[len(words)-1])
-	}
-	q.Server = ends[1]
-	if q.Client.Port() == 0 || q.Server.Port() == 0 {
-		return q, usagef("query: a connection is asked about by the ports of both ends")
-	}
-	return q, nil
-}
-
-// parseEnds reads ADDRESS, ADDRESS:PORT and ADDRESS PORT, any number of them.
-func parseEnds(words []string) (ends []netip.AddrPort, err error) {
-	for i := 0; i < len(words); i++ {
-		bare := strings.TrimSuffix(strings.TrimPrefix(words[i], "["), "]")
-		addr, err := netip.ParseAddr(bare)
-		if err == nil && addr.Zone() == "" && (bare == words[i] || words[i] == "["+bare+"]") {
-			port := 0
-			if i+1 < len(words) && !strings.ContainsAny(words[i+1], ".:[") {
-				i++
-				if port, err = strconv.Atoi(words[i]); err != nil || port < 1 || port > 65535 {
-					return nil, usagef("query: %q is not a port", words[i])
-				}
-			}
-			ends = append(ends, netip.AddrPortFrom(addr.Unmap(), uint16(port)))
-			continue
-		}
-		ap, err := netip.ParseAddrPort(words[i])
-		if err != nil || ap.Addr().Zone() != "" || ap.Port() == 0 {
-			return nil, usagef("query: %q is neither an IP address nor ADDRESS:PORT", words[i])
-		}
-		ends = append(ends, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
-	}
-	return ends, nil
-}
-
-// doubtfulPort is a hint where an IPv6 address looks like one with a port.
-func doubtfulPort(words []string) string {
-	for _, word := range words {
-		i := strings.LastIndexByte(word, ':')
-		if i < 0 || strings.Count(word, ":") < 3 {
-			continue
-		}
-		_, err := netip.ParseAddr(word)
-		_, err2 := netip.ParseAddr(word[:i])
-		_, err3 := strconv.ParseUint(word[i+1:], 10, 16)
-		if err == nil && err2 == nil && err3 == nil {
-			return fmt.Sprintf("asking about the address %s; for port %s of %s write [%s]:%s", word, word[i+1:], word[:i], word[:i], word[i+1:])
-		}
-	}
-	return ""
 }
 
 // lookuper is the client for a query: p0f's socket knows addresses alone, and

@@ -1,19 +1,6 @@
 package main
 
-import (
-	"context"
-	"flag"
-	"fmt"
-	"io"
-	"sync/atomic"
-	"time"
-
-	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/internal/view"
-)
+import "context"
 
 var readCommand = command{
 	name:    "read",
@@ -47,96 +34,16 @@ func runRead(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("read")
 	r := readingFlags(fs)
 	asJSON := fs.Bool("json", false, "")
-	form := formFlags(fs)
+	o := formFlags(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
 	if *asJSON {
-		form.name = "json"
+		o.name = "json"
 	}
-	return r.run(ctx, fs, std, func(out *output) (event.Observer, func() error, error) {
-		return form.observer(out, std)
-	})
-}
-
-// reading is what the commands that show captures have in common.
-type reading struct {
-	name           string
-	database       *daemon.Database
-	rule, compiled *string
-	quiet          *bool
-}
-
-func readingFlags(fs *flag.FlagSet) *reading {
-	return &reading{
-		name: fs.Name(), database: databaseFlags(fs),
-		rule: fs.String("filter", "", ""), compiled: fs.String("F", "", ""), quiet: fs.Bool("q", false, ""),
-	}
-}
-
-// run reads the files into the observer that makes returns, whose end it calls
-// whatever the files hold.
-func (r *reading) run(ctx context.Context, fs *flag.FlagSet, std *stdio, makes func(*output) (event.Observer, func() error, error)) error {
-	if fs.NArg() == 0 {
-		return usagef("%s: name a capture file; mxprint %s -h shows examples", r.name, r.name)
-	}
-	db, err := r.database.Load()
+	form, err := o.form(std)
 	if err != nil {
 		return err
 	}
-	rule, err := daemon.Rule(*r.rule, *r.compiled)
-	if err != nil {
-		return err
-	}
-	ctx, stop := daemon.UntilSignal(ctx, false)
-	defer stop()
-	out := &output{w: std.out, stop: stop}
-	observer, end, err := makes(out)
-	if err != nil {
-		return err
-	}
-	seen := &counting{Observer: observer}
-	begun := time.Now()
-	progress := view.NewProgress(std.err, *r.quiet, func() string {
-		return fmt.Sprintf("%s: %d observations in %s", r.name, seen.n.Load(), time.Since(begun).Round(time.Second))
-	})
-	_, err = readFiles(ctx, std, out, fs.Args(), engine.Config{
-		DB: daemon.Public(db), Rule: rule, Observers: []event.Observer{seen}, Hosts: host.Config{HTTPWhole: true},
-	})
-	progress.Stop()
-	if failed := end(); failed != nil && err == nil {
-		err = failed
-	}
-	if out.err != nil && err == nil {
-		err = fmt.Errorf("writing the output: %w", out.err)
-	}
-	return err
-}
-
-// counting counts the observations that pass, for the progress.
-type counting struct {
-	event.Observer
-	n atomic.Uint64
-}
-
-func (c *counting) Observe(o *event.Observation) {
-	c.n.Add(1)
-	c.Observer.Observe(o)
-}
-
-// output ends the reading where its output is not taken: a closed pipe, a
-// full disk.
-type output struct {
-	w    io.Writer
-	stop func()
-	err  error
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	if o.err == nil {
-		if _, o.err = o.w.Write(b); o.err != nil {
-			o.stop()
-		}
-	}
-	return len(b), nil // the command says what was wrong, once
+	return r.run(ctx, fs, std, form.Observer)
 }

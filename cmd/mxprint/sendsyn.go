@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/explain"
 	"github.com/mxprint/mxprint/internal/probe"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
@@ -55,9 +54,9 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	if *wait <= 0 || *wait > probe.MaxWait {
 		return usagef("sendsyn: -wait %v: want more than 0, and %v at most", *wait, probe.MaxWait)
 	}
-	to, err := probeTarget(fs.Arg(0), fs.Arg(1), *force)
+	to, err := probe.ParseTarget(fs.Arg(0), fs.Arg(1), *force)
 	if err != nil {
-		return err
+		return usagef("sendsyn: %v", err)
 	}
 	db, err := database.Load()
 	if err != nil {
@@ -71,26 +70,6 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 		return fmt.Errorf("sendsyn: no SYN+ACK from %s", to)
 	}
 	return nil
-}
-
-// probeTarget reads where the probes go.
-func probeTarget(address, port string, force bool) (netip.AddrPort, error) {
-	addr, err := netip.ParseAddr(address)
-	if err != nil || addr.Zone() != "" {
-		return netip.AddrPort{}, usagef("sendsyn: %q is not an IP address", address)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return netip.AddrPort{}, usagef("sendsyn: %q is not a port", port)
-	}
-	addr = addr.Unmap()
-	switch near := addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast(); {
-	case addr.IsMulticast() || addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return netip.AddrPort{}, usagef("sendsyn: %s is not the address of one host", addr)
-	case !near && !force:
-		return netip.AddrPort{}, usagef("sendsyn: %s is neither a loopback nor a private address; with -force the probes go there, too", addr)
-	}
-	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
 
 // printAnswers prints for each probe what it offered and what came back. It
@@ -109,7 +88,7 @@ func printAnswers(w io.Writer, db *signature.DB, answers []probe.Answer) (answer
 			if m.Sig == nil {
 				text += "matches nothing"
 			} else {
-				text += title(&m)
+				text += explain.Title(&m)
 			}
 		}
 		fmt.Fprintf(w, "%-13s %s\n", answers[i].Offered, text)

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/explain"
+	"github.com/mxprint/mxprint/internal/offline"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 var signaturesCommand = command{
@@ -86,36 +84,13 @@ func checkSignatures(_ context.Context, args []string, std *stdio) error {
 			return err
 		}
 		if wrong += len(rep.Errors); rep.DB != nil {
-			fmt.Fprintf(out, "%s: %s, %s\n", path, count(rep.DB.Count(), "signature"), count(len(rep.Warnings), "warning"))
+			fmt.Fprintf(out, "%s: %s, %s\n", path, view.Count(rep.DB.Count(), "signature"), view.Count(len(rep.Warnings), "warning"))
 		}
 	}
 	if wrong > 0 {
-		return fmt.Errorf("signatures check: %s", count(wrong, "error"))
+		return fmt.Errorf("signatures check: %s", view.Count(wrong, "error"))
 	}
 	return nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// jsonLabel is one label of list; docs/signatures.md describes it.
-type jsonLabel struct {
-	Section    string   `json:"section"`
-	Generic    bool     `json:"generic,omitempty"`
-	Class      string   `json:"class,omitempty"`
-	Name       string   `json:"name"`
-	Flavor     string   `json:"flavor,omitempty"`
-	Or         []string `json:"or,omitempty"`
-	Signatures int      `json:"signatures"`
-	Overridden int      `json:"overridden,omitempty"`
-	Sources    []string `json:"sources,omitempty"`
-	Dates      []string `json:"dates,omitempty"`
-	File       string   `json:"file"`
-	Line       int      `json:"line"`
 }
 
 func listSignatures(_ context.Context, args []string, std *stdio) error {
@@ -135,60 +110,30 @@ func listSignatures(_ context.Context, args []string, std *stdio) error {
 		return err
 	}
 	if *asJSON {
-		enc := json.NewEncoder(std.out)
-		enc.SetEscapeHTML(false)
-		for _, e := range db.Entries() {
-			if err := enc.Encode(labelOf(&e)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return explain.ListJSON(std.out, db)
 	}
-	return printLabels(std.forPeople(), db)
+	return explain.List(std.forPeople(), db)
 }
 
-func labelOf(e *signature.Entry) jsonLabel {
-	j := jsonLabel{
-		Section: e.Section, Name: e.Link, Signatures: e.Signatures, Overridden: e.Overridden,
-		Sources: e.Sources, Dates: e.Dates, File: e.File, Line: e.Line,
-	}
-	if l := e.Label; l != nil {
-		j.Generic, j.Class, j.Name, j.Flavor = l.Generic, l.Class, l.Name, l.Flavor
-		for _, o := range l.Or {
-			j.Or = append(j.Or, strings.TrimSpace(o.Name+" "+o.Flavor))
-		}
-	}
-	return j
-}
-
-func printLabels(out io.Writer, db *signature.DB) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SECTION\tLABEL\tSIGNATURES\tDATE\tSOURCE\tPLACE")
-	for _, e := range db.Entries() {
-		j := labelOf(&e)
-		name := strings.TrimSpace(j.Name + " " + j.Flavor)
-		if j.Generic {
-			name += " (generic)"
-		}
-		sigs := fmt.Sprint(j.Signatures)
-		if j.Overridden > 0 {
-			sigs += fmt.Sprintf(" (%d overridden)", j.Overridden)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s:%d\n", j.Section, name, sigs, short(j.Dates), short(j.Sources), j.File, j.Line)
-	}
-	if err := w.Flush(); err != nil {
+func testSignatures(ctx context.Context, args []string, std *stdio) error {
+	fs := newFlags("signatures test")
+	c := comparingFlags(fs)
+	if err := parse(fs, args); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s\n", count(db.Count(), "signature"))
-	return err
-}
-
-// short is a list for a column of a table.
-func short(list []string) string {
-	const most = 60
-	s := strings.Join(list, "; ")
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
+	if fs.NArg() == 0 {
+		return usagef("signatures test: name a capture file; mxprint signatures -h shows examples")
 	}
-	return s
+	db, err := c.Load()
+	if err != nil {
+		return err
+	}
+	out := offline.NewOutput(std.out)
+	tally := explain.Tally{Out: out, DB: db}
+	err = c.each(ctx, db, fs.Args(), out, std, tally.Take)
+	_, not := tally.Sum()
+	if err == nil && not > 0 {
+		return errSilent
+	}
+	return err
 }

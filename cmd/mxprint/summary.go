@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/view"
@@ -41,7 +42,7 @@ func runSummary(ctx context.Context, args []string, std *stdio) error {
 		return usagef("summary: %v, not %q", err, *colorize)
 	}
 	s := view.NewSummary()
-	return r.run(ctx, fs, std, func(out *output) (event.Observer, func() error, error) {
-		return s, func() error { return s.Print(out, color) }, nil
+	return r.run(ctx, fs, std, func(out io.Writer) (event.Observer, func() error) {
+		return s, func() error { return s.Print(out, color) }
 	})
 }

@@ -7,12 +7,13 @@ import (
 	"io"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/offline"
 	"github.com/mxprint/mxprint/internal/report"
 )
 
 func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("signatures unknown")
-	c := captureFlags(fs)
+	c := comparingFlags(fs)
 	socket := fs.String("s", "", "")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -36,7 +37,7 @@ func unknownSignatures(ctx context.Context, args []string, std *stdio) error {
 	}
 	u := report.NewUnknowns()
 	seen := false
-	err = c.each(ctx, db, fs.Args(), std, func(_ io.Writer, o *event.Observation) {
+	err = c.each(ctx, db, fs.Args(), offline.NewOutput(std.out), std, func(o *event.Observation) {
 		seen = true
 		u.Observe(o)
 	})

@@ -62,13 +62,5 @@ func Finding(e *signature.SyntaxError, kind string) string {
 	return line + "; " + e.Hint
 }
 
-// count is a number of things, in words.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // Public is a database as the public packages take it.
 func Public(db *signature.DB) *public.DB { return (*public.DB)(db) }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 var errCertificate = errors.New("the signatures are new, the old certificate stays")
@@ -94,6 +95,6 @@ func (r *reloader) command(_ context.Context, name string) (lines []byte, done s
 		}
 		return lines, "", errors.New("the old signatures stay")
 	}
-	done = count(n, "signature")
+	done = view.Count(n, "signature")
 	return []byte(done), done, nil
 }
