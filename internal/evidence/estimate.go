@@ -1,0 +1,281 @@
+package evidence
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// What an estimate needs before it says anything, and how it is made.
+const (
+	MinVerdicts = 50
+	MinSenders  = 10
+	HalfLife    = 30.0 // days
+
+	share     = 0.05 // of a token's weight that one sender can have
+	prior     = 10.0 // days of senders that speak for the site's own share of spam
+	maxWeight = 4.0  // of a token, in natural log-odds
+	within    = 1.96 // standard errors of an interval: 95 %
+	speaks    = 3.29 // and of a signal: 1 of 1,000 tokens without worth would be one
+)
+
+// Interval is a range that holds the truth in 95 of 100 cases.
+type Interval struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Holds reports whether x is within.
+func (i Interval) Holds(x float64) bool { return i.Low <= x && x <= i.High }
+
+// Estimate is what a token is worth.
+type Estimate struct {
+	Token    string   `json:"token"`
+	Senders  int      `json:"senders"` // distinct
+	Mails    int      `json:"mails"`   // with a sure verdict
+	Enough   bool     `json:"enough"`  // support: else the rest means nothing
+	Share    float64  `json:"share"`   // of spam among the senders' days, recent ones first
+	Interval Interval `json:"interval"`
+	Base     float64  `json:"base"`   // the share of all senders
+	Lift     float64  `json:"lift"`   // Share by Base
+	Signal   bool     `json:"signal"` // the share is another than Base, beyond chance
+	// Weight is the logarithm of how many times likelier spam is with the token
+	// than without knowing it, shrunk to 0 where little is known, from -4 to 4.
+	Weight         float64  `json:"weight"`
+	WeightInterval Interval `json:"weight_interval"`
+
+	effective float64 // independent days of senders that the estimate is worth
+}
+
+// Estimates returns what is known of each token on a day.
+func (c *Counts) Estimates(today int32) []Estimate {
+	base := c.Estimate(Everything, today)
+	var list []Estimate
+	for _, token := range c.Tokens() {
+		list = append(list, c.tokens[token].estimate(token, today, base.Share))
+	}
+	return list
+}
+
+// Estimate returns what is known of one token on a day.
+func (c *Counts) Estimate(token string, today int32) Estimate {
+	t := c.tokens[Everything]
+	if t == nil {
+		return Estimate{Token: token}
+	}
+	base := t.sorted().measure(today, math.MinInt32, today)
+	if t = c.tokens[token]; t == nil {
+		return Estimate{Token: token, Base: base.share()}
+	}
+	return t.estimate(token, today, base.share())
+}
+
+func (t *tally) estimate(token string, today int32, base float64) Estimate {
+	m := t.sorted().measure(today, math.MinInt32, today)
+	e := Estimate{
+		Token: token, Senders: m.senders << t.shift, Mails: m.mails << t.shift, Base: base,
+		Enough: m.decayedMails*t.scale() >= MinVerdicts && m.decayedSenders*t.scale() >= MinSenders,
+	}
+	if m.weight == 0 {
+		return e
+	}
+	e.Share, e.effective = m.share(), m.effective()
+	e.Interval = wilson(e.Share, e.effective, within)
+	if base > 0 {
+		e.Lift = e.Share / base
+	}
+	e.Signal = e.Enough && token != Everything && !wilson(e.Share, e.effective, speaks).Holds(base)
+	e.weigh()
+	return e
+}
+
+// scale is what a sender of the sample stands for.
+func (t *tally) scale() float64 { return math.Ldexp(1, int(t.shift)) }
+
+// weigh sets the weight. The prior counts as days of senders with the site's own
+// share: a token that was seen seldom weighs little, whatever was seen.
+func (e *Estimate) weigh() {
+	base := min(max(e.Base, 0.001), 0.999)
+	spam := e.Share*e.effective + prior*base
+	ham := (1-e.Share)*e.effective + prior*(1-base)
+	w := math.Log(spam/ham) - math.Log(base/(1-base))
+	err := within * math.Sqrt(1/spam+1/ham)
+	bound := func(x float64) float64 { return min(max(x, -maxWeight), maxWeight) }
+	e.Weight, e.WeightInterval = bound(w), Interval{bound(w - err), bound(w + err)}
+	if !e.Enough {
+		e.Weight, e.WeightInterval = 0, Interval{-maxWeight, maxWeight}
+	}
+}
+
+// wilson is the interval of a share of n cases, z standard errors wide (Wilson
+// 1927): within 0 to 1, and wide where n is small.
+func wilson(p, n, z float64) Interval {
+	if n <= 0 {
+		return Interval{0, 1}
+	}
+	mid := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return Interval{max(mid-half, 0), min(mid+half, 1)}
+}
+
+// measured is the days of a token's senders, weighted.
+type measured struct {
+	senders, mails               int
+	decayedSenders, decayedMails float64
+	weight, spam                 float64 // sums over senders, capped
+	squares                      float64 // of the senders' weights
+	bySender                     []part
+	byDay                        map[int32]part
+}
+
+// part is the weight of a sender or of a day, and the spam in it.
+type part struct{ weight, spam float64 }
+
+func (m *measured) share() float64 {
+	if m.weight == 0 {
+		return 0
+	}
+	return m.spam / m.weight
+}
+
+// list is the days of a token's senders, those of one sender together.
+type list []entry
+
+type entry struct {
+	senderDay
+	mails
+}
+
+func (t *tally) sorted() list {
+	l := make(list, 0, len(t.days))
+	for key, m := range t.days {
+		l = append(l, entry{key, m})
+	}
+	slices.SortFunc(l, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.sender, b.sender), cmp.Compare(a.day, b.day))
+	})
+	return l
+}
+
+// measure weighs the days from first to last: each counts for half after
+// HalfLife, and no sender for more than its share.
+func (l list) measure(today, first, last int32) measured {
+	m := measured{byDay: make(map[int32]part)}
+	var within list
+	for _, e := range l {
+		if e.day >= first && e.day <= last {
+			within = append(within, e)
+		}
+	}
+	var weights []float64
+	for own := range within.senders {
+		var weight, newest float64
+		for _, e := range own {
+			w := decay(today - e.day)
+			weight, newest = weight+w, max(newest, w)
+			m.mails += int(e.spam) + int(e.ham)
+			m.decayedMails += w * (float64(e.spam) + float64(e.ham))
+		}
+		m.senders++
+		m.decayedSenders += newest
+		weights = append(weights, weight)
+	}
+	most := mostOf(slices.Clone(weights))
+	for own := range within.senders {
+		f := min(1, most/weights[len(m.bySender)])
+		var p part
+		for _, e := range own {
+			w, day := f*decay(today-e.day), m.byDay[e.day]
+			p.weight += w
+			p.spam += w * e.share()
+			m.byDay[e.day] = part{day.weight + w, day.spam + w*e.share()}
+		}
+		m.bySender = append(m.bySender, p)
+		m.weight += p.weight
+		m.spam += p.spam
+		m.squares += p.weight * p.weight
+	}
+	return m
+}
+
+// senders yields the days of each sender.
+func (l list) senders(yield func(list) bool) {
+	for len(l) > 0 {
+		n := 1
+		for n < len(l) && l[n].sender == l[0].sender {
+			n++
+		}
+		if !yield(l[:n]) {
+			return
+		}
+		l = l[n:]
+	}
+}
+
+func (m mails) share() float64 { return float64(m.spam) / float64(int(m.spam)+int(m.ham)) }
+
+// decay is what a day counts after a number of days.
+func decay(days int32) float64 { return math.Exp2(-float64(max(days, 0)) / HalfLife) }
+
+// mostOf is the most that one sender may weigh, so that none has more than its
+// share of the sum. Where there are few senders all weigh the same. It sorts the
+// weights.
+func mostOf(weights []float64) float64 {
+	slices.Sort(weights)
+	var rest float64
+	for _, w := range weights {
+		rest += w
+	}
+	for k := range weights { // with the k heaviest at the bound c: c = share·(rest + k·c)
+		heaviest := weights[len(weights)-1-k]
+		free := 1 - float64(k)*share
+		if free <= 0 {
+			break
+		}
+		if c := share * rest / free; heaviest <= c {
+			return c
+		}
+		rest -= heaviest
+	}
+	if len(weights) == 0 {
+		return 0
+	}
+	return weights[0]
+}
+
+// effective is the number of independent days of senders that the share is as
+// sure as: senders weigh unequally, and what one sender, or all senders of one
+// day (a campaign), send is alike. The variance is that of a ratio over clusters,
+// by sender and by day; the larger one counts.
+func (m *measured) effective() float64 {
+	if m.squares == 0 {
+		return 0
+	}
+	n := m.weight * m.weight / m.squares // Kish 1965
+	p := m.share()
+	v := clusters(m.bySender, p, m.weight)
+	if len(m.byDay) >= 7 {
+		days := make([]part, 0, len(m.byDay))
+		for _, d := range m.byDay {
+			days = append(days, d)
+		}
+		v = max(v, clusters(days, p, m.weight))
+	}
+	if v > 0 {
+		n = min(n, max(1, p*(1-p)/v))
+	}
+	return n
+}
+
+func clusters(parts []part, p, weight float64) float64 {
+	if len(parts) < 2 {
+		return 0
+	}
+	var sum float64
+	for _, x := range parts {
+		r := x.spam - p*x.weight
+		sum += r * r
+	}
+	n := float64(len(parts))
+	return sum * n / (n - 1) / (weight * weight)
+}
