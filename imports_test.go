@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"internal/decode":            {"note", "packet", "savedsyn", "signature", "internal/report"},
 	"internal/offline":           {"capture", "engine", "event", "packet", "internal/host", "internal/view"},
 	"internal/signature/builtin": {},
+	"internal/evidence":          {},
 
 	"clienthello":     {},
 	"internal/stream": {"clienthello"},
