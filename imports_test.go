@@ -63,8 +63,9 @@ var mayImport = map[string][]string{
 	"internal/signature/builtin": {},
 	"internal/evidence":          {},
 
-	"clienthello":     {},
-	"internal/stream": {"clienthello"},
+	"clienthello":      {},
+	"internal/stream":  {"clienthello"},
+	"internal/conduct": {"internal/stream", "note"},
 
 	// Tests alone.
 	"contrib": {},
@@ -77,7 +78,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "internal/stream"}
+var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "internal/stream", "internal/conduct"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.

@@ -27,14 +27,15 @@ const (
 	XCLIENT
 	XFORWARD
 	HTTP     // GET, POST, HEAD, PUT, OPTIONS or CONNECT: not a mail program
-	greeting // what the server's first reply answers
-	dot      // the end of a message
+	Greeting // what the server's first reply answers
+	Dot      // the end of a message
+	PROXY    // the header of a load balancer, in version 1 of its protocol
 )
 
 var verbNames = map[string]Verb{
 	"HELO": HELO, "EHLO": EHLO, "LHLO": LHLO, "MAIL": MAIL, "RCPT": RCPT, "DATA": DATA, "BDAT": BDAT, "RSET": RSET,
 	"NOOP": NOOP, "QUIT": QUIT, "VRFY": VRFY, "EXPN": EXPN, "HELP": HELP, "ETRN": ETRN, "AUTH": AUTH, "STARTTLS": STARTTLS,
-	"XCLIENT": XCLIENT, "XFORWARD": XFORWARD,
+	"XCLIENT": XCLIENT, "XFORWARD": XFORWARD, "PROXY": PROXY,
 	"GET": HTTP, "POST": HTTP, "HEAD": HTTP, "PUT": HTTP, "OPTIONS": HTTP, "CONNECT": HTTP,
 }
 
@@ -80,9 +81,43 @@ type line struct {
 	cr     bool // the byte before was CR
 	quote  bool
 	escape bool
+	name   name
 	key    [8]byte // of a parameter; the verb; the first bytes of a reply
 	n      uint8
 	value  uint32 // the size of a chunk; the code of a reply
+}
+
+// name is how much of a line may still be the name of a mail's header.
+type name uint8
+
+const (
+	nameEmpty name = iota // no byte yet
+	nameOpen              // a name
+	nameBlank             // and blanks
+	nameNone              // there is none, or it was found
+)
+
+// nameByte looks for a word with a colon, which begins a header and no command,
+// and at the first byte of the line.
+func (l *line) nameByte(e *Event, c byte) {
+	letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+	switch {
+	case l.name == nameEmpty && !letter:
+		e.Flags |= NoLetter
+		l.name = nameOpen
+		if c == ':' || c <= ' ' || c > '~' {
+			l.name = nameNone
+		}
+	case c == ':':
+		e.Flags |= HeaderLike
+		l.name = nameNone
+	case c == ' ' || c == '\t':
+		l.name = nameBlank
+	case l.name == nameBlank || c < ' ' || c > '~':
+		l.name = nameNone
+	default:
+		l.name = nameOpen
+	}
 }
 
 // part is what the next byte of a command belongs to.
@@ -179,6 +214,9 @@ func (s *Session) lastOf(side Side) *Event {
 func (s *Session) commandByte(e *Event, l *line, c byte) {
 	if c >= 0x80 {
 		e.Flags |= EightBit
+	}
+	if l.name != nameNone && e.Kind == Command {
+		l.nameByte(e, c)
 	}
 	switch l.part {
 	case verbPart:

@@ -17,7 +17,7 @@ type parser interface {
 	slack(Side) uint32
 	// fin and reset note the end of a side.
 	fin(s *Segment, at, ack uint32, withData bool)
-	reset(*Segment)
+	reset(s *Segment, at, ack uint32)
 	stop(State)
 	done() bool
 	bytes() int
@@ -58,20 +58,17 @@ func (c *Conn) room(side Side) int {
 
 // Segment takes one segment.
 func (c *Conn) Segment(s *Segment) {
-	if c.Done() {
-		return
-	}
-	if s.RST {
-		c.end(s, Reset)
+	if c.Done() || !s.ACK && !s.RST { // RFC 9293 §3.10.7.4: a receiver drops what acknowledges nothing
 		return
 	}
 	h, other := &c.half[s.Side], &c.half[s.Side^1]
 	at, ack := s.Seq-h.first, s.Ack-other.first
-	if !s.ACK {
-		ack = 0
-	}
 	if far := ahead(at, h.next); far > maxAhead || far < -maxAhead {
 		return // of no use: a keep-alive of long ago, or not of this connection
+	}
+	if s.RST {
+		c.end(s, Reset)
+		return
 	}
 	if s.FIN && !h.hasFIN {
 		h.hasFIN, h.fin = true, at+uint32(len(s.Data))
@@ -178,7 +175,7 @@ func (c *Conn) end(s *Segment, state State) {
 	c.lose(Client)
 	c.lose(Server)
 	if state == Reset {
-		c.parser.reset(s)
+		c.parser.reset(s, s.Seq-c.half[s.Side].first, s.Ack-c.half[s.Side^1].first)
 	}
 	c.parser.stop(state)
 	c.half[Client].held, c.half[Server].held = nil, nil

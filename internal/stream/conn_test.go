@@ -444,7 +444,7 @@ func (p *pieces) read(piece *piece) {
 }
 func (p *pieces) slack(Side) uint32                  { return 0 }
 func (p *pieces) fin(*Segment, uint32, uint32, bool) {}
-func (p *pieces) reset(*Segment)                     {}
+func (p *pieces) reset(*Segment, uint32, uint32)     {}
 func (p *pieces) stop(State)                         { p.end = true }
 func (p *pieces) done() bool                         { return p.end }
 func (p *pieces) bytes() int                         { return 0 }

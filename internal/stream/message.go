@@ -35,9 +35,9 @@ func (s *Session) message(p *piece) int {
 		}
 		switch was := s.tail & 0xff; {
 		case c == '\n' && was != '\r':
-			e.Flags |= BareLF
+			e.bare(BareLF, uint32(i))
 		case c != '\n' && was == '\r':
-			e.Flags |= BareCR
+			e.bare(BareCR, uint32(i)-1) // the byte before
 		}
 		s.tail = (s.tail<<8 | uint64(c)) & 0xffffffffff
 		if s.tail == finalDot {
@@ -47,7 +47,7 @@ func (s *Session) message(p *piece) int {
 			e.Flags |= ended
 			e.Len += uint32(i + 1)
 			s.mode = lines
-			if !s.pending.push(dot) {
+			if !s.pending.push(Dot) {
 				s.stop(Full)
 			}
 			return i + 1
@@ -55,6 +55,17 @@ func (s *Session) message(p *piece) int {
 	}
 	e.Len += uint32(len(p.data))
 	return len(p.data)
+}
+
+// bare notes a line end that is not CR LF, at a position behind what was read.
+func (e *Event) bare(kind Flags, i uint32) {
+	if e.Code == 0 {
+		e.Mark = e.Len + i
+	}
+	if e.Code < 1<<16-1 {
+		e.Code++
+	}
+	e.Flags |= kind
 }
 
 // chunkEvent is messageEvent for a chunk.

@@ -17,11 +17,11 @@ func (s *Session) record(p *piece) int {
 	if have := s.have[p.side]; have < recordHeader {
 		n = copy(s.header[p.side][have:], p.data)
 		s.have[p.side] += uint8(n)
-		if p.side == Client {
-			s.hello(p.data[:n])
-		}
-		if s.have[p.side] == recordHeader && s.State == Reading {
+		if s.have[p.side] == recordHeader {
 			s.startRecord(p, n)
+		}
+		if p.side == Client && s.State == Reading {
+			s.hello(p.data[:n])
 		}
 		return n
 	}

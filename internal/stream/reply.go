@@ -102,6 +102,9 @@ func (s *Session) endReply(e *Event, l *line, p *piece) {
 	}
 	e.EndSegment = p.segment
 	e.Code = uint16(l.value)
+	if e.Lines == 1 {
+		e.Mark = e.Len
+	}
 	if n := l.key[7]; e.Lines > 1 && n > 0 && s.pending.n > 0 && s.pending.list[0] == EHLO {
 		o := offers[string(l.key[:n])]
 		if o == 0 {
@@ -123,7 +126,7 @@ func (s *Session) endReply(e *Event, l *line, p *piece) {
 	}
 	e.Verb = verb
 	switch {
-	case verb == DATA && e.Code == 354 && s.mode == lines && !s.parse[Client].open:
+	case verb == DATA && e.Code == 354 && s.mode == lines && !s.parse[Client].open && !s.pending.has(Dot): // whose message came before the 354
 		s.mode = message
 	case verb == STARTTLS && e.Code == 220:
 		s.mode = records

@@ -111,17 +111,20 @@ const (
 	EightBit                     // bytes above 127
 	Early                        // a message that began before the reply to DATA
 	ended
+	HeaderLike // a command that begins like a header of a mail: a name and a colon
+	NoLetter   // a command that does not begin with a letter
 )
 
 // Event is one thing that a side said. Positions count the bytes of its side
-// from the first on; Ack is what the side had acknowledged of the other's.
+// from the first on; Ack is what the side had acknowledged of the other's, which
+// is below 0 as an int32 where it acknowledged nothing or not this connection.
 type Event struct {
 	Kind  Kind
 	Side  Side
 	Verb  Verb   // of a Command
 	Lines uint8  // of a Reply
 	Flags Flags  //
-	Code  uint16 // of a Reply; of a Record its type
+	Code  uint16 // of a Reply; of a Record its type; of a Message how many line ends are bare, 65,535 at most
 	Offer Offer  // of a Reply to EHLO
 
 	text, textLen uint16
@@ -132,13 +135,27 @@ type Event struct {
 	At         uint32 // position of its first byte
 	Ack        uint32
 	Millis     uint32 // since the first segment with data
+	Mark       uint32 // of a Reply: bytes of its first line; of a Message: those before its first bare line end
 }
+
+// Whole reports whether the end of an event was read: the last line of a reply,
+// the final dot of a message, the last byte of a chunk.
+func (e *Event) Whole() bool { return e.Flags&ended != 0 }
 
 // Text returns a command as it was spelled, with its line end left out and what
 // belongs to persons replaced: <a> for an address, * for a value.
 func (s *Session) Text(e *Event) string {
 	return string(s.text[e.text : e.text+e.textLen])
 }
+
+// Partial reports whether the end of a client's line has not been read.
+func (s *Session) Partial(e *Event) bool {
+	return s.parse[Client].open && e == s.lastOf(Client)
+}
+
+// Bytes is Text without a copy: not to be changed, and valid as long as the
+// session.
+func (s *Session) Bytes(e *Event) []byte { return s.text[e.text : e.text+e.textLen] }
 
 // mode is what the client's bytes are.
 type mode uint8
@@ -155,7 +172,7 @@ func (s *Session) open(implicit bool, onHello func(*clienthello.Hello)) {
 	if implicit {
 		s.mode, s.TLS = records, ImplicitTLS
 	}
-	s.pending.push(greeting)
+	s.pending.push(Greeting)
 }
 
 func (s *Session) bytes() int {
@@ -235,6 +252,9 @@ func (s *Session) missing(p *piece) bool {
 		}
 		s.lastOf(Client).Len += p.lost
 		s.tail = 0
+		if len(p.data) > 0 && p.data[0] == '\n' { // its CR may be what is missing
+			s.tail = '\r'
+		}
 		if string(p.data) == ".\r\n" { // all that the final dot leaves for a segment
 			s.tail = 0x0d0a
 		}
@@ -287,8 +307,11 @@ func (s *Session) fin(seg *Segment, at, ack uint32, withData bool) {
 	}
 }
 
-func (s *Session) reset(seg *Segment) {
-	if e := s.event(End, &piece{side: seg.Side, time: seg.Time}); e != nil {
+func (s *Session) reset(seg *Segment, at, ack uint32) {
+	if !seg.ACK {
+		ack = 1<<32 - 1
+	}
+	if e := s.event(End, &piece{side: seg.Side, at: at, ack: ack, time: seg.Time}); e != nil {
 		e.Flags = IsRST
 	}
 }

@@ -1,0 +1,93 @@
+package stream
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// TestMarks: where the first line of a reply and the first bare line end of a
+// message are, and what kind of line is not SMTP.
+func TestMarks(t *testing.T) {
+	for _, mss := range []int{1, 3, 1460} {
+		c := NewConn(clientISN, serverISN, false, nil)
+		for _, s := range segments(talk(`
+S: 220-mx\r\n220-two\r\n220 three\r\n
+C: EHLO x\r\n
+S: 250 ok\r\n
+C: Subject: x\r\n
+S: 500 what\r\n
+C: x y: z\r\n
+S: 500 what\r\n
+C: {"a": 1}\r\n
+S: 500 what\r\n
+C: MAIL From:<a>\r\n
+S: 250 ok\r\n
+C: DATA\r\n
+S: 354 ok\r\n
+C: ab\r\ncd\nef\rgh\n.\r\n.\r\n
+`), mss) {
+			c.Segment(&s)
+		}
+		var flags []Flags
+		for i := range c.session.Events {
+			switch e := &c.session.Events[i]; {
+			case e.Kind == Reply && i == 0:
+				if e.Mark != 8 || e.Lines != 3 {
+					t.Errorf("%+v: want the first line to end after 8 bytes", e)
+				}
+			case e.Kind == Command:
+				flags = append(flags, e.Flags&(HeaderLike|NoLetter))
+			case e.Kind == Message:
+				if e.Mark != 6 || e.Code != 3 || e.Flags&(BareLF|BareCR) != BareLF|BareCR || !e.Whole() {
+					t.Errorf("%+v: want three bare line ends, the first after 6 bytes", e)
+				}
+			}
+		}
+		want := []Flags{0, HeaderLike, 0, NoLetter, 0, 0}
+		for i := range want {
+			if len(flags) != len(want) || flags[i] != want[i] {
+				t.Fatalf("flags %v, want %v", flags, want)
+			}
+		}
+	}
+}
+
+// TestLostCR: a CR that was lost makes no bare LF.
+func TestLostCR(t *testing.T) {
+	all := segments(talk(`
+S: 220 mx\r\n
+C: DATA\r\n
+S: 354 ok\r\n
+C: ab\r
+C: \ncd\r\n.\r\n
+`), 1460)
+	c := NewConn(clientISN, serverISN, false, nil)
+	for i, s := range all {
+		if i == 3 {
+			s.Data = s.Data[:2] // what the capture lost of it
+		}
+		c.Segment(&s)
+	}
+	for _, e := range c.session.Events {
+		if e.Flags&BareLF != 0 {
+			t.Errorf("%+v: the CR before the LF was lost", e)
+		}
+	}
+}
+
+// TestForged: what the receiver drops says nothing of the client: data that
+// acknowledges nothing, and a reset far from the window.
+func TestForged(t *testing.T) {
+	c := NewConn(clientISN, serverISN, false, nil)
+	c.Segment(&Segment{Side: Client, Seq: clientISN + 1, Data: []byte("GET / HTTP/1.1\r\n")})
+	c.Segment(&Segment{Side: Client, Seq: 1 << 20, RST: true})
+	if s := c.Session(); len(s.Events) != 0 || s.State != Reading {
+		t.Errorf("events %+v, state %v, want none and reading", s.Events, s.State)
+	}
+}
+
+func TestEventBytes(t *testing.T) {
+	if n := unsafe.Sizeof(Event{}); n > eventBytes {
+		t.Errorf("an Event takes %d bytes, and is counted as %d", n, eventBytes)
+	}
+}
