@@ -18,7 +18,7 @@ C: Subject: x\r\n
 S: 500 what\r\n
 C: x y: z\r\n
 S: 500 what\r\n
-C: {"a": 1}\r\n
+C: {"a" 1}\r\n
 S: 500 what\r\n
 C: MAIL From:<a>\r\n
 S: 250 ok\r\n
