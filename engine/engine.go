@@ -53,7 +53,10 @@ type Config struct {
 	// Wants reports whether any Observer needs an observation; nil stands for
 	// all. It saves the copying of the others. It is called while frames are
 	// entered, by several goroutines at once, with no RawSig of a fingerprint.
-	Wants  func(*event.Observation) bool
+	Wants func(*event.Observation) bool
+
+	// Follow makes what reads the payload of a worker's connections; it needs Hosts.Recent.
+	Follow host.NewFollower
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
 }
 
@@ -113,6 +116,7 @@ func New(cfg Config) (*Engine, error) {
 			s.most, s.tell, observer = liveSeen/workers, e.tell, s
 		}
 		s.table = host.New(e.db.Load(), hosts, observer)
+		s.table.Follow(cfg.Follow, s.Observe)
 		e.shards = append(e.shards, s)
 	}
 	if e.tell != nil {
@@ -151,10 +155,22 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	if err != nil {
 		e.failed.Store(&err)
 	}
-	if e.running.Add(-1) == 0 && err != nil {
-		e.waiting.GiveUp()
+	if e.running.Add(-1) == 0 {
+		e.each((*host.Table).Unfollow)
+		if err != nil {
+			e.waiting.GiveUp()
+		}
 	}
 	return err
+}
+
+// each calls do with each table, which no source writes to meanwhile.
+func (e *Engine) each(do func(*host.Table)) {
+	for _, s := range e.shards {
+		s.mu.Lock()
+		do(s.table)
+		s.mu.Unlock()
+	}
 }
 
 // failure returns why there is no source, or nil where one runs or none failed.
@@ -191,14 +207,10 @@ type Stats struct {
 
 // Stats may be called at any time.
 func (e *Engine) Stats() (st Stats) {
-	for _, s := range e.shards {
-		s.mu.Lock()
-		hosts, conns := s.table.Len()
-		st.Frames += s.table.Frames()
-		s.mu.Unlock()
-		st.Hosts += hosts
-		st.Conns += conns
-	}
+	e.each(func(t *host.Table) {
+		hosts, conns := t.Len()
+		st.Frames, st.Hosts, st.Conns = st.Frames+t.Frames(), st.Hosts+hosts, st.Conns+conns
+	})
 	st.Unread, st.Cut = e.unread.Totals()
 	if e.tell != nil {
 		st.Lost, st.Unwritten = e.tell.lost.Load(), e.tell.unwritten.Load()
@@ -213,11 +225,7 @@ func (e *Engine) Frames() uint64 { return e.Stats().Frames }
 // stays where the new database names it too.
 func (e *Engine) SetDB(db *signature.DB) {
 	e.db.Store((*core.DB)(db))
-	for _, s := range e.shards {
-		s.mu.Lock()
-		s.table.SetDB((*core.DB)(db))
-		s.mu.Unlock()
-	}
+	e.each(func(t *host.Table) { t.SetDB((*core.DB)(db)) })
 }
 
 // SourceStats counts what came from one source that runs.

@@ -215,11 +215,7 @@ func payload(frame []byte, s *packet.Segment) []byte {
 func (e *Engine) Unread() []string {
 	var lone uint64
 	if !e.readsLone && !e.live.Load() {
-		for _, s := range e.shards {
-			s.mu.Lock()
-			lone += s.table.Lone()
-			s.mu.Unlock()
-		}
+		e.each(func(t *host.Table) { lone += t.Lone() })
 	}
 	return e.unread.Lines(lone)
 }

@@ -28,7 +28,7 @@ type shard struct {
 
 // Observe makes a shard the observer of its own table. It runs under its lock.
 func (s *shard) Observe(o *event.Observation) {
-	if s.tell.wants != nil && !s.tell.wants(o) {
+	if s.tell == nil || s.tell.wants != nil && !s.tell.wants(o) {
 		return
 	}
 	n := len(s.seen)

@@ -103,6 +103,7 @@ type Table struct {
 	matcher  *signature.Matcher
 	cfg      Config
 	observer Observer
+	follower Follower // nil: none
 
 	hosts   hosts
 	extras  slab[extraRec] // what only few hosts have
@@ -188,6 +189,10 @@ func (t *Table) update(s *packet.Segment, payload []byte, srcHash uint32) {
 	if t.cfg.Recent > 0 && t.handshake(s) {
 		t.verifyHost(src.n)
 		t.verifyHost(dst.n)
+		t.opened(s)
+	}
+	if t.follower != nil {
+		t.follower.Segment(s, payload, t.at)
 	}
 	if fl == none {
 		if s.Type == packet.SYNACK {
