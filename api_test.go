@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the lists of the exported API, ap
 
 // public are the packages that anyone may import. What they export is listed in
 // api/*.txt: a change of the list is a change of a promise, and seen in review.
-var public = []string{"note", "event", "packet", "signature", "filter", "capture", "engine", "savedsyn", "p0f", "query", "clienthello"}
+var public = []string{"note", "event", "packet", "signature", "filter", "capture", "engine", "savedsyn", "p0f", "query", "clienthello", "dialect"}
 
 // TestAPI compares what each public package exports with its list. Until 1.0
 // the lists only grow (go test -run TestAPI -update . writes them).

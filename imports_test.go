@@ -64,7 +64,8 @@ var mayImport = map[string][]string{
 	"internal/evidence":          {},
 
 	"clienthello":      {},
-	"internal/stream":  {"clienthello"},
+	"dialect":          {},
+	"internal/stream":  {"clienthello", "dialect"},
 	"internal/conduct": {"internal/stream", "note"},
 
 	// Tests alone.
@@ -78,7 +79,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "internal/stream", "internal/conduct"}
+var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "dialect", "internal/stream", "internal/conduct"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.

@@ -29,6 +29,12 @@ func (s *Session) message(p *piece) int {
 	}
 	e := s.lastOf(Client)
 	e.EndSegment = p.segment
+	first := e.Len
+	defer func() {
+		if e.Segment == p.segment {
+			e.First = uint16(min(65535, uint32(e.First)+e.Len-first))
+		}
+	}()
 	for i, c := range p.data {
 		if c >= 0x80 {
 			e.Flags |= EightBit
@@ -43,6 +49,9 @@ func (s *Session) message(p *piece) int {
 		if s.tail == finalDot {
 			if i <= 4 { // the segment began with the dot, or with the line end before it
 				e.Flags |= DotAlone
+			}
+			if i == 4 {
+				e.Flags |= DotCRLF
 			}
 			e.Flags |= ended
 			e.Len += uint32(i + 1)

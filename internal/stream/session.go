@@ -27,7 +27,7 @@ const (
 	growEvents   = 8
 	growText     = 128
 	connBytes    = 520 // of a Conn
-	eventBytes   = 40
+	eventBytes   = 44
 )
 
 // State says how far a session has been read.
@@ -113,6 +113,7 @@ const (
 	ended
 	HeaderLike // a command that begins like a header of a mail: a name and a colon
 	NoLetter   // a command that does not begin with a letter
+	DotCRLF    // of DotAlone: the line end before the dot came with it
 )
 
 // Event is one thing that a side said. Positions count the bytes of its side
@@ -131,6 +132,7 @@ type Event struct {
 
 	Segment    uint16 // number of its side's segment, with data, that brought the first byte
 	EndSegment uint16 // and the last
+	First      uint16 // bytes of a Message that its first segment brought, 65535 at most
 	Len        uint32 // bytes: of a Command without line end, of all lines of a Reply, of a Message, of a Record's body
 	At         uint32 // position of its first byte
 	Ack        uint32

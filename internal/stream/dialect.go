@@ -1,0 +1,132 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// offered are the extensions of which a dialect depends.
+var offered = [...]struct {
+	here  Offer
+	there dialect.Offer
+}{
+	{Pipelining, dialect.OfferOf("PIPELINING")}, {Size, dialect.OfferOf("SIZE")}, {EightBitMIME, dialect.OfferOf("8BITMIME")},
+	{SMTPUTF8, dialect.OfferOf("SMTPUTF8")}, {DSN, dialect.OfferOf("DSN")}, {Chunking, dialect.OfferOf("CHUNKING")},
+	{OfferStartTLS, dialect.OfferOf("STARTTLS")}, {OfferAuth, dialect.OfferOf("AUTH")}, {RequireTLS, dialect.OfferOf("REQUIRETLS")},
+	{BinaryMIME, dialect.OfferOf("BINARYMIME")},
+}
+
+// Dialect describes how the client of a session speaks. library is what its
+// ClientHello was said to be of, if there was one.
+func (s *Session) Dialect(library clienthello.Library) dialect.Fingerprint {
+	r := dialectReader{s: s, waiting: 1}
+	if s.TLS != NoTLS {
+		r.b.ClientHello(library.Name, library.Settings, s.TLS != StartTLS)
+	}
+	for i := range s.Events {
+		if e := &s.Events[i]; e.Side == Client {
+			r.client(e)
+		} else {
+			r.server(e)
+		}
+	}
+	return r.b.Fingerprint()
+}
+
+// dialectReader feeds a session to a dialect.Builder.
+type dialectReader struct {
+	s       *Session
+	b       dialect.Builder
+	waiting int    // commands without a complete reply
+	begin   uint32 // of the last reply
+	end     uint32
+	millis  uint32
+}
+
+func (r *dialectReader) server(e *Event) {
+	switch e.Kind {
+	case Reply:
+		r.begin, r.millis = e.At, e.Millis
+		if e.Flags&ended == 0 {
+			return
+		}
+		r.end = e.At + e.Len
+		r.waiting = max(0, r.waiting-1)
+		var o dialect.Offer
+		for _, x := range offered {
+			if e.Offer&x.here != 0 {
+				o |= x.there
+			}
+		}
+		r.b.Reply(int(e.Code), o)
+	case Record:
+		r.b.Record(true, uint8(e.Code), int(e.Len))
+	case End:
+		r.b.ServerClosed()
+	}
+}
+
+// heard says what of the last reply a client had when it sent an event.
+func (r *dialectReader) heard(e *Event) dialect.Heard {
+	switch {
+	case r.waiting == 0 && ahead(e.Ack, r.end) >= 0:
+		return dialect.All
+	case ahead(e.Ack, r.begin) > 0 && e.Ack > 0 && ahead(e.Ack, r.end) != 0:
+		return dialect.Part
+	}
+	return dialect.Nothing
+}
+
+func (r *dialectReader) client(e *Event) {
+	switch e.Kind {
+	case Command:
+		c := dialect.Command{Line: r.s.Text(e), Heard: r.heard(e), BareLF: e.Flags&BareLF != 0, BareCR: e.Flags&BareCR != 0}
+		if c.Heard == dialect.All {
+			c.Think = time.Duration(max(1, int64(e.Millis)-int64(r.millis))) * time.Millisecond
+		}
+		r.b.Command(c)
+		r.waiting++
+	case Message:
+		m := dialect.Message{Bytes: e.Len, First: uint32(e.First), Dot: dialect.DotWith, Heard: dialect.All, BareLF: e.Flags&BareLF != 0}
+		switch {
+		case e.Flags&ended == 0:
+			m.Dot = dialect.Unseen
+		case e.Flags&DotCRLF != 0:
+			m.Dot = dialect.DotCRLF
+		case e.Flags&DotAlone != 0:
+			m.Dot = dialect.DotAlone
+		}
+		if e.Flags&Early != 0 {
+			m.Heard = dialect.Nothing
+		}
+		r.b.Message(m)
+		if r.s.dialogueOf(e) == DATA {
+			r.waiting++
+		}
+	case Record:
+		r.b.Record(false, uint8(e.Code), int(e.Len))
+	case End:
+		how := dialect.FIN
+		if e.Flags&IsRST != 0 {
+			how = dialect.ResetByIt
+		}
+		r.b.Close(how, r.heard(e))
+	}
+}
+
+// dialogueOf is the command that a message belongs to, DATA or BDAT.
+func (s *Session) dialogueOf(message *Event) Verb {
+	verb := Unknown
+	for i := range s.Events {
+		e := &s.Events[i]
+		if e == message {
+			break
+		}
+		if e.Side == Client && e.Kind == Command {
+			verb = e.Verb
+		}
+	}
+	return verb
+}
