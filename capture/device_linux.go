@@ -14,7 +14,7 @@ import (
 
 const haveAny = true
 
-// findDevice tells the index of an interface, 0 for Any, and what its frames
+// findDevice returns the index of an interface, 0 for Any, and what its frames
 // look like.
 func findDevice(name string) (index int, link packet.LinkType, err error) {
 	if name == Any {

@@ -202,7 +202,7 @@ func (f *File) Read(ctx context.Context, fn func(*Frame)) error {
 	return nil
 }
 
-// end tells the end of the file from damage.
+// end distinguishes the end of the file from damage.
 func (f *File) end(err error) error {
 	switch {
 	case f.closed.Load():

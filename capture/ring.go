@@ -28,10 +28,10 @@ type Config struct {
 	//
 	// Any delivers IP packets without their link header (LINKTYPE_RAW), and so
 	// does an interface that is neither Ethernet nor loopback (tun, ppp,
-	// WireGuard): RingLink tells which.
+	// WireGuard): RingLink returns which.
 	Interface string
 
-	// Filter is a classic BPF program for the link type that RingLink tells.
+	// Filter is a classic BPF program for the link type that RingLink returns.
 	// The kernel runs it before it copies. Empty means all frames. An
 	// 802.1Q tag has been taken out before the program sees the frame.
 	Filter []bpf.RawInstruction
@@ -47,7 +47,7 @@ type Config struct {
 
 	// SlotBytes is the size of the place for one frame, 256 when zero,
 	// rounded up to a power of two. The kernel uses 66 to 80 bytes of it; a
-	// longer frame is cut to the rest, and its WireLen tells. 256 hold the
+	// longer frame is cut to the rest, and its WireLen shows it. 256 hold the
 	// longest headers; for payload, ask for more.
 	SlotBytes int
 

@@ -97,7 +97,7 @@ func OpenRings(cfg Config, n int, _ Fanout) ([]*Ring, error) {
 	return []*Ring{r}, err
 }
 
-// RingLink tells the link type of the frames of an interface: Ethernet, or what
+// RingLink returns the link type of the frames of an interface: Ethernet, or what
 // the system writes for loopback and tunnels. It is what a filter must be
 // compiled for.
 func RingLink(name string) (packet.LinkType, error) {

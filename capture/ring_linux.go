@@ -103,7 +103,7 @@ func openRing(cfg Config, g *group) (*Ring, error) {
 	return r, nil
 }
 
-// RingLink tells the link type of the frames of an interface: Ethernet or raw
+// RingLink returns the link type of the frames of an interface: Ethernet or raw
 // IP. It is what a filter must be compiled for.
 func RingLink(name string) (packet.LinkType, error) {
 	if name == "" {

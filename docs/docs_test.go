@@ -138,7 +138,7 @@ func anchors(text string) map[string]bool {
 	return set
 }
 
-// TestMakeTargets has make look for every target that a document tells to run.
+// TestMakeTargets has make look for every target that a document names.
 func TestMakeTargets(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {
 		lab.Skip(t, "needs the program make")

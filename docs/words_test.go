@@ -11,7 +11,7 @@ import (
 
 // unplain are expressions that a reader stumbles over; glossary.md has what to
 // write instead.
-var unplain = regexp.MustCompile(`held against|hold against|\banew\b|\bwhom\b|[Ww]hoever|is none\b|are none\b|so many|pushe[sd] out|costs nothing|[Nn]obody`)
+var unplain = regexp.MustCompile(`held against|hold against|\banew\b|\bwhom\b|[Ww]hoever|is none\b|are none\b|so many|pushe[sd] out|costs nothing|in the place of|at the most|[Nn]obody`)
 
 // unixUser is nobody, the account.
 var unixUser = regexp.MustCompile(`["@]nobody"?|-u nobody|[aA]sNobody|TestNobody|\bnobody(_linux_test| :?=|\(|,)|(user|as) nobody|// nobody is the account`)

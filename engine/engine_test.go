@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	})
 	for i, r := range []*recorder{first, second} {
 		if got := join(r.said); got != want {
-			t.Errorf("observer %d was told\n%s\nwant\n%s", i, got, want)
+			t.Errorf("observer %d saw\n%s\nwant\n%s", i, got, want)
 		}
 	}
 	if got := e.Frames(); got != 4 {

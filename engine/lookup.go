@@ -57,7 +57,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 // ends.
 const behind = 2 * time.Millisecond
 
-// answer tells a client that was not seen from one that could not be.
+// answer distinguishes a client that was not seen from one that could not be.
 func (e *Engine) answer(n note.Note) (note.Note, error) {
 	if failed := e.failure(); failed != nil && !n.Known() {
 		return note.Note{}, fmt.Errorf("%w: %w", ErrNoSensor, failed)

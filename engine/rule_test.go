@@ -231,7 +231,7 @@ func TestRuleErrors(t *testing.T) {
 			t.Errorf("Kernel(%q, link type %d) = %v, want %s", tt.rule, tt.link, err, tt.want)
 		}
 	}
-	// Faults of the text are told of the rule as it was given, without what
+	// Faults of the text are reported of the rule as it was given, without what
 	// was put around it.
 	for _, rule := range []string{"port", "tcp or", "(port 25", "port 25)", "port 99999", "nonsense"} {
 		r := filter.Rule{Expr: rule}

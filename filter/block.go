@@ -176,7 +176,7 @@ func (a *assembler) follow(i int, facts []fact) int {
 	return i
 }
 
-// decide returns the outcome of a block's test if facts tell it.
+// decide returns the outcome of a block's test if it follows from facts.
 func decide(b *block, facts []fact) (outcome, known bool) {
 	if b.key == "" {
 		return false, false
@@ -193,7 +193,7 @@ func decide(b *block, facts []fact) (outcome, known bool) {
 	return false, false
 }
 
-// learn adds to facts what the outcome of a block's test tells. Where there are
+// learn adds to facts what follows from the outcome of a block's test. Where there are
 // too many, what a value is not goes first.
 func learn(facts []fact, b *block, outcome bool) []fact {
 	if b.key == "" {

@@ -10,7 +10,7 @@ import (
 )
 
 // FuzzCompile checks that every expression gives a valid program or an error
-// that tells where the fault is, and that RejectsAll is right about frames.
+// that names where the fault is, and that RejectsAll is right about frames.
 func FuzzCompile(f *testing.F) {
 	for _, e := range expressions {
 		f.Add(e.text, 1, false, []byte(nil))

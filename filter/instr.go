@@ -196,7 +196,7 @@ var opcodes = map[uint16]opcode{
 	alu | aluRsh | srcX: opRshX, alu | aluNeg: opNeg,
 }
 
-// absoluteOp tells loads from the frame from loads of what the kernel notes.
+// absoluteOp distinguishes loads from the frame from loads of what the kernel notes.
 func absoluteOp(r bpf.RawInstruction) opcode {
 	switch r.K {
 	case adPacketType:

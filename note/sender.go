@@ -129,8 +129,8 @@ type Finding struct {
 	Fields   []string `json:"fields,omitempty"`   // what it rests on: "raw_sig", "helo"
 }
 
-// Findings is a list of findings. With Complete an empty list says that there
-// are none; otherwise more may come, or could not be seen.
+// Findings is a list of findings. With Complete an empty list means that
+// nothing was found; otherwise more may come, or could not be seen.
 type Findings struct {
 	State Progress  `json:"state"`
 	List  []Finding `json:"list,omitempty"`

@@ -2,15 +2,11 @@ package p0f
 
 import (
 	"bytes"
-	"context"
-	"io"
-	"net"
 	"net/netip"
 	"reflect"
-	"sync"
 	"testing"
-	"time"
 
+	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -76,28 +72,13 @@ func FuzzServerBytes(f *testing.F) {
 	s := &Server{Wait: -1, Lookuper: everything{}}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
 		v := &serving{Server: s, terms: newTerms(&s.group, nil, s.Wait, 0)}
-		client, server := net.Pipe()
-		var wg sync.WaitGroup
-		wg.Go(func() { v.serve(context.Background(), server) })
-		go func() {
-			for rest := in; len(rest) > 0; {
-				n := min(max(int(portion), 1), len(rest))
-				if _, err := client.Write(rest[:n]); err != nil {
-					t.Errorf("the server hung up: %v", err)
-				}
-				rest = rest[n:]
-			}
-			// A pipe has no half-close: answers are complete when the server
-			// waits for more, which the last query of all makes sure of.
-			client.Write(bytes.Repeat([]byte{0}, QuerySize-len(in)%QuerySize))
-		}()
-		want := len(in)/QuerySize + 1
-		out := make([]byte, want*ResponseSize)
-		client.SetReadDeadline(time.Now().Add(patience))
-		if _, err := io.ReadFull(client, out); err != nil {
-			t.Fatalf("reading %d responses: %v", want, err)
+		nc := &fronttest.Script{In: in, Portion: int(portion)}
+		v.serve(t.Context(), nc)
+		want, out := len(in)/QuerySize, nc.Out.Bytes()
+		if len(out) != want*ResponseSize || !nc.Closed {
+			t.Fatalf("%d bytes for %d queries, closed: %v", len(out), want, nc.Closed)
 		}
-		for i := range want - 1 {
+		for i := range want {
 			addr, qerr := DecodeQuery(in[i*QuerySize:][:QuerySize])
 			n, err := DecodeResponse(out[i*ResponseSize:][:ResponseSize])
 			if (qerr == nil) != (err == nil) {
@@ -107,11 +88,5 @@ func FuzzServerBytes(f *testing.F) {
 				t.Fatalf("query %d about %v answered with %v", i, addr, n)
 			}
 		}
-		client.SetReadDeadline(time.Now().Add(time.Millisecond))
-		if n, err := client.Read(out); n != 0 || err == io.EOF {
-			t.Fatalf("read %d bytes more, %v", n, err)
-		}
-		client.Close()
-		wg.Wait()
 	})
 }

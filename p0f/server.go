@@ -149,7 +149,7 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	if h != nil {
 		have = copy(in, h.Part())
 	}
-	defer c.settle() // or the client would be told that its connection was reset
+	defer c.settle() // or the client would see a reset
 	for {
 		n, err := c.Read(in[have:])
 		have += n

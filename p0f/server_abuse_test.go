@@ -491,7 +491,7 @@ func setNumber[T int64 | uint64](field *T, n int) { *field = T(n) }
 const crowdEnv = "P0F_TEST_CROWD"
 
 // TestTenThousandConnections has them all ask, keeps them, has them all ask
-// again, and tells what an idle one costs. One more is closed.
+// again, and measures an idle one. One more is closed.
 func TestTenThousandConnections(t *testing.T) {
 	if path := os.Getenv(crowdEnv); path != "" {
 		crowd(t, path)

@@ -116,7 +116,7 @@ func leaks(t testing.TB) {
 }
 
 // countFiles is the number of open descriptors; 0 where the system does not
-// tell.
+// count them.
 func countFiles() int {
 	d, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -255,27 +255,9 @@ func FuzzServer(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("GET / HTTP/1.0\r\n\r\n"), 20), uint8(0))
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
 		s := &Server{Lookuper: everything{}, Wait: -1}
-		client, server := net.Pipe()
-		done := make(chan struct{})
-		go func() {
-			s.conn(context.Background(), ended{server, int64(len(in))}.start(), slog.New(slog.DiscardHandler)).serve()
-			close(done)
-		}()
-		go func() {
-			for rest := in; len(rest) > 0; {
-				n := min(int(portion)+1, len(rest))
-				if _, err := client.Write(rest[:n]); err != nil {
-					return // too many bad requests
-				}
-				rest = rest[n:]
-			}
-		}()
-		client.SetReadDeadline(time.Now().Add(patience))
-		out, err := io.ReadAll(client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-done
+		nc := &fronttest.Script{In: in, Portion: int(portion) + 1}
+		s.conn(t.Context(), nc, slog.New(slog.DiscardHandler)).serve()
+		out := nc.Out.Bytes()
 		want := bytes.Count(in, []byte{'\n'})
 		if len(in) > 0 && in[len(in)-1] != '\n' {
 			want++
@@ -292,24 +274,6 @@ func FuzzServer(f *testing.F) {
 			}
 		}
 	})
-}
-
-// ended is a pipe whose reading end comes to an end after that many bytes, which
-// pipes know no other way to say.
-type ended struct {
-	net.Conn
-	left int64
-}
-
-func (e ended) start() net.Conn { return &e }
-
-func (e *ended) Read(b []byte) (int, error) {
-	if e.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := e.Conn.Read(b)
-	e.left -= int64(n)
-	return n, err
 }
 
 // TestFinding14Reload: a stranger who asks for a reload again and again writes

@@ -61,7 +61,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestClientStates: the four answers are told apart on this side too.
+// TestClientStates: the four answers stay different on this side.
 func TestClientStates(t *testing.T) {
 	leaks(t)
 	path, _ := start(t, &Server{Lookuper: fixed{notSeen}})

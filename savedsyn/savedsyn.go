@@ -19,12 +19,12 @@
 // any other. That is so
 //   - on other systems than Linux, and on Linux before 4.3;
 //   - when the connection was made with a SYN cookie, as in a flood of SYNs,
-//     or was waiting before the listener was told to save SYNs;
+//     or was waiting before the listener had the kernel save SYNs;
 //   - on a listener of Multipath TCP, which is what net.Listen makes: give
 //     NewListener one of a net.ListenConfig with SetMultipathTCP(false). Clients
 //     that speak Multipath TCP are served, and named, by either.
 //
-// The note tells of one SYN: TotalConn is 1, and there is no uptime, which takes
+// The note is of one SYN: TotalConn is 1, and there is no uptime, which takes
 // two. See tcp(7) and Linux commit cd8ae85299d5 for the socket options
 // TCP_SAVE_SYN and TCP_SAVED_SYN.
 //

@@ -74,7 +74,7 @@ func Decode(syn []byte) (packet.Segment, error) {
 }
 
 // isHeaders reports whether b is an IP and a TCP header, as long as they say.
-// It tells them from an Ethernet header: by the first byte alone, one in eight
+// It distinguishes them from an Ethernet header: by the first byte alone, one in eight
 // could be either.
 func isHeaders(b []byte) bool {
 	ip, proto := 0, 0

@@ -97,7 +97,7 @@ func newSensorUnderTest(t *testing.T) *sensorUnderTest {
 	return s
 }
 
-// install puts a program in the place of the sensor's, as a package manager
+// install replaces the sensor's program, as a package manager
 // does.
 func (s *sensorUnderTest) install(program []byte) {
 	s.t.Helper()

@@ -373,7 +373,7 @@ func TestStartsInContainer(t *testing.T) {
 	}
 }
 
-// TestFinding17Pipes: a pipe in the place of a file holds up neither the start,
+// TestFinding17Pipes: a pipe instead of a file holds up neither the start,
 // nor a reload, nor the end.
 func TestFinding17Pipes(t *testing.T) {
 	dir := t.TempDir()

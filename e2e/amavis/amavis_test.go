@@ -65,7 +65,7 @@ $notify_method = $forward_method;
 1;
 `
 
-// What docs/amavis.md says to configure. Postfix tells amavis the client, and
+// What docs/amavis.md says to configure. Postfix passes the client to amavis, and
 // takes mail back without filtering it again; a fingerprint that a client has
 // forged is taken out before amavis adds its own.
 const (
@@ -178,7 +178,7 @@ func startAmavisFront(t testing.TB, ns *lab.NetNS, s *amavis.Server) (stop func(
 	return stop
 }
 
-// TestAmavis: amavis asks about the connection that Postfix tells it, and writes
+// TestAmavis: amavis asks about the connection that Postfix names, and writes
 // our text into the mail.
 func TestAmavis(t *testing.T) {
 	for _, tt := range []struct {

@@ -46,7 +46,7 @@ func (n *balanced) startProxy(t *testing.T, dir, config string) *mailtest.Proces
 
 // TestProxy: in front of Postfix, without any privilege, every mail has the
 // note of its client, and Postfix sees the client itself, whichever way it is
-// told.
+// given the client.
 func TestProxy(t *testing.T) {
 	n := newBalanced(t)
 	dir := n.startAsking(t)

@@ -24,7 +24,7 @@ func startPolicy(t testing.TB, ns *lab.NetNS) *mailtest.Process {
 }
 
 // startPolicyPostfix starts Postfix with the lines of docs/postfix.md, where
-// asked tells in place of smtpd_data_restrictions when it asks.
+// asked says, instead of smtpd_data_restrictions, when it asks.
 func startPolicyPostfix(t testing.TB, ns *lab.NetNS, asked string, times mailtest.Patience) *mailtest.Postfix {
 	t.Helper()
 	dir := mailtest.TempDir(t)

@@ -150,7 +150,7 @@ func (c *Client) timeout() time.Duration {
 }
 
 // connection returns the connection in use, or a new one which is still being
-// made; old tells which.
+// made; old says which.
 func (c *Client) connection() (cc *conn, old bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -40,7 +40,7 @@ type conn struct {
 	first    int       // index in pending of the one whose answer comes next
 	progress time.Time // last answer, or when the first of pending was asked
 	out      []byte    // queries to be written
-	spare    []byte    // buffer to take the place of out
+	spare    []byte    // replaces out
 	writing  bool      // somebody writes, and will look at out again
 }
 

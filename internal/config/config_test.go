@@ -327,7 +327,7 @@ func TestFinding13Warnings(t *testing.T) {
 		{"loopback", "[query]\nlisten = [\"127.0.0.1:2526\", \"[::1]:2526\"]", ""},
 		{"balanced", "[milter]\nlisten = [\":7825\"]\nproxy_from = [\"192.0.2.0/24\"]", ""},
 		{"proxy", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"", ""},
-		{"told", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"\nsend = \"none\"\nrelay_checked = true", ""},
+		{"checked", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"\nsend = \"none\"\nrelay_checked = true", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := Parse("w", tt.text)

@@ -58,7 +58,7 @@ func Background(out io.Writer) error {
 	return nil
 }
 
-// becomeBackground lets go of the terminal and tells the parent that all is open,
+// becomeBackground lets go of the terminal and reports to the parent that all is open,
 // unless the process has been a daemon before it executed this program.
 func becomeBackground(resumed bool) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

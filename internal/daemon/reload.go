@@ -24,7 +24,7 @@ type reloader struct {
 	mu          sync.Mutex // one at a time
 }
 
-// reload puts new signatures and a new certificate in the place of the old
+// reload puts new signatures and a new certificate instead of the old
 // ones, each of which stays where the new one is wrong. It returns the number
 // of signatures.
 func (r *reloader) reload() (int, error) {

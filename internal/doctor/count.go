@@ -20,7 +20,7 @@ const mailSYNs = "(tcp[13] & 0x12 = 2 or (ip6 and ip6[6] = 6 and ip6[53] & 0x12 
 const (
 	fewSenders = 2
 	manySYNs   = 20
-	maxSenders = 1000 // that are told apart
+	maxSenders = 1000 // that are counted apart
 )
 
 // counted is what came by one ring.

@@ -44,7 +44,7 @@ func (t *Table) Tick(at int64, passed time.Duration) {
 	t.began, t.ticked = now, true
 }
 
-// shift moves all times by which ages are told.
+// shift moves all times that ages are counted from.
 func (t *Table) shift(micros int64, now uint32) {
 	seconds := uint32(micros / 1e6)
 	moved := func(at uint32) uint32 {

@@ -14,7 +14,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// testDB has what the rules tell apart: two labels of one system, two
+// testDB has what the rules distinguish: two labels of one system, two
 // signatures of one label, a random TTL, a catch-all, programs of both
 // directions. Which one a segment matches is chosen by its window.
 const testDB = `classes = unix,win

@@ -12,7 +12,7 @@ type flows struct {
 	count int
 }
 
-// flowRec is one connection, from its SYN until it has nothing more to tell.
+// flowRec is one connection, from its SYN until it can show nothing more.
 type flowRec struct {
 	client, server         uint32 // host records
 	hash                   uint32

@@ -16,7 +16,7 @@ const (
 )
 
 // http looks at data of a flow, and reports whether the flow has nothing more
-// to tell: a protocol whose server speaks first, a client that does not begin
+// to show: a protocol whose server speaks first, a client that does not begin
 // with GET or HEAD, a complete response. A connection that is no HTTP leaves
 // here with its first data, and has cost nothing.
 func (t *Table) http(fl uint32, role event.Role, s *packet.Segment, payload []byte) (over bool) {

@@ -8,7 +8,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// httpHost is what HTTP has told of a host. It holds no pointer.
+// httpHost is what HTTP has shown of a host. It holds no pointer.
 type httpHost struct {
 	date, dateAt uint32 // the clock of the last response, and when it came; seconds
 	port         uint16 // of the server that sent it

@@ -13,7 +13,7 @@ import (
 // threshold: bit 0 is the newest score (p0f-v3.md §7.1).
 type board [4]uint32
 
-// thresholds are the scores a board tells apart, and limits how many of the 32
+// thresholds are the scores a board distinguishes, and limits how many of the 32
 // may reach each before an address counts as shared.
 var (
 	thresholds = [4]int{6, 3, 2, 1}

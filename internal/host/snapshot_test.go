@@ -130,7 +130,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 }
 
 // TestSnapshotGoesOn: the connection that was under way ends after the restart,
-// and the SYN that the server answers takes the place of its rival.
+// and the SYN that the server answers replaces its rival.
 func TestSnapshotGoesOn(t *testing.T) {
 	db := mustParse(t, testDB)
 	tables, _, err := restoring(snapshotOf(t, remembering(t, db, 1)), snapshotTime.Add(time.Second), db, snapshotConfig, 1)

@@ -1,5 +1,5 @@
 // Package host keeps what is known of each address and of each connection
-// under way, and finds out what only a history tells: uptime, a change of
+// under way, and finds out what only a history shows: uptime, a change of
 // system, several systems behind one address.
 //
 // A Table is fed segments in the order of capture and reports Observations;
@@ -259,7 +259,7 @@ func (l *lastTools) has(s *packet.Segment) bool {
 // Lone is how many SYN+ACKs of connections came that are not known.
 func (t *Table) Lone() uint64 { return t.lone }
 
-// finding returns an observation for the caller to fill in and tell, or nil if
+// finding returns an observation for the caller to fill in and report, or nil if
 // there is no observer. What is not of the module is zero: each module has its
 // own, of which nothing else is ever set.
 func (t *Table) finding(m event.Module, role event.Role) *event.Observation {

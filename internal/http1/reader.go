@@ -4,7 +4,7 @@
 //
 // A Reader is fed what has come of a message so far; when the header is
 // complete it gives a Message, whose fields point into that data. Use it to
-// tell programs apart by their headers. It is no HTTP library: bodies,
+// distinguish programs by their headers. It is no HTTP library: bodies,
 // continuation lines, methods but GET and HEAD, and HTTP/2 are beyond it.
 //
 // It implements sections 8.1 to 8.3, 8.9 and 8.10 of p0f's behaviour (p0f v3)

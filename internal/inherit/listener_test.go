@@ -26,7 +26,7 @@ import (
 // patience is for what comes within milliseconds. A busy machine takes longer.
 const patience = 30 * time.Second
 
-// noteOf makes notes that tell addresses apart.
+// noteOf makes a different note for each address.
 func noteOf(addr netip.Addr) note.Note {
 	return note.Note{State: note.Matched, OSName: "Linux", OSFlavor: addr.String()}
 }

@@ -46,7 +46,7 @@ func (r *Reader) Run(ctx context.Context, paths []string, to event.Observer) err
 }
 
 // SYNs calls take for each SYN and SYN+ACK of the files, those without the
-// other, too. Where there is none, the error says so.
+// other, too. Without one, the error says so.
 func (r *Reader) SYNs(ctx context.Context, paths []string, take func(*event.Observation)) error {
 	r.Engine.Hosts = host.Config{LoneSYNACK: true}
 	n := 0

@@ -19,7 +19,7 @@ type socket struct {
 
 // openSocket opens a raw socket to an address.
 func openSocket(to netip.AddrPort) (*socket, error) {
-	// A UDP socket tells which address of ours packets go from, and sends none.
+	// A UDP socket shows which address of ours packets go from, and sends none.
 	c, err := net.Dial("udp", to.String())
 	if err != nil {
 		return nil, err

@@ -334,7 +334,7 @@ func (u *Unknowns) Save(path string, log *slog.Logger) {
 	}
 }
 
-// replaceFile puts a file in the place of another one, whole or not at all.
+// replaceFile replaces a file by another one, whole or not at all.
 func replaceFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

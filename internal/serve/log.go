@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxKinds is how many kinds of lines are told apart.
+// maxKinds is how many kinds of lines are counted apart.
 const maxKinds = 128
 
 // Log returns a logger that writes to l one line of each kind a second, whatever

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// maxFaults is how many faults of a file Check tells.
+// maxFaults is how many faults of a file Check reports.
 const maxFaults = 1000
 
 // Report is what Check finds in a file.

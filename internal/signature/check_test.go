@@ -38,7 +38,7 @@ func TestCheckFiles(t *testing.T) {
 	golden(t, "check.golden", got.String())
 }
 
-// TestCheckBadDatabases: the first fault that Check tells is the one of Parse,
+// TestCheckBadDatabases: the first fault that Check reports is the one of Parse,
 // and it says of each what to do.
 func TestCheckBadDatabases(t *testing.T) {
 	for _, tt := range badDatabases {

@@ -62,7 +62,7 @@ type Label struct {
 	sys   []sysID // userland: the systems it is honest on
 }
 
-// Candidate is a system that a label cannot tell from its own.
+// Candidate is a system that a label cannot distinguish from its own.
 type Candidate struct {
 	Name   string
 	Flavor string // may be empty

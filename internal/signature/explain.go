@@ -55,7 +55,7 @@ func (db *DB) Explain(dir Direction, s *packet.Segment, peerMSS uint16, n int) [
 	return all[:min(max(n, 0), len(all))]
 }
 
-// Explain tells in which fields a segment differs from the signature: in none
+// Explain returns in which fields a segment differs from the signature: in none
 // where it matches exactly, only in those called Fuzzy where it matches so.
 func (t *TCP) Explain(s *packet.Segment, peerMSS uint16) Near {
 	n := Near{Sig: t}

@@ -84,7 +84,7 @@ func TestExplainAgrees(t *testing.T) {
 		}
 	}
 	if count[exact] < 50 || count[fuzzy] < 10 {
-		t.Errorf("%d exact, %d fuzzy, %d different: too few to tell", count[exact], count[fuzzy], count[differs])
+		t.Errorf("%d exact, %d fuzzy, %d different: too few", count[exact], count[fuzzy], count[differs])
 	}
 }
 

@@ -385,7 +385,7 @@ func TestMatchIsTheWalk(t *testing.T) {
 		}
 	}
 	if matched < 1000 || fuzzy < 1000 || none < 1000 {
-		t.Errorf("%d exact, %d fuzzy, %d no matches: too few to tell anything", matched, fuzzy, none)
+		t.Errorf("%d exact, %d fuzzy, %d no matches: too few", matched, fuzzy, none)
 	}
 }
 

@@ -122,7 +122,7 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// ttlSpans numbers the spans of TTLs between which no signature tells a
+// ttlSpans numbers the spans of TTLs between which no signature makes a
 // difference, but for the distance.
 func (db *DB) ttlSpans() (span [256]uint8) {
 	var begins [256]bool

@@ -110,7 +110,7 @@ type parser struct {
 	warnings []*SyntaxError
 	lines    []string // of the file, for warnings
 	anyClass bool     // the classes line is wrong
-	crlf     bool     // the file is one of Windows, which has been told
+	crlf     bool     // the file is one of Windows, which has been reported
 
 	text    string // the current line
 	name    string // of its statement; empty for none

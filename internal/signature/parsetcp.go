@@ -31,7 +31,7 @@ func (p *parser) tcpSig(dir Direction, v string) {
 	p.counted(true)
 }
 
-// covered tells of a signature that could never be used. One of a later file
+// covered reports a signature that could never be used. One of a later file
 // is overridden.
 func (p *parser) covered(by place) {
 	if p.counted(by.layer == p.layer); by.layer == p.layer {

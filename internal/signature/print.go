@@ -15,7 +15,7 @@ func AppendRaw(dst []byte, s *packet.Segment, mult Multiple) []byte {
 	return appendKind(appendOrigin(dst, s), s, mult)
 }
 
-// appendOrigin appends what tells how far the segment came.
+// appendOrigin appends how far the segment came.
 func appendOrigin(dst []byte, s *packet.Segment) []byte {
 	return append(append(dst, '0'+s.Version, ':'), origins[s.TTL]...)
 }

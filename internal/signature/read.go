@@ -35,7 +35,7 @@ func Load(paths ...string) (*DB, error) {
 // Parse reads a database in p0f's language (p0f-v3.md §2). name stands in the
 // errors, which are of type *SyntaxError for faults of the text. As in p0f the
 // first fault ends the reading: half a database would give wrong answers.
-// Check tells all faults.
+// Check reports all faults.
 func Parse(r io.Reader, name string) (*DB, error) {
 	text, err := readText(r, name)
 	if err != nil {
@@ -64,7 +64,7 @@ func newParser() *parser {
 	return &parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, mtus: make(map[uint16]place)}
 }
 
-// ErrNotRegular means that a pipe, a device or a folder is in the place of a file:
+// ErrNotRegular means that a pipe, a device or a folder stands where a file should be:
 // reading it might never end.
 var ErrNotRegular = errors.New("not a regular file")
 

@@ -110,7 +110,7 @@ type Flags uint8
 const (
 	TTLReset Flags = 1 << iota // the TTL is another than the stack's own
 	Erased                     // options are overwritten with NOPs
-	Clamped                    // the window tells of a larger MSS than the packet
+	Clamped                    // the window shows a larger MSS than the packet
 )
 
 // Quality says how well the signature of a Match fits.
@@ -128,7 +128,7 @@ func (q Quality) String() string {
 	return [...]string{"none", "fuzzy", "generic", "exact"}[min(q, Exact)]
 }
 
-// Quality tells how well the signature fits. A fuzzy match is called fuzzy,
+// Quality says how well the signature fits. A fuzzy match is called fuzzy,
 // be its label generic or not.
 func (m *Match) Quality() Quality {
 	switch {
@@ -209,7 +209,7 @@ func (t *tcpTable) match(s *packet.Segment, peerMSS uint16) Match {
 const dropped = -1
 
 // find is match without the distance, which is all that TTLs between which no
-// signature tells a difference do not share.
+// signature makes a difference do not share.
 func (t *tcpTable) find(s *packet.Segment, peerMSS uint16) Match {
 	m := Match{Multiple: MultipleOf(s, peerMSS)}
 	var found, generic, nearly candidate

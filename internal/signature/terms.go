@@ -148,7 +148,7 @@ func (t *windowTerm) byLargerMSS(window, mss int, ts bool) bool {
 	}
 	for i, usual := range usualMSS {
 		if usual <= mss || usual > window {
-			continue // no box raises it; and less than a segment tells nothing of it
+			continue // no box raises it; and less than a segment shows nothing of it
 		}
 		if t.low != t.top {
 			if t.rounded(window, usual, ts) {
@@ -175,7 +175,7 @@ type seen struct {
 	peerMSS int
 }
 
-// windowTakes holds the window against the terms, and tells whether only a
+// windowTakes compares the window with the terms, and reports whether only a
 // larger MSS explains it.
 func (x *terms) windowTakes(s *seen, ts bool) (ok, clamped bool) {
 	window := int(s.Window)

@@ -148,7 +148,7 @@ func TestCapabilities(t *testing.T) {
 			if err := p.cmd.Wait(); err != nil {
 				t.Error(err)
 			}
-			if told := strings.Contains(p.log.String(), "CAP_PERFMON"); told != (tt.older == "missed") {
+			if said := strings.Contains(p.log.String(), "CAP_PERFMON"); said != (tt.older == "missed") {
 				t.Errorf("it logs %q", p.log.String())
 			}
 		})

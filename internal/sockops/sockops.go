@@ -63,7 +63,7 @@ type Config struct {
 
 	// Missed is called by Read for a connection whose SYN the kernel has not
 	// kept: it was answered with a SYN cookie, or came before the listener was
-	// told to keep it. It may be nil.
+	// set to keep it. It may be nil.
 	Missed func(client, server netip.AddrPort)
 
 	// Log gets a line when something is less than it should be. Nil

@@ -268,7 +268,7 @@ func TestTouchesNothingElse(t *testing.T) {
 	}
 }
 
-// TestMissed: where the kernel has no SYN, the connection is told.
+// TestMissed: where the kernel has no SYN, the connection is reported.
 func TestMissed(t *testing.T) {
 	g := newGround(t)
 	if out, err := g.Server.Command(t.Context(), "sysctl", "-w", "net.ipv4.tcp_syncookies=2").CombinedOutput(); err != nil {

@@ -13,7 +13,7 @@ func TestParse(t *testing.T) {
 First line
 and its second.
 
-check    tells every fault,
+check    reports every fault,
          a line each.
 list     shows labels.
 
@@ -34,7 +34,7 @@ Examples, for a file:
 		Synopsis: []string{"mxprint x check FILE…", "mxprint x list [-s SOCKET]"},
 		Blocks: []Block{
 			{Kind: Text, Lines: []string{"First line and its second."}},
-			{Kind: Terms, Terms: []Term{{"check", "tells every fault, a line each."}, {"list", "shows labels."}}},
+			{Kind: Terms, Terms: []Term{{"check", "reports every fault, a line each."}, {"list", "shows labels."}}},
 			{Kind: Terms, Terms: []Term{{"-s SOCKET", "the socket of it"}, {"-t C,H", "two"}, {"-json", "one object"}}},
 			{Kind: Heading, Lines: []string{"Examples, for a file"}},
 			{Kind: Code, Lines: []string{"mxprint x -s a", "  indented"}},

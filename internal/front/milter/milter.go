@@ -1,4 +1,4 @@
-// Package milter tells Postfix and Sendmail who their client is: it is a milter
+// Package milter answers Postfix and Sendmail about their client: it is a milter
 // that adds the connection note to each mail as a header.
 //
 // Use it where the mail server speaks the milter protocol; it is the one front

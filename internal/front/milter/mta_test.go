@@ -89,7 +89,7 @@ func (m *mta) begin(o offer) {
 	}
 }
 
-// connect tells who the client is, after negotiation by postfixOffer.
+// connect names the client, after negotiation by postfixOffer.
 func (m *mta) connect(client string) {
 	m.t.Helper()
 	c := netip.MustParseAddrPort(client)

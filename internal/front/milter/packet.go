@@ -176,7 +176,7 @@ func clientOf(b []byte) netip.AddrPort {
 }
 
 // macros: a command, and names and values that come before it. Those of connect
-// tell the server's end.
+// name the server's end.
 func (c *conn) macros(n int) error {
 	if n < 1 || n > maxKept {
 		return c.skip(n)

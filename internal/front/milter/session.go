@@ -70,7 +70,7 @@ func (s *session) Connect(_, family string, port uint16, addr string, m library.
 	return library.RespContinue, nil
 }
 
-// serverOf is the mail server's own end of the connection, which it tells where
+// serverOf is the mail server's own end of the connection, which it names where
 // it is configured to send {daemon_port}: Postfix with the address in
 // {daemon_addr}, Sendmail in {if_addr} where it listens on all addresses. Half
 // an answer is malformed. The client's end alone is enough but for a client that

@@ -1,4 +1,4 @@
-// Package policyd tells Postfix who its client is: it is a policy service that
+// Package policyd answers Postfix about its client: it is a policy service that
 // has the connection note prepended to each mail as a header.
 //
 // Use it with check_policy_service in smtpd_data_restrictions. Package milter
@@ -8,7 +8,7 @@
 //
 // It implements Postfix's policy delegation protocol (SMTPD_POLICY_README),
 // with the attributes of Postfix 3.1 and newer: before, the client's port is
-// not told, and answers are those of the address.
+// not sent, and answers are those of the address.
 package policyd
 
 import (

@@ -122,7 +122,7 @@ func checkFile(t *testing.T, file, text string) (sigs int) {
 }
 
 // TestClocks wants every signature of a system with timestamps to say what they
-// count: a mail server is told whether to believe the uptime.
+// count: a mail server learns whether to believe the uptime.
 func TestClocks(t *testing.T) {
 	db := database(t)
 	for id := 1; db.TCP(id) != nil; id++ {

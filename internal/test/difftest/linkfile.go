@@ -152,7 +152,7 @@ func pppType(v6 bool) []byte {
 }
 
 // null returns the header of NULL and LOOP: the address family, IPv6 numbered
-// as told.
+// as wanted.
 func null(order binary.AppendByteOrder, inet6 uint32) func(bool) []byte {
 	return func(v6 bool) []byte {
 		if v6 {

@@ -4,8 +4,10 @@
 package fronttest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -46,7 +48,7 @@ func Leaks(t testing.TB) {
 }
 
 // countFiles is the number of open descriptors; 0 where the system does not
-// tell.
+// count them.
 func countFiles() int {
 	d, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -86,6 +88,39 @@ func (l *Log) Lines() []string {
 	defer l.mu.Unlock()
 	return append([]string(nil), l.lines...)
 }
+
+// Script is a connection whose client sends In, Portion bytes at most a read,
+// and then closes its side. What the server writes is in Out. It needs no other
+// goroutine: a fuzz target is fast with it, and repeats itself.
+type Script struct {
+	In      []byte
+	Portion int
+	Out     bytes.Buffer
+	Closed  bool
+}
+
+func (c *Script) Read(b []byte) (int, error) {
+	if len(c.In) == 0 || c.Closed {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), max(c.Portion, 1))], c.In)
+	c.In = c.In[n:]
+	return n, nil
+}
+
+func (c *Script) Write(b []byte) (int, error) {
+	if c.Closed {
+		return 0, net.ErrClosed
+	}
+	return c.Out.Write(b)
+}
+
+func (c *Script) Close() error                     { c.Closed = true; return nil }
+func (c *Script) LocalAddr() net.Addr              { return &net.UnixAddr{Name: "script", Net: "unix"} }
+func (c *Script) RemoteAddr() net.Addr             { return &net.UnixAddr{Name: "script", Net: "unix"} }
+func (c *Script) SetDeadline(time.Time) error      { return nil }
+func (c *Script) SetReadDeadline(time.Time) error  { return nil }
+func (c *Script) SetWriteDeadline(time.Time) error { return nil }
 
 // Pipes is a listener of net.Pipe connections, for tests in synthetic time.
 type Pipes struct {

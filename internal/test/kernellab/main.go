@@ -89,7 +89,7 @@ type capture struct {
 	packets []byte
 }
 
-// write keeps the captures of a kernel, in the place of those of its series.
+// write keeps the captures of a kernel, instead of those of its series.
 func write(dir, distributor string, captures []capture) error {
 	var labels []synlab.Label
 	for _, c := range captures {

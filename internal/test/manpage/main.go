@@ -130,7 +130,7 @@ func (w *writer) p0f(program string) error {
 	}
 	var p page
 	p.section("Name")
-	p.raw("p0f \\- identify the systems that open connections (mxprint in the place of p0f)")
+	p.raw("p0f \\- identify the systems that open connections (mxprint instead of p0f)")
 	parsed := usage.Parse(text)
 	p.section("Synopsis")
 	for _, line := range parsed.Synopsis {

@@ -15,7 +15,7 @@ import (
 type Version []int
 
 // windowsNames are the versions that Windows goes by, in the numbers of its
-// kernel: servers share them with clients. "10" and "11" are told apart by
+// kernel: servers share them with clients. "10" and "11" are distinguished by
 // build numbers alone.
 var windowsNames = map[string]Version{
 	"2000": {5, 0}, "xp": {5, 1}, "2003": {5, 2}, "server 2003": {5, 2}, "vista": {6, 0}, "server 2008": {6, 0},

@@ -63,7 +63,7 @@ func (r *labelledRow) frame() ([]byte, error) {
 	return nil, fmt.Errorf("ip_version %d, want 4 or 6", r.IPVersion)
 }
 
-// pad adds the payload that the total length tells of.
+// pad adds the payload that the total length has.
 func (r *labelledRow) pad(b []byte) []byte {
 	if more := r.TotalLen - len(b); more > 0 && r.TotalLen <= maxTotal {
 		b = append(b, make([]byte, more)...)

@@ -39,7 +39,7 @@ func ReadLabels(dir string) ([]Label, error) {
 	return labels, nil
 }
 
-// ReplaceLabels puts labels in the place of those of the same series of kernels
+// ReplaceLabels puts labels instead of those of the same series of kernels
 // ("6.12") from the same distributor, the first word of their package, and
 // removes the captures that no label names any more. The labels given are of
 // one series.
@@ -69,7 +69,7 @@ func ReplaceLabels(dir, distributor string, labels []Label) error {
 	return writeLabels(dir, append(all, labels...))
 }
 
-// SetLabel puts a label in the place of that of the same capture, or behind all.
+// SetLabel replaces the label of the same capture, or behind all.
 func SetLabel(dir string, label Label) error {
 	all, err := ReadLabels(dir)
 	if err != nil {
