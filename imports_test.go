@@ -67,6 +67,7 @@ var mayImport = map[string][]string{
 	"dialect":          {},
 	"internal/stream":  {"clienthello", "dialect"},
 	"internal/conduct": {"internal/stream", "note"},
+	"internal/sender":  {"note", "event", "packet", "clienthello", "internal/stream", "internal/conduct", "internal/host"},
 
 	// Tests alone.
 	"contrib": {},

@@ -76,7 +76,9 @@ func (h *Hello) ja4(to []byte, raw, stable bool) []byte {
 	return appendHash(to, h.text, raw)
 }
 
-// version returns the highest version that the client offers.
+// Highest returns the highest version that the client offers: 0x0304 for TLS 1.3.
+func (h *Hello) Highest() uint16 { return h.version() }
+
 func (h *Hello) version() uint16 {
 	var highest uint16
 	for _, v := range h.Versions {

@@ -19,17 +19,24 @@ type Library struct {
 
 // String returns name and releases in the way of a label: "OpenSSL 3.0 to 3.1".
 func (l Library) String() string {
-	switch {
-	case l.Name == "" || l.From == "" && l.To == "":
-		return l.Name
-	case l.From == l.To:
-		return l.Name + " " + l.From
-	case l.To == "":
-		return l.Name + " " + l.From + " or later"
-	case l.From == "":
-		return l.Name + " " + l.To + " or earlier"
+	if releases := l.Releases(); l.Name != "" && releases != "" {
+		return l.Name + " " + releases
 	}
-	return l.Name + " " + l.From + " to " + l.To
+	return l.Name
+}
+
+// Releases returns the releases alone: "3.0 to 3.1", "3.5 or later"; it is empty
+// where the hello says nothing of them.
+func (l Library) Releases() string {
+	switch {
+	case l.From == l.To:
+		return l.From
+	case l.To == "":
+		return l.From + " or later"
+	case l.From == "":
+		return l.To + " or earlier"
+	}
+	return l.From + " to " + l.To
 }
 
 // family is a library: how its hellos are known, its releases from the oldest

@@ -67,13 +67,19 @@ func (c *Conn) Segment(s *Segment) {
 		return // of no use: a keep-alive of long ago, or not of this connection
 	}
 	if s.RST {
+		c.session.Flow.end(s)
 		c.end(s, Reset)
 		return
 	}
 	if s.FIN && !h.hasFIN {
-		h.hasFIN, h.fin = true, at+uint32(len(s.Data))
+		h.hasFIN, h.fin = true, at+uint32(len(s.Data)+s.Cut)
+		c.session.Flow.end(s)
 	}
+	c.session.Flow.take(c, s, at, ack)
 	c.data(s, at, ack)
+	if s.Cut > 0 {
+		c.cut(s, at+uint32(len(s.Data)), ack)
+	}
 	c.acknowledged(s.Side^1, ack)
 	c.finish(s)
 }
@@ -117,6 +123,17 @@ func (c *Conn) data(s *Segment, at, ack uint32) {
 		}
 	}
 	c.deliver(piece{side: s.Side, data: data, at: at, ack: ack, lost: at - h.next, segment: h.count, time: s.Time})
+	c.drain(s.Side, false)
+}
+
+// cut skips bytes that the capture has not kept: no segment will bring them.
+func (c *Conn) cut(s *Segment, at, ack uint32) {
+	h := &c.half[s.Side]
+	end := at + uint32(s.Cut)
+	if c.Done() || h.next != at {
+		return // what comes is ahead of what is missing, or was skipped before
+	}
+	c.deliver(piece{side: s.Side, at: end, ack: ack, lost: uint32(s.Cut), segment: h.count, time: s.Time})
 	c.drain(s.Side, false)
 }
 

@@ -74,7 +74,7 @@ func dump(s *Session) string {
 	for i := range s.Events {
 		e := &s.Events[i]
 		fmt.Fprintf(&b, "%c %d verb=%d code=%d lines=%d offer=%x len=%d at=%d flags=%x %q\n",
-			"CS"[e.Side], e.Kind, e.Verb, e.Code, e.Lines, e.Offer, e.Len, e.At, e.Flags&^(DotAlone|WithData), s.Text(e))
+			"CS"[e.Side], e.Kind, e.Verb, e.Code, e.Lines, e.Offer, e.Len, e.At, e.Flags&^(DotAlone|WithData|Gap), s.Text(e))
 	}
 	return b.String()
 }

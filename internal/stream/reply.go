@@ -94,6 +94,16 @@ func (l *line) replyByte(c byte) {
 	}
 }
 
+// cutMessage ends a message whose last bytes the capture has cut off, when the
+// server answers them: the final dot was among them.
+func (s *Session) cutMessage(e *Event, p *piece) {
+	m := s.lastOf(Client)
+	if s.mode == message && m != nil && m.Kind == Message && m.Flags&Gap != 0 && s.tail == 0 && p.ack == m.At+m.Len {
+		m.Flags |= ended
+		s.mode, e.Verb = lines, Dot
+	}
+}
+
 // endReply does what follows from a line of the server.
 func (s *Session) endReply(e *Event, l *line, p *piece) {
 	if l.escape || l.n < 3 {
@@ -122,6 +132,7 @@ func (s *Session) endReply(e *Event, l *line, p *piece) {
 	}
 	verb, ok := s.pending.pop()
 	if !ok {
+		s.cutMessage(e, p)
 		return
 	}
 	e.Verb = verb

@@ -53,6 +53,7 @@ type Session struct {
 	State  State
 	TLS    TLS
 	Events []Event
+	Flow   Flow
 
 	// HelloErr is why the client's first bytes of TLS are no ClientHello.
 	HelloErr error
@@ -114,6 +115,7 @@ const (
 	HeaderLike // a command that begins like a header of a mail: a name and a colon
 	NoLetter   // a command that does not begin with a letter
 	DotCRLF    // of DotAlone: the line end before the dot came with it
+	Gap        // a message of which bytes were not seen
 )
 
 // Event is one thing that a side said. Positions count the bytes of its side
@@ -253,6 +255,7 @@ func (s *Session) missing(p *piece) bool {
 			return false
 		}
 		s.lastOf(Client).Len += p.lost
+		s.lastOf(Client).Flags |= Gap
 		s.tail = 0
 		if len(p.data) > 0 && p.data[0] == '\n' { // its CR may be what is missing
 			s.tail = '\r'

@@ -18,6 +18,8 @@ type Segment struct {
 	ACK      bool   // Ack is valid
 	FIN, RST bool
 	Data     []byte
+	Cut      int           // bytes after Data that were not captured
+	Window   uint16        // as sent
 	Time     time.Duration // since any fixed moment
 }
 

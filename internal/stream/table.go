@@ -72,7 +72,7 @@ func (t *Table) Open(key Key, client, server uint32, implicitTLS bool, now time.
 	if old := t.conns[key]; old != nil {
 		t.drop(old, Lost)
 	}
-	source := sourceOf(key.Client.Addr())
+	source := SourceOf(key.Client.Addr())
 	if t.sources[source] >= t.cfg.MaxSource {
 		t.Refused++
 		return
@@ -92,8 +92,8 @@ func (t *Table) Open(key Key, client, server uint32, implicitTLS bool, now time.
 	t.account(e)
 }
 
-// sourceOf returns what counts as one source.
-func sourceOf(a netip.Addr) netip.Prefix {
+// SourceOf returns what counts as one source: an IPv4 address, an IPv6 /64.
+func SourceOf(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() {
 		bits = 64
@@ -120,6 +120,15 @@ func (t *Table) Segment(key Key, s *Segment) {
 	for t.bytes > t.cfg.MaxBytes {
 		t.evict()
 	}
+}
+
+// Session returns what was read so far of a connection, or nil where it is not
+// being read. It changes with the next segment.
+func (t *Table) Session(key Key) *Session {
+	if e := t.conns[key]; e != nil {
+		return &e.conn.session
+	}
+	return nil
 }
 
 // Len returns how many connections are read.

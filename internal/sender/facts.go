@@ -1,0 +1,101 @@
+package sender
+
+import (
+	"errors"
+
+	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/internal/conduct"
+	"github.com/mxprint/mxprint/internal/stream"
+	"github.com/mxprint/mxprint/note"
+)
+
+// fill sets in a note what a session says so far.
+func (e *entry) fill(n *note.Note, s *stream.Session) {
+	n.TLS = e.tlsSoFar(s)
+	n.Flow = e.flow(s)
+	findings := conduct.Read(s)
+	n.Conduct = &findings
+}
+
+// tlsOf is what a complete hello says.
+func tlsOf(h *clienthello.Hello) *note.TLS {
+	l := h.Library()
+	return &note.TLS{
+		State: note.Complete, Library: l.Name, Release: l.Releases(), Settings: l.Settings,
+		Version: versionOf(h), JA4: h.JA4(), JA4Raw: h.JA4Raw(), ServerName: h.ServerName != "",
+	}
+}
+
+// versionOf is the highest version that a hello offers, in words.
+func versionOf(h *clienthello.Hello) string {
+	switch h.Highest() {
+	case 0x0304:
+		return "1.3"
+	case 0x0303:
+		return "1.2"
+	case 0x0302:
+		return "1.1"
+	case 0x0301:
+		return "1.0"
+	case 0x0300:
+		return "SSL 3.0"
+	}
+	return ""
+}
+
+// What is known without a hello; shared by all connections.
+var (
+	tlsReading  = &note.TLS{State: note.Reading}
+	tlsNone     = &note.TLS{State: note.None}
+	tlsRefused  = &note.TLS{State: note.Refused}
+	tlsNotKnown = &note.TLS{State: note.NotKnown}
+	tlsSSLv2    = &note.TLS{State: note.Complete, Version: "SSL 2.0"}
+)
+
+// tlsSoFar is the state of TLS at this point of a session.
+func (e *entry) tlsSoFar(s *stream.Session) *note.TLS {
+	switch {
+	case e.tls != nil:
+		return e.tls
+	case errors.Is(s.HelloErr, clienthello.ErrSSLv2):
+		return tlsSSLv2
+	case s.HelloErr != nil:
+		return tlsNotKnown
+	case s.TLS != stream.NoTLS && s.State == stream.Reading:
+		return tlsReading
+	case s.TLS != stream.NoTLS:
+		return tlsNotKnown
+	}
+	mail, refused := false, false
+	for i := range s.Events {
+		switch ev := &s.Events[i]; {
+		case ev.Kind == stream.Reply && ev.Verb == stream.STARTTLS && ev.Whole():
+			refused = true // with 220 TLS would have begun
+		case ev.Kind == stream.Command && ev.Verb == stream.MAIL:
+			mail = true
+		}
+	}
+	switch {
+	case refused:
+		return tlsRefused
+	case mail, s.State == stream.Closed, s.State == stream.Reset:
+		return tlsNone
+	case s.State == stream.Reading:
+		return tlsReading
+	}
+	return tlsNotKnown
+}
+
+// flow is the numbers of a connection's packets.
+func (e *entry) flow(s *stream.Session) *note.Flow {
+	f := &s.Flow
+	n := &note.Flow{
+		HandshakeRTT: e.handshake, TCPRTT: f.TCPRTT, SMTPRTT: f.SMTPRTT,
+		Counted: true, Retransmits: uint32(f.Resent[stream.Client]), ZeroWindows: uint32(f.ZeroWindows), Resent: uint32(f.Resent[stream.Server]),
+		Reset: f.Reset,
+	}
+	if f.Ended {
+		n.ClosedBy = [...]string{"client", "server"}[f.By]
+	}
+	return n
+}
