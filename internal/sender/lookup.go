@@ -27,7 +27,7 @@ func (l lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 }
 
 // add sets what is known of the connection that was asked about. Without the
-// client's port there is none.
+// client's port nothing is.
 func (r *Reader) add(n *note.Note, q note.Query) {
 	if q.Client.Port() == 0 {
 		return

@@ -94,7 +94,7 @@ const (
 	nameEmpty name = iota // no byte yet
 	nameOpen              // a name
 	nameBlank             // and blanks
-	nameNone              // there is none, or it was found
+	nameNone              // no name is looked for, or it was found
 )
 
 // nameByte looks for a word with a colon, which begins a header and no command,
