@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
 
-	"internal/answer": {"internal/signature", "note", "event"},
+	"internal/answer": {"dialect", "internal/signature", "note", "event"},
 	"internal/await":  {},
 	"internal/unread": {"filter", "packet"},
 	"internal/ask":    {"note"},
@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"internal/report":            {"note", "packet", "internal/signature", "event"},
 	"internal/sandbox":           {},
 	"internal/serve":             {},
-	"internal/signature":         {"packet", "internal/http1"},
+	"internal/signature":         {"packet", "dialect", "internal/http1"},
 	"internal/sockops":           {"packet", "capture"},
 	"internal/status":            {"note", "internal/view"},
 	"internal/usage":             {},

@@ -40,6 +40,7 @@ type DB struct {
 	linkIDs []uint16 // by MTU: index of links, 1-based
 	tcp     [2]tcpTable
 	http    [2][]*HTTP
+	smtp    smtpTable
 	headers map[string]headerID
 	uaOS    []UAOS
 	count   int

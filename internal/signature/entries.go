@@ -5,7 +5,7 @@ import "slices"
 // Entry is a label of a database, or the name of a link, with what stands
 // below it.
 type Entry struct {
-	Section string // "mtu", "tcp:request", "tcp:response", "http:request" or "http:response"
+	Section string // "mtu", "tcp:request", "tcp:response", "http:request", "http:response" or "smtp:client"
 	Label   *Label // nil for a link
 	Link    string // the name of a link
 	File    string // as in TCP
@@ -27,6 +27,7 @@ func (db *DB) Entries() []Entry { return slices.Clone(db.entries) }
 var sectionNames = [...]string{
 	mtuSection: "mtu", tcpRequest: "tcp:request", tcpResponse: "tcp:response",
 	httpRequest: "http:request", httpResponse: "http:response",
+	smtpClient: "smtp:client",
 }
 
 // entry notes the label just read; 0 for a link.

@@ -50,6 +50,7 @@ func (db *DB) finish() {
 		db.tcp[dir].finish()
 	}
 	db.finishHTTP()
+	db.smtp.finish(db.labels)
 	for i := range db.entries {
 		if e := &db.entries[i]; e.label > 0 {
 			e.Label = &db.labels[e.label-1]
@@ -67,6 +68,7 @@ const (
 	tcpResponse
 	httpRequest
 	httpResponse
+	smtpClient
 	lostSection // its header is wrong: what it holds cannot be judged
 )
 
@@ -76,6 +78,7 @@ var sections = map[string]section{
 	"[tcp:response]":  tcpResponse,
 	"[http:request]":  httpRequest,
 	"[http:response]": httpResponse,
+	"[smtp:client]":   smtpClient,
 }
 
 // expect says which statements may come next (p0f-v3.md §2.2).
@@ -122,6 +125,7 @@ type parser struct {
 	source, date string
 	clock        Clock
 	mtus         map[uint16]place // of their first signature
+	smtps        map[string]*SMTP // by label and text
 }
 
 // fail records a fault at a place in the current line: rest is what follows
@@ -167,7 +171,7 @@ func (p *parser) parseLine(line string) {
 	case s[0] == '[':
 		sec, ok := sections[s]
 		if !ok {
-			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response]", "correct the line; what stands in this section was not checked")
+			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response], [smtp:client]", "correct the line; what stands in this section was not checked")
 			return
 		}
 		p.section, p.expect = sec, expectLabel
@@ -379,6 +383,8 @@ func (p *parser) sig(s, v string) {
 		p.httpSig(Request, v)
 	case httpResponse:
 		p.httpSig(Response, v)
+	case smtpClient:
+		p.smtpSig(v)
 	}
 }
 

@@ -414,8 +414,8 @@ func (p *parser) keepForms(t *TCP, v string, forms []choice) {
 // candidate reads or = NAME:FLAVOR.
 func (p *parser) candidate(s, v string) {
 	switch {
-	case p.section < tcpRequest || p.section > tcpResponse || !p.expect.takes(expectSig) || p.hasSig:
-		p.fail(s, "or belongs after a label of [tcp:…], before its first sig", "move the line up to its label")
+	case (p.section < tcpRequest || p.section > tcpResponse) && p.section != smtpClient || !p.expect.takes(expectSig) || p.hasSig:
+		p.fail(s, "or belongs after a label of [tcp:…] or [smtp:client], before its first sig", "move the line up to its label")
 		return
 	}
 	label := &p.db.labels[len(p.db.labels)-1]

@@ -1,0 +1,218 @@
+package signature_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mxprint/mxprint/dialect"
+	"github.com/mxprint/mxprint/internal/signature"
+)
+
+// smtpDB parses lines of [smtp:client].
+func smtpDB(t testing.TB, lines ...string) *signature.DB {
+	t.Helper()
+	db, err := signature.Parse(strings.NewReader("classes = mta,library\n[smtp:client]\n"+strings.Join(lines, "\n")+"\n"), "x.fp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestSMTP(t *testing.T) {
+	for _, test := range []struct {
+		sig   string
+		text  string
+		match bool
+	}{
+		{"hello=EHLO @", "hello=EHLO fqdn;flow=M-", true},
+		{"hello=EHLO @", "hello=EHLO localhost;flow=M-", true},
+		{"hello=EHLO @", "hello=EHLO odd;flow=M-", false},
+		{"hello=EHLO localhost|HELO @", "hello=EHLO fqdn;flow=M-", false},
+		{"hello=EHLO localhost|HELO @", "hello=HELO bare;flow=M-", true},
+		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn;flow=M-", true}, // quit was not seen
+		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn;flow=M-;quit=quit", false},
+		{"offer=size;hello=EHLO @", "hello=EHLO fqdn;flow=M-", true}, // nor was the offer
+		{"offer=size;hello=EHLO @", "offer=dsn;hello=EHLO fqdn;flow=M-", false},
+		{"offer=!size,dsn;hello=EHLO @", "offer=dsn;hello=EHLO fqdn;flow=M-", true},
+		{"offer=!size,dsn;hello=EHLO @", "offer=size,dsn;hello=EHLO fqdn;flow=M-", false},
+
+		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<> SIZE=", true},
+		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<>", false},
+		{"mail=MAIL FROM:<> SIZE=", "offer=dsn;mail=MAIL FROM:<>", true},
+		{"mail=MAIL FROM:<> SIZE=", "offer=dsn;mail=MAIL FROM:<> SIZE=", false},
+		{"mail=MAIL FROM:<> SIZE=", "mail=MAIL FROM:<>", true},
+		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<> SIZE= BODY=8BITMIME", false},
+		{"mail=MAIL FROM:<> SIZE= BODY=8BITMIME?", "offer=size,8bitmime;mail=MAIL FROM:<> SIZE= BODY=8BITMIME", true},
+		{"mail=MAIL FROM:<> SIZE= BODY=8BITMIME?", "offer=size,8bitmime;mail=MAIL FROM:<> SIZE=", true},
+		{"mail=MAIL FROM:<> SIZE=!", "offer=;mail=MAIL FROM:<> SIZE=", true},
+		{"mail=MAIL FROM:<> SIZE=!", "offer=;mail=MAIL FROM:<>", false},
+		{"mail=MAIL FROM:<>  SIZE=", "offer=size;mail=MAIL FROM:<> SIZE=", false},
+		{"mail=MAIL FROM: a", "offer=size;mail=MAIL FROM: a", true},
+		{"mail=MAIL FROM: <>", "offer=size;mail=MAIL FROM:<>", false},
+		{"mail=MAIL FROM:<>|mail from:<>", "offer=size;mail=mail from:<>", true},
+
+		{"flow=M+R+D/.", "offer=pipelining;flow=M+R+D/.", true},
+		{"flow=M+R+D/.", "offer=pipelining;flow=M/R/D/.", false},
+		{"flow=M+R+D/.", "offer=;flow=M/R/D/.", true},
+		{"flow=M+R+D/.", "offer=pipelining;flow=M+R-", true},
+		{"flow=M+R+D/.", "flow=M~R~D/.", true},
+		{"flow=M/R~D/.", "offer=pipelining;flow=M/R+D/.", true},
+		{"flow=M/R/D/.", "offer=;flow=M/R!D/.", false},
+		{"flow=M!R!D/.", "offer=;flow=M+R+D/.", true},
+		{"flow=M/R/D/.", "offer=;flow=M/R/D/.$", false},
+		{"flow=Q", "offer=;flow=Q", true},
+		{"flow=M/R/D/.;next=+Q|$", "offer=pipelining;flow=M/R/D/.;next=+Q", true},
+		{"rec=e/n/n/6;next=/Q", "rec=e/n/n/6;next=/6", true},
+		{"rec=e/n/n/6;next=/M", "rec=e/n/n/6;next=/n", true},
+		{"rec=e/n/n/6;next=$", "rec=e/n/n/6;next=/6", false},
+		{"rec=e/n/n/6", "rec=e/n-", true},
+		{"rec=e/n/n/6", "rec=e/6-", false},
+		{"rec=e/n*", "rec=e/n/n/6", true},
+		{"refused=S*", "offer=;mail=MAIL FROM:<>;refused=S/Q", true},
+		{"tls=OpenSSL", "tls=GnuTLS;rec=e/n/n/6", false},
+	} {
+		db := smtpDB(t, "label = s:mta:A:1", "sig = "+test.sig)
+		f, err := dialect.Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := db.MatchSMTP(&f); (m.N == 1) != test.match {
+			t.Errorf("%s and %s: %d programs, want match %v", test.sig, test.text, m.N, test.match)
+		}
+	}
+}
+
+// TestSMTPSets: all that match are named, three at most; specific ones first,
+// and of several files the first that has one.
+func TestSMTPSets(t *testing.T) {
+	f, err := dialect.Parse("offer=;hello=EHLO fqdn;mail=MAIL FROM:<>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := func(kind, name, flavor string) string {
+		return fmt.Sprintf("label = %s:mta:%s:%s\nsig = hello=EHLO @", kind, name, flavor)
+	}
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"one", []string{label("s", "A", "1")}, "A 1 [] exact"},
+		{"releases", []string{label("s", "A", "1"), label("s", "A", "2")}, "A  [] exact"},
+		{"three", []string{label("s", "A", "1"), label("s", "B", ""), label("s", "C", "")}, "A 1 [B C] exact"},
+		{"four", []string{label("s", "A", ""), label("s", "B", ""), label("s", "C", ""), label("s", "D", "")}, "none"},
+		{"or", []string{"label = s:mta:A:1\nor = B:2\nsig = hello=EHLO @"}, "A 1 [B] exact"},
+		{"generic", []string{label("g", "any", ""), label("s", "A", "1")}, "A 1 [] exact"},
+		{"generic alone", []string{label("g", "any", "")}, "any  [] generic"},
+		{"nothing", []string{"label = s:mta:A:1\nsig = hello=HELO @"}, "none"},
+	} {
+		m := smtpDB(t, test.lines...).MatchSMTP(&f)
+		got := "none"
+		if m.N > 0 {
+			got = fmt.Sprint(m.Sigs[0].Label.Name, " ", m.Flavor(), " ", m.Others(), " ", m.Quality())
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+	bare, err := dialect.Parse("offer=;hello=EHLO fqdn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := smtpDB(t, label("s", "A", "1")).MatchSMTP(&bare); m.N != 0 {
+		t.Error("a greeting alone names a program")
+	}
+}
+
+func TestSMTPBad(t *testing.T) {
+	for sig, want := range map[string]string{
+		"":                                     `x.fp:4:7: empty signature`,
+		"hello":                                `x.fp:4:7: want a field and =: "hello"`,
+		"nothing=x":                            `x.fp:4:7: want a field and =: "nothing=x"`,
+		"hello=":                               `x.fp:4:13: empty value`,
+		"hello=EHLO @;":                        `x.fp:4:19: nothing behind the last semicolon: ";"`,
+		"hello=EHLO @|":                        `x.fp:4:20: empty alternative`,
+		"hello=EHLO @;hello=EHLO @":            `x.fp:4:20: field hello stands twice: "hello=EHLO @"`,
+		"offer=pie;hello=EHLO @":               `x.fp:4:13: want extensions, each with ! before it where it must not be offered: "pie;hello=EHLO @"`,
+		"offer=size,!size;hello=EHLO @":        `x.fp:4:13: an extension that must and must not be offered: "size,!size;hello=EHLO @"`,
+		"offer=size":                           `x.fp:4:7: no field but a condition: "offer=size"`,
+		"flow=M+R+":                            `x.fp:4:15: nothing behind the last separator: "+"`,
+		"flow=M+R+Z":                           `x.fp:4:16: want letters of commands, with /, +, ~ or ! between them: "Z"`,
+		"mail=MAIL FROM:<> ":                   `x.fp:4:24: want a blank and a parameter: " "`,
+		"hello=" + strings.Repeat("a|", 20):    `x.fp:4:13: more than 16 alternatives: "a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|"`,
+		"hello=EHLO @\nsig = hello=EHLO @":     `x.fp:5:1: signature is already covered by line 4: "sig = hello=EHLO @"`,
+		"mail=M:<>" + strings.Repeat(" A", 20): `x.fp:4:48: more than 16 parameters: " A A A A"`,
+	} {
+		_, err := signature.Parse(strings.NewReader("classes = mta\n[smtp:client]\nlabel = s:mta:A:1\nsig = "+sig+"\n"), "x.fp")
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", sig, err, want)
+		}
+	}
+}
+
+// many makes a database of n signatures that differ as those of programs do.
+func many(n int) string {
+	var b strings.Builder
+	b.WriteString("classes = mta\n[smtp:client]\n")
+	hello := []string{"EHLO @", "EHLO localhost", "EHLO [127.0.0.1]", "ehlo @", "HELO @", "EHLO localhost.localdomain"}
+	mail := []string{"MAIL FROM:<>", "MAIL From:<>", "mail FROM:<>", "mail from:<>", "MAIL FROM: <>", "Mail From:<>"}
+	flow := []string{"M/R/D/.", "M+R+D/.", "M/R+D/.", "M+R/D/.", "S/M/R/D/."}
+	for i := range n {
+		fmt.Fprintf(&b, "label = s:mta:P%d:\nsig = hello=%s;mail=%s SIZE= BODY=8BITMIME? X%d!;rcpt=RCPT TO:<>;flow=%s;tls=OpenSSL;rec=e/n/n/6\n",
+			i, hello[i%6], mail[i/6%6], i/180, flow[i/36%5])
+	}
+	return b.String()
+}
+
+var smtpSessions = []string{
+	"offer=pipelining,size;greet=wait;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE= X0;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=with",
+	"offer=pipelining,size,8bitmime;hello=EHLO localhost;mail=MAIL FROM:<> SIZE= BODY=8BITMIME X0;rcpt=RCPT TO:<>;flow=M/R/D/.;end=quit",
+	"offer=pipelining,size;hello=HELO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/D/.;end=quit",
+}
+
+func TestSMTPAllocations(t *testing.T) {
+	db, err := signature.Parse(strings.NewReader(many(2000)), "many.fp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range smtpSessions {
+		f, err := dialect.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := db.MatchSMTP(&f)
+		if i == 0 && m.N != 1 {
+			t.Errorf("%s: %d programs, want 1", text, m.N)
+		}
+		if n := testing.AllocsPerRun(100, func() { m = db.MatchSMTP(&f) }); n != 0 {
+			t.Errorf("a match allocates %v times, want 0", n)
+		}
+	}
+}
+
+// BenchmarkSMTP: the cost of a match does not grow with the signatures.
+func BenchmarkSMTP(b *testing.B) {
+	for _, n := range []int{20, 200, 2000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			db, err := signature.Parse(strings.NewReader(many(n)), "many.fp")
+			if err != nil {
+				b.Fatal(err)
+			}
+			var all []dialect.Fingerprint
+			for _, text := range smtpSessions {
+				f, err := dialect.Parse(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				all = append(all, f)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				db.MatchSMTP(&all[i%len(all)])
+				i++
+			}
+		})
+	}
+}

@@ -1,0 +1,481 @@
+package signature
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// MaxSoftware is how many programs that look the same are named. Where there are
+// more, none is.
+const MaxSoftware = 3
+
+// SMTPMatch is which programs speak as a fingerprint says. It is a plain value.
+type SMTPMatch struct {
+	Sigs  [MaxSoftware]*SMTP // one for each name, in the order of the files
+	N     int                // of them; 0 where nothing matched, or too much did
+	Many  bool               // more than MaxSoftware matched
+	Loose bool               // signatures of the first name have different flavors
+}
+
+// Quality says how well it matches: Exact, Generic, or None.
+func (m *SMTPMatch) Quality() Quality {
+	switch {
+	case m.N == 0:
+		return None
+	case m.Sigs[0].Label.Generic:
+		return Generic
+	}
+	return Exact
+}
+
+// Flavor returns the releases of the first program, or "" where the signatures
+// that match do not agree.
+func (m *SMTPMatch) Flavor() string {
+	if m.N == 0 || m.Loose {
+		return ""
+	}
+	return m.Sigs[0].Label.Flavor
+}
+
+// smtpTable is the signatures of [smtp:client].
+type smtpTable struct {
+	sigs []*SMTP
+	root *smtpNode
+}
+
+// smtpNode is a leaf, or asks one field: children has the signatures that want
+// a value, rest those that take any.
+type smtpNode struct {
+	sigs     []*SMTP
+	field    dialect.Field
+	children map[string]*smtpNode
+	rest     *smtpNode
+}
+
+// smtpKeyed are the fields by which signatures are found, those that a session
+// always has and that separate best first.
+var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings,
+	dialect.Data, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Quit, dialect.NoHello, dialect.Refused}
+
+const smtpLeaf = 3 // so few are compared faster than looked for
+
+// finish builds the tree.
+func (t *smtpTable) finish(labels []Label) {
+	for _, s := range t.sigs {
+		s.Label = &labels[s.label-1]
+	}
+	t.root = buildSMTP(t.sigs, smtpKeyed[:])
+}
+
+func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
+	if len(sigs) == 0 {
+		return nil
+	}
+	best, least := -1, len(sigs)
+	for i, f := range fields {
+		if len(sigs) <= smtpLeaf {
+			break
+		}
+		rest, most, total := 0, 0, 0
+		count := make(map[string]int)
+		for _, s := range sigs {
+			keys := s.keys(f)
+			if keys == nil {
+				rest++
+			}
+			total += len(keys)
+			for _, k := range keys {
+				count[k]++
+				most = max(most, count[k])
+			}
+		}
+		if rest+most < least && total <= 16*len(sigs) { // what is listed more often takes too much memory
+			best, least = i, rest+most
+		}
+	}
+	if best < 0 {
+		return &smtpNode{sigs: sigs}
+	}
+	n := &smtpNode{field: fields[best], children: make(map[string]*smtpNode)}
+	lists := make(map[string][]*SMTP)
+	var rest []*SMTP
+	for _, s := range sigs {
+		keys := s.keys(n.field)
+		if keys == nil {
+			rest = append(rest, s)
+		}
+		for _, k := range keys {
+			lists[k] = append(lists[k], s)
+		}
+	}
+	left := slices.Concat(fields[:best], fields[best+1:])
+	for k, list := range lists {
+		n.children[k] = buildSMTP(list, left)
+	}
+	n.rest = buildSMTP(rest, left)
+	return n
+}
+
+// hostForms are the names of hosts that @ stands for.
+var hostForms = [...]string{"fqdn", "bare", "ip", "[ip]", "[ipv6]", "underscore", "localhost", "localhost.localdomain",
+	"[127.0.0.1]", "127.0.0.1", "[IPv6:::1]", "::1", "[::1]"}
+
+// keys are the values of a field that a signature takes, or nil for too many to
+// list.
+func (s *SMTP) keys(f dialect.Field) []string {
+	var keys []string
+	for i := range s.rules[f] {
+		t := &s.rules[f][i]
+		forms := []string{t.text}
+		switch {
+		case t.open:
+			return nil
+		case t.host:
+			forms = forms[:0]
+			for _, form := range hostForms {
+				forms = append(forms, t.text+" "+form)
+			}
+		case f == dialect.Mail || f == dialect.Rcpt:
+			forms = t.withParams()
+		case f == dialect.Flow:
+			forms = flowForms(t.text)
+		}
+		if keys = append(keys, forms...); len(forms) == 0 || len(keys) > maxSMTPKeys {
+			return nil
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+const maxSMTPKeys = 64 // of a signature and a field
+
+// withParams lists a command with each choice of its parameters.
+func (t *smtpTerm) withParams() []string {
+	forms := []string{t.text}
+	for i := range t.params {
+		q := &t.params[i]
+		for _, form := range forms[:len(forms):len(forms)] {
+			forms = append(forms, form+q.text)
+		}
+		if q.always && !q.may {
+			forms = forms[len(forms)/2:]
+		}
+		if len(forms) > maxSMTPKeys {
+			return nil
+		}
+	}
+	return forms
+}
+
+// flowForms lists the orders that one of a signature takes, behind a p where
+// the server offers PIPELINING.
+func flowForms(text string) []string {
+	var all []string
+	for _, forms := range [][]string{{"p"}, {"-"}} {
+		offered := forms[0] == "p"
+		for i := range len(text) {
+			waits := text[i : i+1]
+			switch {
+			case waits == "~":
+				waits = "+/"
+			case waits == "!":
+				waits = "+"
+			case waits == "+" && !offered:
+				waits = "/"
+			}
+			var longer []string
+			for _, form := range forms {
+				for _, c := range []byte(waits) {
+					longer = append(longer, form+string(c))
+				}
+			}
+			if forms = longer; len(forms) > maxSMTPKeys {
+				return nil
+			}
+		}
+		all = append(all, forms...)
+	}
+	return all
+}
+
+// smtpKey is a value by which signatures are found, or nil where it was not
+// seen, or not to its end. It may be built in buf.
+func smtpKey(f *dialect.Fingerprint, field dialect.Field, buf *[32]byte) []byte {
+	value := f.Get(field)
+	if len(value) == 0 {
+		return nil
+	}
+	switch field {
+	case dialect.Records:
+		if value[len(value)-1] == '-' {
+			return nil
+		}
+	case dialect.Flow:
+		if value[len(value)-1] == '-' || !f.OfferKnown || len(value) >= len(buf) || bytes.IndexByte(value, '~') >= 0 {
+			return nil
+		}
+		key := append(buf[:0], '-')
+		if f.Offer.Has(pipelining) {
+			key[0] = 'p'
+		}
+		return append(key, value...)
+	}
+	return value
+}
+
+// MatchSMTP compares a fingerprint with the signatures of clients of SMTP. All
+// that agree with it in each field that both have count; specific ones before
+// generic ones, those of a file read first before those of a later one. It does
+// not allocate.
+func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
+	var specific, generic smtpFound
+	if f.Has(dialect.Mail) || f.Has(dialect.Records) || f.Has(dialect.Flow) || f.Has(dialect.NoHello) {
+		db.smtp.find(db.smtp.root, f, &specific, &generic)
+	}
+	if specific.n == 0 {
+		return generic.match()
+	}
+	return specific.match()
+}
+
+// smtpFound gathers the signatures that match, one for each name.
+type smtpFound struct {
+	layer int
+	sigs  [MaxSoftware + 1]*SMTP
+	loose [MaxSoftware + 1]bool
+	n     int
+	names int // with those of or
+}
+
+func (r *smtpFound) add(s *SMTP) {
+	if r.n > 0 && s.layer > r.layer {
+		return
+	}
+	if s.layer < r.layer {
+		*r = smtpFound{}
+	}
+	r.layer = s.layer
+	for i, old := range r.sigs[:r.n] {
+		if old.Label.SameName(s.Label) {
+			r.loose[i] = r.loose[i] || old.Label.Flavor != s.Label.Flavor
+			if s.at < old.at {
+				r.sigs[i] = s
+			}
+			return
+		}
+	}
+	if r.n < len(r.sigs) {
+		r.sigs[r.n] = s
+		r.n++
+	}
+}
+
+func (r *smtpFound) match() (m SMTPMatch) {
+	if r.n > MaxSoftware {
+		m.Many = true
+		return m
+	}
+	for i := 1; i < r.n; i++ { // few: sorted by hand, which takes no memory
+		for j := i; j > 0 && r.sigs[j].at < r.sigs[j-1].at; j-- {
+			r.sigs[j], r.sigs[j-1] = r.sigs[j-1], r.sigs[j]
+			r.loose[j], r.loose[j-1] = r.loose[j-1], r.loose[j]
+		}
+	}
+	m.N, m.Loose = r.n, r.loose[0]
+	copy(m.Sigs[:], r.sigs[:r.n])
+	return m
+}
+
+func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic *smtpFound) {
+	for ; n != nil; n = n.rest {
+		if n.children == nil {
+			for _, s := range n.sigs {
+				if !s.fits(f) {
+					continue
+				}
+				if s.Label.Generic {
+					generic.add(s)
+				} else {
+					specific.add(s)
+				}
+			}
+			return
+		}
+		var buf [32]byte
+		if key := smtpKey(f, n.field, &buf); key != nil {
+			if child := n.children[string(key)]; child != nil {
+				t.find(child, f, specific, generic)
+			}
+			continue
+		}
+		for _, child := range n.children {
+			t.find(child, f, specific, generic)
+		}
+	}
+}
+
+// fits reports whether a fingerprint agrees with a signature in each field that
+// both have.
+func (s *SMTP) fits(f *dialect.Fingerprint) bool {
+	if f.OfferKnown && (!f.Offer.Has(s.need) || f.Offer&s.not != 0) {
+		return false
+	}
+	for field := dialect.Field(0); field < dialect.NumFields; field++ {
+		if s.rules[field] == nil {
+			continue
+		}
+		if value := f.Get(field); value != nil && !s.takes(f, field, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// takes reports whether one of a field's alternatives is a value.
+func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) bool {
+	for i := range s.rules[field] {
+		t := &s.rules[field][i]
+		ok := false
+		switch field {
+		case dialect.Hello:
+			ok = t.takesHello(value)
+		case dialect.Mail, dialect.Rcpt:
+			ok = t.takesPath(f, value)
+		case dialect.Flow:
+			ok = takesFlow(f, t.text, value)
+		case dialect.Next:
+			ok = takesNext(f, t.text, value)
+		case dialect.Records:
+			ok = t.takesRecords(value)
+		default:
+			ok = string(value) == t.text || t.open && len(value) > len(t.text) && string(value[:len(t.text)]) == t.text
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *smtpTerm) takesHello(value []byte) bool {
+	if !t.host {
+		return string(value) == t.text
+	}
+	if len(value) < len(t.text)+2 || string(value[:len(t.text)]) != t.text || value[len(t.text)] != ' ' {
+		return false
+	}
+	name := value[len(t.text)+1:]
+	for _, form := range hostForms {
+		if string(name) == form {
+			return true
+		}
+	}
+	return false
+}
+
+// takesRecords compares lengths of records; what is not complete may go on.
+func (t *smtpTerm) takesRecords(value []byte) bool {
+	if n := len(value) - 1; value[n] == '-' {
+		value = value[:n]
+		return len(value) <= len(t.text) && t.text[:len(value)] == string(value) ||
+			t.open && len(value) > len(t.text) && string(value[:len(t.text)]) == t.text
+	}
+	return string(value) == t.text || t.open && len(value) > len(t.text) && string(value[:len(t.text)]) == t.text
+}
+
+// takesPath compares MAIL or RCPT. A parameter must be there where the server
+// offers what it belongs to, and only there.
+func (t *smtpTerm) takesPath(f *dialect.Fingerprint, value []byte) bool {
+	head := smtpHead(value)
+	if string(value[:head]) != t.text {
+		return false
+	}
+	value = value[head:]
+	for i := range t.params {
+		q := &t.params[i]
+		has := len(value) >= len(q.text) && string(value[:len(q.text)]) == q.text && (len(value) == len(q.text) || value[len(q.text)] == ' ')
+		if has {
+			value = value[len(q.text):]
+		}
+		switch offered := f.Offer.Has(q.needs); {
+		case q.may || q.always && has:
+		case q.always, has != offered && f.OfferKnown:
+			return false
+		}
+	}
+	return len(value) == 0
+}
+
+// takesFlow compares orders of commands; one that is not complete may go on.
+func takesFlow(f *dialect.Fingerprint, want string, value []byte) bool {
+	open := value[len(value)-1] == '-'
+	if open {
+		value = value[:len(value)-1]
+	}
+	if len(value) > len(want) || len(value) < len(want) && !open {
+		return false
+	}
+	for i, c := range value {
+		if w := want[i]; w != c && !takesWait(f, w, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// takesWait compares how a command came after the one before. + is for where
+// the server offers PIPELINING; elsewhere it waits.
+func takesWait(f *dialect.Fingerprint, want, has byte) bool {
+	switch has {
+	case '~': // not known
+		return want == '/' || want == '+' || want == '!'
+	case '/':
+		return want == '~' || want == '+' && f.OfferKnown && !f.Offer.Has(pipelining)
+	case '+':
+		return want == '~' || want == '!'
+	}
+	return false
+}
+
+var pipelining = dialect.OfferOf("PIPELINING")
+
+// takesNext compares what follows the message. Inside TLS it is a word of four
+// letters, or something longer.
+func takesNext(f *dialect.Fingerprint, want string, value []byte) bool {
+	if len(want) != len(value) {
+		return false
+	}
+	if len(want) == 1 {
+		return want[0] == value[0]
+	}
+	if w, c := want[0], value[0]; w != c && !takesWait(f, w, c) {
+		return false
+	}
+	switch value[1] {
+	case '6':
+		return want[1] == 'Q' || want[1] == 'S' || want[1] == '6'
+	case 'n':
+		return want[1] == 'M' || want[1] == 'n'
+	}
+	return want[1] == value[1]
+}
+
+// Others returns the names of the programs that speak the same as the first one,
+// each once.
+func (m *SMTPMatch) Others() []string {
+	if m.N == 0 || m.N == 1 && len(m.Sigs[0].Label.Others) == 0 {
+		return nil
+	}
+	var names []string
+	for i, s := range m.Sigs[:m.N] {
+		for _, name := range append([]string{s.Label.Name}, s.Label.Others...) {
+			if (i > 0 || name != s.Label.Name) && name != m.Sigs[0].Label.Name && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
