@@ -44,7 +44,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, summaryCommand, decodeCommand, queryCommand, filterCommand,
-		serveCommand, checkCommand, reloadCommand, statusCommand, doctorCommand,
+		serveCommand, checkCommand, rulesCommand, reloadCommand, statusCommand, doctorCommand,
 		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, completionCommand(), versionCommand,
 	}
 }

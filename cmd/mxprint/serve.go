@@ -58,14 +58,19 @@ func configuration(fs *flag.FlagSet, args []string) (*config.Config, error) {
 	case fs.NArg() > 0:
 		return nil, usagef("%s: unexpected argument %q; name one configuration", fs.Name(), fs.Arg(0))
 	}
-	if *path == "" {
+	return loadConfig(*path)
+}
+
+// loadConfig reads a file; "" is the default one, where it exists.
+func loadConfig(path string) (*config.Config, error) {
+	if path == "" {
 		_, err := os.Stat(defaultConfig)
 		if errors.Is(err, os.ErrNotExist) {
 			return config.Default(), nil
 		}
-		*path = defaultConfig
+		path = defaultConfig
 	}
-	return config.Load(*path)
+	return config.Load(path)
 }
 
 // defaultConfig is a variable for the tests.

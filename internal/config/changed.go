@@ -31,6 +31,8 @@ func differing(a, b reflect.Value, prefix string) (keys []string) {
 	for i := range a.NumField() {
 		name := a.Type().Field(i).Tag.Get("toml")
 		switch {
+		case name == "" && a.Type().Field(i).Anonymous: // its keys are in the same table
+			keys = append(keys, differing(a.Field(i), b.Field(i), prefix)...)
 		case name == "":
 		case a.Field(i).Kind() == reflect.Struct:
 			keys = append(keys, differing(a.Field(i), b.Field(i), prefix+name+".")...)

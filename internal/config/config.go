@@ -37,7 +37,7 @@ type Config struct {
 	P0f        P0f        `toml:"p0f"`
 	Query      Query      `toml:"query"`
 	Milter     Header     `toml:"milter"`
-	Policy     Header     `toml:"policy"`
+	Policy     Policy     `toml:"policy"`
 	Amavis     Amavis     `toml:"amavis"`
 	Proxy      Proxy      `toml:"proxy"`
 	HTTP       HTTP       `toml:"http"`
@@ -108,7 +108,7 @@ func Default() *Config {
 		},
 		P0f:    P0f{Socket: DefaultSocket, Mode: "0666", MaxClients: 10_000, Wait: 10 * time.Millisecond},
 		Query:  Query{Mode: "0666"},
-		Milter: defaultHeader(), Policy: defaultHeader(),
+		Milter: defaultHeader(), Policy: Policy{Header: defaultHeader()},
 		Amavis: Amavis{Form: "v2"},
 		HTTP:   HTTP{Mode: "0666"},
 		Proxy:  defaultProxy(),
@@ -170,7 +170,7 @@ func (c *Config) Check() Faults {
 	c.P0f.check(&k)
 	c.Query.check(&k)
 	c.Milter.check(&k, "milter")
-	c.Policy.check(&k, "policy")
+	c.Policy.check(&k)
 	c.Amavis.check(&k)
 	c.HTTP.check(&k)
 	c.Proxy.check(&k)

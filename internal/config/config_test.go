@@ -47,6 +47,23 @@ mode = "1777"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
 		{"wait", `[p0f]
 wait = "2s"`, `:2: p0f.wait: want a duration from "0s" to "1s"`},
 		{"none", "[sensor]\ninterfaces = []", `:2: sensor.interfaces: name at least one, or "any"`},
+		{"rules", `[policy]
+allow_names = ["*"]
+allow_networks = ["0.0.0.0/0"]
+[[policy.rules]]
+name = "a"
+when = "true"
+action = "WARN"
+[[policy.rules]]
+name = "a b"
+when = 'os_nam == "x"'
+actoin = "WARN"`, `:2: policy.allow_names: "*": want a name such as mx.example.org, or .example.org for all below it
+:3: policy.allow_networks: 0.0.0.0/0 is too wide: any machine in it would be on the allow list; name the networks of your own servers (/8 at least)
+:8: policy.rules[2].action: want an action: PREPEND, WARN, CLASS, DEFER_IF_PERMIT, REJECT or DUNNO
+:9: policy.rules[2].name: want letters, digits, - and _, at most 60 of them, not "a b"
+:10: policy.rules[2].when: unknown name os_nam (1:1)
+:11: policy.rules[2].actoin: unknown key; did you mean action?`},
+		{"rule in one", "[policy]\nrules = 5", `:2: policy.rules: want a list, not a whole number`},
 		{"both", `[sensor]
 filter = "port 25"
 filter_program = "none.bpf"`, `:3: sensor.filter_program: filter is given too: give one of them`},

@@ -49,6 +49,11 @@ func (c *Config) Describe(signatures int) string {
 			line(f.name, strings.Join(f.listen, ", "))
 		}
 	}
+	if rules, _ := c.Policy.Compile(); rules != nil {
+		for _, text := range rules.Describe() {
+			line("rule", text)
+		}
+	}
 	if len(c.Proxy.Listen) > 0 {
 		line("proxy", fmt.Sprintf("%s to %s (%s)", strings.Join(c.Proxy.Listen, ", "), c.Proxy.Backend, c.Proxy.Send))
 	}

@@ -83,6 +83,10 @@ func keyLine(text, key string) int {
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {
 		table, name = key[:i], key[i+1:]
 	}
+	if i := strings.IndexByte(table, '['); i >= 0 { // the n-th of [[table]]
+		n, _ := strconv.Atoi(strings.Trim(table[i:], "[]"))
+		return tableLine(text, table[:i], n, name)
+	}
 	current := ""
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -100,6 +104,30 @@ func keyLine(text, key string) int {
 		}
 	}
 	return 0
+}
+
+// tableLine finds the line of a key in the n-th table [[table]], or that of the
+// table where the key is missing, or 0.
+func tableLine(text, table string, n int, name string) int {
+	found := 0
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			if found > 0 && n == 0 {
+				return found
+			}
+			if strings.Trim(strings.SplitN(line, "#", 2)[0], "[] \t") == table {
+				if n--; n == 0 {
+					found = i + 1
+				}
+			}
+			continue
+		}
+		if k, _, ok := strings.Cut(line, "="); ok && n == 0 && strings.TrimSpace(k) == name {
+			return i + 1
+		}
+	}
+	return found
 }
 
 // renamed are the keys that had another name.

@@ -45,12 +45,19 @@ func (f *filler) wrong(key, format string, args ...any) {
 func (f *filler) table(to reflect.Value, values map[string]any, prefix string) {
 	fields := make(map[string]reflect.Value)
 	var names []string
-	for i := range to.NumField() {
-		if name := to.Type().Field(i).Tag.Get("toml"); name != "" {
-			fields[name] = to.Field(i)
-			names = append(names, name)
+	var add func(reflect.Value)
+	add = func(to reflect.Value) {
+		for i := range to.NumField() {
+			field := to.Type().Field(i)
+			if name := field.Tag.Get("toml"); name != "" {
+				fields[name] = to.Field(i)
+				names = append(names, name)
+			} else if field.Anonymous { // its keys are in the same table
+				add(to.Field(i))
+			}
 		}
 	}
+	add(to)
 	for name, value := range values {
 		field, ok := fields[name]
 		switch {
@@ -78,6 +85,14 @@ func (f *filler) value(to reflect.Value, value any, key string) {
 			return
 		}
 	case reflect.Slice:
+		if tables, ok := value.([]map[string]any); ok && to.Type().Elem().Kind() == reflect.Struct { // [[key]]
+			filled := reflect.MakeSlice(to.Type(), len(tables), len(tables))
+			for i := range tables {
+				f.table(filled.Index(i), tables[i], fmt.Sprintf("%s[%d].", key, i+1))
+			}
+			to.Set(filled)
+			return
+		}
 		if list, ok := value.([]any); ok {
 			filled := reflect.MakeSlice(to.Type(), len(list), len(list))
 			for i := range list {

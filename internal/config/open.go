@@ -68,6 +68,9 @@ func (k *checker) networks(key string, list []string) {
 		if key == "amavis.allow" {
 			what = "could ask, and have answers sent to others"
 		}
+		if key == "policy.allow_networks" {
+			what = "would be on the allow list"
+		}
 		k.that(prefix.Bits() >= least, key, fmt.Sprintf("%s is too wide: any machine in it %s; name the networks of your own servers (/%d at least)", network, what, least))
 	}
 }

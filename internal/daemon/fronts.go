@@ -205,7 +205,8 @@ func (o *opener) frontList(command commandFunc) []front {
 			return m, func() serve.Stats { return m.Stats().Stats }
 		}},
 		{"policy.listen", "policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil, s.clients, func(who note.Lookuper) (server, func() serve.Stats) {
-			p := &policyd.Server{Lookuper: who, MaxConns: s.clients, Header: s.Policy.Header, Form: config.HeaderForms[s.Policy.Form],
+			rules, _ := s.Policy.Compile() // Check has compiled them
+			p := &policyd.Server{Lookuper: who, Rules: rules, MaxConns: s.clients, Header: s.Policy.Header.Header, Form: config.HeaderForms[s.Policy.Form],
 				Deadline: s.Policy.Deadline, Logger: log}
 			return p, func() serve.Stats { return p.Stats().Stats }
 		}},

@@ -1,7 +1,9 @@
-// Package policyd answers Postfix about its client: it is a policy service that
-// has the connection note prepended to each mail as a header.
+// Package policyd is a policy service of Postfix: it answers by an operator's
+// rules about the connection note, and has the note prepended to each mail as a
+// header.
 //
-// Use it with check_policy_service in smtpd_data_restrictions. Package milter
+// Use it with check_policy_service: in smtpd_data_restrictions for the header, and
+// in smtpd_recipient_restrictions for rules that reject or defer. Package milter
 // does the same and can also remove headers; a policy service cannot, so that
 // forged ones have to be kept out by Postfix itself (docs/postfix.md). Other
 // mail servers do not speak this protocol.
@@ -22,6 +24,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/policy"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
@@ -72,23 +75,30 @@ type Server struct {
 	// more is closed at once.
 	MaxConns int
 
-	// Logger gets a line a second at most of each kind; nil means none.
+	// Rules are asked first, in every state of the protocol; nil means none. A
+	// rule that acts is the answer in the place of the header.
+	Rules *policy.Set
+
+	// Logger gets a line a second at most of each kind, and a line of each mail
+	// that a rule fires on; nil means none.
 	Logger *slog.Logger
 
 	group     serve.Group
 	prepended atomic.Uint64
+	fired     atomic.Uint64
 }
 
 // Stats is what a Server did since its start. Missed are requests without a note
 // by the deadline, or without a sensor.
 type Stats struct {
 	serve.Stats
-	Prepended uint64 // requests answered with PREPEND
+	Prepended uint64 // requests answered with the header
+	Fired     uint64 // requests that a rule answered
 }
 
 // Stats returns the counters; they are not read at one instant.
 func (s *Server) Stats() Stats {
-	return Stats{Stats: s.group.Stats(), Prepended: s.prepended.Load()}
+	return Stats{Stats: s.group.Stats(), Prepended: s.prepended.Load(), Fired: s.fired.Load()}
 }
 
 // Serve answers the connections of ln until ctx ends or ln fails. It closes ln
@@ -126,7 +136,7 @@ type serving struct {
 func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	defer nc.Close()
 	r := newReader(nc)
-	var last string // the mail that got its header
+	var last mail
 	for ctx.Err() == nil {
 		req, err := r.next()
 		if err != nil && !errors.Is(err, errRequest) {
@@ -135,11 +145,12 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 		answer := dunno
 		if err != nil {
 			v.complain(nc, err)
-		} else if req.instance == "" || req.instance != last {
-			if text := v.text(req); text != "" {
-				answer = "action=PREPEND " + v.header.Name + ": " + text + "\n\n"
-				last = req.instance
-				v.prepended.Add(1)
+		} else {
+			if req.instance == "" || req.instance != last.instance {
+				last = mail{instance: req.instance}
+			}
+			if action := v.action(req, &last); action != "" {
+				answer = "action=" + action + "\n\n"
 			}
 		}
 		v.group.Requests.Add(1)
@@ -153,26 +164,89 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 // dunno leaves everything to the restrictions that follow.
 const dunno = "action=DUNNO\n\n"
 
-// text is the header's, or empty where the mail gets none.
-func (v *serving) text(r *request) string {
-	if !r.inTime() {
+// mail is what was done about one. Postfix asks once a recipient, and again at
+// DATA, where the service stands in several places.
+type mail struct {
+	instance string
+	header   bool   // it got the note's header
+	ruled    bool   // it got the header of a rule
+	missed   bool   // there was no answer in time: no more waiting for this mail
+	logged   string // the rules that were logged
+}
+
+// action is what Postfix is answered, or empty for nothing.
+func (v *serving) action(r *request, m *mail) string {
+	late := !r.inTime()
+	if late && v.Rules == nil {
 		v.log.Warn("asked when no header can be added; use smtpd_data_restrictions", "state", r.state)
-		return ""
 	}
-	if !r.client.IsValid() {
-		return "" // Postfix does not know it either
+	if v.Rules == nil && (late || m.header) || m.missed || !r.client.IsValid() { // an address that Postfix does not know either
+		return ""
 	}
 	n, err := v.lookup(note.Query{Client: r.client, Server: r.server, Wait: min(sightTime, v.deadline)})
 	if err != nil {
+		m.missed = true
 		v.group.Missed.Add(1)
 		v.log.Warn("mail without a note", "client", r.client, "deadline", v.deadline, "reason", err)
+		return ""
+	}
+	if action := v.ruled(r, &n, m); action != "" {
+		v.fired.Add(1)
+		return action
+	}
+	if late || m.header {
 		return ""
 	}
 	text, err := v.header.Text(&n)
 	if err != nil {
 		v.log.Warn("mail without a header", "client", r.client, "reason", err)
 	}
-	return text
+	if text == "" {
+		return ""
+	}
+	m.header = true
+	v.prepended.Add(1)
+	return "PREPEND " + v.header.Name + ": " + text
+}
+
+// ruled is the action of the rule that acts, or empty.
+func (v *serving) ruled(r *request, n *note.Note, m *mail) string {
+	if v.Rules == nil {
+		return ""
+	}
+	verdict := v.Rules.Judge(r.mail(n))
+	if verdict.Err != nil {
+		v.log.Warn("a rule could not be computed", "client", r.client, "reason", verdict.Err)
+	}
+	acts, ok := verdict.Acts()
+	v.logHits(r, &verdict, m)
+	switch {
+	case !ok || acts.Action.IsNothing():
+		return ""
+	case acts.Action.IsPrepend():
+		if m.ruled || !r.inTime() {
+			return "" // once a mail; Postfix refuses it elsewhere
+		}
+		m.ruled = true
+	}
+	return acts.Action.String()
+}
+
+// logHits writes the rules that fired, once a mail: what an operator compares
+// with the mail log.
+func (v *serving) logHits(r *request, verdict *policy.Verdict, m *mail) {
+	var names string
+	for _, h := range verdict.Hits {
+		names += " " + h.Rule
+	}
+	if v.Logger == nil || names == "" || names == m.logged {
+		return
+	}
+	m.logged = names
+	for _, h := range verdict.Hits {
+		v.Logger.Info("rule", "rule", h.Rule, "action", h.Action.String(), "observe", h.Observe,
+			"client", r.client, "state", r.state, "instance", r.instance)
+	}
 }
 
 // lookup is bounded by the deadline, whatever the Lookuper does. The end of the

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/internal/policy"
+	"github.com/mxprint/mxprint/note"
 )
 
 // Limits of a request. Postfix sends about thirty attributes in a thousand
@@ -37,6 +39,26 @@ type request struct {
 	instance string // the mail; the same for all of its recipients
 	client   netip.AddrPort
 	server   netip.AddrPort
+	more     attributes // for rules
+}
+
+// mail is what rules are asked about.
+func (r *request) mail(n *note.Note) *policy.Mail {
+	m := policy.NewMail(n)
+	m.Client, m.Stage = r.client.Addr().String(), r.state
+	m.ClientName, m.ReverseName = known(r.more["client_name"]), known(r.more["reverse_client_name"])
+	m.HELO, m.Sender, m.Recipient = r.more["helo_name"], r.more["sender"], r.more["recipient"]
+	m.Login, m.Encryption = r.more["sasl_username"], r.more["encryption_protocol"]
+	return m
+}
+
+// known is a name, which is "unknown" where Postfix has none: client_name is
+// there where its address was found by name and by address.
+func known(name string) string {
+	if name == "unknown" {
+		return ""
+	}
+	return name
 }
 
 // inTime reports whether Postfix can prepend a header in this state: not after
@@ -85,13 +107,23 @@ func counts(name []byte) bool {
 		"client_address", "client_port", "server_address", "server_port":
 		return true
 	}
+	return forRules(name)
+}
+
+// forRules says which attributes rules can ask about. They come from the client:
+// one that is too long counts as empty.
+func forRules(name []byte) bool {
+	switch string(name) {
+	case "client_name", "reverse_client_name", "helo_name", "sender", "recipient", "sasl_username", "encryption_protocol":
+		return true
+	}
 	return false
 }
 
 // attributes reads lines of name=value. After a line that is wrong it goes on
 // to the end of the request, so that the next one can be read.
 func (r *reader) attributes() (attributes, error) {
-	attrs := make(attributes, 8)
+	attrs := make(attributes, 16)
 	var wrong error
 	for size, lines := 0, 0; ; lines++ {
 		line, n, err := r.line(maxRequest - size)
@@ -145,6 +177,9 @@ func (a attributes) add(line []byte) error {
 	if _, twice := a[string(name)]; twice {
 		return fmt.Errorf("%w: %s twice", errRequest, name)
 	}
+	if len(value) > maxValue && forRules(name) {
+		value = nil
+	}
 	if len(value) > maxValue {
 		return fmt.Errorf("%w: %s is longer than %d bytes", errRequest, name, maxValue)
 	}
@@ -159,6 +194,7 @@ func (a attributes) request() (*request, error) {
 		kind: a["request"], state: a["protocol_state"], instance: a["instance"],
 		client: front.AddrPort(a["client_address"], a["client_port"]),
 		server: front.AddrPort(a["server_address"], a["server_port"]),
+		more:   a,
 	}
 	if r.kind != "smtpd_access_policy" {
 		return nil, fmt.Errorf("%w: request=%q", errRequest, r.kind)
