@@ -36,7 +36,7 @@ func (p *Policy) check(k *checker) {
 	}
 }
 
-// Compile returns the rules, nil where there are none.
+// Compile returns the rules, nil without any.
 func (p *Policy) Compile() (*policy.Set, []*policy.Fault) {
 	if len(p.Rules) == 0 {
 		return nil, nil

@@ -76,7 +76,7 @@ type Server struct {
 	MaxConns int
 
 	// Rules are asked first, in every state of the protocol; nil means none. A
-	// rule that acts is the answer in the place of the header.
+	// rule that acts is the answer instead of the header.
 	Rules *policy.Set
 
 	// Logger gets a line a second at most of each kind, and a line of each mail
