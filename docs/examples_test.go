@@ -1,7 +1,15 @@
 package docs
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"flag"
+	"io"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,16 +17,50 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
+	"github.com/mxprint/mxprint/query"
 	"github.com/mxprint/mxprint/signature"
 )
 
-// program builds the program whose output the pages show.
-func program(t *testing.T) string {
+// shared is the program whose output the pages show, built once.
+func shared(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "mxprint")
+	building.Do(func() {
+		dir, err := os.MkdirTemp("", "mxprint-docs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built = program(t, dir)
+	})
+	if built == "" {
+		t.Fatal("the program does not build")
+	}
+	return built
+}
+
+var (
+	building sync.Once
+	built    string
+)
+
+// TestMain removes what shared built.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if built != "" {
+		os.RemoveAll(filepath.Dir(built))
+	}
+	os.Exit(status)
+}
+
+func program(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "mxprint")
 	cmd := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", path, "../cmd/mxprint")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
@@ -29,7 +71,7 @@ func program(t *testing.T) string {
 // TestDemoInReadme wants each replayed sender of README's example in what the
 // demo prints. The live ones depend on the machine's kernel.
 func TestDemoInReadme(t *testing.T) {
-	out, err := exec.Command(program(t), "demo").Output()
+	out, err := exec.Command(shared(t), "demo").Output()
 	if err != nil {
 		t.Fatalf("mxprint demo: %v", err)
 	}
@@ -82,7 +124,7 @@ func TestF18Figures(t *testing.T) {
 	if found < 5 {
 		t.Errorf("%d places found, want more", found)
 	}
-	out, err := exec.Command(program(t), "version").Output()
+	out, err := exec.Command(shared(t), "version").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,43 +144,161 @@ func TestF18Figures(t *testing.T) {
 	}
 }
 
+// example is a command of a page and the output below it.
+type example struct {
+	page, line string                                      // the line begins so
+	varies     string                                      // lines that depend on machine or day begin so
+	config     string                                      // of check
+	run        func(t *testing.T, dir, line string) []byte // nil: the line is run, in a folder with the samples
+}
+
+var examples = []example{
+	{page: "signatures.md", line: "mxprint explain -n 1 4:57+7:"},
+	{page: "signatures.md", line: "mxprint signatures check local.fp"},
+	{page: "signatures.md", line: "mxprint signatures test mail.pcap"},
+	{page: "signatures.md", line: "mxprint signatures unknown mail.pcap", varies: "date "},
+	{page: "balancer.md", line: "mxprint decode 45"},
+	{page: "configuration.md", line: "mxprint check", config: "\n", varies: "interfaces"},
+	{page: "sockops.md", line: "mxprint check", config: "[sensor]\nsource = \"sockops\"\n", varies: "cgroup"},
+	{page: "json.md", line: "mxprint read -json mail.pcap"},
+	{page: "json.md", line: "mxprint query -s /run/p0f/p0f.sock -json 198.18.0.1", run: askP0f},
+	{page: "replacing-p0f.md", line: "mxprint query -s /run/p0f/p0f.sock 198.18.0.1", run: askP0f},
+	{page: "query.md", line: "printf '203.0.113.9 39435", run: askQuery},
+}
+
+// samples are the files that examples name. local.fp has the faults that the
+// page shows.
+func samples(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	linux := "4500003C395D400040060000000000000000000000000000386DF3A9" + "00000000A002FAF0" + "00000000020405B40402080A00000001000000000103030A"
+	var b []byte
+	for _, v := range []uint32{0xa1b2c3d4, 2 | 4<<16, 0, 0, 65535, 101} { // raw IP
+		b = binary.NativeEndian.AppendUint32(b, v)
+	}
+	for i, from := range []string{"198.18.0.1:41688", "198.18.0.7:41690"} {
+		syn, err := hex.DecodeString(linux)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ap := netip.MustParseAddrPort(from)
+		copy(syn[12:], ap.Addr().AsSlice())
+		copy(syn[16:], []byte{198, 18, 0, 2})
+		binary.BigEndian.PutUint16(syn[20:], ap.Port())
+		binary.BigEndian.PutUint16(syn[22:], 25)
+		if i == 1 { // what no signature has: sok first, from 7 hops away
+			syn[8] = 57
+			binary.BigEndian.PutUint16(syn[34:], 5000)
+			copy(syn[40:], "\x04\x02\x02\x04\x05\xb4\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x00\x01\x03\x03\x07")
+		}
+		at := time.Date(2026, 11, 23, 10, 49, 27+i, 0, time.UTC)
+		for _, v := range []uint32{uint32(at.Unix()), 415980, uint32(len(syn)), uint32(len(syn))} {
+			b = binary.NativeEndian.AppendUint32(b, v)
+		}
+		b = append(b, syn...)
+	}
+	for name, text := range map[string]string{
+		"mail.pcap": string(b),
+		"local.fp": "classes = unix\n[tcp:request]\nlabel = s:unix:One:\nsig = *:64:0:*:1..9,*:mss,sock::0\n" +
+			"label = s:unix:Two:\n; all windows up to 20\nsig = *:64:0:*:1..20,*:mss::0\nlabel = s:unix:Three:\nsig = *:64:0:*:1..9,*:mss::0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// linuxNote is a note that examples show.
+type linuxNote struct{ byConnection bool }
+
+func (l linuxNote) Lookup(context.Context, note.Query) (note.Note, error) {
+	at := time.Date(2026, 11, 23, 11, 27, 9, 0, time.UTC)
+	n := note.Note{State: note.Matched, OSName: "Linux", OSFlavor: "6.16 and newer (or tuned)", LinkType: "Ethernet", MTU: 1500,
+		Distance: note.Hops(0), TotalConn: 1, FirstSeen: at, LastSeen: at}
+	if l.byConnection {
+		n.Distance, n.TotalConn, n.ByConnection = note.Hops(9), 2, true
+	}
+	return n, nil
+}
+
+// askP0f runs the command with a socket of p0f's protocol.
+func askP0f(t *testing.T, dir, line string) []byte {
+	socket := filepath.Join(dir, "p0f.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go (&p0f.Server{Lookuper: linuxNote{}}).Serve(t.Context(), ln)
+	return runIn(t, dir, strings.ReplaceAll(line, "/run/p0f/p0f.sock", socket))
+}
+
+// askQuery writes to the query socket what the command does.
+func askQuery(t *testing.T, dir, _ string) []byte {
+	ln, err := net.Listen("unix", filepath.Join(dir, "query.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go (&query.Server{Lookuper: linuxNote{true}}).Serve(t.Context(), ln)
+	nc, err := net.Dial("unix", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := nc.Write([]byte("203.0.113.9 39435\n")); err != nil {
+		t.Fatal(err)
+	}
+	nc.(*net.UnixConn).CloseWrite()
+	out, err := io.ReadAll(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// runIn runs a command of ours and returns what it prints. Exit status 1 is
+// that of what the pages show.
+func runIn(t *testing.T, dir, line string) []byte {
+	t.Helper()
+	cmd := exec.Command(shared(t), strings.Fields(line)[1:]...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TZ=UTC")
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return out
+}
+
 // TestF18Examples: an example of a page is what the program prints. With -update it
 // is written into the page.
 func TestF18Examples(t *testing.T) {
-	mxprint := program(t)
-	for _, example := range []struct {
-		page, line string // the line begins so
-		config     string // of check
-		varies     string // lines that depend on the machine begin so
-	}{
-		{"signatures.md", "mxprint explain -n 1 4:57+7:", "", ""},
-		{"balancer.md", "mxprint decode 45", "", ""},
-		{"configuration.md", "mxprint check", "\n", "interfaces"},
-		{"sockops.md", "mxprint check", "[sensor]\nsource = \"sockops\"\n", "cgroup"},
-	} {
-		t.Run(example.page, func(t *testing.T) {
-			text := read(t, example.page)
-			begin, line, shown := transcript(t, text, example.line)
-			args := strings.Fields(line)[1:]
-			config := filepath.Join(t.TempDir(), "mxprint.toml")
-			if example.config != "" {
-				if err := os.WriteFile(config, []byte(example.config), 0o600); err != nil {
+	for _, e := range examples {
+		t.Run(e.page, func(t *testing.T) {
+			text := read(t, e.page)
+			begin, line, shown := transcript(t, text, e.line)
+			dir := samples(t)
+			var out []byte
+			switch {
+			case e.config != "":
+				config := filepath.Join(dir, "mxprint.toml")
+				if err := os.WriteFile(config, []byte(e.config), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				args = []string{"check", "-config", config}
+				out = bytes.ReplaceAll(runIn(t, dir, "mxprint check -config "+config), []byte(config), []byte("/etc/mxprint.toml"))
+			case e.run != nil:
+				out = e.run(t, dir, line)
+			default:
+				out = runIn(t, dir, line)
 			}
-			out, err := exec.Command(mxprint, args...).Output()
-			if err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
-			got := asShown(strings.ReplaceAll(string(out), config, "/etc/mxprint.toml"), shown, example.varies)
+			got := asShown(string(out), shown, e.varies)
 			if *update {
 				text = text[:begin] + got + text[begin+len(shown):]
-				if err := os.WriteFile(example.page, []byte(text), 0o644); err != nil {
+				if err := os.WriteFile(e.page, []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			} else if got != shown {
-				t.Errorf("%s prints\n%s\nand %s shows\n%s\n(go test ./docs -update writes it)", line, got, example.page, shown)
+				t.Errorf("%s prints\n%s\nand %s shows\n%s\n(go test ./docs -update writes it)", line, got, e.page, shown)
 			}
 		})
 	}
@@ -154,7 +314,7 @@ func transcript(t *testing.T, page, line string) (begin int, command, output str
 	}
 	indent := page[m[2]:m[3]]
 	for l := range strings.Lines(page[m[1]:]) {
-		if l == "```\n" || l == "\n" || !strings.HasPrefix(l, indent) {
+		if l == "```\n" || l == "\n" && indent != "" || !strings.HasPrefix(l, indent) {
 			break
 		}
 		output += l
