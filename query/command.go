@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // Commands are the lines that are not about a client (docs/query.md): reload
@@ -68,7 +70,7 @@ func (c *conn) trusted(name string) error {
 	if !ok {
 		return errPeer
 	}
-	uid, err := peerUID(unix)
+	uid, err := serve.PeerUID(unix)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPeer, err)
 	}

@@ -44,7 +44,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, summaryCommand, decodeCommand, queryCommand, filterCommand,
-		serveCommand, checkCommand, rulesCommand, reloadCommand, statusCommand, doctorCommand,
+		serveCommand, checkCommand, rulesCommand, reloadCommand, statusCommand, webCommand, watchCommand, topCommand, doctorCommand,
 		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, completionCommand(), versionCommand,
 	}
 }

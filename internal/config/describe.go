@@ -44,6 +44,7 @@ func (c *Config) Describe(signatures int) string {
 	}{
 		{"p0f v2", c.P0f.V2Sockets()}, {"query", c.Query.Listen}, {"query TLS", c.Query.TLSListen}, {"milter", c.Milter.Listen},
 		{"policy", c.Policy.Listen}, {"amavis", c.Amavis.Listen}, {"http", c.HTTP.Listen},
+		{"https", c.HTTP.TLSListen},
 	} {
 		if len(f.listen) > 0 {
 			line(f.name, strings.Join(f.listen, ", "))

@@ -74,13 +74,27 @@ func (a *Amavis) check(k *checker) {
 	k.networks("amavis.allow", a.Allow)
 }
 
-// HTTP is [http]: metrics and health, for Prometheus and what watches services.
+// HTTP is [http]: metrics and health, and the API and the page for those with the
+// token.
 type HTTP struct {
-	Listen []string `toml:"listen"`
-	Mode   string   `toml:"mode"`
+	Listen    []string `toml:"listen"`
+	Mode      string   `toml:"mode"`
+	TokenFile string   `toml:"token_file"`
+	TLSListen []string `toml:"tls_listen"`
+	TLSCert   string   `toml:"tls_cert"`
+	TLSKey    string   `toml:"tls_key"`
 }
 
-func (h *HTTP) check(k *checker) { k.endpoints("http", h.Listen, h.Mode) }
+// On reports whether there is an HTTP listener.
+func (h *HTTP) On() bool { return len(h.Listen)+len(h.TLSListen) > 0 }
+
+func (h *HTTP) check(k *checker) {
+	k.endpoints("http", h.Listen, h.Mode)
+	k.addresses("http.tls_listen", h.TLSListen)
+	for _, f := range []struct{ key, value string }{{"tls_cert", h.TLSCert}, {"tls_key", h.TLSKey}} {
+		k.that(len(h.TLSListen) == 0 || f.value != "", "http."+f.key, "name the file; tls_listen needs it")
+	}
+}
 
 // Proxy is [proxy], the transparent SMTP front.
 type Proxy struct {

@@ -26,7 +26,7 @@ func (c *Config) Warnings() Faults {
 	} {
 		for _, at := range f.listen {
 			remedy := "listen on 127.0.0.1, or have a firewall in front"
-			if f.key == "query.listen" {
+			if f.key == "query.listen" || f.key == "http.listen" {
 				remedy = "listen on 127.0.0.1, or use tls_listen"
 			}
 			k.that(len(f.proxyFrom) > 0 || !onAllAddresses(at), f.key,
@@ -135,6 +135,7 @@ func (c *Config) files(k *checker) {
 	}
 	seen = append(seen,
 		file{"query.tls_cert", c.Query.TLSCert}, file{"query.tls_key", c.Query.TLSKey}, file{"query.token_file", c.Query.TokenFile},
+		file{"http.tls_cert", c.HTTP.TLSCert}, file{"http.tls_key", c.HTTP.TLSKey}, file{"http.token_file", c.HTTP.TokenFile},
 		file{"sensor.filter_program", c.Sensor.FilterProgram}, file{"sensor.ask_token_file", c.Sensor.AskTokenFile})
 	for _, w := range []file{{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown}} {
 		for _, other := range seen {

@@ -52,7 +52,7 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	case s.Sensor.Source == config.SourceCapture && s.Sensor.Ask == "":
 		r.Capture = true
 	}
-	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile,
+	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile, s.HTTP.TLSCert, s.HTTP.TLSKey, s.HTTP.TokenFile,
 		s.Sensor.AskCert, s.Sensor.AskCA, s.Sensor.AskTokenFile)
 	if over.Refuse == "" {
 		r.Execute = []string{over.Program()}

@@ -15,8 +15,6 @@ import (
 	"github.com/mxprint/mxprint/internal/front/policyd"
 	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/internal/serve"
-	"github.com/mxprint/mxprint/internal/status"
-	"github.com/mxprint/mxprint/internal/web"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -88,7 +86,7 @@ func (o *opener) amavis(w *monitor) {
 		return
 	}
 	watched := w.front("amavis", 0)
-	server := &amavis.Server{Lookuper: watched.counter, V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
+	server := &amavis.Server{Lookuper: watched.who(), V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
 	watched.stats = func() serve.Stats {
 		st := server.Stats()
 		return serve.Stats{Requests: st.Queries, Missed: st.Unavailable, Bad: st.Bad, Refused: st.Refused, Dropped: st.Dropped}
@@ -147,7 +145,7 @@ func (o *opener) openFronts(w *monitor, command commandFunc) {
 			continue
 		}
 		watched := w.front(f.name, cmp.Or(f.most, serve.DefaultMaxConns))
-		server, stats := f.serve(watched.counter)
+		server, stats := f.serve(watched.who())
 		watched.stats = stats
 		for _, at := range f.listen {
 			o.keepUp(f.key, watched, at, func() (task, error) {
@@ -164,23 +162,6 @@ func (o *opener) openFronts(w *monitor, command commandFunc) {
 	}
 	o.amavis(w)
 	o.http(w)
-}
-
-// http opens what metrics and health are served at. It asks for nothing, and
-// nothing waits for it.
-func (o *opener) http(m *monitor) {
-	if len(o.HTTP.Listen) == 0 {
-		return
-	}
-	server := &web.Server{Status: m.status, Logger: o.log}
-	watched := m.front(status.HTTP, web.MaxConns)
-	watched.counter, watched.stats = nil, server.Stats
-	for _, at := range o.HTTP.Listen {
-		o.keepUp("http.listen", watched, at, func() (task, error) {
-			ln, err := o.listen(at, o.HTTP.Mode, nil)
-			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, err
-		})
-	}
 }
 
 // frontList is every front by TCP or unix socket but p0f's own socket.

@@ -11,8 +11,11 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/note"
 )
 
 // monitor is what a daemon reports of itself: its sources and fronts as they were
@@ -28,6 +31,7 @@ type monitor struct {
 	meter    *status.Meter
 	restored *status.Restored // nil: nothing
 	history  status.History
+	feed     *feed.Feed // nil: there is no page to see it
 
 	mu         sync.Mutex
 	sources    []*watchedSource
@@ -35,6 +39,7 @@ type monitor struct {
 	file       fs.FileInfo // of the configuration, as configured is of
 	configured status.Configuration
 	loaded     struct { // the database
+		db         *signature.DB
 		at         time.Time
 		signatures int
 		date       string
@@ -142,14 +147,24 @@ type watchedFront struct {
 	stats   func() serve.Stats // nil: no counters
 	most    int                // connections of a listener; 0: none
 
+	feed *feed.Feed // may be nil
+
 	mu     sync.Mutex
 	at     []string
 	faults []status.Fault
 }
 
+// who is what the front asks.
+func (f *watchedFront) who() note.Lookuper {
+	if f.feed == nil {
+		return f.counter
+	}
+	return f.feed.Front(f.name, f.counter)
+}
+
 // front adds a front, which asks the counter that is returned.
 func (m *monitor) front(name string, most int) *watchedFront {
-	f := &watchedFront{name: name, most: most, counter: m.meter.Front()}
+	f := &watchedFront{name: name, most: most, counter: m.meter.Front(), feed: m.feed}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fronts = append(m.fronts, f)

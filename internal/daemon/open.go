@@ -85,8 +85,8 @@ func (o *opener) open() error {
 	o.in = o.sensor()
 	o.openMemory()
 	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
-	if o.remote.server != nil {
-		r.certificate = o.loadCertificate
+	if o.remote.server != nil || o.remote.web != nil {
+		r.certificate = o.loadCertificates
 	}
 	if o.trial == nil {
 		o.shareFiles(o.log)
@@ -197,7 +197,7 @@ func (o *opener) socket() {
 		return
 	}
 	watched := o.in.monitor.front("p0f", o.P0f.MaxClients)
-	server := &p0f.Server{Lookuper: watched.counter, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
+	server := &p0f.Server{Lookuper: watched.who(), MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
 	watched.stats = server.Stats
 	o.keepUp("p0f.socket", watched, path, func() (task, error) {
 		if err := makeFolder(path, o.user); err != nil {

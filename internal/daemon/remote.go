@@ -24,6 +24,10 @@ type remote struct {
 	cert   atomic.Pointer[tls.Certificate]
 	token  string
 
+	web      *tls.Config // nil where [http] has no tls_listen
+	webCert  atomic.Pointer[tls.Certificate]
+	webToken string // empty: none
+
 	client   *tls.Config // nil where sensor.ask is not by TLS
 	askToken string
 }
@@ -32,18 +36,17 @@ type remote struct {
 func (s *Settings) loadRemote() error {
 	s.remote = &remote{}
 	if len(s.Query.TLSListen) > 0 {
-		err := s.loadCertificate()
+		err := loadPair(s, "query", s.Query.TLSCert, s.Query.TLSKey, &s.remote.cert)
 		if err != nil {
 			return err
 		}
 		if s.remote.token, err = readToken(s.Query.TokenFile); err != nil {
 			return s.At("query.token_file", err)
 		}
-		cert := &s.remote.cert
-		s.remote.server = &tls.Config{
-			MinVersion:     tls.VersionTLS13,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert.Load(), nil },
-		}
+		s.remote.server = serverTLS(&s.remote.cert)
+	}
+	if err := s.loadWeb(); err != nil {
+		return err
 	}
 	if _, byTLS := s.Sensor.AskTLS(); byTLS {
 		return s.loadAsk()
@@ -51,22 +54,54 @@ func (s *Settings) loadRemote() error {
 	return nil
 }
 
-// loadCertificate reads the certificate of the query socket, which may be a new
-// one.
-func (s *Settings) loadCertificate() error {
-	certificate, err := os.ReadFile(s.Query.TLSCert)
-	if err != nil {
-		return s.At("query.tls_cert", err)
+// serverTLS is the TLS of a listener whose certificate may change.
+func serverTLS(cert *atomic.Pointer[tls.Certificate]) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert.Load(), nil },
 	}
-	key, err := os.ReadFile(s.Query.TLSKey)
+}
+
+// loadWeb reads the files of [http].
+func (s *Settings) loadWeb() (err error) {
+	if s.HTTP.TokenFile != "" {
+		if s.remote.webToken, err = readToken(s.HTTP.TokenFile); err != nil {
+			return s.At("http.token_file", err)
+		}
+	}
+	if len(s.HTTP.TLSListen) > 0 {
+		s.remote.web = serverTLS(&s.remote.webCert)
+		return loadPair(s, "http", s.HTTP.TLSCert, s.HTTP.TLSKey, &s.remote.webCert)
+	}
+	return nil
+}
+
+// loadCertificates reads the certificates of the listeners, which may be new ones.
+func (s *Settings) loadCertificates() (err error) {
+	if s.remote.server != nil {
+		err = loadPair(s, "query", s.Query.TLSCert, s.Query.TLSKey, &s.remote.cert)
+	}
+	if s.remote.web != nil {
+		err = errors.Join(err, loadPair(s, "http", s.HTTP.TLSCert, s.HTTP.TLSKey, &s.remote.webCert))
+	}
+	return err
+}
+
+// loadPair reads a certificate with its key, which a table names.
+func loadPair(s *Settings, table, certFile, keyFile string, into *atomic.Pointer[tls.Certificate]) error {
+	certificate, err := os.ReadFile(certFile)
 	if err != nil {
-		return s.At("query.tls_key", err)
+		return s.At(table+".tls_cert", err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return s.At(table+".tls_key", err)
 	}
 	cert, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return s.At("query.tls_cert", fmt.Errorf("with tls_key %s: %w", s.Query.TLSKey, err))
+		return s.At(table+".tls_cert", fmt.Errorf("with tls_key %s: %w", keyFile, err))
 	}
-	s.remote.cert.Store(&cert)
+	into.Store(&cert)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
@@ -71,10 +72,14 @@ func (o *opener) sensor() *sensor {
 	observers := o.observers(in)
 	in.unknown = report.NewUnknowns()
 	var wants func(*event.Observation) bool
+	shown := in.monitor.feed != nil
 	if len(observers) == 0 {
-		wants = report.Unmatched
+		wants = func(o *event.Observation) bool { return report.Unmatched(o) || shown && feed.Wants(o) }
 	}
 	observers = append(observers, in.unknown)
+	if shown {
+		observers = append(observers, in.monitor.feed)
+	}
 	if s.Sensor.HTTP {
 		in.ways, wants = &ways{}, nil
 		observers = append(observers, in.ways)

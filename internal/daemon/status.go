@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
@@ -20,6 +21,9 @@ import (
 // later.
 func newMonitor(s *Settings, log *slog.Logger) *monitor {
 	m := &monitor{settings: s, log: log, version: s.Version, started: time.Now(), memory: func() int64 { return 0 }}
+	if s.HTTP.On() {
+		m.feed = feed.New()
+	}
 	if f, err := os.Open("/proc/self/statm"); err == nil { // Linux alone has it
 		m.statm = f
 		m.memory = func() int64 { return resident(f) }
@@ -77,7 +81,15 @@ func (m *monitor) read(db *signature.DB) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.loaded.db = db
 	m.loaded.at, m.loaded.signatures, m.loaded.date = time.Now(), db.Count(), newest
+}
+
+// database is the one in use.
+func (m *monitor) database() *signature.DB {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.loaded.db
 }
 
 // status is how the daemon is now.

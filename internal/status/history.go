@@ -27,7 +27,7 @@ type entry struct {
 func (h *History) Add(s *Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.entries = append(h.entries, entry{s.Now, s.totals()})
+	h.entries = append(h.entries, entry{s.Now, s.Totals()})
 	for len(h.entries) > 1 && (s.Now.Sub(h.entries[1].at) >= Span || len(h.entries) > int(Span/Every)+2) {
 		h.entries = h.entries[1:]
 	}
@@ -42,7 +42,7 @@ func (h *History) Fill(s *Status) {
 	if len(h.entries) > 0 {
 		since = h.entries[0]
 	}
-	now, then := s.totals(), since.sum
+	now, then := s.Totals(), since.sum
 	s.Recent = Recent{
 		Seconds: s.Now.Sub(since.at).Seconds(),
 		Answers: now.Answers.minus(then.Answers),
@@ -55,8 +55,8 @@ func (h *History) Fill(s *Status) {
 
 func less(a, b uint64) uint64 { return max(a, b) - b }
 
-// totals are the counters that have a Recent.
-func (s *Status) totals() (sum Recent) {
+// Totals are the counters that have a Recent.
+func (s *Status) Totals() (sum Recent) {
 	for _, f := range s.Fronts {
 		sum.Answers = sum.Answers.plus(f.Answers)
 		sum.Late += f.Late

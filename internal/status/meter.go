@@ -96,6 +96,19 @@ func (m *Meter) Lookups() Lookups {
 	return l
 }
 
+// Since returns the look-ups that came after others of the same sensor.
+func (l *Lookups) Since(before *Lookups) (d Lookups) {
+	d.Seconds = l.Seconds - before.Seconds
+	for i, b := range l.Buckets {
+		if i < len(before.Buckets) {
+			b.Count = less(b.Count, before.Buckets[i].Count)
+		}
+		d.Buckets = append(d.Buckets, b)
+	}
+	d.P50, d.P99 = d.quantile(0.5), d.quantile(0.99)
+	return d
+}
+
 // bound is the longest time of bucket i, in seconds.
 func bound(i int) float64 { return float64(uint64(1)<<i) / 1e6 }
 

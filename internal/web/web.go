@@ -1,24 +1,24 @@
 // Package web is the HTTP listener of a sensor: /metrics for Prometheus, /healthz
-// and /readyz for what watches services. It reads a status.Status and changes
-// nothing; what it serves names no client.
+// and /readyz for what watches services, the API under /api/v1 with its stream of
+// events, and the page. It changes nothing. What names a client is for those
+// with the token, with a session (Keys), or at a unix socket that is theirs.
 package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
+	"net/netip"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
+	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/note"
 )
 
 // What a client may take: a scraper has one connection and asks once a second at
@@ -42,11 +42,51 @@ type Server struct {
 	// Status is how the sensor is now.
 	Status func() *status.Status
 
+	// Feed are the connections, and Lookuper what answers about others. Without a
+	// Feed there are metrics and health alone.
+	Feed     *feed.Feed
+	Lookuper note.Lookuper
+
+	// Keys let clients in; nil: no client by TCP.
+	Keys *Keys
+	// Private says that the mode of the unix sockets keeps strangers out: who
+	// opens one may read. Otherwise root and our own user may.
+	Private bool
+
+	// DB is the database in use; Unknown are the SYNs that it does not match, as a
+	// signature file; Doctor finds what is wrong; Report and History are from what
+	// is remembered of senders, and become JSON. Each may be nil: the API then says
+	// that it is not switched on.
+	DB      func() *signature.DB
+	Unknown func(context.Context) (string, error)
+	Doctor  func(context.Context) ([]Finding, error)
+	Report  func(context.Context) (any, error)
+	History func(context.Context, netip.Addr) (any, error)
+	// Forms are the texts of a note that mail servers get.
+	Forms []Form
+
 	// Logger gets a line a second at most of each kind; nil means none.
 	Logger *slog.Logger
 
-	group serve.Group
+	group   serve.Group
+	pulse   pulse
+	streams atomic.Int32
 }
+
+// Finding is one thing that is wrong, and the line to type.
+type Finding struct {
+	Looked string `json:"looked"`
+	Found  string `json:"found"`
+	Do     string `json:"do"`
+}
+
+// Form is a text of a note, as a mail server gets it.
+type Form struct {
+	Name string
+	Text func(*note.Note) string
+}
+
+func (s *Server) log() *slog.Logger { return serve.Log(s.Logger) }
 
 // Stats returns the counters of the connections.
 func (s *Server) Stats() serve.Stats { return s.group.Stats() }
@@ -59,7 +99,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler: s.handler(), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
-		ErrorLog: slog.NewLogLogger(log.With("front", "http").Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(log.With("front", "http").Handler(), slog.LevelWarn), ConnContext: s.withPeer,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(in) }()
@@ -106,46 +146,3 @@ func (a *admitted) Close() error {
 }
 
 func (a *admitted) Addr() net.Addr { return a.addr }
-
-// handler is all that is served.
-func (s *Server) handler() http.Handler {
-	registry := prometheus.NewRegistry() // nothing of other packages gets in
-	registry.MustRegister(collector{s.Status})
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: maxScrapes, Timeout: requestTime, ErrorLog: slog.NewLogLogger(serve.Log(s.Logger).Handler(), slog.LevelError),
-	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusOK, "mxprint: /metrics /healthz /readyz\n")
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 { // nothing here takes a body, and none is read
-			w.Header().Set("Connection", "close")
-			plain(w, http.StatusRequestEntityTooLarge, "no body is taken\n")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-// ready answers 200 where the sensor answers questions, and 503 with the reasons
-// where it is down.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	st := s.Status()
-	code := http.StatusOK
-	if st.Health == status.Down {
-		code = http.StatusServiceUnavailable
-	}
-	plain(w, code, strings.Join(append([]string{string(st.Health)}, st.Reasons...), "\n")+"\n")
-}
-
-func plain(w http.ResponseWriter, code int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	if _, err := io.WriteString(w, text); err != nil && !errors.Is(err, net.ErrClosed) {
-		return // the client has gone
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/internal/test/lab"
@@ -51,7 +52,7 @@ func get(t *testing.T, s *Server, path string) (int, string) {
 // TestMetrics has Prometheus's own tool look at the metrics, and wants those
 // that the rules and the dashboard ask for.
 func TestMetrics(t *testing.T) {
-	code, text := get(t, &Server{Status: sample}, "/metrics")
+	code, text := get(t, &Server{Status: sample, Feed: feed.New()}, "/metrics")
 	if code != http.StatusOK {
 		t.Fatalf("status %d: %s", code, text)
 	}
@@ -100,7 +101,7 @@ func TestMetricsOfAsking(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	st := sample()
-	s := &Server{Status: func() *status.Status { return st }}
+	s := &Server{Status: func() *status.Status { return st }, Feed: feed.New()}
 	want := func(path string, code int, text string) {
 		t.Helper()
 		if gotCode, got := get(t, s, path); gotCode != code || !strings.HasPrefix(got, text) {
@@ -112,7 +113,7 @@ func TestHealth(t *testing.T) {
 	st.Health, st.Reasons = status.Down, []string{"no source of SYNs runs"}
 	want("/readyz", 503, "down\nno source of SYNs runs\n")
 	want("/healthz", 200, "ok\n") // restarting it would not help
-	want("/", 200, "mxprint: /metrics")
+	want("/", 200, "<!DOCTYPE html>")
 	want("/nothing", 404, "")
 }
 
@@ -149,7 +150,7 @@ func send(t *testing.T, addr, request string) string {
 
 // TestAbuse sends what no scraper sends, and scrapes after it.
 func TestAbuse(t *testing.T) {
-	s := &Server{Status: sample}
+	s := &Server{Status: sample, Feed: feed.New()}
 	addr := start(t, s)
 	const head = " HTTP/1.1\r\nHost: x\r\n"
 	for _, tt := range []struct{ name, request, want string }{
@@ -182,7 +183,7 @@ func TestAbuse(t *testing.T) {
 // TestSlow: clients that send nothing, or a byte at a time, take places for some
 // seconds, and a scraper's is there; over the limit connections are closed.
 func TestSlow(t *testing.T) {
-	s := &Server{Status: sample}
+	s := &Server{Status: sample, Feed: feed.New()}
 	addr := start(t, s)
 	var slow []net.Conn
 	for i := range 4 * MaxConns {
@@ -224,7 +225,7 @@ func TestEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	s := &Server{Status: sample}
+	s := &Server{Status: sample, Feed: feed.New()}
 	go func() { ended <- s.Serve(ctx, ln) }()
 	c, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
@@ -257,7 +258,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	pipes := fronttest.NewPipes()
-	s := &Server{Status: sample}
+	s := &Server{Status: sample, Feed: feed.New()}
 	stop := fronttest.Start(s.Serve, pipes)
 	f.Cleanup(func() { stop() })
 	ask := func(t *testing.T, request []byte) string {

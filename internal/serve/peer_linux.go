@@ -1,12 +1,12 @@
-package query
+package serve
 
 import (
 	"net"
 	"syscall"
 )
 
-// peerUID is the user at the other end of a unix socket (unix(7), SO_PEERCRED).
-func peerUID(c *net.UnixConn) (int, error) {
+// PeerUID is the user at the other end of a unix socket (unix(7), SO_PEERCRED).
+func PeerUID(c *net.UnixConn) (int, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err

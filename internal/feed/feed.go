@@ -1,0 +1,274 @@
+// Package feed keeps the connections that mail servers asked about lately, and
+// lets readers follow them: the API, the page, mxprint watch and mxprint top
+// read it.
+//
+// A Feed stands between the fronts and what answers (Front), and listens to the
+// sensor (it is an event.Observer). A SYN alone enters nothing: a flood of
+// spoofed ones changes no list and evicts nothing.
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// The bounds of a Feed.
+const (
+	// Kept is how many connections are kept; of more the oldest go.
+	Kept = 8192
+
+	// maxEvents is how many events a reader may be behind.
+	maxEvents = Kept
+
+	// same is how long a question without a port counts for one connection: it
+	// names none.
+	same = time.Minute
+
+	maxFronts = 4 // names that a connection keeps
+)
+
+// Connection is one that a mail server asked about, or that the sensor verified.
+type Connection struct {
+	ID      string         // unique; of this process
+	At      time.Time      // when it entered
+	Changed time.Time      // when something was last learned of it
+	Client  netip.AddrPort // the port is 0 where the question named none
+	Server  netip.AddrPort // not valid where the question named none
+	Fronts  []string       // that asked
+	Asked   int            // times
+	Took    time.Duration  // the longest of these
+	Note    note.Note      // the last answer
+}
+
+// Verified reports whether the client has completed a handshake.
+func (c *Connection) Verified() bool { return c.Note.Handshakes > 0 }
+
+// wire is a Connection in JSON (docs/web.md).
+type wire struct {
+	ID       string     `json:"id"`
+	At       time.Time  `json:"time"`
+	Changed  time.Time  `json:"changed"`
+	Client   string     `json:"client"`
+	Server   string     `json:"server,omitempty"`
+	Fronts   []string   `json:"fronts"`
+	Asked    int        `json:"asked"`
+	Took     float64    `json:"took_seconds"`
+	Verified bool       `json:"verified"`
+	System   string     `json:"system"`
+	Program  string     `json:"program,omitempty"`
+	Findings []string   `json:"findings,omitempty"`
+	Note     *note.Note `json:"note"`
+}
+
+// MarshalJSON writes the connection as docs/web.md describes it.
+func (c *Connection) MarshalJSON() ([]byte, error) {
+	w := wire{c.ID, c.At.UTC(), c.Changed.UTC(), Ends(c.Client), "", c.Fronts, c.Asked, c.Took.Seconds(), c.Verified(),
+		c.system(), c.Program(), c.Findings(), &c.Note}
+	if c.Server.IsValid() {
+		w.Server = c.Server.String()
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Connection) UnmarshalJSON(text []byte) error {
+	var w wire
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	*c = Connection{ID: w.ID, At: w.At, Changed: w.Changed, Fronts: w.Fronts, Asked: w.Asked, Took: time.Duration(w.Took * float64(time.Second))}
+	if w.Note != nil {
+		c.Note = *w.Note
+	}
+	addr, err := netip.ParseAddr(w.Client)
+	if c.Client = netip.AddrPortFrom(addr, 0); err != nil {
+		c.Client, err = netip.ParseAddrPort(w.Client)
+	}
+	if err != nil {
+		return err
+	}
+	if w.Server != "" {
+		c.Server, err = netip.ParseAddrPort(w.Server)
+	}
+	return err
+}
+
+// Ends is an address, with its port where there is one.
+func Ends(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// system is the name of the client's system, or the state in words.
+func (c *Connection) system() string {
+	if c.Note.State == note.Matched {
+		return c.Note.OSName
+	}
+	return c.Note.State.String()
+}
+
+// ends are a connection's, as a key.
+type ends struct{ client, server netip.AddrPort }
+
+// kept is a connection with its place among the events.
+type kept struct {
+	Connection
+	n      uint64 // its number, from 1 on
+	event  uint64 // of its last change
+	minute int64  // in which it is counted
+	names  [kinds]string
+}
+
+// Feed keeps connections and events. Make one with New; safe for concurrent
+// use.
+type Feed struct {
+	epoch string // of the process: numbers of another one mean nothing
+	now   func() time.Time
+	stale chan ends // connections to ask about again
+
+	mu     sync.Mutex
+	ring   []*kept        // by number, modulo Kept
+	last   uint64         // number of the newest connection
+	byEnds map[ends]*kept // the newest with these ends
+	events []uint64       // numbers of connections, by event, modulo maxEvents
+	seq    uint64         // of the newest event
+	tally  tally          // counts of the last hour
+}
+
+// New returns an empty Feed.
+func New() *Feed {
+	return &Feed{
+		epoch: strconv.FormatInt(time.Now().UnixMilli(), 36), now: time.Now, stale: make(chan ends, 1024),
+		byEnds: make(map[ends]*kept),
+	}
+}
+
+// front is a note.Lookuper whose answers enter a feed.
+type front struct {
+	feed *Feed
+	name string
+	who  note.Lookuper
+}
+
+// Front returns a Lookuper for the front of that name, which asks who.
+func (f *Feed) Front(name string, who note.Lookuper) note.Lookuper { return &front{f, name, who} }
+
+// Lookup implements note.Lookuper.
+func (f *front) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	began := f.feed.now()
+	n, err := f.who.Lookup(ctx, q)
+	f.feed.answered(f.name, q.Unmapped(), &n, f.feed.now().Sub(began))
+	return n, err
+}
+
+// answered enters an answer.
+func (f *Feed) answered(name string, q note.Query, n *note.Note, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.entry(q)
+	c.Asked++
+	c.Took = max(c.Took, took)
+	if !slices.Contains(c.Fronts, name) && len(c.Fronts) < maxFronts {
+		c.Fronts = append(slices.Clip(c.Fronts), name) // readers have the list
+	}
+	f.changed(c, n)
+}
+
+// entry is the connection of a question, which may be a new one. The lock is
+// held.
+func (f *Feed) entry(q note.Query) *kept {
+	key, now := ends{q.Client, q.Server}, f.now()
+	c := f.byEnds[key]
+	again := f.forOne(c, now)
+	if again {
+		return c
+	}
+	f.last++
+	c = &kept{n: f.last, Connection: Connection{ID: f.epoch + "-" + strconv.FormatUint(f.last, 36), At: now, Client: q.Client, Server: q.Server}}
+	if at := int(c.n % Kept); at < len(f.ring) {
+		if old := f.ring[at]; old != nil && f.byEnds[ends{old.Client, old.Server}] == old {
+			delete(f.byEnds, ends{old.Client, old.Server})
+		}
+	}
+	if len(f.ring) < Kept && int(c.n%Kept) >= len(f.ring) {
+		f.ring = append(f.ring, make([]*kept, int(c.n%Kept)+1-len(f.ring))...)
+	}
+	f.ring[c.n%Kept] = c
+	f.byEnds[key] = c
+	return c
+}
+
+// forOne reports whether a question now is about the connection that was last
+// asked about with the same ends: ports are used again, but not within a minute.
+func (f *Feed) forOne(c *kept, now time.Time) bool {
+	return c != nil && now.Sub(c.Changed) < same
+}
+
+// changed sets the note of a connection, and makes it an event. The lock is
+// held.
+func (f *Feed) changed(c *kept, n *note.Note) {
+	c.Note, c.Changed = *n, f.now()
+	f.tally.count(c)
+	f.seq++
+	c.event = f.seq
+	at := int(f.seq % maxEvents)
+	if at >= len(f.events) {
+		f.events = append(f.events, make([]uint64, at+1-len(f.events))...)
+	}
+	f.events[at] = c.n
+}
+
+// numbered is the connection of a number, or nil. The lock is held.
+func (f *Feed) numbered(n uint64) *kept {
+	if n == 0 || n > f.last || n+Kept <= f.last {
+		return nil
+	}
+	return f.ring[n%Kept]
+}
+
+// ByID returns the connection with an ID, if it is kept.
+func (f *Feed) ByID(id string) (Connection, bool) {
+	epoch, number, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseUint(number, 36, 64)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.numbered(n); err == nil && epoch == f.epoch && c != nil {
+		return c.Connection, true
+	}
+	return Connection{}, false
+}
+
+// Recent returns the newest connections that a filter takes, the newest first:
+// limit of them at most.
+func (f *Feed) Recent(filter *Filter, limit int) []Connection {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := []Connection{}
+	for n := f.last; n > 0 && len(list) < limit; n-- {
+		c := f.numbered(n)
+		if c == nil {
+			break
+		}
+		if filter.Takes(&c.Connection) {
+			list = append(list, c.Connection)
+		}
+	}
+	return list
+}
+
+// Len is how many connections are kept.
+func (f *Feed) Len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return int(min(f.last, Kept))
+}

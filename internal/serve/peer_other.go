@@ -1,0 +1,11 @@
+//go:build !linux
+
+package serve
+
+import (
+	"errors"
+	"net"
+)
+
+// PeerUID is not known here: the sensor runs on Linux alone.
+func PeerUID(*net.UnixConn) (int, error) { return -1, errors.ErrUnsupported }
