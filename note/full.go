@@ -20,6 +20,9 @@ const maxFull = 900
 // line breaks, and quotes stand in pairs. docs/query.md lists the words.
 func (n *Note) Full() string {
 	f := &words{}
+	if n.Memory != nil {
+		f.word("id", n.Memory.ID)
+	}
 	n.system(f)
 	n.sender(f)
 	n.findings(f)
@@ -105,6 +108,15 @@ func (n *Note) past(f *words) {
 		f.word("first_seen", m.FirstSeen.UTC().Format("2006-01-02"))
 	}
 	f.list("changed", m.Changed)
+	f.count("names", m.Names)
+	f.count("addresses", m.Addresses)
+}
+
+// count is word for a number that is known to be above 0.
+func (f *words) count(key string, n uint32) {
+	if n > 0 {
+		f.word(key, strconv.FormatUint(uint64(n), 10))
+	}
 }
 
 // words gathers what Full returns.

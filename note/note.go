@@ -37,6 +37,9 @@ type Query struct {
 	// one kept for the address. An IPv4-mapped IPv6 address, as a socket for
 	// both protocols has it, is taken for the IPv4 address.
 	Client netip.AddrPort
+	// Hello is the name with which the client greeted (HELO, EHLO), where who asks
+	// knows it: it is remembered with the address.
+	Hello string
 	// Server is the mail server's own end, if known.
 	Server netip.AddrPort
 	// Wait is how long an address not seen yet may wait for its first SYN: a

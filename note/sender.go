@@ -208,10 +208,15 @@ func fromMillis(ms float64) time.Duration {
 	return time.Duration(math.Round(ms*1000)) * time.Microsecond
 }
 
-// Memory is what the sensor remembers of a sender from earlier connections.
+// Memory is what the sensor remembers of a sender from earlier connections. IPv6
+// addresses are remembered by their /64.
 type Memory struct {
 	FirstSeen time.Time `json:"first_seen,omitzero"` // zero: not known
 	Visits    uint32    `json:"visits,omitempty"`    // connections before this one
 	New       bool      `json:"new,omitempty"`       // there was none before
 	Changed   []string  `json:"changed,omitempty"`   // members of the note that are not what they were
+	ChangedAt time.Time `json:"changed_at,omitzero"` // and since when; zero: not known
+	Names     uint32    `json:"names,omitempty"`     // that the address has called itself before, up to 1,000
+	Addresses uint32    `json:"addresses,omitempty"` // that have called themselves by this connection's name before, up to 1,000
+	ID        string    `json:"id,omitempty"`        // random, of this connection: a filter's verdict on its mail comes back with it
 }

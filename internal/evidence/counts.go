@@ -21,7 +21,8 @@ import (
 // Bounds of what Counts keep.
 const (
 	maxTokens = 2000 // distinct tokens
-	maxDays   = 4096 // days of senders for each token
+	maxDays   = 2048 // days of senders for each token
+	maxAll    = 8192 // and for Everything, which the others are compared with
 	maxAge    = 120  // days: four half-lives
 	maxText   = 200  // bytes of a token
 )
@@ -49,6 +50,7 @@ type Counts struct {
 type tally struct {
 	days  map[senderDay]mails // of senders with a hash up to bound
 	shift uint                // bound is the largest hash, shifted right by it
+	most  int                 // days
 }
 
 // senderDay is a sender on a day.
@@ -60,7 +62,13 @@ type senderDay struct {
 // mails are those of a sender on a day.
 type mails struct{ spam, ham uint16 }
 
-func newTally() *tally { return &tally{days: make(map[senderDay]mails)} }
+func newTally(token string) *tally {
+	t := &tally{days: make(map[senderDay]mails), most: maxDays}
+	if token == Everything {
+		t.most = maxAll
+	}
+	return t
+}
 
 // NewCounts returns counts of nothing.
 func NewCounts() *Counts { return &Counts{tokens: make(map[string]*tally)} }
@@ -100,7 +108,7 @@ func (c *Counts) add(token string, s Sample) {
 		if len(c.tokens) >= maxTokens {
 			c.shrink()
 		}
-		t = newTally()
+		t = newTally(token)
 		c.tokens[token] = t
 	}
 	m := mails{ham: 1}
@@ -118,7 +126,7 @@ func (t *tally) add(key senderDay, m mails) {
 	}
 	old := t.days[key]
 	t.days[key] = mails{more(old.spam, m.spam), more(old.ham, m.ham)}
-	for len(t.days) > maxDays {
+	for len(t.days) > t.most {
 		t.sample(t.shift + 1)
 	}
 }
@@ -158,7 +166,7 @@ func (c *Counts) Merge(other *Counts) {
 			if len(c.tokens) >= maxTokens {
 				c.shrink()
 			}
-			to = newTally()
+			to = newTally(token)
 			c.tokens[token] = to
 		}
 		if from.shift > to.shift {

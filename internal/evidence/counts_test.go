@@ -154,10 +154,10 @@ func TestBounds(t *testing.T) {
 	if !c.Estimate("x", 1).Enough {
 		t.Error("a flood of tokens evicts what is known")
 	}
-	for range 3 * maxDays {
+	for range 3 * maxAll {
 		c.Add(Sample{Sender: r.Uint64(), Day: 1})
 	}
-	if n := len(c.tokens[Everything].days); n > maxDays {
+	if n := len(c.tokens[Everything].days); n > maxAll {
 		t.Errorf("%d days are kept of a token", n)
 	}
 }

@@ -44,10 +44,10 @@ func Decode(text []byte) (*Counts, error) {
 	c := NewCounts()
 	for len(r.rest) > 0 && !r.bad {
 		token := string(r.bytes(r.number(maxText)))
-		t := newTally()
+		t := newTally(token)
 		t.shift = uint(r.number(63))
 		var last senderDay
-		for i := range r.number(maxDays) {
+		for i := range r.number(uint64(t.most)) {
 			key, m := r.entry()
 			r.check(key.sender <= t.bound() && m != mails{})
 			r.check(i == 0 || key.sender > last.sender || key.sender == last.sender && key.day > last.day)

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"time"
+)
+
+// How retention goes: a little at a time, so that what is to be written never
+// waits long.
+const (
+	retainEvery = time.Second
+	slice       = 2000 // rows of one transaction
+	fullAt      = 0.90 // of the bound, from which on the oldest are removed
+	roomAt      = 0.85 // and down to which
+	foldAfter   = 3 * 24 * time.Hour
+)
+
+// retain removes what is too old or too much, a slice at a time.
+func (w *writer) retain() {
+	s := w.s
+	now := s.cfg.now()
+	if now.Sub(w.retained) < retainEvery || now.Before(w.waitTill) || s.db.Load() == nil {
+		return
+	}
+	w.retained = now
+	w.with(func() error { return w.tidy(now) })
+}
+
+func (w *writer) tidy(now time.Time) error {
+	used, err := w.measure()
+	if err != nil {
+		return err
+	}
+	old := now.Add(-w.s.cfg.MaxAge).UnixMilli()
+	n, err := w.removeBefore(old)
+	for room := time.Now(); err == nil && float64(used) > fullAt*float64(w.s.cfg.MaxSize-logSize) && time.Since(room) < retainEvery/2; {
+		if n, err = w.removeOldest(); err != nil || n == 0 {
+			break
+		}
+		if used, err = w.measure(); err == nil && float64(used) < roomAt*float64(w.s.cfg.MaxSize-logSize) {
+			break
+		}
+	}
+	if err == nil {
+		err = w.sweep()
+	}
+	if err == nil {
+		_, err = w.s.db.Load().write.Exec("UPDATE connection SET mark = NULL WHERE id IN (SELECT id FROM connection WHERE mark IS NOT NULL AND at < ? ORDER BY id LIMIT ?)",
+			now.Add(-w.s.cfg.Marks).UnixMilli(), slice)
+	}
+	return err
+}
+
+// measure returns the bytes in use in the file, and notes those on the disk.
+func (w *writer) measure() (int64, error) {
+	var pages, free int64
+	db := w.s.db.Load().write
+	if err := db.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+		return 0, err
+	}
+	if err := db.QueryRow("PRAGMA freelist_count").Scan(&free); err != nil {
+		return 0, err
+	}
+	var size int64
+	for _, end := range []string{"", "-wal", "-shm"} {
+		if st, err := os.Stat(w.s.cfg.Path + end); err == nil {
+			size += st.Size()
+		}
+	}
+	w.s.mu.Lock()
+	w.s.size = size
+	w.s.mu.Unlock()
+	return (pages - free) * pageSize, nil
+}
+
+// removeBefore removes connections and addresses that are too old.
+func (w *writer) removeBefore(old int64) (n int64, err error) {
+	var last sql.NullInt64
+	err = w.s.db.Load().write.QueryRow("SELECT max(id) FROM (SELECT id, at FROM connection ORDER BY id LIMIT ?) WHERE at < ?", slice, old).Scan(&last)
+	if err != nil {
+		return 0, err
+	}
+	return w.remove(last.Int64, old)
+}
+
+// removeOldest removes a slice of the oldest connections, and the addresses that
+// were not seen since.
+func (w *writer) removeOldest() (int64, error) {
+	var last, at sql.NullInt64
+	err := w.s.db.Load().write.QueryRow("SELECT max(id), max(at) FROM (SELECT id, at FROM connection ORDER BY id LIMIT ?)", slice).Scan(&last, &at)
+	if err != nil || !last.Valid {
+		return 0, err
+	}
+	return w.remove(last.Int64, at.Int64+1)
+}
+
+// remove removes the connections up to one, and what was last seen before a time.
+// What they are evidence of is counted first.
+func (w *writer) remove(id, before int64) (n int64, err error) {
+	if id > 0 {
+		if err := w.fold(id); err != nil {
+			return 0, err
+		}
+	}
+	err = w.transaction(func(tx *transaction) error {
+		r, err := tx.Exec("DELETE FROM connection WHERE id <= ?", id)
+		if err != nil {
+			return err
+		}
+		n, _ = r.RowsAffected()
+		if _, err = tx.Exec("DELETE FROM verdict WHERE connection <= ?", id); err != nil {
+			return err
+		}
+		for _, table := range []string{
+			"DELETE FROM host WHERE address IN (SELECT address FROM host WHERE last < ? ORDER BY last LIMIT ?)",
+			"DELETE FROM named WHERE (address, name) IN (SELECT address, name FROM named WHERE last < ? ORDER BY last LIMIT ?)",
+		} {
+			if _, err := tx.Exec(table, before, 2*slice); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n > 0 {
+		w.s.expired.Add(uint64(n))
+	}
+	return n, err
+}
+
+// sweep removes texts that nothing has any more, some each time.
+func (w *writer) sweep() error {
+	return w.transaction(func(tx *transaction) error {
+		rows, err := tx.Query(`DELETE FROM text WHERE id IN (SELECT id FROM text WHERE id > ? ORDER BY id LIMIT ?)
+			AND NOT EXISTS (SELECT 1 FROM connection WHERE connection.name = text.id AND connection.name <> 0)
+			AND NOT EXISTS (SELECT 1 FROM connection WHERE connection.profile = text.id)
+			AND NOT EXISTS (SELECT 1 FROM named WHERE named.name = text.id) RETURNING text`, w.swept, slice)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var text string
+			if err := rows.Scan(&text); err != nil {
+				return err
+			}
+			w.texts.remove(text)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		var next sql.NullInt64
+		if err := tx.QueryRow("SELECT max(id) FROM (SELECT id FROM text WHERE id > ? ORDER BY id LIMIT ?)", w.swept, slice).Scan(&next); err != nil {
+			return err
+		}
+		w.swept = next.Int64 // 0 at the end: from the beginning
+		return nil
+	})
+}
+
+// makeRoom removes a tenth of the oldest where the file has come to its bound. It
+// returns an error where that is of no use: the disk is full.
+func (w *writer) makeRoom() error {
+	for range 10 {
+		n, err := w.removeOldest()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	_, err := w.s.db.Load().write.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// application is the number that marks the file as ours (PRAGMA application_id).
+const application = 0x6d787072 // "mxpr"
+
+// migrations make the schema: each is what takes a file from the version of its
+// place to the next (PRAGMA user_version). One that was released is never
+// changed; a new one is appended.
+//
+// Times are milliseconds since 1970. An address is that of the network that is
+// remembered, 4 bytes or the first 8 of IPv6. Texts that come again and again
+// are in table text, once.
+var migrations = []string{`
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE text (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+
+-- A connection that a mail server asked about, or whose session was seen.
+CREATE TABLE connection (
+	id      INTEGER PRIMARY KEY, -- ascends with time
+	at      INTEGER NOT NULL,
+	address BLOB NOT NULL,
+	port    INTEGER NOT NULL,
+	name    INTEGER NOT NULL, -- text: what it called itself, 0 if not known
+	profile INTEGER NOT NULL, -- text: the note, without what is of this connection alone
+	mark    BLOB              -- the id in our header
+);
+CREATE INDEX connection_address ON connection (address, at);
+CREATE INDEX connection_name ON connection (name) WHERE name <> 0;
+CREATE INDEX connection_profile ON connection (profile);
+CREATE INDEX connection_mark ON connection (mark) WHERE mark IS NOT NULL;
+
+-- What is remembered of an address.
+CREATE TABLE host (
+	address    BLOB PRIMARY KEY,
+	first      INTEGER NOT NULL,
+	last       INTEGER NOT NULL,
+	visits     INTEGER NOT NULL,
+	names      INTEGER NOT NULL,
+	system     TEXT NOT NULL,
+	software   TEXT NOT NULL,
+	tls        TEXT NOT NULL,
+	changed    TEXT NOT NULL, -- which of the three, joined by commas
+	changed_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX host_last ON host (last);
+
+-- The names that an address called itself.
+CREATE TABLE named (
+	address BLOB NOT NULL,
+	name    INTEGER NOT NULL,
+	last    INTEGER NOT NULL,
+	PRIMARY KEY (address, name)
+) WITHOUT ROWID;
+CREATE INDEX named_name ON named (name);
+CREATE INDEX named_last ON named (last);
+
+CREATE TABLE verdict (
+	id         INTEGER PRIMARY KEY,
+	connection INTEGER NOT NULL,
+	at         INTEGER NOT NULL,
+	source     TEXT NOT NULL,
+	spam       INTEGER NOT NULL,
+	sure       INTEGER NOT NULL,
+	person     INTEGER NOT NULL,
+	score      REAL,
+	threshold  REAL
+);
+CREATE INDEX verdict_connection ON verdict (connection);
+`}
+
+// migrate brings a file to the newest schema, all or nothing.
+func migrate(ctx context.Context, db *sql.Conn) error {
+	var id, version int
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	switch {
+	case id == 0 && version == 0:
+		var tables int
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+			return err
+		}
+		if tables > 0 {
+			return errForeign
+		}
+	case id != application:
+		return errForeign
+	case version > len(migrations):
+		return fmt.Errorf("%w: its schema is version %d, this program knows %d (use the newer program, or another path)", errNewer, version, len(migrations))
+	}
+	if version == len(migrations) {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for ; version < len(migrations); version++ {
+		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
+			return fmt.Errorf("schema version %d: %w", version+1, err)
+		}
+	}
+	// PRAGMA takes no parameters.
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+var (
+	errForeign = errors.New("it is a database of another program")
+	errNewer   = errors.New("it is of a newer mxprint")
+)

@@ -1,0 +1,310 @@
+// Package store remembers senders and what the mail server's filter said of
+// their mail, in a SQLite file: for the memory in a note, for mxprint history,
+// and for mxprint report. Use it beside a running sensor; what only lives as long
+// as a process is in package host.
+//
+// Nothing waits for it. A look-up reads from memory, or for at most two
+// milliseconds from the file; what is to be written is queued and written in
+// batches by one goroutine. Where the file is damaged, locked, gone or its disk
+// full, mail and answers go on without a memory, and Stats says why.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// Config says where and how much is remembered. Path alone is needed.
+type Config struct {
+	Path    string
+	MaxSize int64         // bytes of the file and what lies beside it; 0: 2 GiB
+	MaxAge  time.Duration // of connections, verdicts, names and addresses; 0: 30 days
+	Marks   time.Duration // how long an id in a header is good; 0: 14 days
+	Logger  *slog.Logger  // nil: none
+
+	// For tests.
+	commit, read time.Duration
+	now          func() time.Time
+}
+
+// What Config's zero values mean, and bounds of memory.
+const (
+	DefaultMaxSize = 2 << 30
+	DefaultMaxAge  = 30 * 24 * time.Hour
+	DefaultMarks   = 14 * 24 * time.Hour
+	MinSize        = 16 << 20
+
+	commitEvery = 250 * time.Millisecond
+	maxQueue    = 20_000 // of what waits to be written
+	maxHosts    = 50_000 // addresses of which a copy is in memory, times two
+	maxRecent   = 50_000 // connections that may be looked up again, times two
+)
+
+// Store remembers. Safe for concurrent use.
+type Store struct {
+	cfg Config
+	log *slog.Logger
+
+	mu     sync.Mutex // of what follows
+	queue  []item
+	nextID int64
+	recent generations[netip.AddrPort, *visit]
+	marks  generations[mark, int64] // ids of connections that may not be in the file yet
+	hosts  generations[string, host]
+	seed   uint64 // of evidence
+	fault  string // why nothing is written, or ""
+	size   int64
+	aside  string // where a damaged file was put
+
+	wake    chan struct{}
+	reads   chan struct{} // places for look-ups that read the file
+	breaker breaker
+	db      atomic.Pointer[database]
+
+	// Who is asked about sessions that ended without a question; nil: no one.
+	Who note.Lookuper
+
+	written, dropped, verdicts, orphans, asides, expired atomic.Uint64
+}
+
+// mark is the id of a connection in our header.
+type mark [markSize]byte
+
+const markSize = 12
+
+// visit is a connection that may be looked up again.
+type visit struct {
+	id     int64
+	mark   mark
+	began  time.Time
+	ended  time.Time // zero: not that we know
+	memory *note.Memory
+}
+
+// item is something to be written.
+type item struct {
+	connection *connection
+	verdict    *Verdict
+	completed  *note.Query         // a session ended: ask who it was
+	do         func(*writer) error // runs between batches
+	done       chan error          // of do
+}
+
+// connection is one, to be written or written again.
+type connection struct {
+	id     int64
+	at     time.Time
+	client netip.AddrPort
+	name   string
+	mark   mark
+	note   note.Note
+	again  bool // the note has more than the one before
+}
+
+// Stats is how a store is.
+type Stats struct {
+	Path     string `json:"path"`
+	Fault    string `json:"fault,omitempty"` // why nothing is remembered now
+	Aside    string `json:"set_aside,omitempty"`
+	Bytes    int64  `json:"bytes"`
+	MaxBytes int64  `json:"max_bytes"`
+	Queued   int    `json:"queued"`
+	Written  uint64 `json:"written"`  // connections
+	Dropped  uint64 `json:"dropped"`  // that could not be written in time
+	Verdicts uint64 `json:"verdicts"` // that came and found their connection
+	Orphans  uint64 `json:"orphans"`  // and those that did not
+	Asides   uint64 `json:"set_asides"`
+	Expired  uint64 `json:"expired"` // connections removed for age or size
+	Slow     uint64 `json:"slow"`    // look-ups that went on without a memory
+}
+
+// Open opens the store, and makes its file. A file that is damaged is set aside:
+// the error is not nil only where the folder cannot be used, or the file belongs
+// to another program or a newer version.
+func Open(cfg Config) (*Store, error) {
+	if cfg.MaxSize == 0 {
+		cfg.MaxSize = DefaultMaxSize
+	}
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = DefaultMaxAge
+	}
+	if cfg.Marks == 0 {
+		cfg.Marks = DefaultMarks
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.commit == 0 {
+		cfg.commit = commitEvery
+	}
+	if cfg.read == 0 {
+		cfg.read = readTime
+	}
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
+	s := &Store{
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), reads: make(chan struct{}, 4), nextID: 1,
+		recent: newGenerations[netip.AddrPort, *visit](maxRecent), hosts: newGenerations[string, host](maxHosts),
+		marks: newGenerations[mark, int64](maxRecent),
+	}
+	var seed [8]byte
+	rand.Read(seed[:])
+	s.seed = binary.LittleEndian.Uint64(seed[:])
+	if err := s.open(); err != nil {
+		if isFatal(err) {
+			return nil, fmt.Errorf("store %s: %w", cfg.Path, err)
+		}
+		s.failed(err)
+	}
+	return s, nil
+}
+
+// Run writes until ctx ends, and then what is left.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.commit)
+	defer tick.Stop()
+	w := &writer{s: s}
+	for {
+		select {
+		case <-ctx.Done():
+			w.flush()
+			s.close()
+			return nil
+		case <-tick.C:
+		case <-s.wake:
+		}
+		w.flush()
+		w.retain()
+	}
+}
+
+// push queues what is to be written; it is dropped where too much waits.
+func (s *Store) push(i item) bool {
+	if len(s.queue) >= maxQueue && i.do == nil {
+		s.dropped.Add(1)
+		return false
+	}
+	s.queue = append(s.queue, i)
+	if len(s.queue) == maxQueue/2 || i.do != nil {
+		s.nudge()
+	}
+	return true
+}
+
+func (s *Store) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run has the writer do something with the file, and waits.
+func (s *Store) run(ctx context.Context, do func(*writer) error) error {
+	done := make(chan error, 1)
+	s.mu.Lock()
+	s.push(item{do: do, done: done})
+	s.mu.Unlock()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stats returns how the store is.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{
+		Path: s.cfg.Path, Fault: s.fault, Aside: s.aside, Bytes: s.size, MaxBytes: s.cfg.MaxSize, Queued: len(s.queue),
+		Written: s.written.Load(), Dropped: s.dropped.Load(), Verdicts: s.verdicts.Load(), Orphans: s.orphans.Load(),
+		Asides: s.asides.Load(), Expired: s.expired.Load(), Slow: s.breaker.slow.Load(),
+	}
+}
+
+// failed notes why nothing is written, and logs it once.
+func (s *Store) failed(err error) {
+	s.mu.Lock()
+	was := s.fault
+	s.fault = err.Error()
+	s.mu.Unlock()
+	if was == "" {
+		s.log.Warn("nothing is remembered for now; mail and answers go on", "store", s.cfg.Path, "reason", err)
+	}
+}
+
+// works notes that writing succeeds.
+func (s *Store) works() {
+	s.mu.Lock()
+	was := s.fault
+	s.fault = ""
+	s.mu.Unlock()
+	if was != "" {
+		s.log.Info("the store works again", "store", s.cfg.Path)
+	}
+}
+
+// database is an open file.
+type database struct {
+	read, write *sql.DB
+	host, count *sql.Stmt // of look-ups
+	ready       map[string]*sql.Stmt
+	file        os.FileInfo // to see that it is another one now, or gone
+}
+
+func (d *database) close() {
+	if d != nil {
+		d.read.Close()
+		d.write.Close()
+	}
+}
+
+// generations is a map that forgets what was not used for long: when the young
+// part is full it becomes the old one. Not safe for concurrent use.
+type generations[K comparable, V any] struct {
+	young, old map[K]V
+	most       int
+}
+
+func newGenerations[K comparable, V any](most int) generations[K, V] {
+	return generations[K, V]{young: make(map[K]V), most: most}
+}
+
+func (g *generations[K, V]) get(k K) (V, bool) {
+	v, ok := g.young[k]
+	if !ok {
+		if v, ok = g.old[k]; ok {
+			g.put(k, v)
+		}
+	}
+	return v, ok
+}
+
+func (g *generations[K, V]) put(k K, v V) {
+	if len(g.young) >= g.most {
+		g.young, g.old = make(map[K]V), g.young
+	}
+	g.young[k] = v
+}
+
+func (g *generations[K, V]) remove(k K) {
+	delete(g.young, k)
+	delete(g.old, k)
+}
+
+func (g *generations[K, V]) clear() { g.young, g.old = make(map[K]V), nil }

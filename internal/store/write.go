@@ -1,0 +1,346 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// maxBatch is how much is written in one transaction.
+const maxBatch = 2000
+
+// writer is the one goroutine that writes.
+type writer struct {
+	s        *Store
+	texts    generations[string, int64] // ids of table text
+	waitTill time.Time                  // after a fault
+	wait     time.Duration
+	retained time.Time
+	swept    int64 // id of table text up to which was looked for unused ones
+}
+
+// The time between attempts after a fault.
+const (
+	firstWait = time.Second
+	lastWait  = 30 * time.Second
+)
+
+// flush writes what is queued.
+func (w *writer) flush() {
+	for {
+		batch, do := w.take()
+		if len(batch) == 0 && do == nil {
+			return
+		}
+		if do != nil {
+			do.done <- w.with(func() error { return do.do(w) })
+			continue
+		}
+		if err := w.with(func() error { return w.write(batch) }); err != nil {
+			w.back(batch)
+			return
+		}
+	}
+}
+
+// take takes a batch from the queue: up to something that runs by itself.
+func (w *writer) take() (batch []item, do *item) {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for n < len(s.queue) && n < maxBatch && s.queue[n].do == nil {
+		n++
+	}
+	if n == 0 && len(s.queue) > 0 {
+		do, s.queue = &s.queue[0], s.queue[1:]
+		return nil, do
+	}
+	batch, s.queue = s.queue[:n:n], s.queue[n:]
+	return batch, nil
+}
+
+// back puts what could not be written back into the queue, the oldest first, as
+// far as there is room.
+func (w *writer) back(batch []item) {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if over := len(batch) + len(s.queue) - maxQueue; over > 0 {
+		over = min(over, len(batch))
+		s.dropped.Add(uint64(over))
+		batch = batch[over:]
+	}
+	s.queue = append(batch, s.queue...)
+}
+
+// with does something with the file, and sees to what goes wrong.
+func (w *writer) with(do func() error) error {
+	s := w.s
+	now := s.cfg.now()
+	if now.Before(w.waitTill) {
+		return errWaits
+	}
+	db := s.db.Load()
+	var err error
+	if db == nil || db.moved(s.cfg.Path) {
+		if db != nil {
+			s.log.Warn("the store's file was removed or replaced: it is begun again", "store", s.cfg.Path)
+		}
+		w.texts.clear()
+		err = s.reopen()
+	}
+	if err == nil {
+		err = do()
+	}
+	if isDamage(err) && s.db.Load() != nil {
+		w.texts.clear()
+		s.close()
+		if aside := s.setAside(err); aside != nil {
+			err = aside
+		} else if err = s.open(); err == nil {
+			err = do()
+		}
+	}
+	if code(err) == sqlite3.SQLITE_FULL && w.makeRoom() == nil {
+		err = do()
+	}
+	if err != nil {
+		w.wait = min(max(2*w.wait, firstWait), lastWait)
+		w.waitTill = now.Add(w.wait)
+		s.failed(words(err))
+		return err
+	}
+	w.wait = 0
+	s.works()
+	return nil
+}
+
+var errWaits = errors.New("store: waits after a fault")
+
+// write writes a batch, all or nothing.
+func (w *writer) write(batch []item) error {
+	return w.transaction(func(tx *transaction) error {
+		for i := range batch {
+			var err error
+			switch b := &batch[i]; {
+			case b.connection != nil:
+				err = w.connection(tx, b.connection)
+			case b.verdict != nil:
+				err = w.verdict(tx, b.verdict)
+			case b.completed != nil:
+				err = w.completed(tx, *b.completed)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// transaction is one, with the statements that come often parsed already: that
+// halves what a connection takes.
+type transaction struct {
+	*sql.Tx
+	ready map[string]*sql.Stmt
+}
+
+// often are those statements.
+var often = []string{insertText, selectText, insertConnection, updateConnection, updateNamed, countNamed, insertNamed, selectHost, insertHost,
+	findMark, countVerdicts, insertVerdict}
+
+const (
+	insertText       = "INSERT OR IGNORE INTO text (text) VALUES (?)"
+	selectText       = "SELECT id FROM text WHERE text = ?"
+	insertConnection = "INSERT OR REPLACE INTO connection (id, at, address, port, name, profile, mark) VALUES (?, ?, ?, ?, ?, ?, ?)"
+	updateConnection = "UPDATE connection SET profile = ?, name = CASE WHEN ? <> 0 THEN ? ELSE name END WHERE id = ?"
+	updateNamed      = "UPDATE named SET last = max(last, ?) WHERE address = ? AND name = ?"
+	countNamed       = "SELECT count(*) FROM named WHERE address = ?"
+	insertNamed      = "INSERT INTO named (address, name, last) VALUES (?, ?, ?)"
+	selectHost       = "SELECT first, last, visits, names, system, software, tls, changed, changed_at FROM host WHERE address = ?"
+	insertHost       = "INSERT OR REPLACE INTO host (address, first, last, visits, names, system, software, tls, changed, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	findMark         = "SELECT id FROM connection WHERE mark = ?"
+	countVerdicts    = "SELECT count(*) FROM verdict WHERE connection = ?"
+	insertVerdict    = "INSERT INTO verdict (connection, at, source, spam, sure, person, score, threshold) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+// Exec runs a statement.
+func (t *transaction) Exec(query string, args ...any) (sql.Result, error) {
+	if s := t.ready[query]; s != nil {
+		return t.Stmt(s).Exec(args...)
+	}
+	return t.Tx.Exec(query, args...)
+}
+
+// QueryRow runs a query of one row.
+func (t *transaction) QueryRow(query string, args ...any) *sql.Row {
+	if s := t.ready[query]; s != nil {
+		return t.Stmt(s).QueryRow(args...)
+	}
+	return t.Tx.QueryRow(query, args...)
+}
+
+// transaction runs one, which takes its lock at the start.
+func (w *writer) transaction(do func(*transaction) error) error {
+	db := w.s.db.Load()
+	if db == nil {
+		return errors.New("it is not open")
+	}
+	begun, err := db.write.Begin()
+	if err != nil {
+		return err
+	}
+	tx := &transaction{begun, db.ready}
+	if err = do(tx); err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		tx.Rollback()
+		w.texts.clear()
+	}
+	return err
+}
+
+// text returns the id of a text, 0 of an empty one.
+func (w *writer) text(tx *transaction, text string) (id int64, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	if id, ok := w.texts.get(text); ok {
+		return id, nil
+	}
+	if _, err = tx.Exec(insertText, text); err != nil {
+		return 0, err
+	}
+	if err = tx.QueryRow(selectText, text).Scan(&id); err == nil {
+		if w.texts.young == nil {
+			w.texts = newGenerations[string, int64](10_000)
+		}
+		w.texts.put(text, id)
+	}
+	return id, err
+}
+
+// connection writes one, or what was learned of it since.
+func (w *writer) connection(tx *transaction, c *connection) error {
+	name, err := w.text(tx, c.name)
+	if err != nil {
+		return err
+	}
+	about, err := w.text(tx, profile(&c.note))
+	if err != nil {
+		return err
+	}
+	k := key(c.client.Addr())
+	visits := 1
+	if c.again {
+		visits = 0
+		_, err = tx.Exec(updateConnection, about, name, name, c.id)
+	} else {
+		_, err = tx.Exec(insertConnection,
+			c.id, c.at.UnixMilli(), k, c.client.Port(), name, about, c.mark[:])
+		w.s.written.Add(1)
+	}
+	if err != nil {
+		return err
+	}
+	fresh, err := w.named(tx, k, name, c.at)
+	if err != nil {
+		return err
+	}
+	return w.host(tx, k, c, visits, fresh)
+}
+
+// named notes the name of an address, and returns whether it is a new one.
+func (w *writer) named(tx *transaction, k []byte, name int64, at time.Time) (fresh bool, err error) {
+	if name == 0 {
+		return false, nil
+	}
+	r, err := tx.Exec(updateNamed, at.UnixMilli(), k, name)
+	if err != nil {
+		return false, err
+	}
+	if n, _ := r.RowsAffected(); n > 0 {
+		return false, nil
+	}
+	var have int
+	if err := tx.QueryRow(countNamed, k).Scan(&have); err != nil || have >= maxNames {
+		return false, err
+	}
+	_, err = tx.Exec(insertNamed, k, name, at.UnixMilli())
+	return true, err
+}
+
+// host brings what is remembered of an address up to date.
+func (w *writer) host(tx *transaction, k []byte, c *connection, visits int, freshName bool) error {
+	h, err := readHost(tx.QueryRow(selectHost, k))
+	if err != nil {
+		return err
+	}
+	at := c.at.UnixMilli()
+	system, software, tls := titles(&c.note)
+	if changed := h.changes(system, software, tls); len(changed) > 0 {
+		h.changed, h.changedAt = strings.Join(changed, ","), at
+	}
+	for _, p := range []struct {
+		to *string
+		is string
+	}{{&h.system, system}, {&h.software, software}, {&h.tls, tls}} {
+		if p.is != "" {
+			*p.to = p.is
+		}
+	}
+	if !h.known {
+		h.first, h.known = at, true
+	}
+	h.last = max(h.last, at)
+	h.visits += uint32(visits)
+	if freshName {
+		h.names++
+	}
+	_, err = tx.Exec(insertHost,
+		k, h.first, h.last, h.visits, h.names, h.system, h.software, h.tls, h.changed, h.changedAt)
+	if err != nil {
+		return fmt.Errorf("host: %w", err)
+	}
+	w.s.mu.Lock()
+	w.s.hosts.put(string(k), h)
+	w.s.mu.Unlock()
+	return nil
+}
+
+// completed writes a connection whose session has ended: what was read of it
+// since the mail server asked, or all of it where none asked.
+func (w *writer) completed(tx *transaction, q note.Query) error {
+	s := w.s
+	if s.Who == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n, err := s.Who.Lookup(ctx, q)
+	if err != nil || n.State == note.NotSeen && n.TLS == nil && n.Software == nil {
+		return nil
+	}
+	v, again := s.visit(q.Client, s.cfg.now())
+	s.mu.Lock()
+	n.Memory = v.memory
+	v.ended = s.cfg.now()
+	s.mu.Unlock()
+	return w.connection(tx, &connection{id: v.id, at: v.began, client: q.Client, mark: v.mark, note: n, again: again})
+}
+
+// Completed has a connection written whose session has ended.
+func (s *Store) Completed(client, server netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.push(item{completed: &note.Query{Client: client, Server: server}})
+}
