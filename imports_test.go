@@ -66,7 +66,8 @@ var mayImport = map[string][]string{
 	"internal/decode":            {"note", "packet", "savedsyn", "signature", "internal/report"},
 	"internal/offline":           {"capture", "engine", "event", "packet", "internal/host", "internal/view"},
 	"internal/signature/builtin": {},
-	"internal/evidence":          {},
+	"internal/evidence":          {"note"},
+	"internal/store":             {"note", "internal/evidence"},
 
 	"clienthello":      {},
 	"dialect":          {},
