@@ -16,6 +16,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,9 +99,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.DB == nil {
 		cfg.DB = signature.Builtin()
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	e := &Engine{
 		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
 		fanout: capture.NewFanout(), tell: newTeller(&cfg), began: time.Now(),
@@ -134,9 +133,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	e.running.Add(1)
 	in := newInput(e, src.Live())
 	in.source = src
-	if src.Live() {
-		e.live.Store(true)
-	}
+	e.live.CompareAndSwap(false, in.live)
 	defer e.track(in)()
 	var err error
 	for err == nil && in.err == nil {

@@ -52,9 +52,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	return e.answer(n)
 }
 
-// behind is how far a capture may be behind the mail server: so long a question
-// waits that was asked before, for the SYN of the next connection with the same
-// ends.
+// behind is how far a capture may be behind a server that asks about the next connection.
 const behind = 2 * time.Millisecond
 
 // answer distinguishes a client that was not seen from one that could not be.
@@ -118,35 +116,29 @@ func (e *Engine) known(q note.Query, over bool) (note.Note, finding) {
 // host returns what the shard that saw the address last knows of it. Almost
 // always a single one knows it: that of its connections as a client.
 func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
-	for _, s := range e.shards {
-		s.mu.Lock()
-		h, ok := s.table.Host(a)
+	e.each(func(t *host.Table) {
+		h, ok := t.Host(a)
 		if ok {
-			s.table.Verify(netip.AddrPortFrom(a, 0), netip.AddrPort{})
+			t.Verify(netip.AddrPortFrom(a, 0), netip.AddrPort{})
 		}
-		s.mu.Unlock()
 		if ok && (!known || h.LastSeen > last.LastSeen) {
 			last, known = h, true
 		}
-	}
+	})
 	return last, known
 }
 
-// conn returns what the client's SYN said. A mail server asks: the connection is
-// there.
-func (e *Engine) conn(client, server netip.AddrPort) (host.Conn, bool) {
-	for _, s := range e.shards {
-		s.mu.Lock()
-		c, ok := s.table.Conn(client, server)
-		if ok && c.Own {
-			s.table.Verify(client, server)
+// conn returns what the client's SYN said; a mail server that asks has the connection.
+func (e *Engine) conn(client, server netip.AddrPort) (c host.Conn, known bool) {
+	e.each(func(t *host.Table) {
+		if known {
+			return
 		}
-		s.mu.Unlock()
-		if ok {
-			return c, true
+		if c, known = t.Conn(client, server); known && c.Own {
+			t.Verify(client, server)
 		}
-	}
-	return host.Conn{}, false
+	})
+	return c, known
 }
 
 // connNote replaces what the connection's own SYN says better.

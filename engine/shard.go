@@ -50,6 +50,17 @@ func (s *shard) Observe(o *event.Observation) {
 	to.RawSig = to.raw
 }
 
+// Observe calls the observers with what another part of the program found out.
+func (e *Engine) Observe(o *event.Observation) {
+	s := e.shards[0]
+	s.mu.Lock()
+	s.Observe(o)
+	s.mu.Unlock()
+	if e.tell != nil {
+		e.tell.fetchNow()
+	}
+}
+
 // update feeds a batch of frames. Of a file it waits where the observers are
 // slow; of an interface observations are kept up to a bound, and then lost.
 func (e *Engine) update(s *shard, batch []host.Input, file bool) {

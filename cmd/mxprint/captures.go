@@ -18,13 +18,14 @@ type reading struct {
 	name           string
 	database       *daemon.Database
 	rule, compiled *string
-	quiet          *bool
+	quiet, smtp    *bool
 }
 
 func readingFlags(fs *flag.FlagSet) *reading {
 	return &reading{
 		name: fs.Name(), database: databaseFlags(fs),
 		rule: fs.String("filter", "", ""), compiled: fs.String("F", "", ""), quiet: fs.Bool("q", false, ""),
+		smtp: fs.Bool("smtp", true, ""),
 	}
 }
 
@@ -42,7 +43,7 @@ func (r *reading) run(ctx context.Context, fs *flag.FlagSet, std *stdio, makes f
 	if err != nil {
 		return err
 	}
-	in.Engine.Hosts, in.Quiet = host.Config{HTTPWhole: true}, *r.quiet
+	in.Engine.Hosts, in.Quiet, in.SMTP = host.Config{HTTPWhole: true}, *r.quiet, *r.smtp
 	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
 	observer, end := makes(in.Out)

@@ -18,6 +18,7 @@ it), reliable=no (an uptime from a clock that may begin at random).
   -json       the same as -o json
   -color WHEN auto (on a terminal, without NO_COLOR), always or never
   -q          no progress on the standard error
+  -smtp=false read no payload: neither SMTP nor the hellos of TLS
   -filter R   take only what this pcap-filter expression takes
   -F PROGRAM  the same, from a file with the output of tcpdump -ddd
 

@@ -22,6 +22,7 @@ senders, and the raw signatures that nothing matches.
   -F PROGRAM  the same, from a file with the output of tcpdump -ddd
   -color WHEN auto (on a terminal, without NO_COLOR), always or never
   -q          no progress on the standard error
+  -smtp=false read no payload: neither SMTP nor the hellos of TLS
 
 Examples:
   mxprint summary mail.pcap

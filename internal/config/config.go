@@ -152,6 +152,7 @@ func Parse(path, text string) (*Config, error) {
 		}
 	}
 	if len(faults) == 0 {
+		c.Sensor.settle()
 		return c, nil
 	}
 	slices.SortStableFunc(faults, byLine)

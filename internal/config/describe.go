@@ -34,6 +34,9 @@ func (c *Config) Describe(signatures int) string {
 			line("tunnels", s.tunnelsText())
 		}
 	}
+	if s.SMTP {
+		line("reads", "SMTP and TLS hellos of verified connections; keeps no address, password or message")
+	}
 	if s.Ask == "" {
 		line("signatures", strconv.Itoa(signatures))
 	}

@@ -32,6 +32,7 @@ type Sensor struct {
 	DecapsulateFrom []string `toml:"decapsulate_from"`
 	Promiscuous     bool     `toml:"promiscuous"`
 	HTTP            bool     `toml:"http"`
+	SMTP            bool     `toml:"smtp"`
 	Workers         int      `toml:"workers"`
 	Ports           []int    `toml:"ports"`
 	Cgroup          string   `toml:"cgroup"`
@@ -43,6 +44,16 @@ type Sensor struct {
 // sends what begins and ends a connection: SYN, FIN and RST.
 const defaultFilter = "dst port 25 or 465 or 587 or " +
 	"((src port 25 or 465 or 587) and (tcp[13] & 7 != 0 or ip6[53] & 7 != 0))"
+
+// smtpFilter takes all that is said on these ports: what SMTP reads.
+const smtpFilter = "port 25 or 465 or 587"
+
+// settle gives a filter that was not set the value that SMTP needs.
+func (s *Sensor) settle() {
+	if s.SMTP && s.Filter == defaultFilter && s.FilterProgram == "" {
+		s.Filter = smtpFilter
+	}
+}
 
 func defaultSensor() Sensor {
 	s := Sensor{
@@ -114,6 +125,7 @@ func (s *Sensor) checkSource(k *checker) {
 		k.that(slices.Equal(s.Interfaces, usual.Interfaces), "sensor.interfaces", ports)
 		k.that(s.Filter == usual.Filter, "sensor.filter", ports)
 		k.that(s.FilterProgram == "", "sensor.filter_program", ports)
+		k.that(!s.SMTP, "sensor.smtp", `source = "sockops" hands over SYNs alone: use source = "capture", or [proxy]`)
 		return
 	}
 	k.that(slices.Equal(s.Ports, usual.Ports), "sensor.ports", other)
@@ -122,6 +134,7 @@ func (s *Sensor) checkSource(k *checker) {
 
 func (s *Sensor) checkAsk(k *checker) {
 	addr, byTLS := s.AskTLS()
+	k.that(s.Ask == "" || !s.SMTP, "sensor.smtp", "ask is given too, and the sensor that is asked reads: set it there")
 	network, _, err := Endpoint(addr)
 	k.that(s.Ask == "" || err == nil && (!byTLS || network == "tcp"), "sensor.ask", "want the path of a query socket, HOST:PORT, or tls:HOST:PORT")
 	k.that(!byTLS || s.AskTokenFile != "", "sensor.ask_token_file", "name the file with the token that the sensor wants")

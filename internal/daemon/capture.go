@@ -18,15 +18,15 @@ import (
 type tap struct {
 	rule        filter.Rule
 	promiscuous bool
-	http        bool // HTTP is to be read: keep more of a frame than its headers
+	payload     bool // HTTP or SMTP is to be read: keep more of a frame than its headers
 	log         *slog.Logger
 }
 
-// httpSlot is how much of a frame is kept for HTTP, in bytes: all of one on
+// payloadSlot is how much of a frame is kept for HTTP and SMTP, in bytes: all of one on
 // Ethernet. The ring is larger then, and holds fewer frames still.
 const (
-	httpSlot = 2 << 10
-	httpRing = 32 << 20
+	payloadSlot = 2 << 10
+	payloadRing = 32 << 20
 )
 
 // tunnelSlot is how much of a frame is kept for tunnels, in bytes: VXLAN with two
@@ -69,8 +69,8 @@ func (o tap) config(name string) (capture.Config, error) {
 	if len(o.rule.Tunnels) > 0 {
 		cfg.SlotBytes = tunnelSlot
 	}
-	if o.http {
-		cfg.SlotBytes, cfg.RingBytes = httpSlot, httpRing
+	if o.payload {
+		cfg.SlotBytes, cfg.RingBytes = payloadSlot, payloadRing
 	}
 	return cfg, nil
 }

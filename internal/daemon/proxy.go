@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -43,6 +44,10 @@ func (o *opener) proxies(in *sensor) {
 	}
 	if in.engine != nil {
 		server.Missed = in.engine.Missed
+	}
+	if in.sender != nil && in.syns != nil { // else the capture sees the same connections
+		feed := in.sender.Feeds(in.engine.Observe)
+		server.Observe = func(client, server netip.AddrPort) proxy.Observer { return feed(client, server) }
 	}
 	if c.SendNote {
 		server.Notes = watched.counter

@@ -13,6 +13,7 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
+	"github.com/mxprint/mxprint/internal/sender"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 )
@@ -28,6 +29,8 @@ type sensor struct {
 	// both are needed, and is nil else; rings are open.
 	counted *counted
 	ways    *ways
+	// sender reads what clients say; nil unless it is asked for.
+	sender *sender.Reader
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 	// monitor is what status reports.
@@ -84,9 +87,15 @@ func (o *opener) sensor() *sensor {
 		in.ways, wants = &ways{}, nil
 		observers = append(observers, in.ways)
 	}
+	var follow host.NewFollower
+	if s.Sensor.SMTP {
+		in.sender = sender.New(sender.Config{})
+		follow = in.sender.Follow
+	}
 	var err error
 	in.engine, err = engine.New(engine.Config{
-		DB: Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
+		Follow: follow,
+		DB:     Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: host.Config{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
@@ -99,6 +108,9 @@ func (o *opener) sensor() *sensor {
 		return in
 	}
 	in.who = in.engine
+	if in.sender != nil {
+		in.who = in.sender.Lookuper(in.engine)
+	}
 	switch s.Sensor.Source {
 	case config.SourceSockops:
 		o.sockops(in)
@@ -133,7 +145,7 @@ type source interface {
 
 // rings captures on an interface.
 func (o *opener) rings(in *sensor, name string) {
-	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, http: o.Sensor.HTTP, log: o.log}
+	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, payload: o.Sensor.HTTP || o.Sensor.SMTP, log: o.log}
 	watched := in.monitor.source(config.SourceCapture, name)
 	rings, err := on.openRings(name, in.engine)
 	if waits(err) {

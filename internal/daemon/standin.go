@@ -175,7 +175,7 @@ func (s *StandIn) capture(rule filter.Rule) error {
 			from = "default interface"
 		}
 		ring, err := tap{
-			rule: rule, promiscuous: s.opt.Promiscuous, log: s.log, http: !mailOnly.MatchString(s.opt.Rule),
+			rule: rule, promiscuous: s.opt.Promiscuous, log: s.log, payload: !mailOnly.MatchString(s.opt.Rule),
 		}.openRing(name)
 		if err != nil {
 			return err

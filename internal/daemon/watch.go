@@ -69,7 +69,7 @@ type watch struct {
 	sensor *sensor
 	log    *slog.Logger
 
-	blind, strange, oneWay, drops, unread, cut bool // reported, and still so
+	blind, strange, oneWay, deaf, drops, unread, cut bool // reported, and still so
 
 	dropped uint64
 	last    engine.Stats // at the last look
@@ -116,6 +116,12 @@ func (w *watch) look() {
 	w.state(&w.oneWay, in.ways != nil && in.ways.syns.Load() >= oneWayAfter && in.ways.answers.Load() == 0,
 		"only packets from clients are captured, and HTTP needs both directions: write the filter as port, not dst port",
 		"both directions are captured now", "filter", w.config.Sensor.Filter)
+	if in.sender != nil {
+		st := in.sender.Stats()
+		w.state(&w.deaf, st.Read >= oneWayAfter && st.Heard == 0,
+			"only packets from clients are captured, and smtp needs both directions: write the filter as port, not dst port",
+			"both directions are captured now", "filter", w.config.Sensor.Filter)
+	}
 	dropped := in.dropped()
 	w.state(&w.drops, dropped > w.dropped,
 		"the kernel dropped packets, for they came faster than they were read: narrow the filter, or raise sensor.workers",

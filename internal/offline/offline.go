@@ -16,6 +16,8 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/sender"
+	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/internal/view"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -28,6 +30,7 @@ type Reader struct {
 	Out    *Output   // where the observers write; a failure ends the reading
 	Err    io.Writer // gets what was not read, by kind
 	Quiet  bool      // no progress on Err
+	SMTP   bool      // read SMTP and TLS, too
 
 	unread bool
 }
@@ -68,6 +71,10 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 	r.Out.stop = stop
 	var faults []error
 	for _, path := range paths {
+		if r.SMTP {
+			cfg.Hosts.Recent = smtpConns
+			cfg.Follow = sender.New(sender.Config{Kept: 1, Stream: stream.Config{MaxSource: smtpConns}}).Follow
+		}
 		e, err := engine.New(cfg)
 		if err != nil {
 			return err
@@ -87,6 +94,10 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 	}
 	return errors.Join(faults...)
 }
+
+// smtpConns is how many connections of a file are read at a time; all may be of
+// one source.
+const smtpConns = 10_000
 
 func readFile(ctx context.Context, e *engine.Engine, path string) error {
 	f, err := capture.OpenFile(path)

@@ -43,6 +43,7 @@ func (c *conn) carry() {
 func (c *conn) pass(from, to stream, fromClient bool) {
 	err := c.copy(from, to, fromClient)
 	if err == nil {
+		c.first.end(fromClient)
 		err = to.CloseWrite()
 	}
 	if c.open.Add(-1) == 0 || err != nil {
@@ -141,6 +142,7 @@ func (c *conn) end() {
 	c.watch.Stop()
 	c.spare()
 	c.mu.Unlock()
+	c.first.close()
 	c.backend.Close()
 	c.owner.Close()
 }

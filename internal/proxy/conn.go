@@ -154,6 +154,7 @@ func (c *conn) notTaken(err error) {
 // fail logs why a connection is not proxied, answers 421 so that the client
 // comes back, and closes it.
 func (c *conn) fail(what string, err error) {
+	c.first.close()
 	if c.v.cutting.Err() != nil {
 		c.v.turnAway(c.client) // it is the proxy that ends, not the mail server
 		c.owner.Close()

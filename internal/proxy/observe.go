@@ -18,13 +18,18 @@ type Observer interface {
 	// what it wants. The calls for one connection come one at a time. It must not
 	// block, nor keep or change b.
 	Observe(fromClient bool, b []byte) (more bool)
+	// End says that one side has said its last byte.
+	End(fromClient bool)
+	// Close says that the connection is over. It is the last call.
+	Close()
 }
 
 // first shows the first bytes of a connection to its Observer. The zero value
 // has none.
 type first struct {
 	mu       sync.Mutex
-	observer Observer // nil: nothing more is wanted
+	observer Observer // nil: nothing observes
+	enough   bool     // no more bytes are wanted
 	left     [2]int   // bytes of the server, of the client
 }
 
@@ -39,7 +44,7 @@ func (f *first) begin(s *Server, client, server netip.AddrPort) {
 func (f *first) observe(b []byte, fromClient bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.observer == nil {
+	if f.observer == nil || f.enough {
 		return
 	}
 	left := &f.left[0]
@@ -48,6 +53,26 @@ func (f *first) observe(b []byte, fromClient bool) {
 	}
 	b = b[:min(len(b), *left)]
 	if *left -= len(b); len(b) > 0 && !f.observer.Observe(fromClient, b) || f.left == [2]int{} {
+		f.enough = true
+	}
+}
+
+// end tells the observer that a side has said its last byte, unless bytes came
+// that it was not shown.
+func (f *first) end(fromClient bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.observer != nil && !f.enough {
+		f.observer.End(fromClient)
+	}
+}
+
+// close ends what the observer gets.
+func (f *first) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.observer != nil {
+		f.observer.Close()
 		f.observer = nil
 	}
 }

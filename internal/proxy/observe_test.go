@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +21,9 @@ type dialog struct {
 	client, server netip.AddrPort
 	text           strings.Builder // "C: …" and "S: …" in the order of the calls
 	sizes          [2]int          // bytes of the server, of the client
-	all            bool            // also what comes after STARTTLS and DATA
+	ends           []bool          // by which side
+	closed         int
+	all            bool // also what comes after STARTTLS and DATA
 }
 
 func (d *dialog) Observe(fromClient bool, b []byte) bool {
@@ -36,6 +39,35 @@ func (d *dialog) Observe(fromClient bool, b []byte) bool {
 	}
 	d.text.WriteString(who + string(b))
 	return !fromClient || !bytes.HasPrefix(b, []byte("DATA\r\n")) && !bytes.HasPrefix(b, []byte("STARTTLS\r\n"))
+}
+
+func (d *dialog) End(fromClient bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ends = append(d.ends, fromClient)
+}
+
+func (d *dialog) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed++
+}
+
+// wantClosed waits for the end of the connection, of which an observer that did
+// not have all bytes is not told which side ended first.
+func (d *dialog) wantClosed(t *testing.T, ends ...bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		d.mu.Lock()
+		got, closed := slices.Clone(d.ends), d.closed
+		d.mu.Unlock()
+		if closed == 1 && slices.Equal(got, ends) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("closed %d times, ends by the client %v, want one and %v", closed, got, ends)
+		}
+	}
 }
 
 func (d *dialog) get() (string, [2]int) {
@@ -76,6 +108,9 @@ func TestObserver(t *testing.T) {
 			if got, _ := d.get(); got != want {
 				t.Errorf("observed %q, want %q", got, want)
 			}
+			client.Close()
+			server.Close()
+			d.wantClosed(t)
 			if from := client.LocalAddr().String(); d.client.String() != from || d.server.String() != addr {
 				t.Errorf("observer of %s to %s, want %s to %s", d.client, d.server, from, addr)
 			}
@@ -96,6 +131,9 @@ func TestObserverBound(t *testing.T) {
 	wantRead(t, server, text)
 	write(t, server, text)
 	wantRead(t, client, text)
+	client.Close()
+	server.Close()
+	d.wantClosed(t)
 	if _, sizes := d.get(); sizes != [2]int{16 << 10, 16 << 10} {
 		t.Errorf("observed %d bytes, want 16 KiB of each direction", sizes)
 	}
@@ -141,4 +179,28 @@ func TestFinding08UnreadReplies(t *testing.T) {
 	}
 	write(t, readers, "250 still here\r\n")
 	wantRead(t, reader, "250 still here\r\n")
+}
+
+// TestObserverEnds: the observer learns which side has said its last byte first.
+func TestObserverEnds(t *testing.T) {
+	fronttest.Leaks(t)
+	d := dialog{all: true}
+	b := newBackend(t, "tcp", "127.0.0.1:0")
+	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return &d }})
+	client := dial(t, addr)
+	server := b.accept(t)
+	write(t, client, "QUIT\r\n")
+	wantRead(t, server, "QUIT\r\n")
+	client.Close()
+	for d.ended() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	server.Close()
+	d.wantClosed(t, true, false)
+}
+
+func (d *dialog) ended() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ends)
 }

@@ -24,6 +24,7 @@ type part struct {
 	at         int64 // time of the current segment, microseconds since 1970
 	expired    int64 // when what is too old was last looked for
 	read       uint64
+	heard      uint64
 	helloCount uint64
 }
 
@@ -112,6 +113,9 @@ func (p *part) hello(key stream.Key, h *clienthello.Hello) {
 // done takes a session that is not read further.
 func (p *part) done(key stream.Key, s *stream.Session) {
 	p.read++
+	if slices.ContainsFunc(s.Events, func(e stream.Event) bool { return e.Side == stream.Server }) {
+		p.heard++
+	}
 	e := p.kept.all[key]
 	if e == nil {
 		return

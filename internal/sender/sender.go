@@ -95,6 +95,7 @@ type Stats struct {
 	Reading int    // connections
 	Kept    int    // connections whose reading is over, and that it still knows
 	Read    uint64 // connections whose reading is over
+	Heard   uint64 // of these, those whose server said something
 	Hellos  uint64 // ClientHellos
 	Refused uint64 // connections not read: their source had too many
 	Evicted uint64 // connections given up for others
@@ -107,6 +108,7 @@ func (r *Reader) Stats() (s Stats) {
 		s.Reading += p.table.Len()
 		s.Kept += len(p.kept.all)
 		s.Read += p.read
+		s.Heard += p.heard
 		s.Hellos += p.helloCount
 		s.Refused += p.table.Refused
 		s.Evicted += p.table.Evicted

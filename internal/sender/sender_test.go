@@ -215,6 +215,39 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestFeed: a program that bytes pass through hands them over.
+func TestFeed(t *testing.T) {
+	var seen []event.Observation
+	r := New(Config{})
+	feed := r.Feeds(func(o *event.Observation) { seen = append(seen, *o) })
+	f := feed(client(1), mx)
+	f.Observe(false, []byte("220 mx\r\n"))
+	f.Observe(true, []byte("EHLO a\r\n"))
+	f.Observe(false, []byte("250 mx\r\n"))
+	if more := f.Observe(true, []byte("MAIL FROM:<>\r\nQUIT\r\n")); !more {
+		t.Error("no more is wanted in the middle of a session")
+	}
+	if n := known(r, f.key); n.TLS != tlsNone || !n.Conduct.Has("pipelining") {
+		t.Errorf("known in the middle: %+v %+v", n.TLS, n.Conduct)
+	}
+	f.End(true)
+	f.End(false)
+	if f.Observe(true, []byte("x")) {
+		t.Error("more is wanted after the end")
+	}
+	f.Close()
+	cut := feed(client(2), mx)
+	cut.Observe(false, []byte("220 mx\r\n"))
+	cut.Close()
+	if len(seen) != 2 || seen[0].Sender.TLS != tlsNone || seen[0].Sender.Flow.ClosedBy != "client" || seen[1].Sender.TLS != tlsNotKnown {
+		t.Errorf("observed %+v", seen)
+	}
+	implicit := feed(client(3), netip.MustParseAddrPort("192.0.2.25:465"))
+	if more := implicit.Observe(true, []byte("EHLO a\r\n")); more {
+		t.Error("a client that does not speak TLS on port 465 is read further")
+	}
+}
+
 // TestClose ends what is open, as at the end of a file.
 func TestClose(t *testing.T) {
 	var seen []string

@@ -131,6 +131,13 @@ func (t *Table) Session(key Key) *Session {
 	return nil
 }
 
+// Drop gives a connection up: its end was not seen, and no more comes of it.
+func (t *Table) Drop(key Key) {
+	if e := t.conns[key]; e != nil {
+		t.drop(e, Lost)
+	}
+}
+
 // Len returns how many connections are read.
 func (t *Table) Len() int { return len(t.conns) }
 

@@ -36,6 +36,8 @@ type Summary struct {
 	senders                      map[netip.Addr]*sender
 	uncounted                    int // SYNs of senders beyond maxSenders
 	http, changes, sharing       int
+	sessions, hellos             int    // of SMTP, of TLS
+	programs, libraries          counts // of them
 }
 
 // sender is what one address did.
@@ -57,7 +59,7 @@ func (c counts) add(name string) {
 
 // NewSummary returns an empty Summary.
 func NewSummary() *Summary {
-	return &Summary{systems: counts{}, links: counts{}, unmatched: counts{}, senders: map[netip.Addr]*sender{}}
+	return &Summary{systems: counts{}, links: counts{}, unmatched: counts{}, programs: counts{}, libraries: counts{}, senders: map[netip.Addr]*sender{}}
 }
 
 // Observe counts an observation.
@@ -75,6 +77,8 @@ func (s *Summary) Observe(o *event.Observation) {
 		s.links.add(linkName(o))
 	case o.Module == event.HTTPRequest, o.Module == event.HTTPResponse:
 		s.http++
+	case o.Module == event.TLS, o.Module == event.SMTP:
+		s.program(o)
 	case o.Module == event.HostChange:
 		s.changes++
 	case o.Module == event.IPSharing:
@@ -108,6 +112,19 @@ func (s *Summary) syn(o *event.Observation) {
 		who.system = name
 		who.systems++
 	}
+}
+
+// program counts a session or a hello.
+func (s *Summary) program(o *event.Observation) {
+	name, flavor, _, _, _ := program(o)
+	name = Clean(strings.TrimSpace(cmp.Or(name, "unknown") + " " + flavor))
+	if o.Module == event.TLS {
+		s.hellos++
+		s.libraries.add(name)
+		return
+	}
+	s.sessions++
+	s.programs.add(name)
 }
 
 // Flush does nothing.
@@ -153,6 +170,14 @@ func (s *Summary) Print(w io.Writer, color bool) error {
 			}
 		}
 		bars(&b, rows, s.syns, color)
+		if s.sessions > 0 {
+			title("Programs (SMTP sessions)")
+			bars(&b, top(s.programs), s.sessions, color)
+		}
+		if s.hellos > 0 {
+			title("TLS libraries (ClientHellos)")
+			bars(&b, top(s.libraries), s.hellos, color)
+		}
 		title("Busiest senders")
 		s.busiest(&b)
 	}

@@ -240,3 +240,25 @@ func TestPrograms(t *testing.T) {
 		t.Errorf("rows = %q, %v", rows, err)
 	}
 }
+
+// TestSummaryPrograms: sessions and hellos have their part.
+func TestSummaryPrograms(t *testing.T) {
+	s := view.NewSummary()
+	for _, o := range mail() {
+		s.Observe(o)
+	}
+	for _, m := range []event.Module{event.TLS, event.SMTP, event.SMTP} {
+		o := seen(m, "192.0.2.9:1", 1e15, nil)
+		o.Sender = &note.Note{TLS: &note.TLS{Library: "GnuTLS"}, Software: &note.Software{State: note.Matched, Name: "Exim", Flavor: "4.9x"}}
+		s.Observe(o)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Programs (SMTP sessions)\n        2  100.0 %  Exim 4.9x", "TLS libraries (ClientHellos)\n        1  100.0 %  GnuTLS"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
