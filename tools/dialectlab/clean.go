@@ -276,8 +276,8 @@ func zero(frames []*frame, implicit bool) {
 // blank changes the bytes of both sides in place.
 func blank(client, server []byte, implicit bool) {
 	c, s := 0, 0
-	if !implicit {
-		c = blankLines(client)
+	if !implicit || len(client) > 0 && client[0] != 22 {
+		c = blankLines(client, dataReplies(server))
 		if c < 0 {
 			return
 		}
@@ -291,9 +291,22 @@ func blank(client, server []byte, implicit bool) {
 	blankRecords(server[s:], false)
 }
 
+// dataReplies returns for each DATA whether the recorder accepted it.
+func dataReplies(server []byte) []bool {
+	var list []bool
+	for line := range bytes.Lines(server) {
+		if text := string(line); strings.HasPrefix(text, "354 ") || strings.HasPrefix(text, "554 ") {
+			list = append(list, text[0] == '3')
+		}
+	}
+	return list
+}
+
 // blankLines clears messages and passwords, and returns where TLS begins, or -1.
-func blankLines(text []byte) int {
-	at := 0
+// Where a client sends its message though DATA was refused, that is lines of
+// letters.
+func blankLines(text []byte, accepted []bool) int {
+	at, refused := 0, false
 	next := func() (from, to int) {
 		from = at
 		for at < len(text) && text[at] != '\n' {
@@ -327,8 +340,11 @@ func blankLines(text []byte) int {
 			auth--
 			fill(text[from:to], 'x')
 		case word == "DATA":
-			if rest := string(text[at:]); strings.HasPrefix(rest, "RSET\r\n") || strings.HasPrefix(rest, "QUIT\r\n") {
-				continue // it was refused
+			if len(accepted) > 0 {
+				refused, accepted = !accepted[0], accepted[1:]
+			}
+			if refused {
+				continue
 			}
 			end := strings.Index("\r\n"+string(text[at:]), "\r\n.\r\n")
 			if end < 0 {
@@ -343,9 +359,17 @@ func blankLines(text []byte) int {
 			n = min(n, len(text)-at)
 			fill(text[at:at+n], 0)
 			at += n
+		case refused && !command(word):
+			fill(text[from:to], 'x')
 		}
 	}
 	return -1
+}
+
+// command reports whether a line is one that a client may send after DATA.
+func command(line string) bool {
+	verb, _, _ := strings.Cut(line, " ")
+	return slices.Contains([]string{"QUIT", "RSET", "MAIL", "RCPT", "EHLO", "HELO", "NOOP"}, verb)
 }
 
 // fill overwrites text and keeps its line end.

@@ -2,6 +2,7 @@
 //
 //	dialectlab serve LOG CERTIFICATE KEY
 //	dialectlab clean CAPTURE LOG LABEL DIRECTORY
+//	dialectlab dns ADDRESS
 //
 // The first is an SMTP server that behaves in many ways, each at an address of
 // its own. The second makes of a capture and the server's log what is kept: one
@@ -22,8 +23,10 @@ func main() {
 		err = serve(a[2], a[3], a[4])
 	case len(a) == 6 && a[1] == "clean":
 		err = clean(a[2], a[3], a[4], a[5])
+	case len(a) == 3 && a[1] == "dns":
+		err = resolve(a[2])
 	default:
-		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY")
+		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | dns ADDRESS")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dialectlab:", err)

@@ -328,8 +328,9 @@ func (s *session) auth(line string) {
 
 func (s *session) close() {
 	if c, ok := s.conn.(*tls.Conn); ok {
-		state := c.ConnectionState()
-		s.log.TLS = tls.VersionName(state.Version)
+		if state := c.ConnectionState(); state.HandshakeComplete {
+			s.log.TLS = tls.VersionName(state.Version)
+		}
 	}
 	s.conn.Close()
 	session := s.read.Session()

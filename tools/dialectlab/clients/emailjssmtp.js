@@ -1,0 +1,11 @@
+const C = require('emailjs-smtp-client').default;
+const e = process.env, fs = require('fs');
+const c = new C(e.ADDR, +e.PORT, { useSecureTransport: e.TLS == 'smtps', requireTLS: e.TLS == 'starttls', name: 'client.example.org', auth: e.LOGIN ? { user: 'user', pass: 'secret' } : undefined, disableEscaping: true, logLevel: 50 });
+let left = +e.MAILS;
+c.onidle = () => left-- > 0 ? c.useEnvelope({ from: 'sender@example.org', to: e.TO.split(' ') }) : c.quit();
+c.onready = () => { c.send(fs.readFileSync(e.MSG, 'utf8').replace(/\n/g, '\r\n')); c.end(); };
+c.ondone = () => {};
+c.onclose = () => process.exit();
+c.onerror = (x) => console.error(x.message);
+c.connect();
+setTimeout(() => process.exit(), 12000);

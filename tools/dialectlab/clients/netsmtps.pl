@@ -1,0 +1,11 @@
+use Net::SMTPS;
+my %e = %ENV;
+local $/;
+open my $f, '<', $e{MSG} or die;
+my $text = <$f>;
+my $s = Net::SMTPS->new($e{ADDR}, Port => $e{PORT}, doSSL => $e{TLS} eq 'smtps' ? 'ssl' : $e{TLS} ? 'starttls' : undef, SSL_verify_mode => 0, Timeout => 10) or die "no connection: $@";
+$s->auth('user', 'secret', 'PLAIN') if $e{LOGIN};
+$s->mail('sender@example.org');
+$s->to(split(' ', $e{TO}), { SkipBad => 1 }) or exit $s->quit;
+$s->data($text);
+$s->quit;
