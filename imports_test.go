@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"filter":    {},
 	"signature": {"packet", "internal/signature"}, // what one can promise of the inner package
 	"capture":   {"packet", "filter"},
-	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature"}, // a note in one call is what it is for
+	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature", "internal/sender"}, // a note in one call is what it is for
 	"engine":    {"internal/await", "internal/unread", "packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
 	"p0f":       {"note", "internal/ask", "internal/serve"},
 	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
@@ -86,7 +86,7 @@ var frontImports = []string{"note", "internal/policy", "internal/claim", "intern
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.
-var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "dialect", "internal/stream", "internal/conduct"}
+var standardAlone = []string{"packet", "savedsyn", "signature", "note", "event", "p0f", "query", "internal/signature", "internal/host", "internal/http1", "internal/ask", "internal/serve", "internal/front", "clienthello", "dialect", "internal/stream", "internal/conduct", "internal/sender"}
 
 // rigs is the folder of what tests and developers need: its packages are
 // imported by tests and by each other, and by nothing that ships.

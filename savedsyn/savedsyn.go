@@ -24,6 +24,9 @@
 //     NewListener one of a net.ListenConfig with SetMultipathTCP(false). Clients
 //     that speak Multipath TCP are served, and named, by either.
 //
+// With Listener.SMTP the note also has what the client said by SMTP so far: ask
+// at the end of the message, when most of it is there.
+//
 // The note is of one SYN: TotalConn is 1, and there is no uptime, which takes
 // two. See tcp(7) and Linux commit cd8ae85299d5 for the socket options
 // TCP_SAVE_SYN and TCP_SAVED_SYN.
@@ -39,9 +42,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/sender"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -61,7 +68,17 @@ type Listener struct {
 	// first Accept.
 	DB *signature.DB
 
-	err error
+	// SMTP has each connection read what its client says by SMTP and in its TLS
+	// ClientHello: the note names the TLS library, conduct and numbers then, as far
+	// as the session has come. No address, password or message is kept
+	// (docs/privacy.md); a connection takes at most 4 KiB. Set it before the first
+	// Accept. Bytes that do not pass Read, Write, ReadFrom or WriteTo, as by
+	// net.Buffers or SyscallConn, are not seen.
+	SMTP bool
+
+	err  error
+	once sync.Once
+	feed func(client, server netip.AddrPort) *sender.Feed
 }
 
 // Listen is net.Listen for a network of TCP ("tcp", "tcp4", "tcp6"), without
@@ -126,7 +143,21 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if c.err != nil && l.err != nil {
 		c.err = l.err
 	}
+	if l.SMTP {
+		l.once.Do(func() { l.feed = sender.New(sender.Config{Kept: 1}).Feeds(nil) })
+		c.feed = l.feed(end(tcp.RemoteAddr()), end(tcp.LocalAddr()))
+	}
 	return c, nil
+}
+
+// end is an end of a connection as notes have it.
+func end(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 }
 
 // maxSYN is an IPv4 and a TCP header with all the options that fit. An IPv6
@@ -143,6 +174,9 @@ type Conn struct {
 	syn []byte // in buf, if it fits
 	err error  // why it is absent
 	buf [maxSYN]byte
+
+	feed   *sender.Feed // reads what is said; nil: nothing does
+	enough atomic.Bool  // it wants no more
 }
 
 // Fingerprint returns the note about the client, from the SYN of this very
@@ -151,7 +185,7 @@ type Conn struct {
 // note.Unknown where no signature matches or the SYN cannot be read.
 func (c *Conn) Fingerprint() note.Note {
 	if c.err != nil {
-		return note.Note{}
+		return c.sender(note.Note{})
 	}
 	n := note.Note{State: note.Unknown, ByConnection: true, TotalConn: 1}
 	if s, err := Decode(c.syn); err == nil {
@@ -159,7 +193,7 @@ func (c *Conn) Fingerprint() note.Note {
 	}
 	n.FirstSeen = c.at.Truncate(time.Second)
 	n.LastSeen = n.FirstSeen
-	return n
+	return c.sender(n)
 }
 
 // SYN returns the IP and TCP header of the client's SYN, for Decode. The slice

@@ -47,6 +47,7 @@ func (k *kept) add(key stream.Key, at int64) {
 
 // ended notes that the reading of a connection is over, with what it brought.
 func (k *kept) ended(e *entry, n *note.Note, at int64) {
+	e.done, e.at = n, at
 	source := stream.SourceOf(e.key.Client.Addr())
 	if k.sources[source] >= max(k.most/shareOf, 1) {
 		k.drop(e.key)
@@ -55,7 +56,6 @@ func (k *kept) ended(e *entry, n *note.Note, at int64) {
 	for k.over.Len() >= k.most {
 		k.drop(k.over.Front().Value.(*entry).key)
 	}
-	e.done, e.at = n, at
 	e.place = k.over.PushBack(e)
 	k.sources[source]++
 }

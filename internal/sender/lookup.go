@@ -50,12 +50,17 @@ func (p *part) add(n *note.Note, q note.Query) bool {
 			return false
 		}
 	}
+	p.known(n, e)
+	return true
+}
+
+// known adds what is known of a connection.
+func (p *part) known(n *note.Note, e *entry) {
 	if e.done != nil {
 		n.TLS, n.Software, n.Conduct, n.Flow = e.done.TLS, e.done.Software, e.done.Conduct, e.done.Flow
-		return true
+		return
 	}
 	if s := p.table.Session(e.key); s != nil {
 		e.fill(n, s)
 	}
-	return true
 }
