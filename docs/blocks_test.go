@@ -114,6 +114,7 @@ var elsewhere = map[string]shown{
 	"query.md\n[FORM]":                         in("query/request_test.go", "wait="),
 	"query.md\n# printf":                       in("cmd/mxprint/testdata/root/status.txtar", ""),
 	"query.md\n(echo token":                    in("e2e/packages/systemd_test.go", "s_client"),
+	"policy.md\nsmtpd_recipient_restrictions":  {why: "Postfix's way to ask a policy service, as in postfix.md, whose lines e2e/postfix runs"},
 	"proxy.md\n10026 inet":                     in("e2e/balancer/proxy_test.go", "smtpd_authorized_xclient_hosts"),
 	"replacing-p0f.md\nmxprint: listening on":  in("internal/serve/unix.go", "the socket is in use by a running daemon"),
 	"replacing-p0f.md\n$ p0f -i any":           in("internal/daemon/standin.go", "[+] Intercepting traffic on ", "[+] Custom filtering rule enabled: ", "[+] Entered main event loop."),
@@ -404,7 +405,7 @@ func checkCommands(t *testing.T, b *block) {
 					t.Errorf("%s: %v", b, err)
 				}
 			case !slices.Contains(shell, words[0]):
-				t.Errorf("%s: no kind of block takes it: %s", b, part)
+				t.Errorf("%s: no test takes this block (mailtest.Recipe reads one; elsewhere, in blocks_test.go, names a test or a reason): %s", b, part)
 			}
 			for _, word := range words {
 				if strings.HasPrefix(word, "contrib/") {

@@ -29,7 +29,8 @@ import (
 )
 
 // ErrTooLarge is the error for a database above the bounds: 16 MiB of text a
-// file, 20,000 signatures, 65,535 labels, 65,535 links.
+// file, 20,000 signatures, 65,535 labels, 65,535 links, and the work of comparing
+// signatures, where it names the line.
 var ErrTooLarge = core.ErrTooLarge
 
 // SyntaxError is an error in the text of a database: its place, what is wrong,

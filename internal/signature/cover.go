@@ -1,8 +1,9 @@
 package signature
 
 // covered returns the first signature that matches all that t matches, so that
-// t could never be used, or nil (p0f-v3.md §2.6). Catch-alls cover nothing.
-func (table *tcpTable) covered(t *TCP, labels []Label) *TCP {
+// t could never be used, or nil (p0f-v3.md §2.6). Catch-alls cover nothing. Its
+// steps are taken from work, and it ends when none are left.
+func (table *tcpTable) covered(t *TCP, labels []Label, work *int) *TCP {
 	forms := t.forms()
 	g := table.byLayout[forms[0].layout]
 	if g == nil {
@@ -10,6 +11,9 @@ func (table *tcpTable) covered(t *TCP, labels []Label) *TCP {
 	}
 	for _, e := range g.entries {
 		old := &table.sigs[e.sig]
+		if *work -= old.coverCost(t); *work < 0 {
+			return nil
+		}
 		if !labels[old.label-1].Generic && old.coversAll(t) {
 			return old
 		}

@@ -1,21 +1,29 @@
 package signature
 
+import "slices"
+
 // coversTerms is covers where one of the two signatures goes beyond p0f's
 // language. What it reports is really dead; it does not see all that is
 // (docs/signatures.md).
 func (t *TCP) coversTerms(n *TCP) bool {
 	return t.IPOptLen == n.IPOptLen && fits(t.MSS, n.MSS) && fits(t.Payload, n.Payload) &&
-		t.formsCover(n) && t.ttlCovers(n) && t.quirksCover(n) && t.scaleCovers(n) && t.termsCover(n)
+		t.ttlCovers(n) && t.quirksCover(n) && t.termsCover(n) && t.formsCover(n) && t.scaleCovers(n)
 }
 
-func (t *TCP) formsCover(n *TCP) bool {
-	have := make(map[form]bool, len(t.forms()))
-	for _, f := range t.forms() {
-		have[f] = true
+// coverCost is how many steps a comparison takes at most, about.
+func (t *TCP) coverCost(n *TCP) int {
+	if t.ext == nil && n.ext == nil {
+		return 1
 	}
+	return 2 + len(t.windowList())*len(n.windowList()) + len(t.forms())*len(n.forms())
+}
+
+// formsCover wants each form of n among those of t. Whether a timestamp counts
+// for the window must be the same too.
+func (t *TCP) formsCover(n *TCP) bool {
+	have := t.forms()
 	for _, f := range n.forms() {
-		// Whether a timestamp counts for the window must be the same too.
-		if !have[f] {
+		if !slices.Contains(have, f) {
 			return false
 		}
 	}

@@ -60,6 +60,10 @@ func (p *parser) httpSig(dir Direction, v string) {
 	}
 	h.Software = v
 	for _, old := range p.db.http[dir] {
+		if p.work -= 6 * (1 + len(old.Order) + len(h.Order) + len(old.Absent)*len(h.Order)); p.work < 0 { // names are dearer than numbers
+			p.tooMuch()
+			return
+		}
 		if !p.db.labels[old.label-1].Generic && old.covers(h) {
 			p.covered(old.place())
 			return

@@ -8,9 +8,10 @@ import (
 
 // Bounds on a database file.
 const (
-	maxFile   = 16 << 20 // bytes
-	maxSigs   = 20_000   // each is compared with all before it
-	maxLabels = 65535    // of systems and programs, and again of links: package host keeps 16 bits
+	maxFile   = 16 << 20      // bytes
+	maxSigs   = 20_000        // each is compared with all before it
+	maxWork   = 1_000_000_000 // steps of those comparisons: 20,000 signatures of p0f's language, or 5,000 of eight windows each
+	maxLabels = 65535         // of systems and programs, and again of links: package host keeps 16 bits
 )
 
 // SyntaxError is a fault of a database file.
@@ -31,7 +32,8 @@ func (e *SyntaxError) Error() string {
 }
 
 // ErrTooLarge is the error for a database above the bounds of this package:
-// 16 MiB of text a file, 20,000 signatures, 65,535 labels, 65,535 links.
+// 16 MiB of text a file, 20,000 signatures, 65,535 labels, 65,535 links, and the
+// work of comparing signatures with each other. Of the last it names the line.
 var ErrTooLarge = errors.New("signature: database too large")
 
 // finish numbers the signatures and gives them their labels; both arrays have
@@ -126,6 +128,7 @@ type parser struct {
 	clock        Clock
 	mtus         map[uint16]place // of their first signature
 	smtps        map[string]*SMTP // by label and text
+	work         int              // steps of comparisons that are left
 }
 
 // fail records a fault at a place in the current line: rest is what follows
@@ -152,6 +155,11 @@ func (p *parser) fault(rest, format, hint string, args ...any) *SyntaxError {
 // tooMany ends the reading for a bound of ErrTooLarge.
 func (p *parser) tooMany(most int, what string) {
 	p.err = fmt.Errorf("%w: %s has more than %d %s", ErrTooLarge, p.file, most, what)
+}
+
+// tooMuch ends the reading for the work that comparing the signatures takes.
+func (p *parser) tooMuch() {
+	p.err = fmt.Errorf("%w: %s:%d: comparing this signature with those before it takes too long; write fewer signatures, or fewer alternatives in each", ErrTooLarge, p.file, p.line)
 }
 
 // parseLine reads one line. Deviation: p0f takes a carriage return at the end

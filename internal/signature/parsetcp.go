@@ -23,7 +23,12 @@ func (p *parser) tcpSig(dir Direction, v string) {
 		return
 	}
 	table := &p.db.tcp[dir]
-	if old := table.covered(&t, p.db.labels); old != nil {
+	old := table.covered(&t, p.db.labels, &p.work)
+	switch {
+	case p.work < 0:
+		p.tooMuch()
+		return
+	case old != nil:
 		p.covered(old.place())
 		return
 	}

@@ -61,7 +61,7 @@ func readText(r io.Reader, name string) (string, error) {
 }
 
 func newParser() *parser {
-	return &parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, mtus: make(map[uint16]place), smtps: make(map[string]*SMTP)}
+	return &parser{db: &DB{linkIDs: make([]uint16, 1<<16)}, mtus: make(map[uint16]place), smtps: make(map[string]*SMTP), work: maxWork}
 }
 
 // ErrNotRegular means that a pipe, a device or a folder stands where a file should be:
