@@ -32,6 +32,7 @@ import (
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/await"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/observe"
 	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/unread"
 	"github.com/mxprint/mxprint/packet"
@@ -71,7 +72,7 @@ type Engine struct {
 	log     *slog.Logger
 	shards  []*shard
 	fanout  capture.Fanout
-	tell    *teller
+	caller  *observe.Caller
 	recent  bool // the tables know connections, too
 	waiting await.Queue
 
@@ -88,7 +89,10 @@ type Engine struct {
 	failed  atomic.Pointer[error] // why the last one to fail ended
 }
 
-const maxWorkers = 64
+const (
+	maxWorkers = 64
+	liveSeen   = 1 << 15 // observations that all shards hold of interfaces, 16 MiB; more are lost
+)
 
 // New returns an engine that has seen nothing yet. It refuses a configuration
 // that is out of bounds.
@@ -102,24 +106,20 @@ func New(cfg Config) (*Engine, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	e := &Engine{
 		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
-		fanout: capture.NewFanout(), tell: newTeller(&cfg), began: time.Now(),
+		fanout: capture.NewFanout(), caller: observe.New(cfg.Observers, cfg.Wants, cfg.Logger), began: time.Now(),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
 	workers := max(cfg.Workers, 1)
 	hosts := cfg.Hosts.Share(workers)
 	for range workers {
 		s := new(shard)
-		s.room.L = &s.mu
 		var observer host.Observer
-		if e.tell != nil {
-			s.most, s.tell, observer = liveSeen/workers, e.tell, s
+		if s.list = e.caller.List(&s.mu, liveSeen/workers); s.list != nil {
+			observer = s.list
 		}
 		s.table = host.New(e.db.Load(), hosts, observer)
-		s.table.Follow(cfg.Follow, s.Observe)
+		s.table.Follow(cfg.Follow, s.list.Observe)
 		e.shards = append(e.shards, s)
-	}
-	if e.tell != nil {
-		e.tell.shards = e.shards
 	}
 	return e, nil
 }
@@ -128,18 +128,22 @@ func New(cfg Config) (*Engine, error) {
 // a file), fails, or ctx does (nil too). Several sources may run at one time.
 // Run does not close the source.
 func (e *Engine) Run(ctx context.Context, src capture.Source) error {
-	e.tell.start()
-	defer e.tell.stop()
+	e.caller.Start()
+	defer e.caller.Stop()
 	e.running.Add(1)
 	in := newInput(e, src.Live())
 	in.source = src
 	e.live.CompareAndSwap(false, in.live)
+	if !in.live {
+		in.startPipes()
+	}
 	defer e.track(in)()
 	var err error
 	for err == nil && in.err == nil {
 		err = src.Read(ctx, in.frame)
 		in.flush()
 	}
+	in.endPipes()
 	e.unread.Move(&in.unread)
 	switch {
 	case in.err != nil:
@@ -209,9 +213,7 @@ func (e *Engine) Stats() (st Stats) {
 		st.Frames, st.Hosts, st.Conns = st.Frames+t.Frames(), st.Hosts+hosts, st.Conns+conns
 	})
 	st.Unread, st.Cut = e.unread.Totals()
-	if e.tell != nil {
-		st.Lost, st.Unwritten = e.tell.lost.Load(), e.tell.unwritten.Load()
-	}
+	st.Lost, st.Unwritten = e.caller.Counts()
 	return st
 }
 

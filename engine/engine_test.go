@@ -170,8 +170,8 @@ func TestMixedLinks(t *testing.T) {
 
 func TestFrameAllocatesNothing(t *testing.T) {
 	e := made(New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}})))
-	e.tell.start()
-	defer e.tell.stop()
+	e.caller.Start()
+	defer e.caller.Stop()
 	in := newInput(e, false)
 	f := labFrame(t)
 	g := fromClient(f, labClient)

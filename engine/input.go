@@ -15,7 +15,7 @@ import (
 const batchSize = 64
 
 // maxPayload is how much payload ends a batch, in bytes.
-const maxPayload = 16 << 10
+const maxPayload = 256 << 10
 
 // input is one source's way into the engine. Link types may change from frame
 // to frame, so decoder and filter are kept by type.
@@ -25,6 +25,7 @@ type input struct {
 	live    bool     // the kernel cuts frames after their headers
 	matched bool     // the kernel has matched the rule; with tunnels, only that it may match
 	batches []*batch // by shard
+	pipes   []*pipe  // by shard; none: batches are entered by the goroutine that reads
 	last    int      // the shard of the last frame
 
 	link   *link // of the last frame
@@ -52,14 +53,16 @@ type link struct {
 // batch is the frames on their way to one shard.
 type batch struct {
 	n    int
-	all  [batchSize]host.Input
+	all  []host.Input
 	data []byte // payload, where it must outlive its frame
 }
+
+func newBatch(size int) *batch { return &batch{all: make([]host.Input, size)} }
 
 func newInput(e *Engine, live bool) *input {
 	in := &input{engine: e, live: live, matched: live && e.tunnels.Kinds == 0}
 	for range e.shards {
-		in.batches = append(in.batches, new(batch))
+		in.batches = append(in.batches, newBatch(batchSize))
 	}
 	return in
 }
@@ -121,7 +124,7 @@ func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segme
 			next.Payload = b.keep(next.Payload)
 		}
 	}
-	if b.n == batchSize || len(b.data) > maxPayload || in.live && next.Payload != nil {
+	if b.n == len(b.all) || len(b.data) > maxPayload || in.live && next.Payload != nil {
 		in.send(in.last)
 	}
 	return err == nil
@@ -146,6 +149,10 @@ func (b *batch) keep(payload []byte) []byte {
 // send feeds a shard.
 func (in *input) send(to int) {
 	b := in.batches[to]
+	if in.pipes != nil {
+		in.batches[to] = in.pipes[to].send(b)
+		return
+	}
 	in.engine.update(in.engine.shards[to], b.all[:b.n], !in.live)
 	b.n, b.data = 0, b.data[:0]
 }

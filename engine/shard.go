@@ -8,7 +8,7 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
-	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/observe"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -18,47 +18,18 @@ import (
 type shard struct {
 	mu    sync.Mutex
 	table *host.Table
-	seen  []seen    // observations that were not fetched yet
-	room  sync.Cond // they were
-	most  int       // of them; 0 without observers
-	tell  *teller
+	list  *observe.List // what the table found out; nil without observers
 
 	_ [64]byte // no two locks in one cache line
-}
-
-// Observe makes a shard the observer of its own table. It runs under its lock.
-func (s *shard) Observe(o *event.Observation) {
-	if s.tell == nil || s.tell.wants != nil && !s.tell.wants(o) {
-		return
-	}
-	n := len(s.seen)
-	switch {
-	case n == s.most:
-		s.tell.lost.Add(1)
-		return
-	case n == cap(s.seen):
-		s.seen = append(s.seen, seen{})
-	default:
-		s.seen = s.seen[:n+1]
-	}
-	to := &s.seen[n]
-	if to.Observation = *o; o.Module.Fingerprint() {
-		to.raw = signature.AppendRaw(to.raw[:0], &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS))
-	} else {
-		to.raw = append(to.raw[:0], o.RawSig...)
-	}
-	to.RawSig = to.raw
 }
 
 // Observe calls the observers with what another part of the program found out.
 func (e *Engine) Observe(o *event.Observation) {
 	s := e.shards[0]
 	s.mu.Lock()
-	s.Observe(o)
-	s.mu.Unlock()
-	if e.tell != nil {
-		e.tell.fetchNow()
-	}
+	defer s.mu.Unlock()
+	s.list.Observe(o)
+	s.list.Hand(false)
 }
 
 // update feeds a batch of frames. Of a file it waits where the observers are
@@ -69,12 +40,7 @@ func (e *Engine) update(s *shard, batch []host.Input, file bool) {
 		s.table.Tick(batch[0].At, time.Since(e.began))
 	}
 	s.table.UpdateAll(batch)
-	if n := len(s.seen); n >= manySeen || n > 0 && e.tell.idle.Swap(false) {
-		e.tell.fetchNow()
-	}
-	for file && len(s.seen) >= fileSeen {
-		s.room.Wait()
-	}
+	s.list.Hand(file)
 	s.mu.Unlock()
 	if e.waiting.Any() {
 		e.wake(batch)

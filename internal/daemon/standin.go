@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -71,7 +72,7 @@ func (s *StandIn) open() error {
 		return err
 	}
 	s.engine, err = engine.New(engine.Config{
-		DB: Public(db), Rule: rule, Observers: observers, Logger: s.log,
+		DB: Public(db), Rule: rule, Workers: s.workers(observers), Observers: observers, Logger: s.log,
 		Hosts: host.Config{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,
@@ -100,6 +101,16 @@ func (s *StandIn) open() error {
 	}
 	return s.drop()
 }
+
+// workers is how many cores enter a file: one where observers need p0f's order.
+func (s *StandIn) workers(observers []event.Observer) int {
+	if s.opt.File == "" || len(observers) > 0 {
+		return 1
+	}
+	return min(runtime.GOMAXPROCS(0), mostWorkers)
+}
+
+const mostWorkers = 4
 
 // serves reports whether strangers reach the process: it captures or listens.
 func (s *StandIn) serves() bool { return s.opt.File == "" || s.opt.Socket != "" }

@@ -22,13 +22,14 @@ type Log struct {
 	// (rewritten=), and an uptime that means nothing (reliable=no).
 	Doubts bool
 
-	w     io.Writer
-	zone  *time.Location
-	buf   []byte
-	heads [event.Modules]head // by module
-	end   string              // of a line
-	lost  int                 // lines since the last Flush, because of
-	err   error
+	w              io.Writer
+	zone           *time.Location
+	buf            []byte
+	heads          [event.Modules]head // by module
+	client, server lastEnd             // of the last line
+	end            string              // of a line
+	lost           int                 // lines since the last Flush, because of
+	err            error
 }
 
 // head is how the lines of one module begin.
@@ -57,8 +58,8 @@ func (l *Log) Observe(o *event.Observation) {
 		h.text = append(h.text, o.Module.String()...)
 	}
 	b := append(l.buf, h.text...)
-	b = appendEnd(append(b, "|cli="...), o.Client)
-	b = appendEnd(append(b, "|srv="...), o.Server)
+	b = append(append(b, "|cli="...), l.client.of(o.Client)...)
+	b = append(append(b, "|srv="...), l.server.of(o.Server)...)
 	if o.Role == event.Client {
 		b = append(b, "|subj=cli"...)
 	} else {
@@ -95,6 +96,20 @@ func (l *Log) write() {
 		}
 	}
 	l.buf = l.buf[:0]
+}
+
+// lastEnd is how the end of a connection is written that was written last: many
+// lines have the same server, and those of one packet the same client.
+type lastEnd struct {
+	end  netip.AddrPort
+	text []byte
+}
+
+func (l *lastEnd) of(end netip.AddrPort) []byte {
+	if end != l.end || len(l.text) == 0 {
+		l.end, l.text = end, appendEnd(l.text[:0], end)
+	}
+	return l.text
 }
 
 // appendDoubts appends what p0f's log does not say.
