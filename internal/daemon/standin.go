@@ -102,7 +102,7 @@ func (s *StandIn) open() error {
 	return s.drop()
 }
 
-// workers is how many cores enter a file: one where observers need p0f's order.
+// workers is how many workers enter a file: one where observers need p0f's order.
 func (s *StandIn) workers(observers []event.Observer) int {
 	if s.opt.File == "" || len(observers) > 0 {
 		return 1
@@ -110,6 +110,7 @@ func (s *StandIn) workers(observers []event.Observer) int {
 	return min(runtime.GOMAXPROCS(0), mostWorkers)
 }
 
+// mostWorkers is as many as one core can read for.
 const mostWorkers = 4
 
 // serves reports whether strangers reach the process: it captures or listens.

@@ -1,7 +1,11 @@
 package daemon
 
 import (
+	"runtime"
 	"testing"
+
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/report"
 )
 
 // TestMailOnly: where only mail ports are captured, headers suffice; in doubt
@@ -14,6 +18,26 @@ func TestMailOnly(t *testing.T) {
 	} {
 		if got := mailOnly.MatchString(rule); got != want {
 			t.Errorf("%q: %v, want %v", rule, got, want)
+		}
+	}
+}
+
+// TestStandInWorkers: p0f's order holds for all that is shown.
+func TestStandInWorkers(t *testing.T) {
+	shows := []event.Observer{report.NewBlocks(nil)}
+	for _, tt := range []struct {
+		file      string
+		observers []event.Observer
+		want      int
+	}{
+		{"", nil, 1},
+		{"", shows, 1},
+		{"mail.pcap", shows, 1},
+		{"mail.pcap", nil, min(runtime.GOMAXPROCS(0), mostWorkers)},
+	} {
+		s := StandIn{opt: &Options{File: tt.file}}
+		if got := s.workers(tt.observers); got != tt.want {
+			t.Errorf("file %q, %d observers: %d workers, want %d", tt.file, len(tt.observers), got, tt.want)
 		}
 	}
 }
