@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"internal/view":              {"event", "note", "internal/report"},
 	"internal/explain":           {"event", "packet", "internal/signature", "internal/view"},
 	"internal/decode":            {"note", "packet", "savedsyn", "signature", "internal/report"},
-	"internal/offline":           {"internal/sender", "internal/stream", "capture", "engine", "event", "packet", "internal/host", "internal/view"},
+	"internal/offline":           {"internal/sender", "internal/signature", "internal/stream", "capture", "engine", "event", "packet", "internal/host", "internal/view"},
 	"internal/signature/builtin": {},
 	"internal/evidence":          {"note"},
 	"internal/store":             {"note", "internal/evidence"},
@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 	"dialect":          {},
 	"internal/stream":  {"clienthello", "dialect"},
 	"internal/conduct": {"internal/stream", "note"},
-	"internal/sender":  {"note", "event", "packet", "clienthello", "internal/stream", "internal/conduct", "internal/host"},
+	"internal/sender":  {"note", "event", "packet", "clienthello", "internal/stream", "internal/conduct", "internal/host", "internal/answer", "internal/signature"},
 
 	// Tests alone.
 	"contrib": {},

@@ -149,7 +149,7 @@ func (b *Builder) Offers(offer Offer) { b.f.Offer, b.f.OfferKnown = offer, true 
 // out.
 func (b *Builder) Command(c Command) {
 	b.begin()
-	if b.closed {
+	if b.closed || b.closing {
 		return
 	}
 	v, _ := verbOf(c.Line)
@@ -331,7 +331,9 @@ func (b *Builder) Message(m Message) {
 	default:
 		b.f.set(Write, []byte("bulk"))
 	}
-	b.f.set(Dot, dotName(m.Dot))
+	if m.Dot != DotWith || m.First == m.Bytes { // else a write of its own may have waited, and come with more
+		b.f.set(Dot, dotName(m.Dot))
+	}
 }
 
 func dotName(e End) []byte {

@@ -41,6 +41,8 @@ const (
 	StartTLS              // how STARTTLS is spelled, or "no" where it was offered and not used
 	TLS                   // the TLS library, as the ClientHello has it
 	Settings              // whose choice of ciphers that is
+	Hints                 // what the program chose in its ClientHello
+	Padding               // "yes" or "no", where the hello has a length that OpenSSL pads
 	Records               // lengths of the records up to the message
 	Mail                  // MAIL with its parameters
 	Rcpt                  // RCPT likewise
@@ -57,7 +59,7 @@ const (
 	NumFields
 )
 
-var names = [NumFields]string{"greet", "hello", "nohello", "starttls", "tls", "settings", "rec", "mail", "rcpt", "data", "flow",
+var names = [NumFields]string{"greet", "hello", "nohello", "starttls", "tls", "settings", "hints", "pad", "rec", "mail", "rcpt", "data", "flow",
 	"write", "dot", "next", "refused", "quit", "end", "eol", "think"}
 
 // String returns the name of a field: "hello".

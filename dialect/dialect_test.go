@@ -147,7 +147,7 @@ func TestRecords(t *testing.T) {
 		b.Reply(250, dialect.OfferOf("STARTTLS"))
 		b.Command(dialect.Command{Line: "STARTTLS", Heard: dialect.All})
 		b.Reply(220, 0)
-		b.ClientHello("OpenSSL", "default", false)
+		b.ClientHello(dialect.ClientHello{Library: "OpenSSL", Settings: "default", Hints: "3t", Padding: "no"})
 		b.Record(false, 22, 300)
 		b.Record(true, 22, 1500)
 		b.Record(false, 20, 1)
@@ -167,7 +167,7 @@ func TestRecords(t *testing.T) {
 		}
 		b.ServerClosed()
 		f := b.Fingerprint()
-		want := "offer=starttls;greet=wait;hello=EHLO bare;starttls=STARTTLS;tls=OpenSSL;settings=default;" + test.want
+		want := "offer=starttls;greet=wait;hello=EHLO bare;starttls=STARTTLS;tls=OpenSSL;settings=default;hints=3t;pad=no;" + test.want
 		if got := f.String(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", test.name, got, want)
 		}
@@ -220,7 +220,7 @@ func FuzzBuilder(f *testing.F) {
 			case 2:
 				b.Record(c&16 != 0, 20+c%5, int(c)*7)
 			case 3:
-				b.ClientHello(string(data[:i]), string(data[i:]), c&16 != 0)
+				b.ClientHello(dialect.ClientHello{Library: string(data[:i]), Settings: string(data[i:]), Hints: string(data), Implicit: c&16 != 0})
 			case 4:
 				b.Close(dialect.End(c%7), dialect.Heard(c%5))
 			default:

@@ -27,22 +27,36 @@ type recs struct {
 	nLibrary int
 	settings [24]byte
 	nSetting int
+	hints    [12]byte
+	nHints   int
+	padding  [4]byte
+	nPadding int
 }
 
-// ClientHello says which TLS library the ClientHello is of, and whose choice of
-// ciphers it has; both may be empty. implicit says that TLS began with the first
-// byte.
-func (b *Builder) ClientHello(library, settings string, implicit bool) {
+// ClientHello is what is known of the first message of TLS. Library and Settings
+// may be empty where no rule fits.
+type ClientHello struct {
+	Library  string // "OpenSSL"
+	Settings string // whose choice of ciphers it has
+	Hints    string // letters of docs/dialect.md
+	Padding  string // "yes", "no" or, where its length shows nothing, empty
+	Implicit bool   // TLS began with the first byte
+}
+
+// ClientHello takes the first message of TLS.
+func (b *Builder) ClientHello(h ClientHello) {
 	b.begin()
-	if library == "" {
-		library = "?"
+	if h.Library == "" {
+		h.Library = "?"
 	}
-	if settings == "" {
-		settings = "other"
+	if h.Settings == "" {
+		h.Settings = "other"
 	}
-	b.implicit = implicit
-	b.nLibrary = copy(b.library[:], library)
-	b.nSetting = copy(b.settings[:], settings)
+	b.implicit = h.Implicit
+	b.nLibrary = copy(b.library[:], h.Library)
+	b.nSetting = copy(b.settings[:], h.Settings)
+	b.nHints = copy(b.hints[:], h.Hints)
+	b.nPadding = copy(b.padding[:], h.Padding)
 }
 
 // Record takes a record of TLS: its type, and the length of its body.
@@ -109,6 +123,8 @@ func (r *recs) describe(f *Fingerprint, helloLen int, closed bool) {
 	if r.nLibrary > 0 {
 		f.set(TLS, r.library[:r.nLibrary])
 		f.set(Settings, r.settings[:r.nSetting])
+		f.set(Hints, r.hints[:r.nHints])
+		f.set(Padding, r.padding[:r.nPadding])
 	}
 	if r.n == 0 {
 		return

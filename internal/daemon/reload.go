@@ -48,6 +48,7 @@ func (r *reloader) reload() (int, error) {
 	}
 	if r.sensor.engine != nil {
 		r.sensor.engine.SetDB(Public(db))
+		r.sensor.db.Store(db)
 		r.sensor.unknown.Drop(db)
 		r.sensor.monitor.read(db)
 	}

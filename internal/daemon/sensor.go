@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
@@ -14,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/sender"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/note"
 )
@@ -31,6 +33,7 @@ type sensor struct {
 	ways    *ways
 	// sender reads what clients say; nil unless it is asked for.
 	sender *sender.Reader
+	db     atomic.Pointer[signature.DB] // of the sender
 	// syns are of the connections of [proxy]; nil where they are not the source.
 	syns *proxy.Source
 	// monitor is what status reports.
@@ -89,7 +92,8 @@ func (o *opener) sensor() *sensor {
 	}
 	var follow host.NewFollower
 	if s.Sensor.SMTP {
-		in.sender = sender.New(sender.Config{})
+		in.db.Store(s.db)
+		in.sender = sender.New(sender.Config{DB: in.db.Load})
 		follow = in.sender.Follow
 	}
 	var err error

@@ -17,6 +17,7 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/sender"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/internal/view"
 	"github.com/mxprint/mxprint/packet"
@@ -73,7 +74,7 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 	for _, path := range paths {
 		if r.SMTP {
 			cfg.Hosts.Recent = smtpConns
-			cfg.Follow = sender.New(sender.Config{Kept: 1, Stream: stream.Config{MaxSource: smtpConns}}).Follow
+			cfg.Follow = sender.New(sender.Config{DB: r.database, Kept: 1, Stream: stream.Config{MaxSource: smtpConns}}).Follow
 		}
 		e, err := engine.New(cfg)
 		if err != nil {
@@ -93,6 +94,14 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// database is what the files are compared with.
+func (r *Reader) database() *signature.DB {
+	if r.Engine.DB == nil {
+		return signature.Builtin()
+	}
+	return (*signature.DB)(r.Engine.DB)
 }
 
 // smtpConns is how many connections of a file are read at a time; all may be of

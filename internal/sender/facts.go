@@ -4,17 +4,39 @@ import (
 	"errors"
 
 	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/conduct"
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/note"
 )
 
 // fill sets in a note what a session says so far.
-func (e *entry) fill(n *note.Note, s *stream.Session) {
+func (p *part) fill(n *note.Note, e *entry, s *stream.Session) {
 	n.TLS = e.tlsSoFar(s)
 	n.Flow = e.flow(s)
+	n.Software = p.software(e, s)
 	findings := conduct.Read(s)
 	n.Conduct = &findings
+}
+
+// software names the program by how it spoke so far.
+func (p *part) software(e *entry, s *stream.Session) *note.Software {
+	if p.reader.cfg.DB == nil {
+		return nil
+	}
+	var library clienthello.Library
+	if e.tls != nil {
+		library = clienthello.Library{Name: e.tls.Library, Settings: e.tls.Settings}
+	}
+	reading := note.NotKnown
+	switch s.State {
+	case stream.Reading:
+		reading = note.Reading
+	case stream.Closed, stream.Reset:
+		reading = note.Complete
+	}
+	f := s.Dialect(library)
+	return answer.Software(p.reader.cfg.DB(), &f, reading)
 }
 
 // tlsOf is what a complete hello says.

@@ -61,6 +61,6 @@ func (p *part) known(n *note.Note, e *entry) {
 		return
 	}
 	if s := p.table.Session(e.key); s != nil {
-		e.fill(n, s)
+		p.fill(n, e, s)
 	}
 }

@@ -121,7 +121,7 @@ func (p *part) done(key stream.Key, s *stream.Session) {
 		return
 	}
 	n := new(note.Note)
-	e.fill(n, s)
+	p.fill(n, e, s)
 	p.kept.ended(e, n, p.at)
 	if len(s.Events) > 0 {
 		p.tell(event.SMTP, key, n)

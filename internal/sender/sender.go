@@ -23,16 +23,18 @@ import (
 	"github.com/mxprint/mxprint/clienthello"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/host"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/note"
 )
 
 // Config bounds a Reader. Zero values are the defaults.
 type Config struct {
-	Ports  []uint16      // of mail servers: 25, 465 and 587. On 465 TLS begins with the first byte
-	Stream stream.Config // bounds of what is read at a time, of each worker; Hello and Done are not used
-	Kept   int           // connections that ended and are still known, of each worker: 20,000
-	Keep   time.Duration // how long: 10 minutes
+	DB     func() *signature.DB // with the programs; nil: none is named
+	Ports  []uint16             // of mail servers: 25, 465 and 587. On 465 TLS begins with the first byte
+	Stream stream.Config        // bounds of what is read at a time, of each worker; Hello and Done are not used
+	Kept   int                  // connections that ended and are still known, of each worker: 20,000
+	Keep   time.Duration        // how long: 10 minutes
 }
 
 const (

@@ -25,23 +25,23 @@ func TestSMTP(t *testing.T) {
 		text  string
 		match bool
 	}{
-		{"hello=EHLO @", "hello=EHLO fqdn;flow=M-", true},
-		{"hello=EHLO @", "hello=EHLO localhost;flow=M-", true},
-		{"hello=EHLO @", "hello=EHLO odd;flow=M-", false},
-		{"hello=EHLO localhost|HELO @", "hello=EHLO fqdn;flow=M-", false},
-		{"hello=EHLO localhost|HELO @", "hello=HELO bare;flow=M-", true},
-		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn;flow=M-", true}, // quit was not seen
-		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn;flow=M-;quit=quit", false},
-		{"offer=size;hello=EHLO @", "hello=EHLO fqdn;flow=M-", true}, // nor was the offer
-		{"offer=size;hello=EHLO @", "offer=dsn;hello=EHLO fqdn;flow=M-", false},
-		{"offer=!size,dsn;hello=EHLO @", "offer=dsn;hello=EHLO fqdn;flow=M-", true},
-		{"offer=!size,dsn;hello=EHLO @", "offer=size,dsn;hello=EHLO fqdn;flow=M-", false},
+		{"hello=EHLO @", "hello=EHLO fqdn", true},
+		{"hello=EHLO @", "hello=EHLO localhost", false}, // the program made that up
+		{"hello=EHLO @", "hello=EHLO odd", false},
+		{"hello=EHLO localhost|HELO @", "hello=EHLO fqdn", false},
+		{"hello=EHLO localhost|HELO @", "hello=HELO bare", true},
+		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn", true}, // quit was not seen
+		{"hello=EHLO @;quit=QUIT", "hello=EHLO fqdn;quit=quit", false},
+		{"offer=size;hello=EHLO @", "hello=EHLO fqdn", true}, // nor was the offer
+		{"offer=size;hello=EHLO @", "offer=dsn;hello=EHLO fqdn", false},
+		{"offer=!size,dsn;hello=EHLO @", "offer=dsn;hello=EHLO fqdn", true},
+		{"offer=!size,dsn;hello=EHLO @", "offer=size,dsn;hello=EHLO fqdn", false},
 
 		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<> SIZE=", true},
 		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<>", false},
-		{"mail=MAIL FROM:<> SIZE=", "offer=dsn;mail=MAIL FROM:<>", true},
+		{"hello=HELO @;mail=MAIL FROM:<> SIZE=", "offer=dsn;hello=HELO ip;mail=MAIL FROM:<>", true},
 		{"mail=MAIL FROM:<> SIZE=", "offer=dsn;mail=MAIL FROM:<> SIZE=", false},
-		{"mail=MAIL FROM:<> SIZE=", "mail=MAIL FROM:<>", true},
+		{"hello=HELO @;mail=MAIL FROM:<> SIZE=", "hello=HELO ip;mail=MAIL FROM:<>", true},
 		{"mail=MAIL FROM:<> SIZE=", "offer=size;mail=MAIL FROM:<> SIZE= BODY=8BITMIME", false},
 		{"mail=MAIL FROM:<> SIZE= BODY=8BITMIME?", "offer=size,8bitmime;mail=MAIL FROM:<> SIZE= BODY=8BITMIME", true},
 		{"mail=MAIL FROM:<> SIZE= BODY=8BITMIME?", "offer=size,8bitmime;mail=MAIL FROM:<> SIZE=", true},
@@ -69,9 +69,13 @@ func TestSMTP(t *testing.T) {
 		{"rec=e/n/n/6", "rec=e/n-", true},
 		{"rec=e/n/n/6", "rec=e/6-", false},
 		{"rec=e/n*", "rec=e/n/n/6", true},
-		{"refused=S*", "offer=;mail=MAIL FROM:<>;refused=S/Q", true},
+		{"refused=S*", "offer=;refused=S/Q", true},
+		{"hello=EHLO @", "hello=EHLO fqdn;mail=MAIL FROM:<>", false}, // a session with MAIL wants a rule for it
 		{"tls=OpenSSL", "tls=GnuTLS;rec=e/n/n/6", false},
 	} {
+		if !strings.Contains(test.text, "mail=") && !strings.Contains(test.text, "rec=") { // without either nothing is named
+			test.sig, test.text = test.sig+";rec=e*", test.text+";rec=e/6"
+		}
 		db := smtpDB(t, "label = s:mta:A:1", "sig = "+test.sig)
 		f, err := dialect.Parse(test.text)
 		if err != nil {
@@ -86,12 +90,12 @@ func TestSMTP(t *testing.T) {
 // TestSMTPSets: all that match are named, three at most; specific ones first,
 // and of several files the first that has one.
 func TestSMTPSets(t *testing.T) {
-	f, err := dialect.Parse("offer=;hello=EHLO fqdn;mail=MAIL FROM:<>")
+	f, err := dialect.Parse("offer=;hello=EHLO fqdn;rec=e/6")
 	if err != nil {
 		t.Fatal(err)
 	}
 	label := func(kind, name, flavor string) string {
-		return fmt.Sprintf("label = %s:mta:%s:%s\nsig = hello=EHLO @", kind, name, flavor)
+		return fmt.Sprintf("label = %s:mta:%s:%s\nsig = hello=EHLO @;rec=e/6", kind, name, flavor)
 	}
 	for _, test := range []struct {
 		name  string
@@ -102,7 +106,7 @@ func TestSMTPSets(t *testing.T) {
 		{"releases", []string{label("s", "A", "1"), label("s", "A", "2")}, "A  [] exact"},
 		{"three", []string{label("s", "A", "1"), label("s", "B", ""), label("s", "C", "")}, "A 1 [B C] exact"},
 		{"four", []string{label("s", "A", ""), label("s", "B", ""), label("s", "C", ""), label("s", "D", "")}, "none"},
-		{"or", []string{"label = s:mta:A:1\nor = B:2\nsig = hello=EHLO @"}, "A 1 [B] exact"},
+		{"or", []string{"label = s:mta:A:1\nor = B:2\nsig = hello=EHLO @;rec=e/6"}, "A 1 [B] exact"},
 		{"generic", []string{label("g", "any", ""), label("s", "A", "1")}, "A 1 [] exact"},
 		{"generic alone", []string{label("g", "any", "")}, "any  [] generic"},
 		{"nothing", []string{"label = s:mta:A:1\nsig = hello=HELO @"}, "none"},
@@ -116,12 +120,19 @@ func TestSMTPSets(t *testing.T) {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
-	bare, err := dialect.Parse("offer=;hello=EHLO fqdn")
+	bare, err := dialect.Parse("offer=;hello=EHLO fqdn;flow=Q")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m := smtpDB(t, label("s", "A", "1")).MatchSMTP(&bare); m.N != 0 {
 		t.Error("a greeting alone names a program")
+	}
+	plain, err := dialect.Parse("offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/D/.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := smtpDB(t, "label = s:mta:A:1\nsig = mail=MAIL FROM:<>;flow=M/R/D/.").MatchSMTP(&plain); m.N != 0 || !m.Many {
+		t.Error("what many programs say names one")
 	}
 }
 

@@ -15,7 +15,7 @@ const MaxSoftware = 3
 type SMTPMatch struct {
 	Sigs  [MaxSoftware]*SMTP // one for each name, in the order of the files
 	N     int                // of them; 0 where nothing matched, or too much did
-	Many  bool               // more than MaxSoftware matched
+	Many  bool               // more than MaxSoftware match, or may: too little was said, or nothing that is of one alone
 	Loose bool               // signatures of the first name have different flavors
 }
 
@@ -56,7 +56,7 @@ type smtpNode struct {
 
 // smtpKeyed are the fields by which signatures are found, those that a session
 // always has and that separate best first.
-var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings,
+var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding,
 	dialect.Data, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Quit, dialect.NoHello, dialect.Refused}
 
 const smtpLeaf = 3 // so few are compared faster than looked for
@@ -118,9 +118,9 @@ func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
 	return n
 }
 
-// hostForms are the names of hosts that @ stands for.
-var hostForms = [...]string{"fqdn", "bare", "ip", "[ip]", "[ipv6]", "underscore", "localhost", "localhost.localdomain",
-	"[127.0.0.1]", "127.0.0.1", "[IPv6:::1]", "::1", "[::1]"}
+// hostForms are the names of hosts that @ stands for. Those that a program makes
+// up, such as localhost, are not among them.
+var hostForms = [...]string{"fqdn", "bare", "ip", "[ip]", "[ipv6]", "underscore"}
 
 // keys are the values of a field that a signature takes, or nil for too many to
 // list.
@@ -228,17 +228,47 @@ func smtpKey(f *dialect.Fingerprint, field dialect.Field, buf *[32]byte) []byte 
 
 // MatchSMTP compares a fingerprint with the signatures of clients of SMTP. All
 // that agree with it in each field that both have count; specific ones before
-// generic ones, those of a file read first before those of a later one. It does
-// not allocate.
+// generic ones, those of a file read first before those of a later one. A session
+// that came neither to MAIL nor into TLS names none: probes, monitors and guessers
+// of passwords look alike. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
-	var specific, generic smtpFound
-	if f.Has(dialect.Mail) || f.Has(dialect.Records) || f.Has(dialect.Flow) || f.Has(dialect.NoHello) {
-		db.smtp.find(db.smtp.root, f, &specific, &generic)
+	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) || plain(f) {
+		return SMTPMatch{Many: true}
 	}
+	var specific, generic smtpFound
+	db.smtp.find(db.smtp.root, f, &specific, &generic)
 	if specific.n == 0 {
 		return generic.match()
 	}
 	return specific.match()
+}
+
+// plain reports whether a session without TLS is spelled as RFC 5321 has its
+// examples, command by command. Many small programs and libraries speak so: it
+// names none.
+func plain(f *dialect.Fingerprint) bool {
+	if f.TLSUsed {
+		return false
+	}
+	for field := range plainValues {
+		if v := f.Get(dialect.Field(field)); v != nil && plainValues[field] != nil && !slices.Contains(plainValues[field], string(v)) {
+			return false
+		}
+	}
+	return true
+}
+
+var plainValues = [dialect.NumFields][]string{
+	dialect.Hello:   {"EHLO fqdn", "EHLO bare", "EHLO [ip]"},
+	dialect.NoHello: {"H"},
+	dialect.Mail:    {"MAIL FROM:<>", "MAIL FROM:<> BODY=8BITMIME"},
+	dialect.Rcpt:    {"RCPT TO:<>"},
+	dialect.Data:    {"DATA"},
+	dialect.Flow:    {"M/R/D/.", "M/R/D-", "M/R-", "M-"},
+	dialect.Next:    {"/Q", "/M"},
+	dialect.Refused: {"Q", "Q/$", "$"},
+	dialect.Quit:    {"QUIT"},
+	dialect.EndBy:   {"quit", "fin", "rst"},
 }
 
 // smtpFound gathers the signatures that match, one for each name.
@@ -247,7 +277,6 @@ type smtpFound struct {
 	sigs  [MaxSoftware + 1]*SMTP
 	loose [MaxSoftware + 1]bool
 	n     int
-	names int // with those of or
 }
 
 func (r *smtpFound) add(s *SMTP) {
@@ -317,6 +346,10 @@ func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic 
 	}
 }
 
+// needed are the fields without which a signature does not describe a session
+// that has them.
+var needed = [dialect.NumFields]bool{dialect.Records: true, dialect.Mail: true, dialect.Flow: true}
+
 // fits reports whether a fingerprint agrees with a signature in each field that
 // both have.
 func (s *SMTP) fits(f *dialect.Fingerprint) bool {
@@ -325,6 +358,9 @@ func (s *SMTP) fits(f *dialect.Fingerprint) bool {
 	}
 	for field := dialect.Field(0); field < dialect.NumFields; field++ {
 		if s.rules[field] == nil {
+			if needed[field] && f.Has(field) {
+				return false
+			}
 			continue
 		}
 		if value := f.Get(field); value != nil && !s.takes(f, field, value) {

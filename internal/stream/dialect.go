@@ -22,8 +22,11 @@ var offered = [...]struct {
 // ClientHello was said to be of, if there was one.
 func (s *Session) Dialect(library clienthello.Library) dialect.Fingerprint {
 	r := dialectReader{s: s, waiting: 1}
-	if s.TLS != NoTLS {
-		r.b.ClientHello(library.Name, library.Settings, s.TLS != StartTLS)
+	if s.TLS != NoTLS && s.helloDone && s.HelloErr == nil {
+		var buf [16]byte
+		letters, padding := s.hints.text(buf[:0])
+		r.b.ClientHello(dialect.ClientHello{Library: library.Name, Settings: library.Settings, Hints: string(letters),
+			Padding: padding, Implicit: s.TLS != StartTLS})
 	}
 	for i := range s.Events {
 		if e := &s.Events[i]; e.Side == Client {
@@ -129,4 +132,57 @@ func (s *Session) dialogueOf(message *Event) Verb {
 		}
 	}
 	return verb
+}
+
+// hints are what a program chooses in a ClientHello, whatever the release of its
+// library: a bit for each letter, and for padding.
+type hints uint16
+
+// hintLetters name the bits. Sent are: TLS 1.3; ALPN; encrypt-then-MAC;
+// post-handshake authentication; record size limit; extended master secret;
+// status request; session ticket; a record of version 1.2.
+const hintLetters = "3aehlmotv"
+
+const (
+	padded   hints = 1 << 14
+	unpadded hints = 1 << 15
+)
+
+// hintExtensions are the extensions of the letters; the last is none.
+var hintExtensions = [len(hintLetters) - 1]uint16{43, 16, 22, 49, 28, 23, 5, 35}
+
+// hintsOf reads a hello of a length.
+func hintsOf(h *clienthello.Hello, length int) (all hints) {
+	for _, e := range h.Extensions {
+		for i, known := range hintExtensions {
+			if e == known {
+				all |= 1 << i
+			}
+		}
+		if e == 21 {
+			all |= padded
+		}
+	}
+	if h.RecordVersion == 0x0303 {
+		all |= 1 << (len(hintLetters) - 1)
+	}
+	if all&padded == 0 && length > 0xff && length < 0x200 { // OpenSSL pads these, where it is asked to (RFC 7685 §3)
+		all |= unpadded
+	}
+	return all
+}
+
+func (h hints) text(b []byte) (letters []byte, padding string) {
+	for i := range len(hintLetters) {
+		if h&(1<<i) != 0 {
+			b = append(b, hintLetters[i])
+		}
+	}
+	switch {
+	case h&padded != 0:
+		return b, "yes"
+	case h&unpadded != 0:
+		return b, "no"
+	}
+	return b, ""
 }

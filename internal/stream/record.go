@@ -89,6 +89,9 @@ func (s *Session) hello(data []byte) {
 	if errors.Is(err, clienthello.ErrMore) {
 		return
 	}
+	if err == nil {
+		s.hints = hintsOf(&h, len(s.collected)-recordHeader)
+	}
 	s.helloDone, s.HelloErr, s.collected = true, err, nil
 	if err == nil && s.onHello != nil {
 		s.onHello(&h)

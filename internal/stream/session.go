@@ -61,6 +61,7 @@ type Session struct {
 	text      []byte
 	collected []byte // of a ClientHello that is not complete
 	helloDone bool
+	hints     hints
 	onHello   func(*clienthello.Hello)
 	parse     [2]line
 	mode      mode

@@ -3,12 +3,15 @@
 //	dialectlab serve LOG CERTIFICATE KEY
 //	dialectlab clean CAPTURE LOG LABEL DIRECTORY
 //	dialectlab dns ADDRESS
+//	dialectlab rules DIRECTORY
+//	dialectlab rows DIRECTORY
 //
 // The first is an SMTP server that behaves in many ways, each at an address of
 // its own. The second makes of a capture and the server's log what is kept: one
 // small capture a program, in which messages, passwords and the bodies of TLS
 // records are zeros of the same length, and a line of labels a connection. It
-// is for developers alone.
+// is for developers alone. rules prints signatures of the recorded programs, and
+// rows their dialects for internal/test/score.
 package main
 
 import (
@@ -25,8 +28,12 @@ func main() {
 		err = clean(a[2], a[3], a[4], a[5])
 	case len(a) == 3 && a[1] == "dns":
 		err = resolve(a[2])
+	case len(a) == 3 && a[1] == "rules":
+		err = rules(a[2], os.Stdout)
+	case len(a) == 3 && a[1] == "rows":
+		err = rows(a[2], os.Stdout)
 	default:
-		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | dns ADDRESS")
+		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | dns ADDRESS | rules DIRECTORY | rows DIRECTORY")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dialectlab:", err)

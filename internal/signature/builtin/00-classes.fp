@@ -1,4 +1,4 @@
-; The classes of operating systems that labels may name.
+; The classes of operating systems, and of programs that send mail, that labels may name.
 ;
 ; This is the database that comes with the program, in the language of p0f 3
 ; (p0f v3 section 2). The files of this directory are read in the order of their
@@ -18,4 +18,4 @@
 ;     clock begins at 1); every proxy, whose clock is not the client's.
 ; Not known: Windows with timestamps on, VMware ESXi, BIG-IP.
 
-classes = win,unix,other
+classes = win,unix,other,mta,mua,library,tool,monitor

@@ -45,7 +45,7 @@ func TestLoads(t *testing.T) { database(t) }
 // policies, hence the narrow set; p0f's socket has 31 bytes for each.
 var (
 	linkName = regexp.MustCompile(`^[A-Za-z0-9 ./_()-]{1,31}$`)
-	label    = regexp.MustCompile(`^[sg]:(!|win|unix|other):[A-Za-z0-9 ./_()-]{1,31}:[A-Za-z0-9 ./_()-]{0,31}$`)
+	label    = regexp.MustCompile(`^[sg]:(!|win|unix|other|mta|mua|library|tool|monitor):[A-Za-z0-9 ./_()-]{1,31}:[A-Za-z0-9 ./_()-]{0,31}$`)
 )
 
 // TestLabels checks the set of characters and the lengths of all labels, and

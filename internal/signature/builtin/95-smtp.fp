@@ -1,0 +1,298 @@
+; Programs that send mail, by how they speak SMTP (docs/dialect.md). The file is
+; made of the recordings of tools/dialectlab by its command rules: of each field
+; the values that the sessions of an engine have, where the server's offers do
+; not explain them.
+
+[smtp:client]
+
+label  = s:library:Ant MailMessage:
+source = tools/dialectlab: Ant mail 1.10.13
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:tool:Bacula bsmtp:
+source = tools/dialectlab: bsmtp 9.6.7
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:mua:Emacs smtpmail:
+source = tools/dialectlab: smtpmail 28.2
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+
+label  = s:library:EventMachine:
+source = tools/dialectlab: EventMachine 1.3
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit!
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:mta:Exim:
+source = tools/dialectlab: Exim 4.94.2, Exim 4.96, Exim 4.98.2, Exim heavy 4.96
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M+R+B|M/R/D/.;write=bulk;dot=with;next=+Q|/Q;quit=QUIT
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n|e/n/6
+
+label  = s:mua:FLIM smtp.el:
+source = tools/dialectlab: FLIM 1.14.9
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:monitor:Go net/smtp:
+source = tools/dialectlab: Alertmanager 0.25.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D$|M/R/D/.;write=bulk;next=/Q;refused=Q/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=Go;settings=default;hints=3o;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:monitor:HAProxy alert:
+source = tools/dialectlab: HAProxy alert 2.6.12
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT
+
+label  = s:monitor:HAProxy check:
+source = tools/dialectlab: HAProxy check 2.6.12
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;quit=QUIT;end=quit!
+
+label  = s:library:Horde_Smtp:
+source = tools/dialectlab: Horde_Smtp 1.9.6
+date   = 2026-11
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/6
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/6|e/n/6
+
+label  = s:library:LuaSocket:
+source = tools/dialectlab: LuaSocket 3.0, LuaSocket 3.1.0
+date   = 2026-11
+sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:library:Mail-Sendmail:
+source = tools/dialectlab: Mail::Sendmail 0.80
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:monitor:Monit:
+source = tools/dialectlab: Monit 5.33.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=crlf;next=/Q
+
+label  = s:mua:Mutt:
+source = tools/dialectlab: Mutt 2.0.5, Mutt 2.2.12, Mutt 2.2.13, NeoMutt 20201127, NeoMutt 20220429, NeoMutt 20250510
+date   = 2026-11
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+
+label  = s:mta:OpenSMTPD:
+source = tools/dialectlab: OpenSMTPD 6.8.0p2, OpenSMTPD 7.6.0p1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=$;refused=S/$|S/M;end=fin
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=$
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emo;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=$
+
+label  = s:library:PEAR Net_SMTP:
+source = tools/dialectlab: PEAR Net_SMTP 1.10.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=D/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+
+label  = s:library:PHPMailer:
+source = tools/dialectlab: PHPMailer 6.2.0, PHPMailer 6.6.3, PHPMailer 6.9.3
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+
+label  = s:library:POCO:
+source = tools/dialectlab: POCO 1.11.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:library:Perl Net-SMTP:
+source = tools/dialectlab: Email::Sender 2.600, MIME::Lite 3.033, Net::SMTP 5.32.1, Net::SMTP 5.36.0, Net::SMTP 5.40.1, Net::SMTPS 0.10, git send-email 2.39.5
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO localhost.localdomain;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=$|/Q;refused=$|Q/$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;hints=3emt;pad=yes;rec=e|e/n/n/6;write=bulk;dot=alone;next=/Q
+
+label  = s:mta:Postfix:
+source = tools/dialectlab: Postfix 3.10.13, Postfix 3.7.11
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=bulk;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n
+
+label  = s:library:Python smtplib:
+source = tools/dialectlab: smtplib 3.11.2
+date   = 2026-11
+sig    = hello=ehlo @;nohello=H;mail=mail FROM:<> size= BODY=8BITMIME?;rcpt=rcpt TO:<>;data=data;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=quit;end=fin|quit
+sig    = hello=ehlo @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:library:Ruby net/smtp:
+source = tools/dialectlab: net-smtp 2.7, net-smtp 3.1, net-smtp 3.3
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehmt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+
+label  = s:mta:Sendmail:
+source = tools/dialectlab: Sendmail 8.15.2, Sendmail 8.17.1.9, Sendmail 8.18.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;write=bulk;dot=alone;next=/Q;refused=S/Q|S/S;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n;write=bulk;dot=alone;next=/Q
+
+label  = s:library:Symfony Mailer:
+source = tools/dialectlab: Symfony Mailer 5.4.53
+date   = 2026-11
+sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/M|/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=crlf;next=/Q
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=crlf;next=/Q
+
+label  = s:library:Tcllib smtp:
+source = tools/dialectlab: Tcllib 1.21
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+
+label  = s:tool:Tripwire:
+source = tools/dialectlab: tripwire 2.4.3.7
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/x;refused=$;end=fin
+
+label  = s:library:VMime:
+source = tools/dialectlab: VMime 0.9.2
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R+D~.;write=bulk;dot=crlf;next=$|/Q;refused=D/Q|Q/$;quit=QUIT
+
+label  = s:library:aiosmtplib:
+source = tools/dialectlab: aiosmtplib 3.0.2
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> size=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later;hints=3emt;pad=yes;rec=e
+sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:monitor:check_smtp:
+source = tools/dialectlab: check_smtp -C 2.3.3, check_smtp 2.3.3, check_smtp 2.4.0
+date   = 2026-11
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/6|e/n/n/6
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/Q;refused=Q/$;quit=QUIT;end=quit
+
+label  = s:tool:curl:7.88.1 and older
+source = tools/dialectlab: curl 7.74.0, curl 7.88.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;pad=yes;rec=e/n/n/6;write=bulk;dot=crlf;next=/Q
+
+label  = s:tool:curl:8.14.1 and newer
+source = tools/dialectlab: curl 8.14.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+
+label  = s:mta:dma:
+source = tools/dialectlab: dma 0.13
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+
+label  = s:mua:fdm:
+source = tools/dialectlab: fdm 1.9
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT
+
+label  = s:mua:fetchmail:
+source = tools/dialectlab: fetchmail 6.4.37
+date   = 2026-11
+sig    = hello=EHLO 127.0.0.1;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk|lines;next=/M|/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=HELO 127.0.0.1;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;quit=QUIT;end=quit
+
+label  = s:tool:gsasl:
+source = tools/dialectlab: gsasl 2.2.0
+date   = 2026-11
+sig    = hello=EHLO [127.0.0.1];tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=n2/n2/n2/2/n
+
+label  = s:monitor:keepalived:
+source = tools/dialectlab: keepalived 2.2.7
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+
+label  = s:mta:libESMTP:
+source = tools/dialectlab: esmtp 1.2
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M/R/B|M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=6
+
+label  = s:mta:msmtp:1.8.23 and older
+source = tools/dialectlab: msmtp 1.8.11, msmtp 1.8.23
+date   = 2026-11
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone;next=/Q
+
+label  = s:mta:msmtp:1.8.28 and newer
+source = tools/dialectlab: msmtp 1.8.28
+date   = 2026-11
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone;next=/Q
+
+label  = s:mta:nginx mail proxy:
+source = tools/dialectlab: nginx 1.22.1
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/Q;refused=Q/$;quit=QUIT;end=quit
+
+label  = s:mua:nmh:
+source = tools/dialectlab: nmh 1.8
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=with;next=/Q
+
+label  = s:mta:nullmailer:
+source = tools/dialectlab: nullmailer 2.2
+date   = 2026-11
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit!
+
+label  = s:tool:postal:
+source = tools/dialectlab: postal 0.76
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=Q/$;quit=QUIT;end=quit
+
+label  = s:tool:rsyslog ommail:
+source = tools/dialectlab: rsyslog ommail 8.2302.0
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;quit=QUIT;end=quit
+
+label  = s:mua:s-nail:
+source = tools/dialectlab: s-nail 14.9.22, s-nail 14.9.24, s-nail 14.9.25
+date   = 2026-11
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:tool:sendEmail:
+source = tools/dialectlab: sendEmail 1.56
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+
+label  = s:tool:smtp-source:
+source = tools/dialectlab: smtp-source 3.7.11
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=$;quit=QUIT;end=quit!|rst
+
+label  = s:monitor:smtpping:
+source = tools/dialectlab: smtpping 1.1.4
+date   = 2026-11
+sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:mta:ssmtp:
+source = tools/dialectlab: ssmtp 2.64
+date   = 2026-11
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:tool:swaks:
+source = tools/dialectlab: swaks 20201014.0, swaks 20240103.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q

@@ -1,0 +1,443 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// drafted are the fields that rules are made of. What the server or the
+// configuration decides is left out: whether STARTTLS is used, how fast, how
+// early.
+var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
+	dialect.Flow, dialect.Write, dialect.Dot, dialect.Next, dialect.Refused, dialect.Quit, dialect.EndBy, dialect.LineEnd}
+
+// rule is a signature in the making.
+type rule struct {
+	engine, flavor string
+	class          string
+	systems        []string
+	texts          []string
+}
+
+// draft makes a rule of each engine: of each field the values that its sessions
+// have, parameters and pipelining as the server's offers explain them.
+func draft(all []*spoken) []rule {
+	byEngine := make(map[string][]*spoken)
+	var engines []string
+	for _, s := range all {
+		if !s.named() || !names(&s.print) {
+			continue
+		}
+		if byEngine[s.Engine] == nil {
+			engines = append(engines, s.Engine)
+		}
+		byEngine[s.Engine] = append(byEngine[s.Engine], s)
+	}
+	slices.Sort(engines)
+	var rules []rule
+	for _, engine := range engines {
+		for _, part := range ranges(byEngine[engine]) {
+			r := rule{engine: engine, flavor: part.flavor, class: part.sessions[0].Kind}
+			for _, s := range part.sessions {
+				if name := s.Program + " " + s.Release; !slices.Contains(r.systems, name) {
+					r.systems = append(r.systems, name)
+				}
+			}
+			slices.Sort(r.systems)
+			for _, kind := range kinds(part.sessions) {
+				var fields []string
+				for _, f := range drafted {
+					terms := union(f, kind)
+					if f == dialect.Hello && terms == nil { // as where TLS begins at once
+						terms = union(f, part.sessions)
+					}
+					if len(terms) > 0 {
+						fields = append(fields, f.String()+"="+strings.Join(terms, "|"))
+					}
+				}
+				text := strings.Join(fields, ";")
+				if strings.Contains(text, "mail=") || strings.Contains(text, "rec=") { // the others name nothing
+					r.texts = append(r.texts, text)
+				}
+			}
+			slices.Sort(r.texts)
+			r.texts = slices.Compact(r.texts)
+			if len(r.texts) > 0 {
+				rules = append(rules, r)
+			}
+		}
+	}
+	return rules
+}
+
+// labelName is the name of an engine as labels take it.
+func labelName(engine string) string {
+	name := []byte(strings.ReplaceAll(engine, "::", "-"))
+	for i, c := range name {
+		if !(c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || strings.IndexByte(" ./-_!?()", c) >= 0) {
+			name[i] = ' '
+		}
+	}
+	return string(name)
+}
+
+// kinds splits sessions by what a program does not change from one to the next:
+// how it greets, and inside TLS its library and what it asks of that.
+func kinds(sessions []*spoken) [][]*spoken {
+	groups := make(map[string][]*spoken)
+	var order []string
+	for _, s := range sessions {
+		key := helloTerm(string(s.print.Get(dialect.Hello)))
+		if s.print.TLSUsed {
+			key += ";" + string(s.print.Get(dialect.TLS)) + ";" + string(s.print.Get(dialect.Hints))
+		} else if head, _ := splitPath(string(s.print.Get(dialect.Mail))); head != "" {
+			key += ";" + head
+		}
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], s)
+	}
+	slices.Sort(order)
+	var all [][]*spoken
+	for _, key := range order {
+		all = append(all, groups[key])
+	}
+	return all
+}
+
+// names reports whether a session has more than a greeting.
+func names(f *dialect.Fingerprint) bool {
+	return f.Has(dialect.Mail) || f.Has(dialect.Records) || f.Has(dialect.Flow) || f.Has(dialect.NoHello)
+}
+
+// span is releases of one program that speak alike.
+type span struct {
+	flavor   string
+	sessions []*spoken
+}
+
+// ranges splits the sessions of an engine where a release changed a field: none
+// of the values before is one of those after. It takes engines that are one
+// program; the releases of others are not those of the engine.
+func ranges(sessions []*spoken) []span {
+	byRelease := make(map[string][]*spoken)
+	var releases []string
+	program := sessions[0].Program
+	for _, s := range sessions {
+		if s.Program != program {
+			return []span{{"", sessions}}
+		}
+		if byRelease[s.Release] == nil {
+			releases = append(releases, s.Release)
+		}
+		byRelease[s.Release] = append(byRelease[s.Release], s)
+	}
+	slices.SortFunc(releases, compareReleases)
+	var spans []span
+	begin := 0
+	for i := 1; i <= len(releases); i++ {
+		if i < len(releases) && !changed(byRelease[releases[i-1]], byRelease[releases[i]]) {
+			continue
+		}
+		sp := span{}
+		for _, r := range releases[begin:i] {
+			sp.sessions = append(sp.sessions, byRelease[r]...)
+		}
+		switch {
+		case begin == 0 && i == len(releases):
+		case i == len(releases):
+			sp.flavor = releases[begin] + " and newer"
+		case begin == 0:
+			sp.flavor = releases[i-1] + " and older"
+		case begin == i-1:
+			sp.flavor = releases[begin]
+		default:
+			sp.flavor = releases[begin] + " to " + releases[i-1]
+		}
+		spans = append(spans, sp)
+		begin = i
+	}
+	return spans
+}
+
+// changed reports whether a field of one release has no value of the other, in
+// sessions of the same kind.
+func changed(a, b []*spoken) bool {
+	for _, f := range []dialect.Field{dialect.Hello, dialect.Mail, dialect.Rcpt, dialect.Data, dialect.Dot, dialect.Write, dialect.EndBy} {
+		for _, variant := range []string{"plain", "starttls"} {
+			x, y := valuesOf(f, variant, a), valuesOf(f, variant, b)
+			if len(x) == 0 || len(y) == 0 {
+				continue
+			}
+			if !slices.ContainsFunc(x, func(v string) bool { return slices.Contains(y, v) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func valuesOf(f dialect.Field, variant string, sessions []*spoken) []string {
+	var values []string
+	for _, s := range sessions {
+		if s.Variant == variant && s.print.Has(f) {
+			values = append(values, string(s.print.Get(f)))
+		}
+	}
+	return values
+}
+
+func compareReleases(a, b string) int {
+	for a != "" && b != "" {
+		x, restA := leading(a)
+		y, restB := leading(b)
+		if x != y {
+			return x - y
+		}
+		a, b = restA, restB
+	}
+	return len(a) - len(b)
+}
+
+// leading returns the first number of a release, and what follows it.
+func leading(s string) (int, string) {
+	i := 0
+	for i < len(s) && (s[i] < '0' || s[i] > '9') {
+		i++
+	}
+	n := 0
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9' && n < 1<<40; i++ {
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s[i:]
+}
+
+// union lists the alternatives of a field, or nothing where it says nothing.
+func union(f dialect.Field, sessions []*spoken) []string {
+	switch f {
+	case dialect.Mail, dialect.Rcpt:
+		return paths(f, sessions)
+	case dialect.Flow:
+		return flows(sessions)
+	}
+	var terms []string
+	for _, s := range sessions {
+		value := string(s.print.Get(f))
+		if value == "" || f == dialect.Records && strings.HasSuffix(value, "-") {
+			continue // not to the end
+		}
+		switch f {
+		case dialect.Hello:
+			value = helloTerm(value)
+		case dialect.Next:
+			value = strings.ReplaceAll(strings.ReplaceAll(value, "6", "Q"), "n", "M")
+		}
+		if !slices.Contains(terms, value) {
+			terms = append(terms, value)
+		}
+	}
+	slices.Sort(terms)
+	switch {
+	case f == dialect.EndBy && slices.Contains(terms, "quit") && slices.Contains(terms, "quit!"),
+		f == dialect.Settings && len(terms) > 1, len(terms) > 10:
+		return nil
+	}
+	return terms
+}
+
+// helloTerm is @ for the name of a host.
+func helloTerm(value string) string {
+	verb, name, _ := strings.Cut(value, " ")
+	switch name {
+	case "fqdn", "bare", "ip", "[ip]", "[ipv6]", "underscore":
+		return verb + " @"
+	}
+	return value
+}
+
+// paths makes terms of MAIL or RCPT: a parameter is there where it is offered,
+// or may be, or is there always.
+func paths(f dialect.Field, sessions []*spoken) []string {
+	type param struct{ has, lacks, blind int }
+	var heads []string
+	order := make(map[string][]string)
+	count := make(map[string]map[string]*param)
+	for _, s := range sessions {
+		head, params := splitPath(string(s.print.Get(f)))
+		if head == "" {
+			continue
+		}
+		if count[head] == nil {
+			heads = append(heads, head)
+			count[head] = make(map[string]*param)
+		}
+		at := 0
+		for _, p := range params {
+			if count[head][p] == nil {
+				count[head][p] = new(param)
+				order[head] = slices.Insert(order[head], min(at, len(order[head])), p)
+			}
+			at = slices.Index(order[head], p) + 1
+		}
+	}
+	for _, s := range sessions {
+		head, params := splitPath(string(s.print.Get(f)))
+		for name, p := range count[head] {
+			has := slices.Contains(params, name)
+			offered := s.print.Offer.Has(dialect.Needs(strings.TrimSpace(name)))
+			switch {
+			case has && !offered:
+				p.blind++
+			case has:
+				p.has++
+			case offered:
+				p.lacks++
+			}
+		}
+	}
+	var terms []string
+	for _, head := range heads {
+		text := head
+		for _, name := range order[head] {
+			text += name
+			switch p := count[head][name]; {
+			case p.lacks > 0:
+				text += "?"
+			case p.blind > 0:
+				text += "!"
+			}
+		}
+		terms = append(terms, text)
+	}
+	slices.Sort(terms)
+	return terms
+}
+
+// splitPath takes the parameters off.
+func splitPath(value string) (head string, params []string) {
+	end := strings.Index(value, "<>")
+	if end < 0 {
+		if end = strings.IndexByte(value, ':'); end < 0 {
+			return value, nil
+		}
+		for end++; end < len(value) && value[end] == ' '; end++ {
+		}
+		end = min(end+1, len(value))
+	} else {
+		end += 2
+	}
+	head, value = value[:end], value[end:]
+	for value != "" {
+		n := 1 + strings.IndexByte(value[1:], ' ')
+		if n == 0 {
+			n = len(value)
+		}
+		params = append(params, value[:n])
+		value = value[n:]
+	}
+	return head, params
+}
+
+// flows makes terms of orders: + for what is pipelined where that is offered.
+func flows(sessions []*spoken) []string {
+	type wait struct{ offered, not string }
+	waits := make(map[string][]wait) // by the letters
+	var orders []string
+	for _, s := range sessions {
+		flow := string(s.print.Get(dialect.Flow))
+		if flow == "" || strings.HasSuffix(flow, "-") {
+			continue
+		}
+		letters, seps := "", ""
+		for i := range len(flow) {
+			if strings.IndexByte("/+~", flow[i]) >= 0 {
+				seps += flow[i : i+1]
+			} else {
+				letters += flow[i : i+1]
+			}
+		}
+		if waits[letters] == nil {
+			orders = append(orders, letters)
+			waits[letters] = make([]wait, len(seps))
+		}
+		offered := s.print.Offer.Has(dialect.OfferOf("PIPELINING"))
+		for i := range seps {
+			if i >= len(waits[letters]) {
+				break
+			}
+			if offered {
+				waits[letters][i].offered += seps[i : i+1]
+			} else {
+				waits[letters][i].not += seps[i : i+1]
+			}
+		}
+	}
+	slices.Sort(orders)
+	var terms []string
+	for _, letters := range orders {
+		text := letters[:1]
+		for i := range len(letters) - 1 {
+			if letters[i+1] != '$' && i < len(waits[letters]) {
+				text += waitTerm(waits[letters][i].offered, waits[letters][i].not)
+			}
+			text += letters[i+1 : i+2]
+		}
+		terms = append(terms, text)
+	}
+	return terms
+}
+
+// waitTerm is the separator that explains how a command came.
+func waitTerm(offered, not string) string {
+	blind := strings.Contains(not, "+")
+	switch has, lacks := strings.Contains(offered, "+"), strings.Contains(offered, "/"); {
+	case has && lacks, blind && (lacks || strings.Contains(not, "/")):
+		return "~"
+	case blind:
+		return "!"
+	case has:
+		return "+"
+	}
+	return "/"
+}
+
+// writeRules prints a file of signatures.
+func writeRules(out io.Writer, rules []rule, date string) error {
+	fmt.Fprintf(out, `; Programs that send mail, by how they speak SMTP (docs/dialect.md). The file is
+; made of the recordings of tools/dialectlab by its command rules: of each field
+; the values that the sessions of an engine have, where the server's offers do
+; not explain them.
+
+[smtp:client]
+`)
+	for _, r := range rules {
+		if _, err := fmt.Fprintf(out, "\nlabel  = s:%s:%s:%s\nsource = tools/dialectlab: %s\ndate   = %s\n",
+			r.class, labelName(r.engine), r.flavor, strings.Join(r.systems, ", "), date); err != nil {
+			return err
+		}
+		for _, text := range r.texts {
+			if _, err := fmt.Fprintf(out, "sig    = %s\n", text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rules prints the signatures of a directory of recordings.
+func rules(dir string, out io.Writer) error {
+	list, err := loadSessions(dir)
+	if err != nil {
+		return err
+	}
+	var all []*spoken
+	for i := range list {
+		all = append(all, &list[i])
+	}
+	return writeRules(out, draft(all), "2026-11")
+}
