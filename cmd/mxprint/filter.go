@@ -6,6 +6,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
+	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/front/opensmtpd"
 	"github.com/mxprint/mxprint/query"
 )
@@ -22,9 +23,10 @@ removed. Without an answer in time mails go on without a header.
 
   -s SOCKET       the query socket, a path or HOST:PORT (default
                   ` + config.DefaultQuerySocket + `)
-  -header NAME    the name of the header (default X-p0f-Result)
-  -form FORM      its text: haraka, or v2 as p0f 2 and amavis write it
-                  (default haraka)
+  -header NAME    the name of the header (default X-p0f-Result, and X-Mxprint
+                  with -form full)
+  -form FORM      its text: haraka, v2 as p0f 2 and amavis write it, or full,
+                  which also names the program (default haraka)
   -deadline TIME  how long after the connect a mail may wait for the answer
                   (default 50ms)
 
@@ -48,15 +50,19 @@ func runFilter(ctx context.Context, args []string, std *stdio) error {
 	case fs.NArg() > 0:
 		return usagef("filter-opensmtpd: unexpected argument %q", fs.Arg(0))
 	case config.HeaderForms[*form] == nil:
-		return usagef(`filter-opensmtpd: the form %q is neither "haraka" nor "v2"`, *form)
+		return usagef(`filter-opensmtpd: the form %q is not "haraka", "v2" or "full"`, *form)
 	case *deadline <= 0:
 		return usagef("filter-opensmtpd: the deadline is not above zero")
+	}
+	full := *form == config.FormFull
+	if full && *header == "" {
+		*header = front.FullHeader
 	}
 	client := query.NewClient(*socket)
 	defer client.Close()
 	f := &opensmtpd.Filter{
 		Lookuper: client, Header: *header, Form: config.HeaderForms[*form],
-		Deadline: *deadline, Logger: daemon.NewLogger(std.err),
+		Again: full, Deadline: *deadline, Logger: daemon.NewLogger(std.err),
 	}
 	return f.Run(ctx, std.in, std.out)
 }

@@ -36,6 +36,8 @@ class Client {
     this.lastSaid = -QUIET
   }
 
+  //
+  // The answer is an object; where the line begins with "full " it is the text.
   ask (line, done) {
     const first = this.waiting[0]
     if (first && performance.now() - first.asked > this.stale) {
@@ -118,6 +120,10 @@ class Client {
       answer = JSON.parse(line)
     } catch (err) { /* below */ }
     const question = this.waiting.shift()
+    if (question && question.line.startsWith('full ') && !line.startsWith('error: ') && /^[ -~]*$/.test(line)) {
+      this.settle(question, null, line)
+      return true
+    }
     const good = answer !== null && typeof answer === 'object' && typeof answer.state === 'string'
     if (question && good) {
       this.settle(question, null, answer)

@@ -5,11 +5,12 @@ const net = require('node:net')
 
 const { Client } = require('./client')
 
-const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', deadline: 100, max_waiting: 1000 }
+const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', header_form: 'haraka', deadline: 100, max_waiting: 1000 }
 
 exports.register = function () {
   this.load_p0f_ini()
   this.register_hook('lookup_rdns', 'ask_mxprint')
+  this.register_hook('data_post', 'ask_about_sender')
   this.register_hook('data_post', 'add_p0f_header')
 }
 
@@ -18,6 +19,7 @@ exports.load_p0f_ini = function () {
   this.cfg = {
     socket_path: String(main.socket_path || DEFAULTS.socket_path),
     add_header: header_name(this, main.add_header),
+    header_form: header_form(this, main.header_form),
     deadline: number(this, main, 'deadline', 1, 10000),
     max_waiting: number(this, main, 'max_waiting', 1, 100000),
   }
@@ -35,6 +37,13 @@ function header_name (plugin, name) {
   if (/^[!-9;-~]{1,100}$/.test(name)) return String(name)
   plugin.logerror(`p0f.ini: add_header is no name of a header: ${JSON.stringify(name)}`)
   return DEFAULTS.add_header
+}
+
+function header_form (plugin, form) {
+  if (form === undefined || form === null || form === '') return DEFAULTS.header_form
+  if (form === 'haraka' || form === 'full') return form
+  plugin.logerror(`p0f.ini: header_form is neither haraka nor full: ${JSON.stringify(form)}`)
+  return DEFAULTS.header_form
 }
 
 function number (plugin, main, key, least, most) {
@@ -58,6 +67,7 @@ exports.ask_mxprint = function (next, connection) {
     try {
       const result = err ? failure(err) : results(remote.ip, answer)
       connection.notes.p0f = result
+      connection.notes.mxprint_reads = !err && reads(answer)
       connection.results.add({ name: 'p0f' }, result)
       const words = header_text(result)
       if (words) connection.loginfo(this, words)
@@ -68,9 +78,71 @@ exports.ask_mxprint = function (next, connection) {
   })
 }
 
+// reads reports whether the sensor reads what clients say.
+function reads (answer) {
+  return ['tls', 'software', 'conduct', 'contradictions', 'flow', 'memory'].some((part) => answer[part] !== undefined)
+}
+
+// ask_about_sender asks once more when the message has come: by then the client
+// has said most. The results are those of the sender, by the name mxprint.
+exports.ask_about_sender = function (next, connection) {
+  const { remote, local } = connection
+  const full = this.cfg.add_header && this.cfg.header_form === 'full'
+  if (!connection.notes.mxprint_reads && !full) return next()
+  if (remote.is_private || !net.isIP(remote.ip || '')) return next()
+
+  let left = full ? 2 : 1
+  const done = () => {
+    if (--left === 0) next()
+  }
+  this.client.ask(request(remote, local, 'json wait=0'), (err, answer) => {
+    try {
+      if (!err && reads(answer)) {
+        connection.notes.mxprint = sender(answer)
+        connection.results.add({ name: 'mxprint' }, connection.notes.mxprint)
+      }
+    } catch (e) {
+      this.logerror(`after an answer: ${e.message}`)
+    }
+    done()
+  })
+  if (!full) return
+  this.client.ask(request(remote, local, 'full wait=0'), (err, words) => {
+    connection.notes.mxprint_full = err || words === 'not seen' || words === 'unavailable' ? '' : words
+    done()
+  })
+}
+
+// sender puts what is known of the program into results: names as text, findings
+// as lists of their ids. What was not looked at is left out.
+function sender (a) {
+  const r = {}
+  if (a.tls) {
+    Object.assign(r, { tls_state: text(a.tls.state), tls: text(a.tls.library), tls_release: text(a.tls.release), tls_version: text(a.tls.version), ja4: text(a.tls.ja4) })
+  }
+  if (a.software) {
+    Object.assign(r, { software_state: text(a.software.state), software: text(a.software.name), software_flavor: text(a.software.flavor), software_quality: text(a.software.quality), dialect: text(a.software.dialect), software_reading: text(a.software.reading) })
+    if (Array.isArray(a.software.or)) r.software_or = a.software.or.map(text)
+  }
+  for (const part of ['conduct', 'contradictions']) {
+    if (!a[part]) continue
+    r[`${part}_state`] = text(a[part].state)
+    r[part] = Array.isArray(a[part].list) ? a[part].list.map((f) => text(f.id)) : []
+  }
+  if (a.flow) {
+    for (const key of ['handshake_rtt_ms', 'tcp_rtt_ms', 'smtp_rtt_ms', 'retransmits', 'zero_windows']) {
+      if (a.flow[key] !== undefined) r[key] = count(a.flow[key])
+    }
+  }
+  if (a.memory) {
+    Object.assign(r, { visits: count(a.memory.visits), new: a.memory.new === true })
+  }
+  return r
+}
+
 // request is a line of the query socket.
-function request (remote, local) {
-  const words = ['json', remote.ip, port(remote)]
+function request (remote, local, form = 'json') {
+  const words = [form, remote.ip, port(remote)]
   if (local && net.isIP(local.ip || '')) words.push(local.ip, port(local))
   return words.join(' ')
 }
@@ -165,7 +237,8 @@ exports.add_p0f_header = function (next, connection) {
 
   remove_header(transaction, name)
   const result = connection.notes.p0f
-  const value = result ? header_text(result) : ''
+  const full = this.cfg.header_form === 'full'
+  const value = full ? connection.notes.mxprint_full : result ? header_text(result) : ''
   if (value) transaction.add_header(name, value)
   next()
 }
@@ -184,3 +257,4 @@ function remove_header (transaction, name) {
 // For tests.
 exports._results = results
 exports._header_text = header_text
+exports._sender = sender

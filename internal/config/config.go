@@ -153,6 +153,8 @@ func Parse(path, text string) (*Config, error) {
 	}
 	if len(faults) == 0 {
 		c.Sensor.settle()
+		c.Milter.settle()
+		c.Policy.settle()
 		return c, nil
 	}
 	slices.SortStableFunc(faults, byLine)

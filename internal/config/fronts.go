@@ -50,6 +50,17 @@ func defaultHeader() Header {
 var HeaderForms = map[string]func(*note.Note) string{
 	"haraka": (*note.Note).Header,
 	"v2":     front.V2Text,
+	"full":   (*note.Note).Full,
+}
+
+// FormFull is the form that has more than a SYN shows.
+const FormFull = "full"
+
+// settle gives a header whose name was not set that of its form.
+func (h *Header) settle() {
+	if h.Form == FormFull && h.Header == front.DefaultHeader {
+		h.Header = front.FullHeader
+	}
 }
 
 func (h *Header) check(k *checker, table string) {
@@ -57,7 +68,7 @@ func (h *Header) check(k *checker, table string) {
 	k.networks(table+".proxy_from", h.ProxyFrom)
 	_, err := front.NewHeader(h.Header, nil)
 	k.that(err == nil, table+".header", fmt.Sprint(err))
-	k.that(HeaderForms[h.Form] != nil, table+".form", `want "haraka" or "v2"`)
+	k.that(HeaderForms[h.Form] != nil, table+".form", `want "haraka", "v2" or "full"`)
 	k.that(h.Deadline >= time.Millisecond && h.Deadline <= 10*time.Second, table+".deadline", `want a duration from "1ms" to "10s"`)
 }
 

@@ -12,8 +12,11 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// DefaultHeader is the name of the header a mail gets: Haraka's.
-const DefaultHeader = "X-p0f-Result"
+// Names of the header that a mail gets: Haraka's, and that of the form full.
+const (
+	DefaultHeader = "X-p0f-Result"
+	FullHeader    = "X-Mxprint"
+)
 
 // maxLine is how long a line of a mail may be, without its end (RFC 5322
 // §2.1.1).
@@ -49,13 +52,10 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 	return Header{Name: name, form: form}, nil
 }
 
-// Text returns the body of the header about a client; it is empty where the
-// client was not seen. A form may come from anywhere: a text that would break
-// the header is refused.
+// Text returns the body of the header about a client; it is empty where nothing
+// is known of it. A form may come from anywhere: a text that would break the
+// header is refused.
 func (h Header) Text(n *note.Note) (string, error) {
-	if !n.Known() {
-		return "", nil
-	}
 	text := strings.TrimSpace(h.form(n))
 	if len(h.Name)+len(": ")+len(text) > maxLine {
 		return "", fmt.Errorf("%w: a text of %d bytes is too long", ErrHeader, len(text))

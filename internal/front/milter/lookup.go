@@ -10,6 +10,7 @@ import (
 
 // lookup is a question under way.
 type lookup struct {
+	q      note.Query
 	until  time.Time // the deadline
 	cancel context.CancelFunc
 	done   chan struct{} // closed when n and err are there
@@ -20,21 +21,32 @@ type lookup struct {
 // ask starts a look-up. The end of the server does not cut it short: mails
 // under way are finished with their notes.
 func (v *serving) ask(client, server netip.AddrPort) *lookup {
-	l := &lookup{until: time.Now().Add(v.deadline), done: make(chan struct{})}
-	var ctx context.Context
-	ctx, l.cancel = context.WithDeadline(context.Background(), l.until)
 	q := note.Query{
 		Client: client, Server: server,
 		// A connection that stays unseen must be left time to be answered with
 		// what is known of the address.
 		Wait: v.deadline * 4 / 5,
 	}
+	l := &lookup{q: q, until: time.Now().Add(v.deadline), done: make(chan struct{})}
+	var ctx context.Context
+	ctx, l.cancel = context.WithDeadline(context.Background(), l.until)
 	v.lookups.Go(func() {
 		defer l.cancel()
 		defer close(l.done)
 		l.n, l.err = v.Lookuper.Lookup(ctx, q)
 	})
 	return l
+}
+
+// again asks once more, and returns the note there was where no answer comes.
+func (v *serving) again(q note.Query, n note.Note) note.Note {
+	ctx, cancel := context.WithTimeout(context.Background(), v.deadline)
+	defer cancel()
+	q.Wait = 0
+	if now, err := v.Lookuper.Lookup(ctx, q); err == nil {
+		return now
+	}
+	return n
 }
 
 // note returns the answer and waits for it until the deadline; false without

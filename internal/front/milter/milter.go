@@ -65,6 +65,11 @@ type Server struct {
 	// without a header.
 	Form func(*note.Note) string
 
+	// Again has the Lookuper asked once more at the end of each message, for a Form
+	// that has more than the SYN shows: by then the client has said most. It takes
+	// Deadline at most.
+	Again bool
+
 	// Deadline is how long after the client connected a note may come; 0 means
 	// 50 ms. The end of a mail waits for what is left of it, which is seldom
 	// anything.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,4 +411,46 @@ func TestDeafLookuper(t *testing.T) {
 		close(d.release)
 		stop()
 	})
+}
+
+// again answers the first question with what a SYN shows, and later ones with
+// what was said since.
+type again struct {
+	mu    sync.Mutex
+	asked int
+	fail  bool // the second time
+}
+
+func (a *again) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := note.Note{State: note.Matched, OSName: "Linux"}
+	if a.asked++; a.asked == 1 {
+		return n, nil
+	}
+	if q.Wait != 0 || a.fail {
+		return note.Note{}, errors.New("no sensor")
+	}
+	n.TLS = &note.TLS{State: note.Complete, Library: "Go"}
+	return n, nil
+}
+
+// TestAgain: at the end of the message the note has what the client said until
+// then; where no answer comes, what there was.
+func TestAgain(t *testing.T) {
+	for _, tt := range []struct {
+		again, fail bool
+		want        string
+	}{
+		{true, false, `os="Linux" os_quality=exact tls="Go"`},
+		{true, true, `os="Linux" os_quality=exact`},
+		{false, false, `os="Linux" os_quality=exact`},
+	} {
+		path, _ := run(t, &Server{Lookuper: &again{fail: tt.fail}, Header: "X-Mxprint", Form: (*note.Note).Full, Again: tt.again})
+		m := dial(t, path)
+		m.begin(postfixOffer)
+		m.connect(client4)
+		m.mail("X-Mxprint: forged")
+		m.want(removed(1, "X-Mxprint"), added("X-Mxprint", tt.want), "a")
+	}
 }

@@ -135,6 +135,9 @@ func (s *session) text() string {
 		s.v.log.Warn("mail without a note", "client", s.client, "deadline", s.v.deadline)
 		return ""
 	}
+	if s.v.Again {
+		n = s.v.again(s.ask.q, n)
+	}
 	text, err := s.v.header.Text(&n)
 	if err != nil {
 		s.v.log.Warn("mail without a header", "client", s.client, "reason", err)

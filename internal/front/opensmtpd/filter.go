@@ -52,6 +52,10 @@ type Filter struct {
 	// Form makes the text of the header; nil means (*note.Note).Header.
 	Form func(*note.Note) string
 
+	// Again has the Lookuper asked once more at the begin of each mail, for a Form
+	// that has more than the SYN shows. The mail waits for it Deadline at most.
+	Again bool
+
 	// Deadline is how long after the connect the answer may come; 0 means 50
 	// ms. A mail whose text begins earlier waits for so long at most, and goes
 	// on without a header.
@@ -225,6 +229,7 @@ func (r *run) line(line []byte) {
 		case "tx-begin":
 			if s := r.sessions[string(id)]; s != nil {
 				s.begin()
+				r.again(string(id), s)
 			}
 		}
 	}
@@ -245,7 +250,20 @@ func (r *run) connect(id, fields string) {
 		return
 	}
 	s.ready = false
-	r.wg.Go(func() { r.lookup(id, s, note.Query{Client: client, Server: server, Wait: r.deadline}) })
+	s.q = note.Query{Client: client, Server: server, Wait: r.deadline}
+	r.wg.Go(func() { r.lookup(id, s, s.q) })
+}
+
+// again asks once more about the client of a session, unless it is being asked
+// about. r.mu is held.
+func (r *run) again(id string, s *session) {
+	if !r.Again || !s.ready || !s.q.Client.IsValid() {
+		return
+	}
+	s.ready = false
+	q := s.q
+	q.Wait = 0
+	r.wg.Go(func() { r.lookup(id, s, q) })
 }
 
 // end reads address:port; IPv6 addresses stand in brackets.

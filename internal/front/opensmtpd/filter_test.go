@@ -520,3 +520,26 @@ func BenchmarkPass(b *testing.B) {
 		}
 	}
 }
+
+// TestAgain: with Again the header of a mail has what is known when it begins.
+func TestAgain(t *testing.T) {
+	for _, asks := range []bool{false, true} {
+		f := &Filter{Header: front.FullHeader, Form: (*note.Note).Full, Again: asks, Lookuper: lookup(func(_ context.Context, q note.Query) (note.Note, error) {
+			n := note.Note{State: note.Matched, OSName: "Linux"}
+			if q.Wait == 0 {
+				n.TLS = &note.TLS{State: note.Complete, Library: "Go"}
+			}
+			return n, nil
+		})}
+		want := `X-Mxprint: os="Linux" os_quality=exact`
+		if asks {
+			want += ` tls="Go"`
+		}
+		begin := "report|0.6|1795432733.902418|smtp-in|tx-begin|s1|0a0b0c0d\n"
+		got := dialogue(t, f, hello+connect("s1", "198.18.0.1:1")+begin+mail("s1", "X-Mxprint: forged", "Subject: x", "")+
+			begin+mail("s1", ""))
+		if strings.Count(got, "|"+want+"\n") != 2 || strings.Contains(got, "forged") {
+			t.Errorf("again %v: got\n%s, want twice %s", asks, got, want)
+		}
+	}
+}

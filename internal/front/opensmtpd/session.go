@@ -1,6 +1,10 @@
 package opensmtpd
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/mxprint/mxprint/note"
+)
 
 // maxHeld is how much of a mail waits for the look-up, in bytes. A mail of
 // which more has come goes on without a header.
@@ -8,9 +12,10 @@ const maxHeld = 1 << 20
 
 // session is one connection of a client, and the mail that it is sending.
 type session struct {
-	ready  bool   // nothing is waited for
-	header []byte // our header, whole; empty for none
-	held   []byte // token|line\n…, while it is not ready
+	q      note.Query // about its client; without one it is zero
+	ready  bool       // nothing is waited for
+	header []byte     // our header, whole; empty for none
+	held   []byte     // token|line\n…, while it is not ready
 
 	inMail   bool // a line of the mail has been passed on
 	inBody   bool
