@@ -225,7 +225,11 @@ func Spark(values []float64, width int) string {
 		highest = max(highest, v)
 	}
 	var b strings.Builder
-	for from := len(values) % per; from < len(values) || from == 0; from += per {
+	from := len(values) % per // the first character may stand for fewer
+	if from > 0 {
+		from -= per
+	}
+	for ; from < len(values); from += per {
 		v := 0.0
 		for _, x := range values[max(0, from):min(len(values), from+per)] {
 			v = max(v, x)

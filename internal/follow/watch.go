@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/view"
@@ -71,7 +73,7 @@ func (w *watcher) heard(line []byte, m *message) error {
 		}
 	case "connection":
 		if w.JSON {
-			_, err := w.Out.Write(append(append([]byte{}, m.Data...), '\n'))
+			_, err := io.WriteString(w.Out, escaped(string(m.Data))+"\n")
 			return err
 		}
 		var conn feed.Connection
@@ -83,14 +85,30 @@ func (w *watcher) heard(line []byte, m *message) error {
 	return nil
 }
 
+// escaped writes the characters of a JSON text that a terminal may obey by their
+// numbers (RFC 8259 §7): they stand in strings alone.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x7f || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}
+
 // columns are the widths of a row but for the last one.
-var columns = []int{8, 39, 34, 13, 22, 4}
+var columns = []int{8, 26, 30, 13, 18, 4}
 
 func (w *watcher) row(c *feed.Connection) error {
 	var b strings.Builder
 	if !w.headed {
 		w.headed = true
-		b.WriteString(w.line([]string{"TIME", "CLIENT", "SYSTEM", "MATCH", "PROGRAM", "HOPS", "LINK, FINDINGS"}, "\x1b[1m"))
+		b.WriteString(w.line([]string{"TIME", "CLIENT", "SYSTEM", "MATCH", "PROGRAM", "HOPS", "LINK, FINDINGS"}, bold))
 	}
 	b.WriteString(w.line(Row(c), stateColor(c.Note.State)))
 	_, err := io.WriteString(w.Out, b.String())
@@ -120,27 +138,32 @@ func Row(c *feed.Connection) []string {
 	return row
 }
 
-// line lays out a row. Colour is around the third column: what it is about.
+// line lays out a row. Colour is around the third column: what it is about. A
+// narrow terminal has the first columns; an address is never cut.
 func (w *watcher) line(row []string, color string) string {
 	var b strings.Builder
 	for i, cell := range row {
 		last := i == len(row)-1
+		if room := w.Width - lineWidth(i); w.Width > 0 && i > 1 && (room < 8 || !last && room < columns[i]) {
+			break
+		} else if last && w.Width > 0 {
+			cell = view.Short(cell, room)
+		}
+		if !last && i != 1 {
+			cell = view.Short(cell, columns[i])
+		}
 		if !last {
-			cell = fmt.Sprintf("%-*s  ", columns[i], view.Short(cell, columns[i]))
+			cell = fmt.Sprintf("%-*s  ", columns[i], cell)
 		}
-		if w.Width > 0 && !last && b.Len() > 0 && lineWidth(i)+columns[i] > w.Width {
-			break // a narrow terminal has the first columns
-		}
-		if last && w.Width > 0 {
-			cell = view.Short(cell, max(0, w.Width-lineWidth(i)))
-		}
-		if w.Color && (i == 2 || color == "\x1b[1m") {
+		if w.Color && (i == 2 || color == bold) {
 			cell = color + cell + "\x1b[0m"
 		}
 		b.WriteString(cell)
 	}
 	return strings.TrimRight(b.String(), " ") + "\n"
 }
+
+const bold = "\x1b[1m" // of the head
 
 // lineWidth is how wide the columns before one are.
 func lineWidth(i int) (n int) {

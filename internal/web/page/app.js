@@ -86,7 +86,7 @@ async function route() {
   const [, name, arg] = (location.hash || "#/now").split("/");
   const view = views[name] || now;
   for (const a of document.querySelectorAll("nav a")) {
-    if (a.getAttribute("href") === "#/" + name || (!views[name] && a.getAttribute("href") === "#/now")) a.setAttribute("aria-current", "page");
+    if (a.getAttribute("href") === "#/" + (name === "connection" ? "live" : name) || (!views[name] && a.getAttribute("href") === "#/now")) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
   }
   const box = el("div", {});

@@ -2,6 +2,7 @@ import { api, stream } from "./app.js";
 import { el, clock, seconds, title, program } from "./dom.js";
 
 const most = 200; // rows
+const columns = ["Time", "Client", "System", "Match", "Program", "Hops", "Link", "Findings", "Asked by", "Took"];
 const keys = ["client", "system", "program", "state", "finding"];
 
 // live is the table of connections as they come.
@@ -22,15 +23,15 @@ export async function live(box, view) {
   const form = el("form", { role: "search", "aria-label": "Filter" }, keys.map((k) => el("label", { for: "f-" + k }, names[k], inputs[k])),
     el("button", {}, "Filter"), pause, said);
   box.append(el("h2", {}, "Live"), form, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Connections" },
-    el("table", { class: "wide" }, el("thead", {}, el("tr", {}, ["Time", "Client", "System", "Match", "Program", "Hops", "Link", "Findings", "Asked by", "Took"].map((h) => el("th", { scope: "col" }, h)))), body)));
+    el("table", { class: "wide" }, el("thead", {}, el("tr", {}, columns.map((h) => el("th", { scope: "col" }, h)))), body)));
 
   let paused = false, waiting = new Map(), rows = new Map(), drawing = false, lost = 0;
   const row = (c) => {
     const n = c.note;
     return el("tr", { class: "new", "data-id": c.id }, [
       clock(c.changed), el("a", { href: "#/connection/" + encodeURIComponent(c.id) }, c.client), title(n), n.state === "matched" ? n.quality + (n.by_connection ? "" : ", by address") : "",
-      program(n), n.distance === undefined ? "" : n.distance + " hops", n.link_type || "", (c.findings || []).join(", "), (c.fronts || []).join(", ") || "verified", seconds(c.took_seconds),
-    ].map((x) => el("td", {}, x)));
+      program(n), n.distance === undefined ? "" : n.distance, n.link_type || "", (c.findings || []).join(", "), (c.fronts || []).join(", ") || "verified", seconds(c.took_seconds),
+    ].map((x, i) => el("td", { "data-name": columns[i] }, x)));
   };
   const say = () => {
     said.textContent = (paused ? "paused, " + waiting.size + " new" : rows.size + " shown") + (lost ? ", " + lost + " events lost: this page was too slow" : "");

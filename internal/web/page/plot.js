@@ -3,6 +3,9 @@ import { el } from "./dom.js";
 const color = (i) => getComputedStyle(document.documentElement).getPropertyValue("--c" + ((i % 6) + 1)).trim();
 const dashes = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [3, 5]]; // colour alone does not tell lines apart
 
+// hour is a time of day, with seconds where the steps are short.
+const hour = (t, step) => new Date(t * 1000).toLocaleTimeString("en-GB", step < 60 ? {} : { hour: "2-digit", minute: "2-digit" });
+
 // plot makes a figure with one line a name; set(times, rows) draws.
 export function plot(caption, names, format) {
   const at = el("div", { role: "img", "aria-label": caption });
@@ -15,7 +18,7 @@ export function plot(caption, names, format) {
     return {
       width: Math.max(200, at.clientWidth || 400), height: 180, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (u, min, max) => [0, max > 0 ? max * 1.1 : 1] } },
-      axes: [axis, { ...axis, size: 64, values: (u, v) => v.map(format) }],
+      axes: [{ ...axis, values: (u, v, i, s, step) => v.map((t) => hour(t, step)) }, { ...axis, size: 64, values: (u, v) => v.map(format) }],
       series: [{}, ...lines.map((name, i) => ({ label: name, stroke: color(i), width: 2, dash: dashes[i % 6], points: { show: false } }))],
     };
   };

@@ -37,12 +37,12 @@ export async function now(box, view) {
     const asked = sum("matched") + sum("unknown") + sum("not_seen") + sum("unavailable");
     const late = sum("late"), slow = Math.max(0, ...samples.slice(-60).map((x) => x.p99_seconds));
     verdict.replaceChildren(asked === 0 ? "No mail server has asked within the last minute."
-      : late > 0 ? el("span", { class: "bad" }, "Answers are late: " + number(late) + " of " + number(asked) + " within the last minute came after the deadline.")
-        : el("span", { class: "good" }, "Answers are in time: " + number(asked) + " within the last minute, the slowest took about " + seconds(slow) + "."));
+      : late > 0 ? el("span", { class: "bad" }, "Answers are late: " + number(Math.round(late)) + " of " + number(Math.round(asked)) + " within the last minute came after the deadline.")
+        : el("span", { class: "good" }, "Answers are in time: " + number(Math.round(asked)) + " within the last minute, the slowest took about " + seconds(slow) + "."));
     cards.replaceChildren(...[
       ["connections a second", number(s.syns)], ["answers a second", number(s.matched + s.unknown + s.not_seen + s.unavailable)],
       ["named, last minute", asked ? Math.round((100 * sum("matched")) / asked) + " %" : "–"], ["half of the look-ups within", seconds(s.p50_seconds)],
-      ["late, last minute", number(late)], ["lost frames, last minute", number(sum("drops"))],
+      ["late, last minute", number(Math.round(late))], ["lost frames, last minute", number(Math.round(sum("drops")))],
       ["addresses known", number(s.hosts)], ["connections followed", number(s.connections)],
     ].map(([what, value]) => el("li", {}, el("b", {}, value), what)));
   };
@@ -58,9 +58,9 @@ export async function now(box, view) {
 
 export async function senders(box, view) {
   const plots = { systems: plot("Systems, connections a minute", [], number), programs: plot("Programs, connections a minute", [], number), links: plot("Links, connections a minute", [], number) };
-  const tables = el("div", { class: "side" });
+  const tables = el("div", { class: "side" }), busiest = el("div", {});
   box.append(el("h2", {}, "Who comes"), el("p", { class: "dim" }, "Connections of the last hour that a mail server asked about, or that were verified."),
-    el("div", { class: "plots" }, Object.values(plots).map((p) => p.figure)), tables);
+    el("div", { class: "plots" }, Object.values(plots).map((p) => p.figure)), tables, busiest);
   view.atEnd(() => Object.values(plots).forEach((p) => p.end()));
   await every(5000, view, async () => {
     const s = await api("summary");
@@ -80,8 +80,8 @@ export async function senders(box, view) {
       }));
     };
     const y = scrollY;
-    tables.replaceChildren(share("Systems", s.systems), share("Programs", s.programs), share("Links", s.links), share("States", s.states),
-      table("Busiest senders", ["Address", "System", "Program", "#Connections", "Last"], s.senders.slice(0, 15).map((x) => [
+    tables.replaceChildren(...[["Systems", s.systems], ["Programs", s.programs], ["Links", s.links], ["States", s.states]].filter(([, l]) => l.length).map(([n, l]) => share(n, l)));
+    busiest.replaceChildren(table("Busiest senders", ["Address", "System", "Program", "#Connections", "Last"], s.senders.slice(0, 15).map((x) => [
         el("a", { href: "#/live/" + encodeURIComponent("client=" + x.client) }, x.client), x.system, x.program || "", x.count, ago(x.last)])));
     scrollTo(0, y);
   });

@@ -49,7 +49,7 @@ function facts(c) {
     ["Distance", n.distance === undefined ? "" : n.distance + " hops"], ["Link", n.link_type], ["MTU", n.mtu && n.mtu + " bytes"],
     ["Program", program(n)], ["HTTP program", n.http_name && n.http_name + " " + (n.http_flavor || "")], ["Uptime", n.uptime_reliable === false ? "" : n.uptime_min && Math.round(n.uptime_min / 60) + " h"],
   ]), list([
-    ["Client", c.client], ["Server", c.server], ["Asked by", (c.fronts || []).join(", ")], ["Asked", c.asked + " times"], ["The answer took", seconds(c.took_seconds)],
+    ["Client", c.client], ["Server", c.server], ["Asked by", (c.fronts || []).join(", ")], ["Asked", c.asked === 1 ? "once" : c.asked + " times"], ["The answer took", seconds(c.took_seconds)],
     ["Handshake", c.verified ? "complete: the address is the sender's own" : "not seen to complete: the address may be forged"],
     ["Address first seen", when(n.first_seen)], ["Connections of the address", n.total_conn || ""], ["Sharing of the address", when(n.last_nat)], ["Change of the system", when(n.last_chg)], ["Two answers possible", n.ambiguous && "yes"],
   ]));
