@@ -54,8 +54,8 @@ systems() {
 	done
 	overlay courier12 bookworm courier-mta
 	overlay tools11 bullseye $mail $libraries fdm php-swiftmailer php-horde-smtp
-	overlay tools12 bookworm $mail $libraries fdm php-swiftmailer php-horde-smtp aerc wl-beta ncrack patator telnet mlmmj rsyslog monit tripwire
-	overlay tools13 trixie $mail $libraries aerc ncrack patator
+	overlay tools12 bookworm $mail $libraries fdm php-swiftmailer php-horde-smtp aerc wl-beta patator telnet mlmmj rsyslog monit tripwire
+	overlay tools13 trixie $mail $libraries aerc patator
 	overlay langs12 bookworm $languages nim gcc libc6-dev
 	overlay langs13 trixie $languages
 	overlay cpp12 bookworm g++ libpoco-dev libvmime-dev libetpan-dev pkgconf libgnutls28-dev libssl-dev

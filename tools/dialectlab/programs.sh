@@ -173,7 +173,6 @@ bads() {
 	for t in hydra hydra-tls hydra-enum; do debian $t hydra Hydra bad bad tools12 $t; done
 	for t in medusa medusa-vrfy; do debian $t medusa Medusa bad bad tools12 $t; done
 	for t in patator patator-vrfy; do debian $t patator Patator bad bad tools12 $t; done
-	debian ncrack ncrack Ncrack bad bad tools12 ncrack
 	for t in nmap nmap-commands nmap-enum-users nmap-open-relay nmap-brute nmap-ntlm-info nmap-vuln-cve2010-4344; do debian $t nmap Nmap bad bad tools12 $t; done
 	for t in hydra medusa patator nmap; do debian $t $t "${t^}" bad bad tools13 $t; done
 	for t in email-verify-0.2.1 email-existence-0.1.6 deep-email-validator-0.1.21; do

@@ -138,7 +138,7 @@ send_esmtp() {
 
 features[haraka]="tls rcpt3 msg"
 send_haraka() { # ROOT DIRECTORY
-	in_client "" bash -c "rm -rf /tmp/lab/haraka; cp -r $here/clients/haraka /tmp/lab/haraka; cd /tmp/lab/haraka; mkdir -p queue; printf 'host=$ADDR\nport=$PORT\n' > config/smtp_forward.ini; node $2/node_modules/Haraka/bin/haraka -c /tmp/lab/haraka & sleep 4; ADDR=127.0.0.1 PORT=2525 TLS= LOGIN= python3 $here/clients/smtplib_.py; sleep 3"
+	limit=40 in_client "" bash -c "d=\$(mktemp -d); cp -r $here/clients/haraka/. \$d; cd \$d; mkdir -p queue; MX=$ADDR MXPORT=$PORT node $2/node_modules/Haraka/bin/haraka -c \$d & for i in \$(seq 80); do (: >/dev/tcp/127.0.0.1/2525) 2>/dev/null && break; sleep .2; done; ADDR=127.0.0.1 PORT=2525 TLS= LOGIN= python3 $here/clients/smtplib_.py; sleep 3"
 }
 
 # Programs of mail users.
