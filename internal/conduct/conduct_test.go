@@ -176,7 +176,7 @@ var cases = []struct {
 		S: 220 go on\r\n`), StartTLSEarly},
 	{"a ClientHello on port 25", "S: 220 mx\\r\\n\nC: \\x16\\0\\0\n", SuddenTLS},
 	{"a ClientHello at once", "C@0: \\x16\\0\\0\nS: 220 mx\\r\\n\n", EarlyTalker + " " + SuddenTLS},
-	{"HTTP", "S: 220 mx\\r\\n\nC: GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\n", NonSMTP},
+	{"HTTP", "S: 220 mx\\r\\n\nC: GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\n", Pipelining + " " + NonSMTP},
 	{"a header", bye(with("", "C: Subject: x\\r\\n\nS: 500 what\\r\\n")), NonSMTP},
 	{"bytes", bye(with("", "C: \\0x\\r\\n\nS: 500 what\\r\\n")), NonSMTP},
 	{"no command", bye(with("", "C: HELLO x\\r\\n\nS: 500 what\\r\\n")), UnknownCommand},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/front/amavis"
 	"github.com/mxprint/mxprint/internal/front/milter"
@@ -187,7 +188,7 @@ func (o *opener) frontList(command commandFunc) []front {
 		}},
 		{"policy.listen", "policy", s.Policy.Listen, s.Policy.Mode, s.Policy.ProxyFrom, nil, s.clients, func(who note.Lookuper) (server, func() serve.Stats) {
 			rules, _ := s.Policy.Compile() // Check has compiled them
-			p := &policyd.Server{Lookuper: who, Rules: rules, MaxConns: s.clients, Header: s.Policy.Header.Header, Form: config.HeaderForms[s.Policy.Form],
+			p := &policyd.Server{Lookuper: who, Rules: rules, Claims: claim.Builtin(), MaxConns: s.clients, Header: s.Policy.Header.Header, Form: config.HeaderForms[s.Policy.Form],
 				Deadline: s.Policy.Deadline, Logger: log}
 			return p, func() serve.Stats { return p.Stats().Stats }
 		}},

@@ -385,10 +385,6 @@ func (s *Session) endCommand(e *Event, l *line) {
 	if e.Kind == AuthLine {
 		return // one reply to all of them
 	}
-	if e.Verb == HTTP {
-		s.stop(NotSMTP)
-		return
-	}
 	if !s.pending.push(e.Verb) {
 		s.stop(Full)
 		return

@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/policy"
 	"github.com/mxprint/mxprint/internal/serve"
@@ -78,6 +79,9 @@ type Server struct {
 	// Rules are asked first, in every state of the protocol; nil means none. A
 	// rule that acts is the answer instead of the header.
 	Rules *policy.Set
+
+	// Claims are compared with each note, for rules and header; nil means not.
+	Claims *claim.Table
 
 	// Logger gets a line a second at most of each kind, and a line of each mail
 	// that a rule fires on; nil means none.
@@ -189,6 +193,10 @@ func (v *serving) action(r *request, m *mail) string {
 		v.group.Missed.Add(1)
 		v.log.Warn("mail without a note", "client", r.client, "deadline", v.deadline, "reason", err)
 		return ""
+	}
+	if v.Claims != nil && n.Known() {
+		found := v.Claims.Check(&n, r.claims())
+		n.Contradictions = &found
 	}
 	if action := v.ruled(r, &n, m); action != "" {
 		v.fired.Add(1)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/policy"
 	"github.com/mxprint/mxprint/note"
@@ -50,6 +51,12 @@ func (r *request) mail(n *note.Note) *policy.Mail {
 	m.HELO, m.Sender, m.Recipient = r.more["helo_name"], r.more["sender"], r.more["recipient"]
 	m.Login, m.Encryption = r.more["sasl_username"], r.more["encryption_protocol"]
 	return m
+}
+
+// claims are what the sender says of itself, as far as Postfix passes it on.
+func (r *request) claims() *claim.Mail {
+	name, looked := r.more["client_name"]
+	return &claim.Mail{Client: r.client.Addr().String(), HELO: r.more["helo_name"], Name: known(name), NameKnown: looked && name != ""}
 }
 
 // known is a name, which is "unknown" where Postfix has none: client_name is

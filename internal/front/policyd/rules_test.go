@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/policy"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
@@ -136,5 +137,20 @@ func TestRulesSensorStalled(t *testing.T) {
 	}
 	if n := s.Stats().Missed; n != 1 {
 		t.Errorf("%d look-ups missed, want 1", n)
+	}
+}
+
+// TestClaims: rules see what a sender claims and its connection contradicts.
+func TestClaims(t *testing.T) {
+	set := rules(t, policy.Rule{Name: "c", When: `"name_not_verified" in contradictions`, Action: "WARN x"})
+	s := &Server{Rules: set, Claims: claim.Builtin(), Lookuper: seen()}
+	path, _ := run(t, s)
+	got := actionsOf(t, path,
+		postfixRequest("helo_name=mail.outlook.com", "client_name=vps.example.net"),
+		postfixRequest("helo_name=mail.outlook.com", "client_name=mail.outlook.com", "instance=2"),
+		postfixRequest("helo_name=mail.outlook.com", "-client_name", "instance=3"))
+	want := []string{"WARN x", "PREPEND " + header4, "PREPEND " + header4}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

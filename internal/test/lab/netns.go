@@ -104,8 +104,7 @@ func (p *Pair) Join() {
 	p.Client.t.Helper()
 	p.Client.IP("link", "add", p.Client.If, "type", "veth", "peer", "name", p.Server.If, "netns", p.Server.Name)
 	for _, n := range []*NetNS{p.Client, p.Server} {
-		n.IPv4 = netip.AddrFrom4([4]byte{198, 18, 0, byte(n.side)})
-		n.IPv6 = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: byte(n.side)})
+		n.IPv4, n.IPv6 = Addrs(int(n.side))
 		n.IP("addr", "add", netip.PrefixFrom(n.IPv4, net4.Bits()).String(), "dev", n.If)
 		n.IP("addr", "add", netip.PrefixFrom(n.IPv6, net6.Bits()).String(), "dev", n.If, "nodad")
 		n.IP("link", "set", n.If, "up")
