@@ -81,7 +81,7 @@ func comparingFlags(fs *flag.FlagSet) comparing {
 	return comparing{databaseFlags(fs), fs.String("filter", "", ""), fs.Name()}
 }
 
-// each calls take for the SYNs and SYN+ACKs of files, until out takes no more.
+// each calls take for the SYNs, SYN+ACKs and sessions of SMTP of files, until out takes no more.
 // After an error, print what was gathered all the same.
 func (c *comparing) each(ctx context.Context, db *signature.DB, paths []string, out *offline.Output, std *stdio, take func(*event.Observation)) error {
 	in, err := reader(c.name, db, *c.rule, "", out, std)
@@ -90,5 +90,6 @@ func (c *comparing) each(ctx context.Context, db *signature.DB, paths []string, 
 	}
 	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
+	in.SMTP = true
 	return in.SYNs(ctx, paths, take)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/explain"
 	"github.com/mxprint/mxprint/internal/offline"
@@ -58,6 +59,10 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	p := &explain.Printer{Out: std.forPeople(), DB: db, N: *n}
 	var files []string
 	for _, arg := range fs.Args() {
+		if f, err := dialect.Parse(arg); err == nil {
+			p.Dialect(&f, "")
+			continue
+		}
 		found := report.FindPasted(strings.NewReader(arg))
 		if isFile(arg) {
 			if found = report.PastedFile(arg); len(found) == 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/view"
@@ -37,6 +38,7 @@ type kind struct {
 	peerMSS uint16
 	times   int
 	ends    string
+	dialect *dialect.Fingerprint // of a session of SMTP
 }
 
 // Raw explains a raw signature, of a SYN+ACK where response is set.
@@ -52,20 +54,37 @@ func (p *Printer) Raw(text string, response bool) error {
 	return nil
 }
 
-// Gather takes a SYN or SYN+ACK of a capture; Gathered explains them.
+// Gather takes a SYN, SYN+ACK or session of SMTP of a capture; Gathered explains
+// them.
 func (p *Printer) Gather(o *event.Observation) {
+	if !o.Module.Fingerprint() {
+		if f, ok := spoken(o); ok {
+			p.gather(f.String(), func() *kind {
+				return &kind{raw: f.String(), dialect: &f, ends: o.Client.String() + " > " + o.Server.String()}
+			})
+		}
+		return
+	}
 	raw := string(o.RawSig)
 	key := fmt.Sprint(raw, o.Segment.Type, o.Segment.AccECN(), o.Segment.Tunnels)
+	p.gather(key, func() *kind {
+		k := &kind{raw: raw, segment: o.Segment, peerMSS: o.PeerMSS, ends: ends(o)}
+		if o.Segment.Tunnels != 0 {
+			k.ends += ", inside " + o.Segment.Tunnels.String()
+		}
+		return k
+	})
+}
+
+// gather counts what looks the same.
+func (p *Printer) gather(key string, makes func() *kind) {
 	k := p.kinds[key]
 	switch {
 	case k == nil && len(p.order) == MaxKinds:
 		p.more++
 		return
 	case k == nil:
-		k = &kind{raw: raw, segment: o.Segment, peerMSS: o.PeerMSS, ends: ends(o)}
-		if o.Segment.Tunnels != 0 {
-			k.ends += ", inside " + o.Segment.Tunnels.String()
-		}
+		k = makes()
 		if p.kinds == nil {
 			p.kinds = make(map[string]*kind)
 		}
@@ -82,6 +101,10 @@ func (p *Printer) Gathered() error {
 		about := k.ends
 		if k.times > 1 {
 			about = fmt.Sprintf("%d times, first %s", k.times, k.ends)
+		}
+		if k.dialect != nil {
+			p.Dialect(k.dialect, about)
+			continue
 		}
 		p.explain(k.raw, &k.segment, k.peerMSS, about)
 	}

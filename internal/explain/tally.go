@@ -12,17 +12,24 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Tally prints a line about each SYN and SYN+ACK, and counts how well they
+// Tally prints a line about each SYN, SYN+ACK and session of SMTP, and counts how well they
 // match. Not safe for concurrent use.
 type Tally struct {
 	Out io.Writer
 	DB  *signature.DB
 
 	quality [signature.Exact + 1]int
+
+	sessions, named, strange int // of SMTP
 }
 
-// Take prints what a packet matches, by which line, or its raw signature.
+// Take prints what a packet or a session of SMTP matches, by which line, or its
+// raw signature.
 func (t *Tally) Take(o *event.Observation) {
+	if !o.Module.Fingerprint() {
+		t.session(o)
+		return
+	}
 	dir, kind := signature.Request, "SYN"
 	if o.Segment.Type == packet.SYNACK {
 		dir, kind = signature.Response, "SYN+ACK"
@@ -45,7 +52,10 @@ func (t *Tally) Sum() (matched, not int) {
 		fmt.Fprintf(t.Out, "%s: %d matched (%d exact, %d generic, %d fuzzy), %d not\n", view.Count(matched+not, "packet"),
 			matched, q[signature.Exact], q[signature.Generic], q[signature.Fuzzy], not)
 	}
-	return matched, not
+	if t.sessions > 0 {
+		fmt.Fprintf(t.Out, "%s of SMTP: %d named, %d match nothing\n", view.Count(t.sessions, "session"), t.named, t.strange)
+	}
+	return matched + t.sessions - t.strange, not + t.strange
 }
 
 // ends are sender and receiver.

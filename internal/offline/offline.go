@@ -127,11 +127,12 @@ func PrintUnread(w io.Writer, path string, lines []string) {
 	}
 }
 
-// observer is a function that gets the SYNs and SYN+ACKs.
+// observer is a function that gets the SYNs, the SYN+ACKs and the sessions of
+// SMTP.
 type observer func(*event.Observation)
 
 func (f observer) Observe(o *event.Observation) {
-	if o.Module.Fingerprint() {
+	if o.Module.Fingerprint() || o.Module == event.SMTP {
 		f(o)
 	}
 }

@@ -18,8 +18,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -29,7 +31,7 @@ const (
 	maxUnknowns = 1 << 20     // bytes of the file that are read
 )
 
-// Unknowns gathers the SYNs and SYN+ACKs that no signature matches, as drafts of
+// Unknowns gathers the SYNs, SYN+ACKs and sessions of SMTP that no signature matches, as drafts of
 // signatures: at most 1,000 different ones, of which those seen least give way.
 // It is safe for concurrent use.
 type Unknowns struct {
@@ -43,7 +45,7 @@ type Unknowns struct {
 
 // draft is a signature of what nothing matched.
 type draft struct {
-	response    bool
+	kind        byte // request, response or client
 	draft       string
 	raw         string // of the first packet
 	count       int
@@ -51,12 +53,47 @@ type draft struct {
 	at          int // in the heap
 }
 
+// Kinds of drafts, which their keys begin with, and their sections.
+const (
+	request  byte = '>'
+	response byte = '<'
+	client   byte = '@' // of SMTP
+)
+
+var draftSections = []struct {
+	kind byte
+	name string
+}{{request, "[tcp:request]"}, {response, "[tcp:response]"}, {client, "[smtp:client]"}}
+
 // NewUnknowns returns one with nothing in it.
 func NewUnknowns() *Unknowns { return &Unknowns{byDraft: make(map[string]*draft)} }
 
-// Unmatched reports whether an observation is of a SYN or SYN+ACK that no
-// signature matches. Unknowns needs no others (engine.Config.Wants).
-func Unmatched(o *event.Observation) bool { return o.Module.Fingerprint() && !o.System.Matched }
+// Unmatched reports whether an observation is of a SYN, a SYN+ACK or a session of
+// SMTP that no signature matches. Unknowns needs no others (engine.Config.Wants).
+func Unmatched(o *event.Observation) bool {
+	if o.Module == event.SMTP {
+		return o.Sender != nil && o.Sender.Software != nil && o.Sender.Software.State == note.Unknown
+	}
+	return o.Module.Fingerprint() && !o.System.Matched
+}
+
+// draftOf appends the key of what nothing matches, and reports whether there is
+// enough for a signature.
+func draftOf(key []byte, o *event.Observation) (_ []byte, raw string, ok bool) {
+	if o.Module == event.SMTP {
+		f, err := dialect.Parse(o.Sender.Software.Dialect)
+		if err != nil {
+			return key, "", false
+		}
+		key, ok = signature.AppendSMTPDraft(append(key, client), &f)
+		return key, o.Sender.Software.Dialect, ok
+	}
+	kind := request
+	if o.Segment.Type == packet.SYNACK {
+		kind = response
+	}
+	return signature.AppendDraft(append(key, kind), &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS)), string(o.RawSig), true
+}
 
 // Observe takes what nothing matches.
 func (u *Unknowns) Observe(o *event.Observation) {
@@ -65,9 +102,11 @@ func (u *Unknowns) Observe(o *event.Observation) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	key, raw, ok := draftOf(u.key[:0], o)
+	if u.key = key; !ok {
+		return
+	}
 	u.changed = true
-	response := o.Segment.Type == packet.SYNACK
-	u.key = signature.AppendDraft(append(u.key[:0], direction(response)), &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS))
 	at := time.UnixMicro(o.At).UTC().Truncate(time.Second)
 	if e := u.byDraft[string(u.key)]; e != nil {
 		e.count++
@@ -75,20 +114,13 @@ func (u *Unknowns) Observe(o *event.Observation) {
 		heap.Fix(&u.rarest, e.at)
 		return
 	}
-	u.add(&draft{response: response, draft: string(u.key[1:]), raw: string(o.RawSig), count: 1, first: at, last: at})
+	u.add(&draft{kind: u.key[0], draft: string(u.key[1:]), raw: raw, count: 1, first: at, last: at})
 }
 
 // Flush does nothing: Keep writes the file.
 func (*Unknowns) Flush() (int, error) { return 0, nil }
 
-func (e *draft) key() string { return string(direction(e.response)) + e.draft }
-
-func direction(response bool) byte {
-	if response {
-		return '<'
-	}
-	return '>'
-}
+func (e *draft) key() string { return string(e.kind) + e.draft }
 
 func (u *Unknowns) add(e *draft) {
 	if len(u.rarest) == maxUnknown {
@@ -139,7 +171,7 @@ func (h *unknownHeap) Pop() any {
 	return e
 }
 
-const unknownHead = `; SYNs and SYN+ACKs that no signature matched, written by mxprint.
+const unknownHead = `; SYNs, SYN+ACKs and sessions of SMTP that no signature matched, written by mxprint.
 ; Replace the label by that of the sender where you know it, state the rule
 ; where you know it (docs/signatures.md), remove the rest, and then:
 ;     mxprint signatures check FILE
@@ -170,11 +202,11 @@ func (u *Unknowns) Text() []byte {
 	slices.SortFunc(all, func(x, y draft) int {
 		return cmp.Or(cmp.Compare(x.ttl(), y.ttl()), -cmp.Compare(x.count, y.count), cmp.Compare(x.draft, y.draft))
 	})
-	for _, response := range []bool{false, true} {
+	for _, section := range draftSections {
 		var list []draft
 		var last time.Time
 		for _, e := range all {
-			if e.response != response {
+			if e.kind != section.kind {
 				continue
 			}
 			if list = append(list, e); e.last.After(last) {
@@ -184,11 +216,7 @@ func (u *Unknowns) Text() []byte {
 		if len(list) == 0 {
 			continue
 		}
-		section := "[tcp:request]"
-		if response {
-			section = "[tcp:response]"
-		}
-		b = fmt.Appendf(b, "\n%s\n\nlabel  = s:other:Unknown:\nsource = seen by mxprint\ndate   = %s\n", section, last.Format("2006-01"))
+		b = fmt.Appendf(b, "\n%s\n\nlabel  = s:other:Unknown:\nsource = seen by mxprint\ndate   = %s\n", section.name, last.Format("2006-01"))
 		for _, e := range list {
 			b = fmt.Appendf(b, "; seen %d times, first %s, last %s, for example %s\nsig    = %s\n",
 				e.count, e.first.Format(time.RFC3339), e.last.Format(time.RFC3339), e.raw, e.draft)
@@ -205,22 +233,26 @@ func (e *draft) ttl() int {
 	return n
 }
 
-var unknownLine = regexp.MustCompile(`^; seen ([0-9]{1,15}) times, first (\S{1,40}), last (\S{1,40}), for example ([!-~]{1,300})$`)
+var unknownLine = regexp.MustCompile(`^; seen ([0-9]{1,15}) times, first (\S{1,40}), last (\S{1,40}), for example ([ -~]{1,900})$`)
 
 // read takes up what an earlier process wrote. Lines of another form are passed
 // over: the file may have been edited.
 func (u *Unknowns) read(r io.Reader) error {
 	in := bufio.NewScanner(io.LimitReader(r, maxUnknowns))
-	response := false
+	kind := request
 	var seen *draft // the comment before a signature
 	for in.Scan() {
 		line := in.Text()
 		name, value, _ := strings.Cut(line, "=")
 		switch draft := strings.TrimSpace(value); {
 		case strings.HasPrefix(line, "["):
-			response = line == "[tcp:response]"
-		case seen != nil && strings.TrimSpace(name) == "sig" && isSignature(draft):
-			seen.response, seen.draft = response, draft
+			for _, section := range draftSections {
+				if line == section.name {
+					kind = section.kind
+				}
+			}
+		case seen != nil && strings.TrimSpace(name) == "sig" && isSignature(kind, draft):
+			seen.kind, seen.draft = kind, draft
 			u.mu.Lock()
 			if e := u.byDraft[seen.key()]; e == nil {
 				u.add(seen)
@@ -235,11 +267,15 @@ func (u *Unknowns) read(r io.Reader) error {
 }
 
 // isSignature keeps out of the file what would spoil it.
-func isSignature(text string) bool {
-	if len(text) > 300 || strings.ContainsAny(text, "\r\n") {
+func isSignature(kind byte, text string) bool {
+	if len(text) > 900 || strings.ContainsAny(text, "\r\n") {
 		return false
 	}
-	_, err := signature.Parse(strings.NewReader("classes = other\n[tcp:request]\nlabel = s:other:Unknown:\nsig = "+text+"\n"), "")
+	section := "[tcp:request]"
+	if kind == client {
+		section = "[smtp:client]"
+	}
+	_, err := signature.Parse(strings.NewReader("classes = other\n"+section+"\nlabel = s:other:Unknown:\nsig = "+text+"\n"), "")
 	return err == nil
 }
 
@@ -264,12 +300,18 @@ func parseUnknown(line string) *draft {
 func (u *Unknowns) Drop(db *signature.DB) {
 	all, _ := u.snapshot()
 	for _, e := range all {
+		if e.kind == client {
+			if f, err := dialect.Parse(e.raw); err == nil && db.MatchSMTP(&f).N > 0 {
+				u.remove(e.key())
+			}
+			continue
+		}
 		s, err := signature.ParseRaw(e.raw)
 		if err != nil {
 			continue
 		}
 		dir := signature.Request
-		if e.response {
+		if e.kind == response {
 			dir = signature.Response
 		}
 		if m := db.Match(dir, &s, 0); m.Sig != nil {

@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(tcpHead + anySig + "[tcp:response]\nlabel = g:c:M:\nsig = 4:64-:12:1460:mss*4,7:mss,sok,ts,nop,ws,eol+1:df,id+:+\n")
 	f.Add(tcpHead + "or = M:n\nsource = s\ndate = 2026-11\nsig = *:64|255|128:0:*:fit(65536|1..2/mss-12)|{1,2..5}|seg(20)|mss*4,{1,3..5}:mss,sok~,(ts~,nop|nop),[?30|ws]:df,id+?,flow?:*\n")
+	f.Add("classes = c\n[smtp:client]\nlabel = s:c:M:\nor = N:\nsource = s\nsig = offer=size,!dsn;hello=EHLO @|x;mail=M:<> SIZE=? X!;flow=M+R~D!.;next=/Q|$;rec=e*\n")
 	f.Add(mtuHead + "sig = 1500\n" + "[http:request]\nua_os = A=[x]B\nlabel = s:!:N:f\nsys = A\nsig = *:?Host=[a]:Via:b\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		db, err := Parse(strings.NewReader(text), "x.fp")

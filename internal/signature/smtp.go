@@ -20,6 +20,7 @@ type SMTP struct {
 	offers    string // the condition, as it is written
 	label     int    // its id, while the labels are being read
 	layer     int
+	builtin   bool
 	at        int // its place in the order of the files
 }
 
@@ -51,7 +52,8 @@ const smtpFields = "write FIELD=VALUE with semicolons between them, such as hell
 
 // smtpSig reads field=alternative|alternative;…
 func (p *parser) smtpSig(v string) {
-	t := &SMTP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, at: len(p.db.smtp.sigs)}
+	t := &SMTP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, at: len(p.db.smtp.sigs),
+		builtin: strings.HasPrefix(p.file, "builtin/")}
 	if v == "" {
 		p.fail(v, "empty signature", smtpFields)
 		return

@@ -232,20 +232,24 @@ func smtpKey(f *dialect.Fingerprint, field dialect.Field, buf *[32]byte) []byte 
 // that came neither to MAIL nor into TLS names none: probes, monitors and guessers
 // of passwords look alike. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
-	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) || plain(f) {
+	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) {
 		return SMTPMatch{Many: true}
 	}
-	var specific, generic smtpFound
+	specific, generic := smtpFound{plain: plain(f)}, smtpFound{}
 	db.smtp.find(db.smtp.root, f, &specific, &generic)
+	found := &specific
 	if specific.n == 0 {
-		return generic.match()
+		found = &generic
 	}
-	return specific.match()
+	m := found.match()
+	m.Many = m.Many || m.N == 0 && specific.plain
+	return m
 }
 
 // plain reports whether a session without TLS is spelled as RFC 5321 has its
-// examples, command by command. Many small programs and libraries speak so: it
-// names none.
+// examples, command by command. Many small programs and libraries speak so, and
+// the built-in database does not know them all: it names none. A file of one's own
+// may, for a site knows what it runs.
 func plain(f *dialect.Fingerprint) bool {
 	if f.TLSUsed {
 		return false
@@ -273,6 +277,7 @@ var plainValues = [dialect.NumFields][]string{
 
 // smtpFound gathers the signatures that match, one for each name.
 type smtpFound struct {
+	plain bool // those of the built-in database do not count
 	layer int
 	sigs  [MaxSoftware + 1]*SMTP
 	loose [MaxSoftware + 1]bool
@@ -280,11 +285,11 @@ type smtpFound struct {
 }
 
 func (r *smtpFound) add(s *SMTP) {
-	if r.n > 0 && s.layer > r.layer {
+	if r.plain && s.builtin || r.n > 0 && s.layer > r.layer {
 		return
 	}
 	if s.layer < r.layer {
-		*r = smtpFound{}
+		*r = smtpFound{plain: r.plain}
 	}
 	r.layer = s.layer
 	for i, old := range r.sigs[:r.n] {

@@ -49,7 +49,7 @@ func compile(t *testing.T, all []*spoken) *signature.DB {
 	if err := writeRules(&b, draft(all), "2026-11"); err != nil {
 		t.Fatal(err)
 	}
-	db, err := signature.Parse(&b, "draft.fp")
+	db, err := signature.Parse(&b, "builtin/draft.fp")
 	if err != nil {
 		t.Fatal(err)
 	}
