@@ -42,7 +42,7 @@ func serve(t *testing.T) *daemon {
 	free.Close()
 	d := &daemon{t: t, dir: dir, config: filepath.Join(dir, "mxprint.toml"), at: at}
 	token := filepath.Join(dir, "token")
-	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\nuser = \"root\"\nsandbox = false\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n[http]\nlisten = [%q]\ntoken_file = %q\n",
+	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\nfilter = \"tcp\"\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n[http]\nlisten = [%q]\ntoken_file = %q\n",
 		filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "query.sock"), at, token)
 	for path, text := range map[string]string{d.config: text, token: "correct-horse-battery\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -130,7 +130,7 @@ func TestDaemon(t *testing.T) {
 	p.has("A token is needed")
 	p.accessible("signed out")
 	p.do(chromedp.Navigate("http://" + d.at + "/link/AAAA"))
-	p.has("The link is wrong")
+	p.has("the link is wrong")
 	p.accessible("a wrong link")
 	link := d.link()
 	p.enter(link)
@@ -174,11 +174,11 @@ func TestDaemon(t *testing.T) {
 	p.until(`document.querySelector("tbody").innerText.includes("` + client + `")`)
 	p.open("health")
 	p.has("The sensor is well")
-	p.has("capture")
+	p.has("running")
 
 	other := browse(t)
 	other.do(chromedp.Navigate(link)) // which was used
-	other.has("The link is wrong")
+	other.has("the link is wrong")
 	if err := os.WriteFile(filepath.Join(d.dir, "token"), []byte("another-token-of-16\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestHostile(t *testing.T) {
 	p.eval(`(() => {
 		window.fell = 0;
 		const evil = '<img src=x onerror="window.fell=1"><script>window.fell=1</script>\u202e\u0007"\'';
-		const poison = (v) => Array.isArray(v) ? v.map(poison) : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, ["id", "state", "client", "time", "changed", "reading"].includes(k) ? x : poison(x)])) : typeof v === "string" ? evil : v;
+		const poison = (v) => Array.isArray(v) ? v.map(poison) : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, ["id", "state", "client", "time", "changed", "reading", "position"].includes(k) ? x : poison(x)])) : typeof v === "string" ? evil : v;
 		const ask = window.fetch;
 		window.fetch = async (...a) => {
 			const r = await ask(...a);
