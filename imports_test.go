@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/usage":             {},
 	"internal/feed":              {"event", "note"},
 	"internal/follow":            {"internal/feed", "internal/status", "internal/view", "internal/web", "note"},
-	"internal/web":               {"note", "packet", "internal/feed", "internal/serve", "internal/signature", "internal/status", "third_party/uplot"},
+	"internal/web":               {"note", "packet", "dialect", "internal/feed", "internal/serve", "internal/signature", "internal/status", "third_party/uplot"},
 	"third_party/uplot":          {},
 	"internal/view":              {"event", "note", "internal/report"},
 	"internal/explain":           {"dialect", "event", "packet", "internal/signature", "internal/view"},

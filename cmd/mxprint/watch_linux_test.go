@@ -52,8 +52,8 @@ func (s *sensorAPI) start() {
 	go server.Run(ctx)
 	front := server.Feed.Front("milter", seen{})
 	go func() {
-		for i := byte(0); ctx.Err() == nil; i++ {
-			front.Lookup(ctx, note.Query{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1025)})
+		for i := uint16(0); ctx.Err() == nil; i++ { // another connection each time
+			front.Lookup(ctx, note.Query{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1025+i)})
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()

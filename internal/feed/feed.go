@@ -28,8 +28,8 @@ const (
 	// maxEvents is how many events a reader may be behind.
 	maxEvents = Kept
 
-	// same is how long a question without a port counts for one connection: it
-	// names none.
+	// same is how long after the last news a question with the same ends is about
+	// the same connection: ports are used again, and a question may name none.
 	same = time.Minute
 
 	maxFronts = 4 // names that a connection keeps
@@ -167,30 +167,42 @@ func (f *Feed) Front(name string, who note.Lookuper) note.Lookuper { return &fro
 func (f *front) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	began := f.feed.now()
 	n, err := f.who.Lookup(ctx, q)
-	f.feed.answered(f.name, q.Unmapped(), &n, f.feed.now().Sub(began))
+	now := f.feed.now()
+	f.feed.answered(f.name, q.Unmapped(), &n, now, now.Sub(began))
 	return n, err
 }
 
-// answered enters an answer.
-func (f *Feed) answered(name string, q note.Query, n *note.Note, took time.Duration) {
+// answered enters an answer. One that says what the last one about the connection
+// said is counted, and is no event: some mail servers ask often.
+func (f *Feed) answered(name string, q note.Query, n *note.Note, now time.Time, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := f.entry(q)
+	c := f.entry(q, now)
 	c.Asked++
 	c.Took = max(c.Took, took)
 	if !slices.Contains(c.Fronts, name) && len(c.Fronts) < maxFronts {
 		c.Fronts = append(slices.Clip(c.Fronts), name) // readers have the list
+	} else if alike(&c.Note, n) {
+		return
 	}
-	f.changed(c, n)
+	f.changed(c, n, now)
+}
+
+// alike reports whether two notes of one connection show the same. Parts that are
+// made again count as others.
+func alike(a, b *note.Note) bool {
+	return a.State == b.State && a.OSName == b.OSName && a.OSFlavor == b.OSFlavor && a.Quality == b.Quality && a.RawSig == b.RawSig &&
+		a.ByConnection == b.ByConnection && a.Ambiguous == b.Ambiguous && a.TotalConn == b.TotalConn && a.Handshakes == b.Handshakes &&
+		a.LinkType == b.LinkType && a.Distance == b.Distance && a.HTTPName == b.HTTPName && a.LastNAT.Equal(b.LastNAT) && a.LastChange.Equal(b.LastChange) &&
+		a.TLS == b.TLS && a.Software == b.Software && a.Conduct == b.Conduct && a.Contradictions == b.Contradictions && a.Flow == b.Flow && a.Memory == b.Memory
 }
 
 // entry is the connection of a question, which may be a new one. The lock is
 // held.
-func (f *Feed) entry(q note.Query) *kept {
-	key, now := ends{q.Client, q.Server}, f.now()
+func (f *Feed) entry(q note.Query, now time.Time) *kept {
+	key := ends{q.Client, q.Server}
 	c := f.byEnds[key]
-	again := f.forOne(c, now)
-	if again {
+	if c != nil && now.Sub(c.Changed) < same {
 		return c
 	}
 	f.last++
@@ -208,16 +220,10 @@ func (f *Feed) entry(q note.Query) *kept {
 	return c
 }
 
-// forOne reports whether a question now is about the connection that was last
-// asked about with the same ends: ports are used again, but not within a minute.
-func (f *Feed) forOne(c *kept, now time.Time) bool {
-	return c != nil && now.Sub(c.Changed) < same
-}
-
 // changed sets the note of a connection, and makes it an event. The lock is
 // held.
-func (f *Feed) changed(c *kept, n *note.Note) {
-	c.Note, c.Changed = *n, f.now()
+func (f *Feed) changed(c *kept, n *note.Note, now time.Time) {
+	c.Note, c.Changed = *n, now
 	f.tally.count(c)
 	f.seq++
 	c.event = f.seq

@@ -275,10 +275,14 @@ func FuzzFilter(f *testing.F) {
 }
 
 func BenchmarkAnswered(b *testing.B) {
-	f := New()
 	n, _ := linux(note.Query{})
-	b.ReportAllocs()
-	for i := range b.N {
-		f.answered("milter", query(i), &n, time.Millisecond)
+	for name, different := range map[string]int{"new": 1 << 20, "again": 100} {
+		b.Run(name, func(b *testing.B) {
+			f := New()
+			b.ReportAllocs()
+			for i := range b.N {
+				f.answered("milter", query(i%different), &n, time.Unix(1e9, 0), time.Millisecond)
+			}
+		})
 	}
 }

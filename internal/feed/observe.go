@@ -54,8 +54,8 @@ func (f *Feed) refresh(ctx context.Context, who note.Lookuper, e ends) {
 	defer f.mu.Unlock()
 	// A mail server may have asked without its own end.
 	if c := f.byEnds[ends{client: q.Client}]; c != nil && f.byEnds[ends{q.Client, q.Server}] == nil {
-		f.changed(c, &n)
+		f.changed(c, &n, f.now())
 		return
 	}
-	f.changed(f.entry(q), &n)
+	f.changed(f.entry(q, f.now()), &n, f.now())
 }

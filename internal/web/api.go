@@ -205,12 +205,26 @@ func (s *Server) apiConnectionWhy(r *http.Request, _ url.Values) (any, error) {
 	if !ok {
 		return nil, errGone(r.PathValue("id"))
 	}
-	if c.Note.RawSig == "" {
+	said := ""
+	if p := c.Note.Software; p != nil {
+		said = p.Dialect
+	}
+	if c.Note.RawSig == "" && said == "" {
 		p := errNotFound
 		p.Detail = "the answer was about the address, not about this connection: no SYN of its own is known"
 		return nil, &p
 	}
-	return s.explain(c.Note.RawSig, false)
+	x := &Explanation{Fields: []Field{}, Nearest: []Near{}, Spoken: []Near{}}
+	if c.Note.RawSig != "" {
+		var err error
+		if x, err = s.explain(c.Note.RawSig, false); err != nil {
+			return nil, err
+		}
+	}
+	if said != "" && s.DB != nil {
+		s.spoken(x, said)
+	}
+	return x, nil
 }
 
 func (s *Server) apiExplain(_ *http.Request, v url.Values) (any, error) {

@@ -40,7 +40,7 @@ func whole() note.Note {
 		State: note.Matched, OSName: "Windows" + hostile, OSFlavor: hostile, Others: []string{hostile}, HTTPName: hostile, HTTPFlavor: hostile, Language: hostile,
 		LinkType: hostile, MTU: 1500, FirstSeen: at, LastSeen: at, TotalConn: 3, SYNs: 2, Handshakes: 1, Distance: note.Hops(11), ByConnection: true, RawSig: windows,
 		TLS:            &note.TLS{State: note.Complete, Library: hostile, Release: hostile, Version: hostile, JA4: hostile, JA4Raw: hostile},
-		Software:       &note.Software{State: note.Matched, Name: hostile, Flavor: hostile, Others: []string{hostile}, Dialect: hostile},
+		Software:       &note.Software{State: note.Matched, Name: hostile, Flavor: hostile, Others: []string{hostile}, Dialect: "hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;quit=QUIT"},
 		Conduct:        &note.Findings{State: note.Complete, List: []note.Finding{{ID: "early_talker", Words: hostile, Evidence: hostile}}},
 		Contradictions: &note.Findings{State: note.Complete, List: []note.Finding{{ID: "helo", Words: hostile, Evidence: hostile}}},
 		Flow:           &note.Flow{HandshakeRTT: time.Millisecond}, Memory: &note.Memory{Visits: 1, Changed: []string{hostile}},
@@ -207,6 +207,24 @@ func TestExplain(t *testing.T) {
 		if f.Words == "" {
 			t.Errorf("the field %s = %s has no words", f.Name, f.Value)
 		}
+	}
+}
+
+// TestExplainDialect: the explanation of a connection names the signature of its
+// program.
+func TestExplainDialect(t *testing.T) {
+	s := full(t)
+	n := note.Note{State: note.Unknown, Software: &note.Software{
+		Dialect: "hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin",
+	}}
+	s.Feed.Front("milter", (*known)(&n)).Lookup(t.Context(), note.Query{Client: netip.MustParseAddrPort("192.0.2.9:1025")})
+	var x Explanation
+	text := with(s, apiRoot+"/connections/"+s.Feed.Recent(&feed.Filter{}, 1)[0].ID+"/explain").Body.Bytes()
+	if err := json.Unmarshal(text, &x); err != nil {
+		t.Fatal(err)
+	}
+	if len(x.Spoken) != 1 || x.Spoken[0].Title != "Bacula bsmtp" || x.Spoken[0].Line == 0 || x.Raw != "" {
+		t.Errorf("explain = %s", text)
 	}
 }
 

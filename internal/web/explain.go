@@ -3,17 +3,21 @@ package web
 import (
 	"fmt"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Explanation is why a SYN is called what it is called.
+// Explanation is why a SYN is called what it is called, and the program of a
+// connection.
 type Explanation struct {
 	Raw     string  `json:"raw_sig"`
 	Fields  []Field `json:"fields"`            // of the SYN, in words
 	Match   *Near   `json:"match,omitempty"`   // absent: nothing matches
 	Quality string  `json:"quality,omitempty"` // of the match
 	Nearest []Near  `json:"nearest"`           // other signatures, the nearest first
+	Dialect string  `json:"dialect,omitempty"` // of the program
+	Spoken  []Near  `json:"programs"`          // signatures that the dialect matches
 }
 
 // Field is a part of a raw signature.
@@ -47,7 +51,7 @@ type Difference struct {
 const nearest = 3
 
 // explain explains a raw signature.
-func (s *Server) explain(raw string, response bool) (any, error) {
+func (s *Server) explain(raw string, response bool) (*Explanation, error) {
 	if s.DB == nil {
 		return nil, off("explain", "this sensor asks another one (sensor.ask)")
 	}
@@ -59,7 +63,7 @@ func (s *Server) explain(raw string, response bool) (any, error) {
 	if syn.Type = packet.SYN; response {
 		syn.Type, dir = packet.SYNACK, signature.Response
 	}
-	x := &Explanation{Raw: raw, Fields: fields(raw, &syn), Nearest: []Near{}}
+	x := &Explanation{Raw: raw, Fields: fields(raw, &syn), Nearest: []Near{}, Spoken: []Near{}}
 	m := db.Match(dir, &syn, 0)
 	if m.Sig != nil {
 		n := m.Sig.Explain(&syn, 0)
@@ -73,6 +77,22 @@ func (s *Server) explain(raw string, response bool) (any, error) {
 		}
 	}
 	return x, nil
+}
+
+// spoken adds the signatures that a dialect matches.
+func (s *Server) spoken(x *Explanation, text string) {
+	f, err := dialect.Parse(text)
+	if err != nil {
+		return // of a newer sensor, whose note says what it is
+	}
+	x.Dialect = text
+	m := s.DB().MatchSMTP(&f)
+	for _, sig := range m.Sigs[:m.N] {
+		x.Spoken = append(x.Spoken, Near{
+			Title: sig.Label.Title(), Generic: sig.Label.Generic, Signature: sig.Text, File: sig.File, Line: sig.Line,
+			Source: sig.Source, Date: sig.Date, Differences: []Difference{},
+		})
+	}
 }
 
 func near(n *signature.Near) Near {

@@ -152,7 +152,8 @@ export async function unknown(box) {
   }
   const rows = [...dialects].sort((a, b) => b[1] - a[1]).slice(0, 50);
   box.append(el("h3", {}, rows.length ? "SMTP dialects that no signature names" : "No unknown SMTP dialect among the newest 1,000 connections"));
-  if (rows.length) box.append(table("Unknown dialects", ["#Connections", "Dialect"], rows.map(([d, k]) => [k, el("code", {}, d)])));
+  if (rows.length) box.append(el("p", {}, "If you know a program, put its name in the label; the file is ready for ", el("code", {}, "mxprint signatures check"), "."),
+    el("pre", { tabindex: 0, "aria-label": "Signature file of dialects" }, "classes = tool\n[smtp:client]\n" + rows.map(([d, k]) => "\n; seen " + k + " times\nlabel  = s:tool:Unknown:\nsource = seen by mxprint\ndate   = " + new Date().toISOString().slice(0, 7) + "\nsig    = " + d).join("\n")));
 }
 
 export async function health(box, view) {

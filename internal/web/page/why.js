@@ -24,7 +24,7 @@ export async function why(box, view) {
   if (view.ended()) return;
   box.append(el("h2", {}, "Why " + c.client + " is " + (n.state === "matched" ? "called " + title(n) : n.state)), verdict(n, explained.value), facts(c));
   syn(box, explained);
-  sender(box, n);
+  sender(box, n, explained.value);
   box.append(el("h3", {}, "The note as each mail server gets it"), table("Notes", ["For", "Text"], headers.map((h) => [h.for, el("code", {}, h.text || "(nothing)")])));
   box.append(el("h3", {}, "History of " + address));
   if (past.value) box.append(...anything("History", past.value, 1));
@@ -57,8 +57,8 @@ function facts(c) {
 
 function syn(box, { value: x, reason }) {
   box.append(el("h3", {}, "The SYN"));
-  if (!x) {
-    box.append(el("p", { class: "dim" }, reason));
+  if (!x || !x.raw_sig) {
+    box.append(el("p", { class: "dim" }, reason || "The answer was about the address: no SYN of this connection is known."));
     return;
   }
   box.append(el("p", {}, el("code", {}, x.raw_sig)), table("Fields of the SYN", ["Field", "Value", "Means"], x.fields.map((f) => [f.name, el("code", {}, f.value), f.words])));
@@ -78,9 +78,10 @@ function differences(s) {
 
 // sender is what is known of the program at the other end. What was not looked
 // at is not there.
-function sender(box, n) {
+function sender(box, n, x) {
   const s = n.software, t = n.tls, f = n.flow, m = n.memory;
-  if (s) box.append(el("h3", {}, "The program, by its SMTP dialect"), list([["Program", program(n)], ["Match", s.quality], ["Or", (s.or || []).join(", ")], ["Dialect", s.dialect && el("code", {}, s.dialect)], ["Session", s.reading]]));
+  if (s) box.append(el("h3", {}, "The program, by its SMTP dialect"), list([["Program", program(n)], ["Match", s.quality], ["Or", (s.or || []).join(", ")], ["Dialect", s.dialect && el("code", {}, s.dialect)], ["Session", s.reading]]),
+    ...(x ? x.programs : []).flatMap((p) => [el("h4", {}, "The signature of " + p.title), list(signature(p))]));
   if (t) box.append(el("h3", {}, "TLS"), list([["ClientHello", t.state], ["Library", [t.library, t.release].filter(Boolean).join(" ")], ["Settings", t.settings], ["Highest version", t.version], ["JA4", t.ja4 && el("code", {}, t.ja4)], ["JA4 before hashing", t.ja4_r && el("code", {}, t.ja4_r)], ["Names the server (SNI)", t.state === "complete" ? (t.server_name ? "yes" : "no") : ""]]));
   for (const [name, part] of [["Conduct", n.conduct], ["Claims that facts contradict", n.contradictions]]) {
     if (!part) continue;
