@@ -214,9 +214,13 @@ func TestExplain(t *testing.T) {
 // program.
 func TestExplainDialect(t *testing.T) {
 	s := full(t)
-	n := note.Note{State: note.Unknown, Software: &note.Software{
-		Dialect: "hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin",
-	}}
+	const said = "hello=HELO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;quit=QUIT"
+	db, err := signature.Parse(strings.NewReader("classes = tool\n[smtp:client]\nlabel = s:tool:Bacula bsmtp:\nsig = "+strings.Replace(said, "fqdn", "@", 1)+"\n"), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.DB = func() *signature.DB { return db }
+	n := note.Note{State: note.Unknown, Software: &note.Software{Dialect: said}}
 	s.Feed.Front("milter", (*known)(&n)).Lookup(t.Context(), note.Query{Client: netip.MustParseAddrPort("192.0.2.9:1025")})
 	var x Explanation
 	text := with(s, apiRoot+"/connections/"+s.Feed.Recent(&feed.Filter{}, 1)[0].ID+"/explain").Body.Bytes()
