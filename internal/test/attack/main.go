@@ -190,6 +190,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	failed := costs()
+	failed = payload() || failed
 	met, err := live(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "attack:", err)
