@@ -11,9 +11,10 @@ import (
 var doctorCommand = command{
 	name:    "doctor",
 	summary: "find out why mail gets no answer",
-	usage: `Usage: mxprint doctor [-config FILE] [-time SECONDS] [-postfix DIR]
+	usage: `Usage: mxprint doctor [-config FILE] [-time SECONDS] [-postfix DIR] [-rspamd DIR]
+                      [-haraka DIR]
 
-Looks at the sensor, interfaces, filter, sockets and Postfix, counts the SYNs
+Looks at the sensor, interfaces, filter, sockets and mail server, counts the SYNs
 to mail ports for some seconds, and prints what is wrong with the line to type.
 It changes nothing. Run it as root, on the machine of the sensor.
 
@@ -21,6 +22,8 @@ It changes nothing. Run it as root, on the machine of the sensor.
                  it exists)
   -time SECONDS  how long SYNs are counted (default 5; 0: not at all)
   -postfix DIR   Postfix's files (default /etc/postfix)
+  -rspamd DIR    rspamd's files (default /etc/rspamd)
+  -haraka DIR    Haraka's folder, with config in it (default: not looked at)
 
 The exit status is 0 when nothing is wrong and 1 when something is.
 
@@ -35,6 +38,8 @@ func runDoctor(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("doctor")
 	seconds := fs.Int("time", 5, "")
 	postfix := fs.String("postfix", "/etc/postfix", "")
+	rspamd := fs.String("rspamd", "/etc/rspamd", "")
+	haraka := fs.String("haraka", "", "")
 	c, err := configuration(fs, args)
 	if err != nil {
 		return err
@@ -42,7 +47,7 @@ func runDoctor(ctx context.Context, args []string, std *stdio) error {
 	if *seconds < 0 || *seconds > 3600 {
 		return usagef("doctor: -time wants 0 to 3600 seconds")
 	}
-	p := &doctor.Patient{Config: c, Postfix: *postfix, Time: time.Duration(*seconds) * time.Second}
+	p := &doctor.Patient{Config: c, Postfix: *postfix, Rspamd: *rspamd, Haraka: *haraka, Time: time.Duration(*seconds) * time.Second}
 	findings, err := p.Examine(ctx)
 	if err := doctor.Print(std.out, findings); err != nil {
 		return err

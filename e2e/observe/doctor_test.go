@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -22,6 +24,8 @@ type clinic struct {
 	t    *testing.T
 	pair *lab.Pair
 	dir  string
+
+	haraka string // the folder that doctor is given
 }
 
 // configure writes a configuration and returns its path.
@@ -43,7 +47,8 @@ func (c *clinic) serve(config string) *mailtest.Process {
 // nothing.
 func (c *clinic) wants(config string, as *syscall.Credential, words ...string) {
 	c.t.Helper()
-	cmd := c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "doctor", "-config", config, "-time", "3", "-postfix", filepath.Join(c.dir, "postfix"))
+	cmd := c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "doctor", "-config", config, "-time", "3", "-postfix", filepath.Join(c.dir, "postfix"),
+		"-rspamd", filepath.Join(c.dir, "rspamd"), "-haraka", c.haraka)
 	if as != nil { // ip netns exec wants root
 		cmd = c.pair.Server.Command(c.t.Context(), "setpriv", append([]string{"--reuid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"}, cmd.Args[4:]...)...)
 	}
@@ -68,7 +73,7 @@ func (c *clinic) wants(config string, as *syscall.Credential, words ...string) {
 
 // TestDoctor makes each fault for real; on a sound system nothing is found.
 func TestDoctor(t *testing.T) {
-	c := &clinic{t, lab.NewPair(t), mailtest.TempDir(t)}
+	c := &clinic{t: t, pair: lab.NewPair(t), dir: mailtest.TempDir(t)}
 	mailtest.SensorProgram(t)
 	socket := filepath.Join(c.dir, "p0f.sock")
 	many := c.pair.Client.AddIPv4(10)
@@ -77,7 +82,7 @@ func TestDoctor(t *testing.T) {
 		mailtest.WriteFiles(t, filepath.Join(c.dir, "postfix"), map[string]string{"main.cf": main, "master.cf": "smtp inet n - y - - smtpd\n"})
 	}
 	step := func(name string, f func(c *clinic)) {
-		t.Run(name, func(t *testing.T) { f(&clinic{t, c.pair, c.dir}) })
+		t.Run(name, func(t *testing.T) { f(&clinic{t: t, pair: c.pair, dir: c.dir}) })
 	}
 	step("down", func(c *clinic) {
 		c.wants(c.configure(on, ""), nil, "1. the sensor: no process listens on "+socket, "systemctl start mxprint")
@@ -108,29 +113,106 @@ func TestDoctor(t *testing.T) {
 		if out, err := c.pair.Server.Command(c.t.Context(), "sysctl", "-qw", "net.ipv4.tcp_syncookies=2").CombinedOutput(); err != nil {
 			c.t.Fatalf("%v: %s", err, out)
 		}
+		server := mailtest.Start(c.t, "a mail server", c.pair.Server.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "proxy",
+			"-backend", "127.0.0.1:1", "-listen", ":25", "-s", filepath.Join(c.dir, "younger.sock")))
+		server.WaitFor("ready", func() bool { return strings.Contains(string(server.Out.Bytes()), "msg=ready") })
 		c.wants(c.configure(`source = "sockops"`, ""), nil, "tcp_syncookies: every connection is answered with a SYN cookie", "sysctl -w")
 		c.pair.Server.Command(c.t.Context(), "sysctl", "-qw", "net.ipv4.tcp_syncookies=1").Run()
 		c.wants(c.configure(`source = "sockops"`, ""), nil)
 	})
 	step("two p0f", func(c *clinic) {
+		p0f := lab.NeedProgram(c.t, "p0f")
 		c.serve(c.configure(on, ""))
-		if err := os.Rename(socket, socket+".old"); err != nil { // as one that removes what is in its way
-			c.t.Fatal(err)
-		}
-		var ln net.Listener
-		if err := c.pair.Server.Do(func() (err error) { ln, err = net.Listen("unix", socket); return err }); err != nil {
-			c.t.Fatal(err)
-		}
-		defer ln.Close()
+		p := mailtest.Start(c.t, "p0f", c.pair.Server.Command(context.Background(), p0f, "-i", "lo", "-s", socket, "tcp port 25")) // it removes what is in its way
+		p.WaitFor("p0f", func() bool { return strings.Contains(string(p.Out.Bytes()), "Entered main event loop") })
 		c.wants(c.configure(on, ""), nil, "listeners on "+socket+": 2 processes", "systemctl stop p0f")
+	})
+	step("one direction", func(c *clinic) {
+		c.serve(c.configure(on, ""))
+		for _, addr := range many { // the answers have another way, which is none
+			c.pair.Server.IP("route", "add", "blackhole", addr.String()+"/32")
+			defer c.pair.Server.IP("route", "del", "blackhole", addr.String()+"/32")
+		}
+		go func() {
+			for range 3 {
+				for _, addr := range many {
+					c.pair.Client.Do(func() error {
+						d := net.Dialer{LocalAddr: &net.TCPAddr{IP: addr.AsSlice()}, Timeout: 100 * time.Millisecond}
+						_, err := d.Dial("tcp", netip.AddrPortFrom(c.pair.Server.IPv4, 25).String())
+						return err
+					})
+				}
+			}
+		}()
+		c.wants(c.configure(on, ""), nil, "no SYN+ACK of the server: only one direction is seen", "both directions")
+	})
+	step("a listener older than the sensor", func(c *clinic) {
+		var ln net.Listener
+		if err := c.pair.Server.Do(func() (err error) { ln, err = net.Listen("tcp", ":25"); return err }); err != nil {
+			c.t.Fatal(err)
+		}
+		config := c.configure(fmt.Sprintf("source = \"sockops\"\ncgroup = %q", lab.NewCgroup(c.t).Path), "")
+		time.Sleep(20 * time.Millisecond) // a tick of the clock that processes are dated by
+		cmd := c.pair.Server.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", config)
+		cmd = exec.Command("nsenter", append([]string{"--net=/run/netns/" + cmd.Args[3], "setpriv", "--inh-caps=-perfmon,-sys_admin", "--bounding-set=-perfmon,-sys_admin"}, cmd.Args[4:]...)...) // ip netns exec hides cgroups
+		p := mailtest.Start(c.t, "serve", cmd)
+		p.WaitFor("ready", func() bool { return strings.Contains(string(p.Out.Bytes()), "msg=ready") })
+		c.wants(config, nil, "port 25: process ", "listens there since before the sensor", "CAP_PERFMON")
+		ln.Close()
+		c.wants(config, nil, "none is in this network namespace", "ss -ltn")
+	})
+	step("ask", func(c *clinic) {
+		other := filepath.Join(c.dir, "other.sock")
+		config := c.configure(fmt.Sprintf("ask = %q", other), "")
+		c.serve(config)
+		c.wants(config, nil, "sensor.ask: no sensor listens at "+other, "systemctl start mxprint")
+		asked := filepath.Join(c.dir, "asked.toml")
+		mailtest.WriteFiles(c.t, c.dir, map[string]string{"asked.toml": fmt.Sprintf("[sensor]\n%s\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n", on, other+".p0f", other)})
+		c.serve(asked)
+		c.wants(config, nil)
+	})
+	step("rspamd", func(c *clinic) {
+		rspamd := func(text string) {
+			mailtest.WriteFiles(c.t, filepath.Join(c.dir, "rspamd", "local.d"), map[string]string{"p0f.conf": text})
+		}
+		defer os.RemoveAll(filepath.Join(c.dir, "rspamd"))
+		c.serve(c.configure(on, ""))
+		recipe := mailtest.Recipe(c.t, "rspamd.md", "patterns {", "timeout")
+		rspamd(recipe)
+		c.wants(c.configure(on, ""), nil, `rspamd asks "/run/p0f/p0f.sock", and the sensor answers at `+socket, "systemctl reload rspamd")
+		recipe = strings.ReplaceAll(recipe, "/run/p0f/p0f.sock", socket)
+		rspamd(strings.Replace(recipe, "timeout = 1s", "timeout = 20s", 1))
+		c.wants(c.configure(on, ""), nil, "its timeout is 20s", "set timeout = 1s")
+		rspamd(recipe)
+		c.wants(c.configure(on, ""), nil)
+	})
+	step("haraka", func(c *clinic) {
+		c.haraka = filepath.Join(c.dir, "haraka")
+		haraka := func(plugins, ini string) {
+			mailtest.WriteFiles(c.t, filepath.Join(c.haraka, "config"), map[string]string{"plugins": plugins, "p0f.ini": ini})
+		}
+		c.serve(c.configure(on, ""))
+		ini := mailtest.Recipe(c.t, "haraka.md", "socket_path=/run/p0f/p0f.sock")
+		haraka("# p0f\nkarma\n", ini)
+		c.wants(c.configure(on, ""), nil, "neither p0f nor mxprint is loaded", "echo p0f >>")
+		haraka("p0f\nkarma\n", ini)
+		c.wants(c.configure(on, ""), nil, `Haraka asks "/run/p0f/p0f.sock"`, "set socket_path")
+		haraka("p0f\nkarma\n", strings.ReplaceAll(ini, "/run/p0f/p0f.sock", socket))
+		c.wants(c.configure(on, ""), nil)
 	})
 	step("postfix", func(c *clinic) {
 		milter := "[milter]\nlisten = [\"127.0.0.1:7825\"]"
 		c.serve(c.configure(on, milter))
 		postfix("# smtpd_milters = inet:127.0.0.1:7825\nmyhostname = mx.example.org\n")
-		c.wants(c.configure(on, milter), nil, "main.cf: nothing in it names 127.0.0.1:7825", "postconf -e 'smtpd_milters = inet:127.0.0.1:7825'")
-		postfix("smtpd_milters = inet:127.0.0.1:7825\n")
+		c.wants(c.configure(on, milter), nil, "main.cf: nothing in it names 127.0.0.1:7825", "postconf -e 'smtpd_milters = { inet:127.0.0.1:7825, connect_timeout=1s")
+		recipe := mailtest.Recipe(c.t, "postfix.md", "smtpd_milters")
+		postfix(recipe)
 		c.wants(c.configure(on, milter), nil)
+		postfix("smtpd_milters = inet:127.0.0.1:7825\nmilter_default_action = accept\n")
+		c.wants(c.configure(on, milter), nil, "connect_timeout of the milter is 30s", "connect_timeout=1s")
+		postfix(strings.Replace(recipe, ", default_action=accept", "", 1))
+		c.wants(c.configure(on, milter), nil, "default_action of the milter is tempfail", "default_action=accept")
+		postfix(recipe)
 		c.wants(c.configure(on, ""), nil, "neither [milter] nor [policy] listens", "below [milter]")
 	})
 	step("socket rights", func(c *clinic) {
@@ -139,7 +221,7 @@ func TestDoctor(t *testing.T) {
 		}
 		path := filepath.Join(c.dir, "milter.sock")
 		milter := func(mode string) string { return fmt.Sprintf("[milter]\nlisten = [%q]\nmode = %q", path, mode) }
-		postfix("smtpd_milters = unix:" + path + "\n")
+		postfix("smtpd_milters = { unix:" + path + ", connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept }\n")
 		tight := c.serve(c.configure(on, milter("0600")))
 		c.wants(c.configure(on, milter("0600")), nil, "the user postfix may not open it (-rw-------)", `mode = "0666"`)
 		tight.Stop()

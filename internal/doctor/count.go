@@ -13,19 +13,21 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// mailSYNs are the first packets of connections to mail ports.
-const mailSYNs = "(tcp[13] & 0x12 = 2 or (ip6 and ip6[6] = 6 and ip6[53] & 0x12 = 2)) and (dst port 25 or dst port 465 or dst port 587)"
+// mailSYNs are the first packets of connections to mail ports, and the answers.
+const mailSYNs = "(tcp[13] & 2 != 0 or (ip6 and ip6[6] = 6 and ip6[53] & 2 != 0)) and (port 25 or port 465 or port 587)"
 
 // A balancer or NAT is taken for one if fewSenders addresses sent manySYNs.
 const (
 	fewSenders = 2
 	manySYNs   = 20
 	maxSenders = 1000 // that are counted apart
+	oneWaySYNs = 5    // without a SYN+ACK
 )
 
 // counted is what came by one ring.
 type counted struct {
 	syns    int
+	answers int // SYN+ACKs
 	senders map[netip.Addr]int
 }
 
@@ -61,14 +63,19 @@ func (e *examination) count(ctx context.Context) error {
 		wg.Go(func() { counts[i].read(ctx, ring) })
 	}
 	wg.Wait()
-	taken, passed := 0, 0
+	taken, passed, answers := 0, 0, 0
 	for _, c := range counts[1:own] {
 		taken += c.syns
+		answers += c.answers
 	}
 	for _, c := range counts[own:] {
 		passed += c.syns
 	}
 	e.judge(&counts[0], taken, passed, len(rings) > own)
+	if taken >= oneWaySYNs && answers == 0 {
+		e.find(fmt.Sprintf("directions for %v", e.Time), "have the mirror or route bring both directions; ss -ltn 'sport = :25' shows whether a mail server listens",
+			"%d SYNs came by %v, and no SYN+ACK of the server: only one direction is seen, so no handshake can be verified", taken, e.Config.Sensor.Interfaces)
+	}
 	return nil
 }
 
@@ -104,6 +111,8 @@ func open(name, expr string) (*capture.Ring, error) {
 	return capture.OpenRing(capture.Config{Interface: name, Filter: program})
 }
 
+func mailPort(port uint16) bool { return port == 25 || port == 465 || port == 587 }
+
 // read counts until ctx ends.
 func (c *counted) read(ctx context.Context, ring *capture.Ring) {
 	defer ring.Close()
@@ -113,7 +122,13 @@ func (c *counted) read(ctx context.Context, ring *capture.Ring) {
 		err := ring.Read(ctx, func(f *capture.Frame) {
 			decoder.Link, decoder.HeadersOnly = f.Link, true
 			var s packet.Segment
-			if decoder.Decode(f.Data, f.WireLen, &s) != nil || s.Type != packet.SYN {
+			if decoder.Decode(f.Data, f.WireLen, &s) != nil {
+				return
+			}
+			if s.Type == packet.SYNACK && mailPort(s.Src.Port()) {
+				c.answers++
+			}
+			if s.Type != packet.SYN || !mailPort(s.Dst.Port()) {
 				return
 			}
 			c.syns++

@@ -30,6 +30,8 @@ type Finding struct {
 type Patient struct {
 	Config  *config.Config
 	Postfix string        // its folder: /etc/postfix
+	Rspamd  string        // its folder: /etc/rspamd
+	Haraka  string        // the folder with its config; empty: not looked at
 	Time    time.Duration // how long SYNs are counted; 0: not at all
 }
 
@@ -53,6 +55,10 @@ func (p *Patient) Examine(ctx context.Context) ([]Finding, error) {
 	e.cookies()
 	e.sockets()
 	e.postfix()
+	e.rspamd()
+	e.haraka()
+	e.mailServers()
+	e.asked(ctx)
 	var err error
 	if p.Config.Sensor.Source == config.SourceCapture && p.Config.Sensor.Ask == "" && p.Time > 0 {
 		err = e.count(ctx)

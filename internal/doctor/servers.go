@@ -1,0 +1,134 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mxprint/mxprint/internal/config"
+)
+
+// slow is a time-out of a mail server by which a sensor that hangs holds up
+// mail: the recipes have one second, amavis and our plugin less.
+const slow = 2 * time.Second
+
+// timeouts wants the time-outs of Postfix's line about us to be short, and mail
+// to go on without an answer (postconf(5), smtpd_milters).
+func (e *examination) timeouts(file, text string) {
+	line := ""
+	for _, at := range e.Config.Milter.Listen {
+		if service := milterService(at); service != "" {
+			if m := regexp.MustCompile(`\{[^{}]*` + regexp.QuoteMeta(service) + `\s*[,}][^{}]*\}?|` + regexp.QuoteMeta(service)).FindString(text); m != "" {
+				line = m
+				break
+			}
+		}
+	}
+	if line == "" {
+		return
+	}
+	do := fmt.Sprintf("in %s: smtpd_milters = { %s, connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept }; postfix reload", file, milterService(e.Config.Milter.Listen[0]))
+	for _, kind := range []struct{ name, usual string }{{"connect", "30s"}, {"command", "30s"}, {"content", "300s"}} {
+		value := first(setting(line, kind.name+"_timeout"), setting(text, "milter_"+kind.name+"_timeout"), kind.usual)
+		if d, ok := postfixTime(value); ok && d > slow {
+			e.find(file, do, "%s_timeout of the milter is %s: a sensor that hangs holds up each mail for so long", kind.name, value)
+			return
+		}
+	}
+	if action := first(setting(line, "default_action"), setting(text, "milter_default_action"), "tempfail"); action != "accept" {
+		e.find(file, do, "default_action of the milter is %s: while no sensor runs, mail is not accepted", action)
+	}
+}
+
+// milterService is how Postfix names a listener.
+func milterService(at string) string {
+	network, addr, err := config.Endpoint(at)
+	if err != nil {
+		return ""
+	}
+	return map[string]string{"unix": "unix:", "tcp": "inet:"}[network] + addr
+}
+
+// setting is the value of name=value or name = value; "" where it is not there.
+func setting(text, name string) string {
+	m := regexp.MustCompile(`(?:^|[\s,{])` + name + `\s*=\s*([^\s,}]+)`).FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+func first(values ...string) string {
+	return values[slices.IndexFunc(values, func(v string) bool { return v != "" })]
+}
+
+// postfixTime reads a time of Postfix: seconds without a unit (postconf(5)).
+func postfixTime(value string) (time.Duration, bool) {
+	if value != "" && value[len(value)-1] >= '0' && value[len(value)-1] <= '9' {
+		value += "s"
+	}
+	if days, ok := strings.CutSuffix(value, "d"); ok {
+		value = days + "h" // longer than a second all the same
+	}
+	d, err := time.ParseDuration(value)
+	return d, err == nil
+}
+
+// rspamd wants its p0f module, where its files name one, to ask a socket of
+// ours in a time that holds up no mail (docs/rspamd.md).
+func (e *examination) rspamd() {
+	for _, sub := range []string{"override.d", "local.d"} {
+		file := filepath.Join(e.Rspamd, sub, "p0f.conf")
+		text := settings(readFile(file))
+		if text == "" || strings.Contains(text, "enabled = false") {
+			continue
+		}
+		value := func(name string) string { return strings.Trim(setting(text, name), `";`) }
+		if path := value("socket"); path != e.Config.P0f.Socket {
+			e.find(file, fmt.Sprintf("set socket = %q in it; systemctl reload rspamd", e.Config.P0f.Socket), "rspamd asks %q, and the sensor answers at %s", path, e.Config.P0f.Socket)
+			return
+		}
+		if d, ok := postfixTime(first(value("timeout"), "5s")); ok && d > slow {
+			e.find(file, "set timeout = 1s in it; systemctl reload rspamd", "its timeout is %v: a sensor that hangs holds up each mail for so long", d)
+		}
+		e.mayAsk(file, "_rspamd", e.Config.P0f.Socket, "p0f.mode")
+		return
+	}
+}
+
+// haraka wants the folder that was named to load a plugin that asks us
+// (docs/haraka.md).
+func (e *examination) haraka() {
+	if e.Haraka == "" {
+		return
+	}
+	plugins, ini := filepath.Join(e.Haraka, "config", "plugins"), filepath.Join(e.Haraka, "config", "p0f.ini")
+	loaded := strings.Fields(settings(readFile(plugins)))
+	own := slices.Contains(loaded, "mxprint")
+	if !own && !slices.Contains(loaded, "p0f") {
+		e.find(plugins, "echo p0f >> "+plugins+"; restart Haraka (docs/haraka.md)", "neither p0f nor mxprint is loaded: Haraka does not ask")
+		return
+	}
+	path, want := setting(settings(readFile(ini)), "socket_path"), []string{e.Config.P0f.Socket}
+	if own {
+		want = e.Config.Query.Listen
+		if path == "" {
+			path = config.DefaultQuerySocket
+		}
+	}
+	if !slices.Contains(want, path) {
+		e.find(ini, "set socket_path in it to one of the sensor's; restart Haraka", "Haraka asks %q, and the sensor answers at %s", path, strings.Join(want, " or "))
+	}
+}
+
+// mayAsk wants a user of a mail server to be able to open a socket.
+func (e *examination) mayAsk(file, user, path, key string) {
+	st, err := os.Stat(path)
+	if err == nil && st.Mode()&os.ModeSocket != 0 && !mayOpen(user, st) {
+		e.find("the rights of "+path, "set "+key+` = "0666"; systemctl restart mxprint`, "the user %s, which %s has ask, may not open it (%v)", user, file, st.Mode().Perm())
+	}
+}
