@@ -395,7 +395,7 @@ func checkCommands(t *testing.T, b *block) {
 	for line := range strings.Lines(b.text) {
 		line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  ") // a remark
 		for part := range strings.SplitSeq(strings.ReplaceAll(line, "&&", ";"), ";") {
-			words := strings.Fields(part)
+			words := strings.Fields(strings.TrimPrefix(part, "sudo "))
 			switch {
 			case len(words) == 0 || strings.HasPrefix(line, " "):
 			case words[0] == "mxprint":

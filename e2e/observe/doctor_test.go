@@ -129,7 +129,7 @@ func TestDoctor(t *testing.T) {
 	})
 	step("one direction", func(c *clinic) {
 		c.serve(c.configure(on, ""))
-		for _, addr := range many { // the answers have another way, which is none
+		for _, addr := range many { // the answers go another way, and are lost there
 			c.pair.Server.IP("route", "add", "blackhole", addr.String()+"/32")
 			defer c.pair.Server.IP("route", "del", "blackhole", addr.String()+"/32")
 		}
