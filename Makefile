@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka observe opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: attack test-web build man packages demo deps test short lint diff sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
+.PHONY: attack test-web build man packages demo deps test short lint diff sim sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -77,6 +77,9 @@ fuzz:
 
 sweep-config: # as root: what check -write accepts, the real program serves
 	MXPRINT_SWEEP=1 $(GO) test -count=1 -timeout 60m -v -run TestConfigSweep ./cmd/mxprint
+
+sim: # what the report says of simulated sites whose truth is known: 12 of them
+	MXPRINT_SIM_SEEDS=12 $(GO) test -count=1 -timeout 60m -v -run TestSimulator ./internal/evidence
 
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md

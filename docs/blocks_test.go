@@ -97,6 +97,8 @@ var elsewhere = map[string]shown{
 	"balancer.md\nstream {":                    in("e2e/balancer/balancer_test.go", "stream {", "proxy_protocol on"),
 	"balancer.md\nfrontend smtp":               {why: "HAProxy 3.4, which Debian does not have yet; what it writes is decoded below it"},
 	"balancer.md\nssh -nNT":                    {why: "OpenSSH's options; the socket is query.md's"},
+	"evidence.md\n{\"id\":":                    in("internal/verdict/verdict_test.go", `"abcdefghijklmnopqrst"`, `"threshold":6`, `"verdict":"spam"`),
+	"evidence.md\nrules {":                     {why: "rspamd's own file; TestLine reads what its formatter writes"},
 	"exim.md\ndeny":                            {why: "a sketch that the page warns of"},
 	"glossary.md\ncannot create":               {why: "a pattern of messages"},
 	"go.md\nln, err :=":                        in("savedsyn/example_test.go", "savedsyn.Listen", "savedsyn.Fingerprint"),
@@ -368,7 +370,7 @@ func checkTranscript(t *testing.T, b *block) {
 	t.Errorf("%s: no test produces what $ %s prints", b, command)
 }
 
-var ourSections = regexp.MustCompile(`(?m)^\[(sensor|signatures|limits|p0f|query|milter|policy|amavis|proxy|http|log)\]$`)
+var ourSections = regexp.MustCompile(`(?m)^\[(sensor|signatures|limits|p0f|query|milter|policy|amavis|proxy|http|store|log)\]$`)
 
 // checkConfig has the configuration read. What belongs to a section that the
 // page shows elsewhere is given.

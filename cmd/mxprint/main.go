@@ -45,6 +45,7 @@ func commands() []command {
 	return []command{
 		demoCommand, p0fCommand, readCommand, summaryCommand, decodeCommand, queryCommand, filterCommand,
 		serveCommand, checkCommand, rulesCommand, reloadCommand, statusCommand, webCommand, watchCommand, topCommand, doctorCommand,
+		historyCommand, reportCommand, verdictsCommand, learnCommand, forgetCommand,
 		proxyCommand, signaturesCommand, explainCommand, sendsynCommand, completionCommand(), versionCommand,
 	}
 }

@@ -41,6 +41,7 @@ type Config struct {
 	Amavis     Amavis     `toml:"amavis"`
 	Proxy      Proxy      `toml:"proxy"`
 	HTTP       HTTP       `toml:"http"`
+	Store      Store      `toml:"store"`
 	Log        Log        `toml:"log"`
 
 	path, text string
@@ -111,6 +112,7 @@ func Default() *Config {
 		Milter: defaultHeader(), Policy: Policy{Header: defaultHeader()},
 		Amavis: Amavis{Form: "v2"},
 		HTTP:   HTTP{Mode: "0666"},
+		Store:  defaultStore(),
 		Proxy:  defaultProxy(),
 		Log:    Log{Level: "info"},
 	}
@@ -176,6 +178,7 @@ func (c *Config) Check() Faults {
 	c.Policy.check(&k)
 	c.Amavis.check(&k)
 	c.HTTP.check(&k)
+	c.Store.check(&k)
 	c.Proxy.check(&k)
 	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", `want "debug", "info", "warn" or "error"`)
 	c.files(&k)

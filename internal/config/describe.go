@@ -47,11 +47,14 @@ func (c *Config) Describe(signatures int) string {
 	}{
 		{"p0f v2", c.P0f.V2Sockets()}, {"query", c.Query.Listen}, {"query TLS", c.Query.TLSListen}, {"milter", c.Milter.Listen},
 		{"policy", c.Policy.Listen}, {"amavis", c.Amavis.Listen}, {"http", c.HTTP.Listen},
-		{"https", c.HTTP.TLSListen},
+		{"https", c.HTTP.TLSListen}, {"verdicts", c.Store.Listen},
 	} {
 		if len(f.listen) > 0 {
 			line(f.name, strings.Join(f.listen, ", "))
 		}
+	}
+	if c.Store.Path != "" {
+		line("store", fmt.Sprintf("%s, up to %d MiB and %v", c.Store.Path, c.Store.SizeMiB, c.Store.Age))
 	}
 	if rules, _ := c.Policy.Compile(); rules != nil {
 		for _, text := range rules.Describe() {

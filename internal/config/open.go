@@ -23,6 +23,7 @@ func (c *Config) Warnings() Faults {
 		{"milter.listen", "may ask", c.Milter.Listen, c.Milter.ProxyFrom},
 		{"policy.listen", "may ask", c.Policy.Listen, c.Policy.ProxyFrom},
 		{"http.listen", "reads the metrics", c.HTTP.Listen, nil},
+		{"store.listen", "may send verdicts, which makes the evidence worthless", c.Store.Listen, nil},
 	} {
 		for _, at := range f.listen {
 			remedy := "listen on 127.0.0.1, or have a firewall in front"

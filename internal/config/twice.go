@@ -27,7 +27,7 @@ func (c *Config) Listeners() []Listener {
 		{"query.listen", c.Query.Listen}, {"query.tls_listen", c.Query.TLSListen},
 		{"milter.listen", c.Milter.Listen}, {"policy.listen", c.Policy.Listen},
 		{"amavis.listen", c.Amavis.Listen}, {"proxy.listen", c.Proxy.Listen}, {"http.listen", c.HTTP.Listen},
-		{"http.tls_listen", c.HTTP.TLSListen},
+		{"http.tls_listen", c.HTTP.TLSListen}, {"store.listen", c.Store.Listen},
 	} {
 		for _, at := range f.at {
 			network, addr, err := Endpoint(at)

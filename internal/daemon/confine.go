@@ -43,7 +43,7 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON},
-		Replace: []string{s.Signatures.Unknown, s.Limits.StateFile()},
+		Replace: append(s.storeFiles(), s.Signatures.Unknown, s.Limits.StateFile()),
 		Listen:  s.UnixSockets(),
 	}
 	switch {

@@ -163,6 +163,7 @@ func (o *opener) openFronts(w *monitor, command commandFunc) {
 	}
 	o.amavis(w)
 	o.http(w)
+	o.takeVerdicts(w)
 }
 
 // frontList is every front by TCP or unix socket but p0f's own socket.

@@ -15,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -31,7 +32,8 @@ type monitor struct {
 	meter    *status.Meter
 	restored *status.Restored // nil: nothing
 	history  status.History
-	feed     *feed.Feed // nil: there is no page to see it
+	feed     *feed.Feed   // nil: there is no page to see it
+	store    *store.Store // nil: none is configured
 
 	mu         sync.Mutex
 	sources    []*watchedSource

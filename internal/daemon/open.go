@@ -11,6 +11,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/inherit"
+	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/p0f"
 )
 
@@ -32,9 +33,10 @@ type opener struct {
 	user    *account         // to become; nil: none
 
 	in      *sensor
-	memory  *memory // nil: none is kept
-	proxied []task  // those of [proxy]
-	tasks   []task  // all others
+	memory  *memory      // nil: none is kept
+	store   *store.Store // nil: none is configured
+	proxied []task       // those of [proxy]
+	tasks   []task       // all others
 	closes  []io.Closer
 	errs    []error
 	fronts  []listening
@@ -82,8 +84,10 @@ func (o *opener) open() error {
 	if o.user, err = unprivileged(o.Sensor.User); err != nil { // what was opened by then would stay behind
 		return o.At("sensor.user", err)
 	}
+	o.openStore()
 	o.in = o.sensor()
 	o.openMemory()
+	o.remember()
 	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
 	if o.remote.server != nil || o.remote.web != nil {
 		r.certificate = o.loadCertificates

@@ -79,8 +79,14 @@ func (o *opener) sensor() *sensor {
 	in.unknown = report.NewUnknowns()
 	var wants func(*event.Observation) bool
 	shown := in.monitor.feed != nil
+	kept := o.store != nil
 	if len(observers) == 0 {
-		wants = func(o *event.Observation) bool { return report.Unmatched(o) || shown && feed.Wants(o) }
+		wants = func(o *event.Observation) bool {
+			return report.Unmatched(o) || shown && feed.Wants(o) || kept && o.Module == event.SMTP
+		}
+	}
+	if kept {
+		observers = append(observers, ends{o.store})
 	}
 	observers = append(observers, in.unknown)
 	if shown {

@@ -108,6 +108,10 @@ func (m *monitor) counters() *status.Status {
 		Version: m.version, PID: os.Getpid(), Now: time.Now(), Started: m.started, Asks: s.Sensor.Ask,
 		Lookups: m.meter.Lookups(), Memory: m.memory(), Restored: m.restored,
 	}
+	if m.store != nil {
+		now := status.Store(m.store.Stats())
+		st.Store = &now
+	}
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()
 	defer m.mu.Unlock()

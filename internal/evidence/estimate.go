@@ -123,7 +123,7 @@ type measured struct {
 	senders, mails               int
 	decayedSenders, decayedMails float64
 	weight, spam                 float64 // sums over senders, capped
-	squares                      float64 // of the senders' weights
+	squares, daySquares          float64 // of the weights of senders, and of their days
 	bySender                     []part
 	byDay                        map[int32]part
 }
@@ -189,6 +189,7 @@ func (l list) measure(today, first, last int32) measured {
 			p.weight += w
 			p.spam += w * e.share()
 			m.byDay[e.day] = part{day.weight + w, day.spam + w*e.share()}
+			m.daySquares += w * w
 		}
 		m.bySender = append(m.bySender, p)
 		m.weight += p.weight
@@ -246,25 +247,23 @@ func mostOf(weights []float64) float64 {
 // effective is the number of independent days of senders that the share is as
 // sure as: senders weigh unequally, and what one sender, or all senders of one
 // day (a campaign), send is alike. The variance is that of a ratio over clusters,
-// by sender and by day; the larger one counts.
+// by sender and by day; the larger one counts. Where all senders agree that would
+// be 0: half a sender more that does not is assumed.
 func (m *measured) effective() float64 {
 	if m.squares == 0 {
 		return 0
 	}
-	n := m.weight * m.weight / m.squares // Kish 1965
-	p := m.share()
-	v := clusters(m.bySender, p, m.weight)
+	n := m.weight * m.weight / m.squares // senders (Kish 1965)
+	p := (m.share()*n + 0.5) / (n + 1)
+	v := clusters(m.bySender, m.share(), m.weight)
 	if len(m.byDay) >= 7 {
 		days := make([]part, 0, len(m.byDay))
 		for _, d := range m.byDay {
 			days = append(days, d)
 		}
-		v = max(v, clusters(days, p, m.weight))
+		v = max(v, clusters(days, m.share(), m.weight))
 	}
-	if v > 0 {
-		n = min(n, max(1, p*(1-p)/v))
-	}
-	return n
+	return min(p*(1-p)/(v+0.5/(n*n)), m.weight*m.weight/m.daySquares)
 }
 
 func clusters(parts []part, p, weight float64) float64 {

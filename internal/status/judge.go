@@ -71,6 +71,14 @@ func (s *Status) Judge() {
 	if s.Recent.Drops > 0 && part(s.Recent.Drops, s.Recent.Frames+s.Recent.Drops, dropShare) {
 		bad(&degraded, "%d of %d frames of the last %v were lost: the machine is too slow for what the filter takes", s.Recent.Drops, s.Recent.Frames+s.Recent.Drops, span)
 	}
+	if st := s.Store; st != nil {
+		if st.Fault != "" {
+			bad(&degraded, "nothing is remembered: store %s: %s", st.Path, st.Fault)
+		}
+		if st.Aside != "" {
+			bad(&degraded, "the store was damaged and is begun again; kept as %s (remove it, and restart)", st.Aside)
+		}
+	}
 	if s.Recent.Lost > 0 {
 		bad(&degraded, "%d observations of the last %v were not logged", s.Recent.Lost, span)
 	}

@@ -32,6 +32,7 @@ type Status struct {
 	Memory      int64 `json:"memory_bytes"` // resident; 0: not known
 	Lost        Lost  `json:"lost"`
 
+	Store    *Store    `json:"store,omitempty"`    // the memory that lasts; nil: none is configured
 	Restored *Restored `json:"restored,omitempty"` // from an earlier process
 
 	Database      Database      `json:"database"`
@@ -42,6 +43,23 @@ type Status struct {
 
 // Uptime is how long the process runs.
 func (s *Status) Uptime() time.Duration { return s.Now.Sub(s.Started) }
+
+// Store is the memory that lasts.
+type Store struct {
+	Path     string `json:"path"`
+	Fault    string `json:"fault,omitempty"`     // why nothing is remembered now
+	Aside    string `json:"set_aside,omitempty"` // the damaged file that was kept, and what was wrong with it
+	Bytes    int64  `json:"bytes"`               // on the disk
+	MaxBytes int64  `json:"max_bytes"`
+	Queued   int    `json:"queued"`             // to be written
+	Written  uint64 `json:"connections"`        // written
+	Dropped  uint64 `json:"dropped"`            // that could not be written in time
+	Expired  uint64 `json:"expired"`            // removed for age or size
+	Verdicts uint64 `json:"verdicts"`           // that found their connection
+	Orphans  uint64 `json:"verdicts_unmatched"` // that found none
+	Asides   uint64 `json:"set_asides"`         // damaged files
+	Slow     uint64 `json:"slow"`               // look-ups that went on without a memory
+}
 
 // Source is one place where SYNs come from: an interface, or "sockops", "proxy".
 type Source struct {
@@ -79,11 +97,14 @@ type Front struct {
 	Late     uint64 `json:"unanswered_in_time"` // questions without an answer by their deadline, or without a sensor
 }
 
-// HTTP is the name of the front that asks nothing.
-const HTTP = "http"
+// The names of the fronts that ask nothing.
+const (
+	HTTP     = "http"
+	Verdicts = "verdicts"
+)
 
 // Asks reports whether a front puts questions.
-func (f *Front) Asks() bool { return f.Name != HTTP }
+func (f *Front) Asks() bool { return f.Name != HTTP && f.Name != Verdicts }
 
 // Fault is a listener that failed and is opened again and again.
 type Fault struct {

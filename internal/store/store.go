@@ -116,19 +116,19 @@ type connection struct {
 
 // Stats is how a store is.
 type Stats struct {
-	Path     string `json:"path"`
-	Fault    string `json:"fault,omitempty"` // why nothing is remembered now
-	Aside    string `json:"set_aside,omitempty"`
-	Bytes    int64  `json:"bytes"`
-	MaxBytes int64  `json:"max_bytes"`
-	Queued   int    `json:"queued"`
-	Written  uint64 `json:"written"`  // connections
-	Dropped  uint64 `json:"dropped"`  // that could not be written in time
-	Verdicts uint64 `json:"verdicts"` // that came and found their connection
-	Orphans  uint64 `json:"orphans"`  // and those that did not
-	Asides   uint64 `json:"set_asides"`
-	Expired  uint64 `json:"expired"` // connections removed for age or size
-	Slow     uint64 `json:"slow"`    // look-ups that went on without a memory
+	Path     string
+	Fault    string // why nothing is remembered now
+	Aside    string // the damaged file that was kept, and what was wrong with it
+	Bytes    int64  // on the disk
+	MaxBytes int64
+	Queued   int    // to be written
+	Written  uint64 // connections
+	Dropped  uint64 // that could not be written in time
+	Expired  uint64 // connections removed for age or size
+	Verdicts uint64 // that found their connection
+	Orphans  uint64 // that found none
+	Asides   uint64 // damaged files
+	Slow     uint64 // look-ups that went on without a memory
 }
 
 // Open opens the store, and makes its file. A file that is damaged is set aside:
@@ -171,6 +171,11 @@ func Open(cfg Config) (*Store, error) {
 		s.failed(err)
 	}
 	return s, nil
+}
+
+// Files are those that the store may have: for who gives them to a user.
+func (s *Store) Files() []string {
+	return []string{s.cfg.Path, s.cfg.Path + "-wal", s.cfg.Path + "-shm"}
 }
 
 // Run writes until ctx ends, and then what is left.

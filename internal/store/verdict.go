@@ -49,7 +49,7 @@ func Sure(score, threshold float64) bool {
 	if threshold <= 0 {
 		return false
 	}
-	return score >= 1.5*threshold || score <= 0.1*threshold
+	return score >= 2*threshold || score <= 0
 }
 
 func (v *Verdict) check() error {

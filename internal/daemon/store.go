@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/status"
+	"github.com/mxprint/mxprint/internal/store"
+	"github.com/mxprint/mxprint/internal/verdict"
+)
+
+// openStore opens the memory that lasts, if there is to be one. A store that
+// cannot be opened now is tried again later; only a wrong path is an error.
+func (o *opener) openStore() {
+	c := &o.Store
+	if c.Path == "" {
+		return
+	}
+	if o.trial != nil {
+		o.fail("store.path", "store", tryReplace(c.Path))
+		return
+	}
+	if err := makeFolder(c.Path, o.user); err != nil {
+		o.fail("store.path", "store", err)
+		return
+	}
+	s, err := store.Open(store.Config{Path: c.Path, MaxSize: int64(c.SizeMiB) << 20, MaxAge: c.Age, Marks: c.IDAge, Logger: o.log})
+	if err != nil {
+		o.fail("store.path", "store", err)
+		return
+	}
+	for _, path := range s.Files() {
+		if err := o.user.giveFile(path); err != nil {
+			o.fail("store.path", "store", err)
+		}
+	}
+	o.store = s
+}
+
+// giveFile makes a file the user's, if it is there.
+func (a *account) giveFile(path string) error {
+	if a == nil {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	return a.give(f)
+}
+
+// remember has the answers of the sensor pass through the store, and adds its
+// task. Whatever becomes of it, the answers go on.
+func (o *opener) remember() {
+	s := o.store
+	if s == nil {
+		return
+	}
+	s.Who = o.in.who
+	o.in.who = &store.Lookuper{Who: o.in.who, Store: s}
+	o.in.monitor.store = s
+	o.tasks = append(o.tasks, without(o.log, "the store", s.Run))
+}
+
+// takeVerdicts opens where verdicts are taken.
+func (o *opener) takeVerdicts(m *monitor) {
+	c := &o.Store
+	if len(c.Listen) == 0 || o.store == nil && o.trial == nil {
+		return
+	}
+	server := &verdict.Server{Store: o.store, Logger: o.log}
+	watched := m.front(status.Verdicts, 0)
+	watched.counter, watched.stats = nil, func() serve.Stats { return server.Stats() }
+	for _, at := range c.Listen {
+		o.keepUp("store.listen", watched, at, func() (task, error) {
+			ln, err := o.listen(at, c.Mode, nil)
+			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, err
+		})
+	}
+}
+
+// ends has the store write a connection when its session ends.
+type ends struct{ *store.Store }
+
+// Observe implements event.Observer.
+func (e ends) Observe(o *event.Observation) {
+	if o.Module == event.SMTP {
+		e.Completed(o.Client, o.Server)
+	}
+}
+
+// Flush implements event.Observer: the store writes by itself.
+func (ends) Flush() (int, error) { return 0, nil }
+
+// storeFiles are the files that the store writes, for the sandbox.
+func (s *Settings) storeFiles() []string {
+	if s.Store.Path == "" {
+		return nil
+	}
+	return []string{filepath.Clean(s.Store.Path)}
+}

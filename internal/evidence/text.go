@@ -1,0 +1,169 @@
+package evidence
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// percent is a share in words: whole percents, and 0 and 100 only where they are
+// exact.
+func percent(x float64) string {
+	switch p := math.Round(100 * x); {
+	case p == 0 && x > 0:
+		return "<1"
+	case p == 100 && x < 1:
+		return ">99"
+	default:
+		return fmt.Sprintf("%.0f", p)
+	}
+}
+
+// Percent is the interval in percent: "86 to 94".
+func (i Interval) Percent() string { return percent(i.Low) + " to " + percent(i.High) }
+
+// Percent is the share in percent.
+func (e Estimate) Percent() string { return percent(e.Share) }
+
+// Times is the lift in words: "3.1 times".
+func (e Estimate) Times() string {
+	if e.Lift >= 10 {
+		return fmt.Sprintf("%.0f times", e.Lift)
+	}
+	return fmt.Sprintf("%.1f times", e.Lift)
+}
+
+// Turn is how the share of the last week differs, in points; empty where it hardly
+// does.
+func (d Drift) Turn() string {
+	if p := math.Round(100 * d.Trend); math.Abs(p) >= 3 {
+		return fmt.Sprintf("%+.0f", p)
+	}
+	return ""
+}
+
+// Enough reports whether the site has enough verdicts for anything to be said.
+func (r *Report) Enough() bool { return r.All.Enough }
+
+// HamPercent and SharePercent are the shares in percent.
+func (w *Would) HamPercent() string   { return percent(w.HamHit) }
+func (w *Would) SharePercent() string { return percent(w.Share) }
+
+// Verdicts says where the verdicts came from: "rspamd 1200, learn 14".
+func (r *Report) Verdicts() string {
+	var words []string
+	for _, source := range slices.Sorted(maps.Keys(r.Sources)) {
+		words = append(words, fmt.Sprintf("%s %d", source, r.Sources[source]))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Print writes the report for people.
+func (r *Report) Print(out io.Writer) error {
+	w := &printer{out: out}
+	w.line("What signals were worth at this site, %s", r.Made.Format("2006-01-02 15:04 MST"))
+	w.line("%d connections since %s, %d with a verdict (%s)", r.Connections, r.Since.Format("2006-01-02"), r.Judged, orNone(r.Verdicts()))
+	if !r.Enough() {
+		w.line("\nToo little is known to say anything: %d sure verdicts from %d senders, of %d and %d that are needed.", r.All.Mails, r.All.Senders, MinVerdicts, MinSenders)
+		return w.err
+	}
+	w.line("Of all senders, by days: %s %% spam (%s); %d senders, %d mails with a sure verdict", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
+	w.line("A share is that of spam among the senders' days with the signal, recent ones first; in brackets where it is in 95 of 100 cases.")
+	r.printSignals(w)
+	r.printCombos(w)
+	r.printWould(w)
+	r.printMissed(w)
+	return w.err
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.out, format+"\n", args...)
+	}
+}
+
+// table writes rows in columns.
+func (p *printer) table(rows [][]string) {
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	if p.err == nil {
+		p.err = t.Flush()
+	}
+}
+
+func (r *Report) printSignals(w *printer) {
+	w.line("\nSIGNALS (%d others say nothing here; of %d too little is known)", r.Silent, r.Few)
+	rows := [][]string{{"SIGNAL", "SENDERS", "MAILS", "SPAM %", "INTERVAL", "OF ALL", "WEEK", ""}}
+	for _, s := range r.Signals {
+		note := ""
+		if s.LostOn != "" {
+			note = "lost its worth on " + s.LostOn
+		}
+		rows = append(rows, []string{s.Token, fmt.Sprint(s.Senders), fmt.Sprint(s.Mails), s.Percent(), s.Interval.Percent(), s.Times(), s.Turn(), note})
+	}
+	w.table(rows)
+}
+
+func (r *Report) printCombos(w *printer) {
+	if len(r.Combos) == 0 {
+		return
+	}
+	w.line("\nTOGETHER MORE THAN EACH")
+	rows := [][]string{{"SIGNALS", "SENDERS", "MAILS", "SPAM %", "INTERVAL"}}
+	for _, c := range r.Combos {
+		rows = append(rows, []string{c.Token, fmt.Sprint(c.Senders), fmt.Sprint(c.Mails), c.Percent(), c.Interval.Percent()})
+	}
+	w.table(rows)
+}
+
+func (r *Report) printWould(w *printer) {
+	w.line("\nWHAT A RULE WOULD HAVE DONE since %s", r.Since.Format("2006-01-02"))
+	if r.Trained {
+		w.line("(scores come from the days before alone)")
+	} else {
+		w.line("(scores come from the same days, for there are no others: they look better than they are)")
+	}
+	rows := [][]string{{"RULE", "HITS", "SPAM", "LET THROUGH", "HAM", "HAM SENDERS HIT %", "INTERVAL"}}
+	for _, o := range r.Would {
+		rows = append(rows, []string{o.What, fmt.Sprint(o.Hit), fmt.Sprint(o.Spam), fmt.Sprint(o.More), fmt.Sprint(o.Ham), o.HamPercent(), o.HamInterval.Percent()})
+	}
+	w.table(rows)
+	w.line("LET THROUGH is the spam among the hits that the filter did not take for spam.")
+	for _, o := range r.Would {
+		if len(o.HamSenders) == 0 {
+			continue
+		}
+		w.line("\n  ham that %q would have hit:", o.What)
+		for _, s := range o.HamSenders {
+			w.line("    %-40s %6d mails, one of %s", s.Name, s.Mails, s.Example)
+		}
+	}
+}
+
+func (r *Report) printMissed(w *printer) {
+	w.line("\nWHAT THE FILTER MISSED: %d mails that it let through were spam, by later verdicts", r.Missed.Mails)
+	for _, m := range r.Missed.Signals[:min(len(r.Missed.Signals), 10)] {
+		w.line("  %6d had %s", m.Mails, m.Token)
+	}
+	for _, e := range r.Missed.Examples {
+		w.line("  %s %s %s: %s", e.At.Format("2006-01-02 15:04"), e.Network, orNone(e.Name), strings.Join(e.Tokens, ", "))
+	}
+}
