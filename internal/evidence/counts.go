@@ -20,11 +20,11 @@ import (
 
 // Bounds of what Counts keep.
 const (
-	maxTokens = 2000 // distinct tokens
-	maxDays   = 2048 // days of senders for each token
-	maxAll    = 8192 // and for Everything, which the others are compared with
-	maxAge    = 120  // days: four half-lives
-	maxText   = 200  // bytes of a token
+	maxTokens = 2000    // distinct tokens
+	maxDays   = 8192    // days of senders for each token
+	maxTotal  = 1 << 20 // and for all tokens: some 60 MB
+	maxAge    = 120     // days: four half-lives
+	maxText   = 200     // bytes of a token
 )
 
 // Everything is the token that every mail has.
@@ -40,17 +40,18 @@ type Sample struct {
 
 // Counts is what is known of each token. Of a token with many senders a sample
 // is kept: those whose hash is small, so that the samples of two machines add
-// up to that of both. The order in which mails come makes no difference.
+// up to that of both. The order in which mails come makes no difference, up to a
+// million days of senders for all tokens.
 // Not safe for concurrent use.
 type Counts struct {
 	tokens map[string]*tally
+	total  int // days of all tokens
 }
 
 // tally is what one token was seen with.
 type tally struct {
 	days  map[senderDay]mails // of senders with a hash up to bound
 	shift uint                // bound is the largest hash, shifted right by it
-	most  int                 // days
 }
 
 // senderDay is a sender on a day.
@@ -62,13 +63,7 @@ type senderDay struct {
 // mails are those of a sender on a day.
 type mails struct{ spam, ham uint16 }
 
-func newTally(token string) *tally {
-	t := &tally{days: make(map[senderDay]mails), most: maxDays}
-	if token == Everything {
-		t.most = maxAll
-	}
-	return t
-}
+func newTally() *tally { return &tally{days: make(map[senderDay]mails)} }
 
 // NewCounts returns counts of nothing.
 func NewCounts() *Counts { return &Counts{tokens: make(map[string]*tally)} }
@@ -108,14 +103,33 @@ func (c *Counts) add(token string, s Sample) {
 		if len(c.tokens) >= maxTokens {
 			c.shrink()
 		}
-		t = newTally(token)
+		t = newTally()
 		c.tokens[token] = t
 	}
 	m := mails{ham: 1}
 	if s.Spam {
 		m = mails{spam: 1}
 	}
-	t.add(senderDay{s.Sender, s.Day}, m)
+	c.into(t, senderDay{s.Sender, s.Day}, m)
+}
+
+// into adds to a tally, and lowers the bound of the largest where all are too
+// large.
+func (c *Counts) into(t *tally, key senderDay, m mails) {
+	before := len(t.days)
+	t.add(key, m)
+	c.total += len(t.days) - before
+	for c.total > maxTotal {
+		largest := t
+		for _, other := range c.tokens {
+			if len(other.days) > len(largest.days) {
+				largest = other
+			}
+		}
+		before := len(largest.days)
+		largest.sample(largest.shift + 1)
+		c.total += len(largest.days) - before
+	}
 }
 
 func (t *tally) bound() uint64 { return math.MaxUint64 >> t.shift }
@@ -126,7 +140,7 @@ func (t *tally) add(key senderDay, m mails) {
 	}
 	old := t.days[key]
 	t.days[key] = mails{more(old.spam, m.spam), more(old.ham, m.ham)}
-	for len(t.days) > t.most {
+	for len(t.days) > maxDays {
 		t.sample(t.shift + 1)
 	}
 }
@@ -151,6 +165,7 @@ func (c *Counts) shrink() {
 		return int(int64(maphash.String(shrinkSeed, a)>>33) - int64(maphash.String(shrinkSeed, b)>>33))
 	})
 	for _, name := range names[:len(names)/4] {
+		c.total -= len(c.tokens[name].days)
 		delete(c.tokens, name)
 	}
 }
@@ -166,14 +181,16 @@ func (c *Counts) Merge(other *Counts) {
 			if len(c.tokens) >= maxTokens {
 				c.shrink()
 			}
-			to = newTally(token)
+			to = newTally()
 			c.tokens[token] = to
 		}
 		if from.shift > to.shift {
+			before := len(to.days)
 			to.sample(from.shift)
+			c.total += len(to.days) - before
 		}
 		for key, m := range from.days {
-			to.add(key, m)
+			c.into(to, key, m)
 		}
 	}
 }
@@ -190,7 +207,9 @@ func (c *Counts) Expire(today int32) {
 
 func (c *Counts) remove(which func(senderDay, mails) bool) {
 	for token, t := range c.tokens {
-		if maps.DeleteFunc(t.days, which); len(t.days) == 0 {
+		before := len(t.days)
+		maps.DeleteFunc(t.days, which)
+		if c.total += len(t.days) - before; len(t.days) == 0 {
 			delete(c.tokens, token)
 		}
 	}

@@ -82,7 +82,7 @@ func groupOf(token string) string {
 func (c *Counts) Before(day int32) *Counts {
 	b := NewCounts()
 	for token, t := range c.tokens {
-		some := newTally(token)
+		some := newTally()
 		some.shift = t.shift
 		for key, m := range t.days {
 			if key.day < day {
@@ -91,6 +91,7 @@ func (c *Counts) Before(day int32) *Counts {
 		}
 		if len(some.days) > 0 {
 			b.tokens[token] = some
+			b.total += len(some.days)
 		}
 	}
 	return b

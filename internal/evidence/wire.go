@@ -44,10 +44,10 @@ func Decode(text []byte) (*Counts, error) {
 	c := NewCounts()
 	for len(r.rest) > 0 && !r.bad {
 		token := string(r.bytes(r.number(maxText)))
-		t := newTally(token)
+		t := newTally()
 		t.shift = uint(r.number(63))
 		var last senderDay
-		for i := range r.number(uint64(t.most)) {
+		for i := range r.number(maxDays) {
 			key, m := r.entry()
 			r.check(key.sender <= t.bound() && m != mails{})
 			r.check(i == 0 || key.sender > last.sender || key.sender == last.sender && key.day > last.day)
@@ -58,6 +58,9 @@ func Decode(text []byte) (*Counts, error) {
 		}
 		r.check(token != "" && c.tokens[token] == nil && len(t.days) > 0 && len(c.tokens) < maxTokens)
 		c.tokens[token] = t
+		if c.total += len(t.days); c.total > maxTotal {
+			return nil, fmt.Errorf("%w: too many", ErrDamaged)
+		}
 	}
 	if r.bad {
 		return nil, ErrDamaged

@@ -45,7 +45,7 @@ const (
 
 // NewWould tries a condition.
 func NewWould(what string, matches func(*Mail) bool) *Would {
-	return &Would{What: what, matches: matches, hit: newTally(Everything), hamHit: newTally(Everything),
+	return &Would{What: what, matches: matches, hit: newTally(), hamHit: newTally(),
 		hamByName: make(map[string]*HitSender)}
 }
 

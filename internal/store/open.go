@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,6 +68,9 @@ func openFile(path string) (*database, error) {
 		return nil, err
 	}
 	file, err := f.Stat()
+	if err == nil {
+		err = isForeign(f, file.Size())
+	}
 	f.Close()
 	if err != nil {
 		return nil, err
@@ -104,6 +109,20 @@ func (d *database) prepare(ctx context.Context) (err error) {
 		d.count, err = d.read.PrepareContext(ctx, countName)
 	}
 	return err
+}
+
+// isForeign looks for the mark of our files before anything is written (database
+// file format, section 1.3: the application ID is at 68). A file of one page has
+// no table yet.
+func isForeign(f *os.File, size int64) error {
+	head := make([]byte, 100)
+	if _, err := f.ReadAt(head, 0); err != nil || size <= pageSize || !bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
+		return nil
+	}
+	if binary.BigEndian.Uint32(head[68:]) != application {
+		return errForeign
+	}
+	return nil
 }
 
 // check brings the schema up to date and looks whether the file is sound: all of
