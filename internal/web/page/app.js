@@ -1,5 +1,6 @@
 import { el } from "./dom.js";
-import { now, senders, evidence, unknown, health } from "./views.js";
+import { evidence } from "./evidence.js";
+import { now, senders, unknown, health } from "./views.js";
 import { live } from "./live.js";
 import { why } from "./why.js";
 

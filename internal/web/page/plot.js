@@ -4,7 +4,8 @@ const color = (i) => getComputedStyle(document.documentElement).getPropertyValue
 const dashes = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [3, 5]]; // colour alone does not tell lines apart
 
 // hour is a time of day, with seconds where the steps are short.
-const hour = (t, step) => new Date(t * 1000).toLocaleTimeString("en-GB", step < 60 ? {} : { hour: "2-digit", minute: "2-digit" });
+const day = (t) => new Date(t * 1000).toLocaleDateString("en-GB", { day: "2-digit", month: "2-digit" });
+const hour = (t, step) => step >= 21600 ? day(t) : new Date(t * 1000).toLocaleTimeString("en-GB", step < 60 ? {} : { hour: "2-digit", minute: "2-digit" });
 
 // plot makes a figure with one line a name; set(times, rows) draws.
 export function plot(caption, names, format) {
@@ -19,7 +20,7 @@ export function plot(caption, names, format) {
       width: Math.max(200, at.clientWidth || 400), height: 180, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (u, min, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [{ ...axis, values: (u, v, i, s, step) => v.map((t) => hour(t, step)) }, { ...axis, size: 64, values: (u, v) => v.map(format) }],
-      series: [{}, ...lines.map((name, i) => ({ label: name, stroke: color(i), width: 2, dash: dashes[i % 6], points: { show: false } }))],
+      series: [{}, ...lines.map((name, i) => ({ label: name, stroke: color(i), width: 2, spanGaps: true, dash: dashes[i % 6], points: { show: false } }))],
     };
   };
   const drop = () => { if (chart) chart.destroy(); chart = null; };

@@ -87,42 +87,6 @@ export async function senders(box, view) {
   });
 }
 
-export async function evidence(box) {
-  box.append(el("h2", {}, "Evidence"), el("p", {}, "What each signal is worth at this site, by the verdicts of its own filters."));
-  let report;
-  try {
-    report = await api("report");
-  } catch (err) {
-    if (err.status !== 501) throw err;
-    box.append(el("p", { class: "note" }, err.message));
-    return;
-  }
-  box.append(...anything("Report", report, 0));
-}
-
-// anything shows what another part of the program reports: lists of objects as
-// tables, the rest as pairs.
-export function anything(name, value, depth) {
-  if (Array.isArray(value) && value.length && typeof value[0] === "object" && value[0]) {
-    const head = [...new Set(value.flatMap((v) => Object.keys(v)))];
-    return [table(words(name), head.map((h) => (value.every((v) => v[h] === undefined || typeof v[h] === "number") ? "#" : "") + words(h)),
-      value.map((v) => head.map((h) => plain(v[h]))))];
-  }
-  if (value && typeof value === "object" && !Array.isArray(value) && depth < 4) {
-    const simple = [], rest = [];
-    for (const [k, v] of Object.entries(value)) {
-      if (v && typeof v === "object" && !(Array.isArray(v) && typeof v[0] !== "object")) rest.push(...anything(k, v, depth + 1));
-      else simple.push([words(k), plain(v)]);
-    }
-    return [depth ? el("h3", {}, words(name)) : "", list(simple), ...rest].filter(Boolean);
-  }
-  return [el("p", {}, words(name) + ": " + plain(value))];
-}
-
-const words = (s) => s.replaceAll("_", " ");
-const plain = (v) => v === undefined || v === null ? "" : typeof v === "number" ? String(Math.round(v * 1000) / 1000)
-  : Array.isArray(v) ? v.join(", ") : typeof v === "object" ? Object.entries(v).map(([k, x]) => words(k) + " " + plain(x)).join(", ") : String(v);
-
 export async function unknown(box) {
   box.append(el("h2", {}, "Unknown SYNs and dialects"));
   let text = "";

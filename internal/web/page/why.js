@@ -1,6 +1,5 @@
 import { api } from "./app.js";
 import { el, table, list, title, program, ago, seconds } from "./dom.js";
-import { anything } from "./views.js";
 
 const when = (t) => (t ? new Date(t).toLocaleString("en-GB") + ", " + ago(t) : "");
 
@@ -27,9 +26,19 @@ export async function why(box, view) {
   sender(box, n, explained.value);
   box.append(el("h3", {}, "The note as each mail server gets it"), table("Notes", ["For", "Text"], headers.map((h) => [h.for, el("code", {}, h.text || "(nothing)")])));
   box.append(el("h3", {}, "History of " + address));
-  if (past.value) box.append(...anything("History", past.value, 1));
+  if (past.value) box.append(...history(past.value));
   else box.append(el("p", { class: "dim" }, past.reason));
   box.append(el("p", {}, el("a", { href: "#/live/" + encodeURIComponent("client=" + address) }, "Other connections of this address")));
+}
+
+// history is what the store remembers of an address.
+function history({ addresses, connections }) {
+  const parts = [];
+  if (addresses && addresses.length) parts.push(table("Addresses", ["Network", "First seen", "Last seen", "#Visits", "#Names", "System", "Program", "Changed"], addresses.map((h) => [
+    h.network, when(h.first_seen), when(h.last_seen), h.visits, h.names, h.os || "", h.software || "", h.changed ? h.changed + ", " + when(h.changed_at) : ""])));
+  if (connections && connections.length) parts.push(table("Connections", ["Time", "Client", "Called itself", "System", "Program", "Verdicts"], connections.map((e) => [
+    when(e.time), e.client, e.name || "", e.note ? title(e.note) : "", e.note ? program(e.note) : "", (e.verdicts || []).map((v) => v.source + (v.spam ? " spam" : " ham") + (v.sure ? "" : " (not sure)")).join("; ")])));
+  return parts.length ? parts : [el("p", {}, "Nothing is remembered.")];
 }
 
 // verdict is the answer in a sentence.
