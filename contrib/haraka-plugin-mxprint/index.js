@@ -15,13 +15,15 @@ exports.register = function () {
 }
 
 exports.load_p0f_ini = function () {
-  const main = this.config.get('p0f.ini', () => this.load_p0f_ini()).main || {}
+  const ini = this.config.get('p0f.ini', () => this.load_p0f_ini())
+  const main = ini.main || {}
   this.cfg = {
     socket_path: String(main.socket_path || DEFAULTS.socket_path),
     add_header: header_name(this, main.add_header),
     header_form: header_form(this, main.header_form),
     deadline: number(this, main, 'deadline', 1, 10000),
     max_waiting: number(this, main, 'max_waiting', 1, 100000),
+    rules: rules(this, ini.rules || {}),
   }
   if (this.client) this.client.close()
   this.client = new Client({
@@ -52,6 +54,33 @@ function number (plugin, main, key, least, most) {
   if (Number.isInteger(n) && n >= least && n <= most) return n
   plugin.logerror(`p0f.ini: ${key} is not a number from ${least} to ${most}: ${JSON.stringify(main[key])}`)
   return DEFAULTS[key]
+}
+
+// rules reads [rules]: a finding, and what is done with a mail whose client has it.
+function rules (plugin, section) {
+  const list = []
+  for (const [finding, what] of Object.entries(section)) {
+    const m = /^(?:(deny|denysoft)|delay:([0-9]{1,2}))$/.exec(String(what))
+    if (/^[a-z_]{1,40}$/.test(finding) && m) list.push({ finding, action: m[1], delay: Number(m[2] || 0) })
+    else plugin.logerror(`p0f.ini: [rules]: want a finding and deny, denysoft or delay:SECONDS (at most 99), not ${JSON.stringify(`${finding}=${what}`)}`)
+  }
+  return list
+}
+
+// Haraka's answers to a hook (haraka-constants), which it gives plugins as globals.
+const ANSWERS = { deny: 902, denysoft: 903 }
+
+// judge is what the rules do: the first that denies, and else the longest delay. A
+// finding that may have an innocent cause does nothing, and neither does any
+// where the client has logged in.
+function judge (list, connection, answer) {
+  const found = new Set()
+  for (const part of [answer.conduct, answer.contradictions]) {
+    for (const f of (part && Array.isArray(part.list) && part.list) || []) if (!f.may_be) found.add(text(f.id))
+  }
+  if (connection.relaying || !list.length) return {}
+  const fired = list.filter((r) => found.has(r.finding))
+  return { deny: fired.find((r) => r.action), delay: Math.max(0, ...fired.map((r) => r.delay)) }
 }
 
 exports.shutdown = function () {
@@ -92,14 +121,26 @@ exports.ask_about_sender = function (next, connection) {
   if (remote.is_private || !net.isIP(remote.ip || '')) return next()
 
   let left = full ? 2 : 1
+  let verdict = {}
   const done = () => {
-    if (--left === 0) next()
+    if (--left > 0) return
+    const { deny, delay } = verdict
+    if (deny) {
+      connection.loginfo(this, `rule ${deny.finding}: ${deny.action}`)
+      return next(ANSWERS[deny.action], `the client's conduct is not accepted here (${deny.finding})`)
+    }
+    if (delay) {
+      connection.loginfo(this, `a rule delays the mail by ${delay} s`)
+      return setTimeout(next, delay * 1000)
+    }
+    next()
   }
   this.client.ask(request(remote, local, 'json wait=0'), (err, answer) => {
     try {
       if (!err && reads(answer)) {
         connection.notes.mxprint = sender(answer)
         connection.results.add({ name: 'mxprint' }, connection.notes.mxprint)
+        verdict = judge(this.cfg.rules, connection, answer)
       }
     } catch (e) {
       this.logerror(`after an answer: ${e.message}`)

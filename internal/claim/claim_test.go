@@ -58,7 +58,7 @@ var cases = []struct {
 	{"a name that ends alike", of("Linux"), Mail{Name: "mail.notoutlook.com", NameKnown: true}, ""},
 
 	{"HELO of Microsoft", of("Linux"), Mail{HELO: "mail-a.outlook.com", Name: "vps.example.net", NameKnown: true}, NameNotVerified},
-	{"HELO of Microsoft, and the SYN was not seen", of("Linux"), Mail{HELO: "mail-a.outlook.com"}, ""},
+	{"HELO of Microsoft, and no look-up", of("Linux"), Mail{HELO: "mail-a.outlook.com"}, ""},
 	{"HELO and name of Microsoft", of("Windows"), Mail{HELO: "mail-a.outlook.com", Name: "mail-b.outlook.com", NameKnown: true}, ""},
 
 	{"Postfix on Windows", spoken("Windows", "Postfix"), Mail{HELO: "mx.example.org"}, SoftwareSystem},

@@ -25,22 +25,23 @@ const FULL = 'os="Linux" tls="OpenSSL 3.0 to 3.4" software="Exim 4.9x"'
 let dir, where, server, asked
 let answers = {}
 
-function plugin (main) {
+function plugin (main, rules) {
   const p = Object.create(require('../index'))
   p.name = 'mxprint'
   p.register_hook = () => {}
   p.logged = []
-  p.config = { get: () => ({ main: { socket_path: where, deadline: '3000', ...main } }) }
+  p.config = { get: () => ({ main: { socket_path: where, deadline: '3000', ...main }, rules }) }
   p.logwarn = p.logerror = (text) => p.logged.push(text)
   p.register()
   return p
 }
 
 // mail runs the hooks of one mail, and returns the connection and its headers.
-async function mail (p, headers = []) {
+async function mail (p, headers = [], relaying = false) {
   const added = {}
+  const said = []
   const connection = {
-    remote: { ip: '192.0.2.1', port: 40000, is_private: false }, local: { ip: '192.0.2.25', port: 25 }, notes: {}, loginfo () {},
+    remote: { ip: '192.0.2.1', port: 40000, is_private: false }, relaying, local: { ip: '192.0.2.25', port: 25 }, notes: {}, loginfo () {},
     results: { add: (q, r) => { added[q.name] = r } },
     transaction: {
       header: { lines: () => headers },
@@ -49,10 +50,10 @@ async function mail (p, headers = []) {
     },
   }
   for (const hook of ['ask_mxprint', 'ask_about_sender', 'add_p0f_header']) {
-    await new Promise((resolve) => p[hook](resolve, connection))
+    said.push(await new Promise((resolve) => p[hook]((...args) => resolve(args[0]), connection)))
   }
   p.shutdown()
-  return { added, headers }
+  return { added, headers, said }
 }
 
 describe('plugin and the sender', () => {
@@ -90,6 +91,24 @@ describe('plugin and the sender', () => {
       tcp_rtt_ms: 1.5, retransmits: 0, visits: 3, new: false,
     })
     assert.deepStrictEqual(headers, ['X-p0f-Result: os="Linux" link_type="" total_conn=1 shared_ip=N'])
+  })
+
+  it('denies and delays by rule', async () => {
+    asked = []
+    answers = { first: { ...SYN, tls: { state: 'reading' } }, again: SENDER }
+    for (const [rules, code, delay] of [
+      [{ early_talker: 'denysoft' }, 903, 0], [{ pipelining: 'deny', early_talker: 'deny' }, 902, 0], [{ early_talker: 'delay:1' }, undefined, 1000],
+      [{ pipelining: 'deny' }, undefined, 0], [{ bare_lf: 'deny' }, undefined, 0], [{ early_talker: 'drop' }, undefined, 0], [{}, undefined, 0],
+    ]) {
+      const p = plugin({}, rules)
+      const start = Date.now()
+      const { said } = await mail(p)
+      assert.strictEqual(said[1], code, JSON.stringify(rules))
+      assert.ok(Date.now() - start >= delay - 5, JSON.stringify(rules))
+      assert.strictEqual(p.logged.length, rules.early_talker === 'drop' ? 1 : 0)
+    }
+    const { said } = await mail(plugin({}, { early_talker: 'deny' }), [], true)
+    assert.strictEqual(said[1], undefined)
   })
 
   it('asks once where it does not', async () => {

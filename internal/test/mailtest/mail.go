@@ -11,6 +11,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/smtp"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"testing"
@@ -113,6 +114,42 @@ func converse(conn net.Conn, id string) error {
 		return err
 	}
 	return c.Quit()
+}
+
+// SendBlind is SendMail by a client that says HELO, and sends MAIL and RCPT with
+// it: it waits for no reply, and was offered nothing.
+func SendBlind(ns *lab.NetNS, from, to netip.Addr, id string) error {
+	var conn net.Conn
+	d := net.Dialer{Timeout: MailTimeout, LocalAddr: &net.TCPAddr{IP: from.AsSlice()}}
+	if err := ns.Do(func() (err error) {
+		conn, err = d.Dial("tcp", netip.AddrPortFrom(to, 25).String())
+		return err
+	}); err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(MailTimeout))
+	c := textproto.NewConn(conn)
+	for _, step := range []struct {
+		say     string
+		replies []int
+	}{
+		{"", []int{220}},
+		{fmt.Sprintf("HELO client.source.example\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\n", Sender, Recipient), []int{250, 250, 250}},
+		{"DATA\r\n", []int{354}},
+		{MailText(id) + ".\r\n", []int{250}},
+		{"QUIT\r\n", []int{221}},
+	} {
+		if _, err := conn.Write([]byte(step.say)); err != nil {
+			return err
+		}
+		for _, code := range step.replies {
+			if _, _, err := c.ReadResponse(code); err != nil {
+				return fmt.Errorf("mail %s: after %q: %w", id, step.say, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Swaks is SendMail by the program of that name, a client that is not ours.

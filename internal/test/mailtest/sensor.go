@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ import (
 )
 
 // StartServe starts `mxprint serve` on the interface of ns, with a query socket
-// in dir. More lines of configuration follow.
+// in dir. More lines of configuration follow; SMTP is one.
 func StartServe(t testing.TB, ns *lab.NetNS, dir string, config ...string) *Process {
 	t.Helper()
 	// A busy machine may take longer than the 10 ms that a question waits for
@@ -49,8 +50,12 @@ func StartServeWait(t testing.TB, ns *lab.NetNS, dir, wait string, config ...str
 	t.Helper()
 	socket := filepath.Join(dir, "query.sock")
 	path := filepath.Join(TempDir(t), "mxprint.toml")
-	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n[p0f]\nsocket = %q\nwait = %q\n[query]\nlisten = [%q]\n%s",
-		ns.If, filepath.Join(dir, "p0f.sock"), wait, socket, strings.Join(config, "\n"))
+	var sensor string
+	if i := slices.Index(config, SMTP); i >= 0 {
+		sensor, config = SMTP, slices.Delete(slices.Clone(config), i, i+1)
+	}
+	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\n%s\n[p0f]\nsocket = %q\nwait = %q\n[query]\nlisten = [%q]\n%s",
+		ns.If, sensor, filepath.Join(dir, "p0f.sock"), wait, socket, strings.Join(config, "\n"))
 	WriteFiles(t, filepath.Dir(path), map[string]string{filepath.Base(path): text})
 	SensorProgram(t) // builds it
 	cmd := ns.Command(context.Background(), filepath.Join(BinDir, "mxprint"), "serve", "-config", path)
@@ -65,6 +70,9 @@ func StartMilter(t testing.TB, ns *lab.NetNS, page string, config ...string) *Pr
 	t.Helper()
 	return StartServe(t, ns, TempDir(t), append([]string{Recipe(t, page, "[milter]"), LongDeadline}, config...)...)
 }
+
+// SMTP has the sensor read what clients say.
+const SMTP = "smtp = true"
 
 const LongDeadline = `deadline = "10s"`
 
