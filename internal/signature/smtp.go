@@ -21,7 +21,8 @@ type SMTP struct {
 	label     int    // its id, while the labels are being read
 	layer     int
 	builtin   bool
-	at        int // its place in the order of the files
+	keyed     *[dialect.NumFields][]string // while the tree is built
+	at        int                          // its place in the order of the files
 }
 
 func (t *SMTP) place() place { return place{t.File, t.Line, t.layer} }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/signature"
@@ -202,6 +203,26 @@ func TestSMTPAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { m = db.MatchSMTP(&f) }); n != 0 {
 			t.Errorf("a match allocates %v times, want 0", n)
 		}
+	}
+}
+
+// TestSMTPMany: a large database is ready in a few seconds, whatever its
+// signatures leave open.
+func TestSMTPMany(t *testing.T) {
+	text := many(4_700)
+	var b strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&b, "label = s:mta:Q%d:\nsig = hello=EHLO @|HELO @|ehlo @;mail=A:<> B? C? D? E? F? G%d?;rcpt=H:<> I? J? K? L? M? N%d?;flow=M~R~D~.;tls=a|b|c|d;rec=e/n|e/n/6\n", i, i, i)
+	}
+	begun := time.Now()
+	db, err := signature.Parse(strings.NewReader(text+b.String()), "many.fp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 60*time.Second {
+		t.Errorf("5,000 signatures take %v", took)
+	} else {
+		t.Logf("%d signatures take %v", db.Count(), took)
 	}
 }
 

@@ -66,14 +66,27 @@ func (t *smtpTable) finish(labels []Label) {
 	for _, s := range t.sigs {
 		s.Label = &labels[s.label-1]
 	}
-	t.root = buildSMTP(t.sigs, smtpKeyed[:])
+	budget := 32*len(t.sigs) + 1000
+	for _, s := range t.sigs {
+		s.keyed = new([dialect.NumFields][]string)
+		for _, f := range smtpKeyed {
+			s.keyed[f] = s.keys(f)
+		}
+	}
+	t.root = buildSMTP(t.sigs, smtpKeyed[:], &budget)
+	for _, s := range t.sigs {
+		s.keyed = nil
+	}
 }
 
-func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
+// buildSMTP makes the tree of some signatures out of some fields, each time with
+// the one that leaves the least to compare. budget is how often a signature may
+// still be listed: what takes many values is in many places.
+func buildSMTP(sigs []*SMTP, fields []dialect.Field, budget *int) *smtpNode {
 	if len(sigs) == 0 {
 		return nil
 	}
-	best, least := -1, len(sigs)
+	best, least, listed := -1, len(sigs), 0
 	for i, f := range fields {
 		if len(sigs) <= smtpLeaf {
 			break
@@ -81,7 +94,7 @@ func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
 		rest, most, total := 0, 0, 0
 		count := make(map[string]int)
 		for _, s := range sigs {
-			keys := s.keys(f)
+			keys := s.keyed[f]
 			if keys == nil {
 				rest++
 			}
@@ -91,18 +104,19 @@ func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
 				most = max(most, count[k])
 			}
 		}
-		if rest+most < least && total <= 16*len(sigs) { // what is listed more often takes too much memory
-			best, least = i, rest+most
+		if rest+most < least && total <= min(16*len(sigs), *budget) {
+			best, least, listed = i, rest+most, total
 		}
 	}
 	if best < 0 {
 		return &smtpNode{sigs: sigs}
 	}
+	*budget -= listed
 	n := &smtpNode{field: fields[best], children: make(map[string]*smtpNode)}
 	lists := make(map[string][]*SMTP)
 	var rest []*SMTP
 	for _, s := range sigs {
-		keys := s.keys(n.field)
+		keys := s.keyed[n.field]
 		if keys == nil {
 			rest = append(rest, s)
 		}
@@ -112,9 +126,9 @@ func buildSMTP(sigs []*SMTP, fields []dialect.Field) *smtpNode {
 	}
 	left := slices.Concat(fields[:best], fields[best+1:])
 	for k, list := range lists {
-		n.children[k] = buildSMTP(list, left)
+		n.children[k] = buildSMTP(list, left, budget)
 	}
-	n.rest = buildSMTP(rest, left)
+	n.rest = buildSMTP(rest, left, budget)
 	return n
 }
 
