@@ -148,7 +148,7 @@ const (
 	unpadded hints = 1 << 15
 )
 
-// hintExtensions are the extensions of the letters; the last has none.
+// hintExtensions are the extensions of all letters but the last.
 var hintExtensions = [len(hintLetters) - 1]uint16{43, 16, 22, 49, 28, 23, 5, 35}
 
 // hintsOf reads a hello of a length.

@@ -61,6 +61,13 @@ date   = 2026-11
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/6
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/6|e/n/6
 
+label  = s:library:JavaMail:
+source = tools/dialectlab: angus-mail 2.0.3
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n
+sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6|n/n/n;write=bulk;dot=with;next=/Q
+
 label  = s:library:LuaSocket:
 source = tools/dialectlab: LuaSocket 3.0, LuaSocket 3.1.0
 date   = 2026-11
@@ -77,11 +84,23 @@ date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=crlf;next=/Q
 
+label  = s:library:Mono System.Net.Mail:
+source = tools/dialectlab: Mono 6.8.0.105
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
 label  = s:mua:Mutt:
 source = tools/dialectlab: Mutt 2.0.5, Mutt 2.2.12, Mutt 2.2.13, NeoMutt 20201127, NeoMutt 20220429, NeoMutt 20250510
 date   = 2026-11
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+
+label  = s:library:Nodemailer:
+source = tools/dialectlab: Nodemailer 1.11.0, Nodemailer 2.7.2, Nodemailer 3.1.8, Nodemailer 4.7.0, Nodemailer 5.1.1, Nodemailer 6.4.18, Nodemailer 6.9.16, Nodemailer 7.0.11, Nodemailer, Node 12.22.12 6.9.16, Nodemailer, Node 16.20.2 6.9.16, Nodemailer, Node 24.22.3 6.9.16
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=$|/M;refused=$;end=fin
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=$
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=with;next=$
 
 label  = s:mta:OpenSMTPD:
 source = tools/dialectlab: OpenSMTPD 6.8.0p2, OpenSMTPD 7.6.0p1
@@ -117,6 +136,16 @@ sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default;hi
 sig    = hello=EHLO localhost.localdomain;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=$|/Q;refused=$|Q/$;quit=QUIT;end=fin|quit|rst
 sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;hints=3emt;pad=yes;rec=e|e/n/n/6;write=bulk;dot=alone;next=/Q
 
+label  = s:library:PicoLisp:
+source = tools/dialectlab: PicoLisp 23.2
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:library:Pike:
+source = tools/dialectlab: Pike 8.0.1738
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
 label  = s:mta:Postfix:
 source = tools/dialectlab: Postfix 3.10.13, Postfix 3.7.11
 date   = 2026-11
@@ -124,10 +153,18 @@ sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n
 
 label  = s:library:Python smtplib:
-source = tools/dialectlab: smtplib 3.11.2
+source = tools/dialectlab: django 4.2, redmail 0.6, smtplib 2.7.18, smtplib 3.10.13, smtplib 3.11.2, smtplib 3.11.7, smtplib 3.12.1, smtplib 3.13.0, smtplib 3.6.15, smtplib 3.7.16, smtplib 3.8.18, smtplib 3.9.18, yagmail 0.15
 date   = 2026-11
-sig    = hello=ehlo @;nohello=H;mail=mail FROM:<> size= BODY=8BITMIME?;rcpt=rcpt TO:<>;data=data;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=quit;end=fin|quit
-sig    = hello=ehlo @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=ehlo @;nohello=H;mail=mail FROM:<> size= BODY=8BITMIME?;rcpt=rcpt TO:<>;data=data;flow=M/R/D/.;write=bulk;dot=with;next=$|/M|/Q;refused=S/$|S/Q;quit=quit;end=fin|quit
+sig    = hello=ehlo @;nohello=H;mail=mail from:<> size= BODY=8BITMIME?;rcpt=rcpt to:<>;data=data;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=quit;end=fin|quit
+sig    = hello=ehlo @;tls=OpenSSL;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=ehlo @;tls=OpenSSL;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=with;next=/Q
+
+label  = s:library:Racket net/smtp:
+source = tools/dialectlab: Racket 8.7
+date   = 2026-11
+sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO localhost;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=en2;write=lines;dot=alone;next=/M
 
 label  = s:library:Ruby net/smtp:
 source = tools/dialectlab: net-smtp 2.7, net-smtp 3.1, net-smtp 3.3
@@ -160,23 +197,44 @@ source = tools/dialectlab: tripwire 2.4.3.7
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/x;refused=$;end=fin
 
+label  = s:library:Twisted:20.3.0 and older
+source = tools/dialectlab: twisted 20.3.0
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+
+label  = s:library:Twisted:24.11.0 and newer
+source = tools/dialectlab: twisted 24.11.0
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=with;next=/Q
+
 label  = s:library:VMime:
 source = tools/dialectlab: VMime 0.9.2
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R+D~.;write=bulk;dot=crlf;next=$|/Q;refused=D/Q|Q/$;quit=QUIT
 
 label  = s:library:aiosmtplib:
-source = tools/dialectlab: aiosmtplib 3.0.2
+source = tools/dialectlab: aiosmtplib 1.1.7, aiosmtplib 2.0.2, aiosmtplib 3.0.2, aiosmtplib 4.0.2
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> size=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later;hints=3emt;pad=yes;rec=e
-sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;hints=3emt;pad=yes;rec=e|e/n/n/6;write=bulk;dot=with;next=/Q
 
 label  = s:monitor:check_smtp:
 source = tools/dialectlab: check_smtp -C 2.3.3, check_smtp 2.3.3, check_smtp 2.4.0
 date   = 2026-11
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/6|e/n/n/6
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/Q;refused=Q/$;quit=QUIT;end=quit
+
+label  = s:library:commons-net:
+source = tools/dialectlab: commons-net 3.11.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=M;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=D/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n
+sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6|n/n/n;write=bulk;dot=with;next=/Q
 
 label  = s:tool:curl:7.88.1 and older
 source = tools/dialectlab: curl 7.74.0, curl 7.88.1
@@ -194,7 +252,21 @@ label  = s:mta:dma:
 source = tools/dialectlab: dma 0.13
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+
+label  = s:library:emailjs:
+source = tools/dialectlab: emailjs 1.0.12, emailjs 2.2.0, emailjs 3.8.0, emailjs 4.0.3
+date   = 2026-11
+sig    = hello=ehlo @;nohello=H;mail=mail FROM:<>;rcpt=RCPT TO:<>;data=data;flow=M/R/D/.|M+R+S$;write=bulk;dot=crlf;next=$|/M;refused=S/$;end=fin
+sig    = hello=ehlo @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=crlf;next=$
+
+label  = s:library:emailjs-smtp-client:
+source = tools/dialectlab: emailjs-smtp-client 2.0.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=alone;next=/Q
 
 label  = s:mua:fdm:
 source = tools/dialectlab: fdm 1.9
@@ -235,6 +307,11 @@ date   = 2026-11
 sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
 sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone;next=/Q
 
+label  = s:library:newLISP:
+source = tools/dialectlab: newLISP 10.7.5
+date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
 label  = s:mta:nginx mail proxy:
 source = tools/dialectlab: nginx 1.22.1
 date   = 2026-11
@@ -246,6 +323,11 @@ date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=with;next=/Q
+
+label  = s:library:npm sendmail:
+source = tools/dialectlab: sendmail.js 1.6.1
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=crlf;next=/Q;refused=$;quit=QUIT;end=fin
 
 label  = s:mta:nullmailer:
 source = tools/dialectlab: nullmailer 2.2
@@ -274,8 +356,26 @@ source = tools/dialectlab: sendEmail 1.56
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 
+label  = s:library:sendmailR:
+source = tools/dialectlab: sendmailR 1.4
+date   = 2026-11
+sig    = hello=HELO  fqdn;mail=MAIL FROM:  <>;rcpt=RCPT TO:  <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+
+label  = s:library:simplesmtp:
+source = tools/dialectlab: Nodemailer 0.7.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=Q/$;quit=QUIT
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+
+label  = s:library:smtp-client:
+source = tools/dialectlab: smtp-client 0.4.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=with;next=/Q
+
 label  = s:tool:smtp-source:
-source = tools/dialectlab: smtp-source 3.7.11
+source = tools/dialectlab: smtp-source 3.10.13, smtp-source 3.7.11
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/M|/Q;refused=$;quit=QUIT;end=quit!|rst
 
