@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/config":  {"packet", "note", "internal/policy", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/daemon": {"internal/claim", "capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
-		"internal/report", "internal/sandbox", "internal/sender", "internal/serve", "internal/sockops", "internal/status", "internal/store", "internal/verdict", "internal/view", "internal/web",
+		"internal/report", "internal/sandbox", "internal/sender", "internal/serve", "internal/sockops", "internal/evidence", "internal/status", "internal/store", "internal/verdict", "internal/view", "internal/web",
 		"internal/feed", "internal/doctor", "internal/follow"},
 	"internal/doctor":            {"capture", "filter", "packet", "internal/config", "internal/view"},
 	"internal/front":             {"note"},

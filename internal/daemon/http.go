@@ -61,6 +61,7 @@ func (o *opener) webServer(m *monitor) *web.Server {
 	if mode, err := config.Mode(o.HTTP.Mode); err == nil {
 		s.Private = mode&0o007 == 0
 	}
+	o.remembers(s)
 	if o.in.engine == nil {
 		return s
 	}

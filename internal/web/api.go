@@ -259,7 +259,7 @@ func (s *Server) apiDoctor(r *http.Request, _ url.Values) (any, error) {
 	return map[string]any{"findings": list}, nil
 }
 
-const howMemory = "the sensor keeps no history of senders (docs/web.md)"
+const howMemory = "name a file in [store] path (docs/evidence.md)"
 
 func (s *Server) apiReport(r *http.Request, _ url.Values) (any, error) {
 	return asked(r.Context(), s.Report, "the report", howMemory)

@@ -42,8 +42,8 @@ func serve(t *testing.T) *daemon {
 	free.Close()
 	d := &daemon{t: t, dir: dir, config: filepath.Join(dir, "mxprint.toml"), at: at}
 	token := filepath.Join(dir, "token")
-	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\nfilter = \"tcp\"\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n[http]\nlisten = [%q]\ntoken_file = %q\n",
-		filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "query.sock"), at, token)
+	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\nfilter = \"tcp\"\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n[http]\nlisten = [%q]\ntoken_file = %q\n[store]\npath = %q\n",
+		filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "query.sock"), at, token, filepath.Join(dir, "store.db"))
 	for path, text := range map[string]string{d.config: text, token: "correct-horse-battery\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -172,6 +172,11 @@ func TestDaemon(t *testing.T) {
 	p.until(`document.querySelector("tbody").rows.length === 0`)
 	client = d.connect()
 	p.until(`document.querySelector("tbody").innerText.includes("` + client + `")`)
+	p.eval(`[...document.querySelectorAll("tbody a")].find(a => a.innerText === "` + client + `").click()`)
+	p.has("History of 127.0.0.1")
+	p.has("127.0.0.1/32") // the store, which writes a moment later, remembers it from before
+	p.open("evidence")
+	p.has("Too little is known yet")
 	p.open("health")
 	p.has("The sensor is well")
 	p.has("running")
