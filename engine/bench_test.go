@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
-
-	"github.com/mxprint/mxprint/internal/host"
 )
 
 // BenchmarkSYN is what a SYN costs among that many hosts, each as likely as any
@@ -14,7 +12,7 @@ import (
 func BenchmarkSYN(b *testing.B) {
 	for _, hosts := range []int{10_000, 1_000_000, 4_000_000} {
 		b.Run(strconv.Itoa(hosts), func(b *testing.B) {
-			e := made(New(silent(b, Config{Hosts: host.Config{MaxHosts: hosts + 1}})))
+			e := made(New(silent(b, Config{Hosts: Hosts{MaxHosts: hosts + 1}})))
 			in := newInput(e, false)
 			in.live = true
 			g := fromClient(labFrame(b), labClient)

@@ -43,7 +43,7 @@ import (
 // database, p0f's bounds, and all TCP.
 type Config struct {
 	DB        *signature.DB // nil: the built-in database
-	Hosts     host.Config   // of all workers together
+	Hosts     Hosts         // of all workers together
 	Workers   int           // parts of the memory, which sources feed at one time; at most 64, default 1
 	Rule      filter.Rule   // which frames count
 	Observers []event.Observer
@@ -60,6 +60,28 @@ type Config struct {
 	// Follow makes what reads the payload of a worker's connections; it needs Hosts.Recent.
 	Follow host.NewFollower
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
+}
+
+// Hosts bounds what an Engine remembers. Zero and negative values mean p0f's
+// defaults, numbers beyond 2^30 mean 2^30.
+type Hosts struct {
+	MaxConns int           // connections under way; default 1,000
+	MaxHosts int           // addresses; default 10,000
+	ConnAge  time.Duration // a connection is forgotten after; default 30 s
+	HostAge  time.Duration // an address is forgotten after; default 2 h
+	Recent   int           // connections whose SYN is kept, for queries with a port; default none
+
+	// Trusted says that a SYN comes when its connection is there, as from sockops
+	// or a proxy: nothing can be forged.
+	Trusted bool
+
+	// Unverified is how many of MaxHosts may be addresses that sent nothing but
+	// SYNs: a flood evicts no others. 0: the oldest goes, as in p0f.
+	Unverified int
+
+	HTTPBytes  int  // kept of unfinished HTTP headers together; default 16 MiB
+	HTTPWhole  bool // read HTTP responses across segments; p0f loses a field at each boundary
+	LoneSYNACK bool // observe SYN+ACKs whose SYN was not seen, too
 }
 
 // Engine runs the pipeline. Make one with New.
@@ -110,7 +132,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.db.Store((*core.DB)(cfg.DB))
 	workers := max(cfg.Workers, 1)
-	hosts := cfg.Hosts.Share(workers)
+	hosts := host.Config(cfg.Hosts).Share(workers)
 	for range workers {
 		s := new(shard)
 		var observer host.Observer
@@ -118,6 +140,9 @@ func New(cfg Config) (*Engine, error) {
 			observer = s.list
 		}
 		s.table = host.New(e.db.Load(), hosts, observer)
+		if len(e.shards) > 0 {
+			s.table.ShareSeed(e.shards[0].table)
+		}
 		s.table.Follow(cfg.Follow, s.list.Observe)
 		e.shards = append(e.shards, s)
 	}
@@ -186,9 +211,6 @@ func (e *Engine) failure() error {
 // an interface in the same way (capture.OpenRings) never meet at a lock.
 func (e *Engine) Fanout() capture.Fanout { return e.fanout }
 
-// Workers is into how many parts the memory is split.
-func (e *Engine) Workers() int { return len(e.shards) }
-
 // Stats counts what an engine has seen and holds.
 type Stats struct {
 	Frames uint64 // that passed the filter
@@ -216,9 +238,6 @@ func (e *Engine) Stats() (st Stats) {
 	st.Lost, st.Unwritten = e.caller.Counts()
 	return st
 }
-
-// Frames returns how many frames have passed the filter.
-func (e *Engine) Frames() uint64 { return e.Stats().Frames }
 
 // SetDB changes the database while the engine runs. What is known of hosts
 // stays where the new database names it too.

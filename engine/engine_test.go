@@ -16,7 +16,6 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
 )
@@ -37,7 +36,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("observer %d saw\n%s\nwant\n%s", i, got, want)
 		}
 	}
-	if got := e.Frames(); got != 4 {
+	if got := e.Stats().Frames; got != 4 {
 		t.Errorf("Frames() = %d, want 4", got)
 	}
 }
@@ -139,8 +138,8 @@ func TestWarnsOnce(t *testing.T) {
 			if got := strings.Count(log.String(), tt.want); got != 1 {
 				t.Errorf("log has %d of %q, want 1:\n%s", got, tt.want, log.String())
 			}
-			if e.Frames() != 3 {
-				t.Errorf("%d frames counted, want 3", e.Frames())
+			if e.Stats().Frames != 3 {
+				t.Errorf("%d frames counted, want 3", e.Stats().Frames)
 			}
 		})
 	}
@@ -163,13 +162,13 @@ func TestMixedLinks(t *testing.T) {
 			t.Fatalf("frame %d: %v", i, in.err)
 		}
 	}
-	if len(in.links) != 4 || e.Frames() != 4 {
-		t.Errorf("%d link types, %d frames counted, want 4 and 4", len(in.links), e.Frames())
+	if len(in.links) != 4 || e.Stats().Frames != 4 {
+		t.Errorf("%d link types, %d frames counted, want 4 and 4", len(in.links), e.Stats().Frames)
 	}
 }
 
 func TestFrameAllocatesNothing(t *testing.T) {
-	e := made(New(silent(t, Config{Hosts: host.Config{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}})))
+	e := made(New(silent(t, Config{Hosts: Hosts{MaxHosts: 100, Recent: 100}, Observers: []event.Observer{quiet{}}})))
 	e.caller.Start()
 	defer e.caller.Stop()
 	in := newInput(e, false)
@@ -211,7 +210,7 @@ func TestConcurrent(t *testing.T) {
 	}
 	path := writeFile(t, many...)
 	r := &recorder{}
-	e := made(New(silent(t, Config{Observers: []event.Observer{r}, Hosts: host.Config{Recent: 10}})))
+	e := made(New(silent(t, Config{Observers: []event.Observer{r}, Hosts: Hosts{Recent: 10}})))
 	empty := parseDB(t, "")
 	var captures, askers sync.WaitGroup
 	for range 2 {
@@ -246,7 +245,7 @@ func TestConcurrent(t *testing.T) {
 	captures.Wait()
 	close(done)
 	askers.Wait()
-	if got := e.Frames(); got != 4000 {
+	if got := e.Stats().Frames; got != 4000 {
 		t.Errorf("%d frames, want 4000", got)
 	}
 	if e.waiting.Len() != 0 {

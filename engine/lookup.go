@@ -18,7 +18,7 @@ var ErrNoSensor = errors.New("engine: capture has failed")
 
 // Lookup implements note.Lookuper. A query with the client's port is answered
 // from that connection's own SYN where the engine keeps connections
-// (host.Config.Recent) and has seen it, and else, after Query.Wait, from what is
+// (Hosts.Recent) and has seen it, and else, after Query.Wait, from what is
 // known of the address. Of a connection that was Missed it knows nothing: that is
 // ErrNoSYN.
 func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -94,7 +93,7 @@ func TestLookupQuality(t *testing.T) {
 func TestLookupDoubt(t *testing.T) {
 	db := parseDB(t, "classes = unix\n[tcp:request]\nlabel = g:unix:Linux:\nor = Android:\n"+
 		"sig = *:32|64:0:*:*,*:mss,sok,ts,nop,ws:df?,id+?:0\n")
-	e := made(New(silent(t, Config{DB: db, Hosts: host.Config{Recent: 10}})))
+	e := made(New(silent(t, Config{DB: db, Hosts: Hosts{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -122,7 +121,7 @@ func other(f *capture.Frame) *capture.Frame {
 // TestLookupByConnection: behind one address are two systems, each asked about
 // by its port.
 func TestLookupByConnection(t *testing.T) {
-	e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
+	e := made(New(silent(t, Config{Hosts: Hosts{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -234,7 +233,7 @@ func TestLookupWaits(t *testing.T) {
 	})
 	t.Run("of a connection, though the address is known", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
+			e := made(New(silent(t, Config{Hosts: Hosts{Recent: 10}})))
 			in := feed(e)
 			f := labFrame(t)
 			in.frame(f)

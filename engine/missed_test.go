@@ -10,14 +10,13 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 
 // TestMissed: a connection without a SYN has no answer, neither that of its
 // address nor that of an older connection with the same ends.
 func TestMissed(t *testing.T) {
-	e := made(New(silent(t, Config{DB: labDB(t), Hosts: host.Config{Recent: 10}})))
+	e := made(New(silent(t, Config{DB: labDB(t), Hosts: Hosts{Recent: 10}})))
 	in := feed(e)
 	f := labFrame(t)
 	in.frame(f)
@@ -56,7 +55,7 @@ func TestMissed(t *testing.T) {
 // TestMissedWakes: a look-up that waits for the connection returns at once.
 func TestMissedWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := made(New(silent(t, Config{Hosts: host.Config{Recent: 10}})))
+		e := made(New(silent(t, Config{Hosts: Hosts{Recent: 10}})))
 		client := netip.MustParseAddrPort("203.0.113.7:2000")
 		start := time.Now()
 		for _, q := range []note.Query{{Client: client}, {Client: at(client.Addr())}} {

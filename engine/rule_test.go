@@ -143,7 +143,7 @@ func countsFrame(t testing.TB, r filter.Rule, frame []byte) bool {
 	if in.err != nil {
 		return false // nothing can match
 	}
-	return e.Frames() == 1
+	return e.Stats().Frames == 1
 }
 
 // TestRuleLinks: tags and the systems' numbers of IPv6 are known behind other
@@ -181,7 +181,7 @@ func TestRuleLinks(t *testing.T) {
 			e := made(New(silent(t, Config{Rule: filter.Rule{Expr: "dst port 25", P0f: p0f}})))
 			frame := append(append([]byte(nil), tt.header...), tt.ip...)
 			feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: tt.link})
-			if got := e.Frames() == 1; got != want {
+			if got := e.Stats().Frames == 1; got != want {
 				t.Errorf("%s, P0f %v: counted %v, want %v", tt.name, p0f, got, want)
 			}
 			if hosts := e.Stats().Hosts; !p0f && hosts == 0 {
@@ -315,7 +315,7 @@ func TestBareFrames(t *testing.T) {
 			for _, rule := range []string{"dst port 25", "dst port 26"} {
 				e := made(New(silent(t, Config{Rule: filter.Rule{Expr: rule}})))
 				feed(e).frame(&capture.Frame{Data: frame, WireLen: len(frame), Link: packet.LinkPFLOG})
-				if got, want := e.Frames() == 1, rule == "dst port 25"; got != want {
+				if got, want := e.Stats().Frames == 1, rule == "dst port 25"; got != want {
 					t.Errorf("pflog header of %d bytes, %d of data: %q counts %v, want %v", header, data, rule, got, want)
 				}
 			}

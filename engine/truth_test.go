@@ -20,7 +20,7 @@ type session struct {
 }
 
 func newSession(t *testing.T) *session {
-	e := made(New(silent(t, Config{Hosts: host.Config{MaxHosts: 1000, Unverified: 500, Recent: 100}})))
+	e := made(New(silent(t, Config{Hosts: Hosts{MaxHosts: 1000, Unverified: 500, Recent: 100}})))
 	return &session{e, 1e15}
 }
 

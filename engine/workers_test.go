@@ -15,7 +15,6 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -87,7 +86,7 @@ func TestWorkers(t *testing.T) {
 	path, _ := manyClients(t, clients)
 	run := func(t *testing.T, path string, rule filter.Rule, workers int) (*Engine, []string) {
 		r := &recorder{}
-		e := made(New(silent(t, Config{Rule: rule, Workers: workers, Hosts: host.Config{MaxConns: 10 * clients}, Observers: []event.Observer{r}})))
+		e := made(New(silent(t, Config{Rule: rule, Workers: workers, Hosts: Hosts{MaxConns: 10 * clients}, Observers: []event.Observer{r}})))
 		runFile(t, e, path)
 		said := slices.DeleteFunc(r.said, func(s string) bool { return s == "flush" })
 		slices.Sort(said)
@@ -123,8 +122,8 @@ func TestWorkers(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Errorf("%d workers find\n%s\nwant\n%s", workers, join(got), join(want))
 				}
-				if e.Frames() != one.Frames() || e.Frames() == 0 {
-					t.Errorf("%d workers: %d frames count, want %d", workers, e.Frames(), one.Frames())
+				if e.Stats().Frames != one.Stats().Frames || e.Stats().Frames == 0 {
+					t.Errorf("%d workers: %d frames count, want %d", workers, e.Stats().Frames, one.Stats().Frames)
 				}
 				for i, s := range e.shards {
 					if hosts, _ := s.table.Len(); hosts == 0 {
@@ -149,8 +148,8 @@ func TestWorkersEnd(t *testing.T) {
 	if err := e.Run(context.Background(), openFile(t, cut)); !errors.As(err, &damage) || damage.Frames != 3 {
 		t.Errorf("Run = %v, want damage after frame 3", err)
 	}
-	if got := strings.Count(log.String(), "Unknown packet type 1"); got != 1 || e.Frames() != 3 {
-		t.Errorf("%d frames counted, want 3; log has %d warnings, want 1:\n%s", e.Frames(), got, log.String())
+	if got := strings.Count(log.String(), "Unknown packet type 1"); got != 1 || e.Stats().Frames != 3 {
+		t.Errorf("%d frames counted, want 3; log has %d warnings, want 1:\n%s", e.Stats().Frames, got, log.String())
 	}
 
 	path, frames := manyClients(t, 10_000)
@@ -167,7 +166,7 @@ func TestWorkersEnd(t *testing.T) {
 		if err := e.Run(ctx, f); !errors.Is(err, want) {
 			t.Errorf("closed %t: Run = %v, want %v", closes, err, want)
 		}
-		if got := e.Frames(); got == 0 || got >= uint64(frames) {
+		if got := e.Stats().Frames; got == 0 || got >= uint64(frames) {
 			t.Errorf("closed %t: %d of %d frames counted: it was to end meanwhile", closes, got, frames)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -59,7 +58,7 @@ func (s session) Data(r io.Reader) error {
 // The engine here has read a capture of a connection over loopback; on a mail
 // server it runs on a capture.Ring.
 func ExampleLookuper() {
-	e, err := engine.New(engine.Config{Hosts: host.Config{Recent: 1000}})
+	e, err := engine.New(engine.Config{Hosts: engine.Hosts{Recent: 1000}})
 	if err != nil {
 		log.Fatal(err)
 	}

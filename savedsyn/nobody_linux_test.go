@@ -24,7 +24,6 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/synlab"
 	"github.com/mxprint/mxprint/note"
@@ -279,7 +278,7 @@ func sniff(t *testing.T, ns *lab.NetNS) *engine.Engine {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 5000}})
+	e, err := engine.New(engine.Config{Rule: rule, Hosts: engine.Hosts{Recent: 5000}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/offline"
 	"github.com/mxprint/mxprint/internal/signature"
 )
@@ -43,7 +42,7 @@ func (r *reading) run(ctx context.Context, fs *flag.FlagSet, std *stdio, makes f
 	if err != nil {
 		return err
 	}
-	in.Engine.Hosts, in.Quiet, in.SMTP = host.Config{HTTPWhole: true}, *r.quiet, *r.smtp
+	in.Engine.Hosts, in.Quiet, in.SMTP = engine.Hosts{HTTPWhole: true}, *r.quiet, *r.smtp
 	ctx, stop := daemon.UntilSignal(ctx, false)
 	defer stop()
 	observer, end := makes(in.Out)

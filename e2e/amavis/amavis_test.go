@@ -23,7 +23,6 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/front/amavis"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
@@ -137,7 +136,7 @@ func greetsAt(ns *lab.NetNS, addr netip.AddrPort) bool {
 func startAmavisFront(t testing.TB, ns *lab.NetNS, s *amavis.Server) (stop func()) {
 	t.Helper()
 	rule := filter.Rule{Expr: "tcp port 25"}
-	e, err := engine.New(engine.Config{Rule: rule, Hosts: host.Config{Recent: 1000}})
+	e, err := engine.New(engine.Config{Rule: rule, Hosts: engine.Hosts{Recent: 1000}})
 	if err != nil {
 		t.Fatal(err)
 	}

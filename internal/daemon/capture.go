@@ -19,6 +19,7 @@ type tap struct {
 	rule        filter.Rule
 	promiscuous bool
 	payload     bool // HTTP or SMTP is to be read: keep more of a frame than its headers
+	workers     int  // of the engine
 	log         *slog.Logger
 }
 
@@ -45,7 +46,7 @@ func (o tap) openRing(name string) (*capture.Ring, error) {
 
 // openRings is openRing with a ring for each worker of an engine.
 func (o tap) openRings(name string, e *engine.Engine) ([]*capture.Ring, error) {
-	if e.Workers() == 1 {
+	if o.workers == 1 {
 		ring, err := o.openRing(name)
 		return []*capture.Ring{ring}, err
 	}
@@ -53,7 +54,7 @@ func (o tap) openRings(name string, e *engine.Engine) ([]*capture.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return capture.OpenRings(cfg, e.Workers(), e.Fanout())
+	return capture.OpenRings(cfg, o.workers, e.Fanout())
 }
 
 func (o tap) config(name string) (capture.Config, error) {

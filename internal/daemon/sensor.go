@@ -106,7 +106,7 @@ func (o *opener) sensor() *sensor {
 	in.engine, err = engine.New(engine.Config{
 		Follow: follow,
 		DB:     Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
-		Hosts: host.Config{
+		Hosts: engine.Hosts{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
 			Unverified: s.Unverified(), Trusted: s.Sensor.Source == config.SourceSockops || s.Sensor.Source == config.SourceProxy,
@@ -155,7 +155,7 @@ type source interface {
 
 // rings captures on an interface.
 func (o *opener) rings(in *sensor, name string) {
-	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, payload: o.Sensor.HTTP || o.Sensor.SMTP, log: o.log}
+	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, payload: o.Sensor.HTTP || o.Sensor.SMTP, workers: o.Sensor.Workers, log: o.log}
 	watched := in.monitor.source(config.SourceCapture, name)
 	rings, err := on.openRings(name, in.engine)
 	if waits(err) {

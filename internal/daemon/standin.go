@@ -73,7 +73,7 @@ func (s *StandIn) open() error {
 	}
 	s.engine, err = engine.New(engine.Config{
 		DB: Public(db), Rule: rule, Workers: s.workers(observers), Observers: observers, Logger: s.log,
-		Hosts: host.Config{
+		Hosts: engine.Hosts{
 			MaxConns: s.opt.MaxConns, MaxHosts: s.opt.MaxHosts,
 			ConnAge: s.opt.ConnAge, HostAge: s.opt.HostAge,
 			HTTPBytes: (s.opt.MaxConns + 2) * host.HTTPConnBytes, // as p0f: as much as its connections
@@ -268,7 +268,7 @@ func (s *StandIn) Run(ctx context.Context) error {
 	if !s.opt.Daemon {
 		var damage *capture.DamageError
 		if err == nil || errors.As(err, &damage) {
-			s.say("\nAll done. Processed %d packets.", s.engine.Frames())
+			s.say("\nAll done. Processed %d packets.", s.engine.Stats().Frames)
 		}
 	}
 	return err

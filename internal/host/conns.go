@@ -87,14 +87,9 @@ const (
 	askedTime     = 60_000
 )
 
-// newConns makes a memory of size connections. seed is that of its hashes; zero
-// stands for a random one.
-func newConns(size int, seed [2]uint64) conns {
-	c := conns{slab: newSlab[connRec](size), index: newIndex(), age: newAges(size), size: size, shares: newShares(size / 2)}
-	if seed != [2]uint64{} {
-		c.seed = seed
-	}
-	return c
+// newConns makes a memory of size connections.
+func newConns(size int) conns {
+	return conns{slab: newSlab[connRec](size), index: newIndex(), age: newAges(size), size: size, shares: newShares(size / 2)}
 }
 
 // keyOf hashes one end of a connection.

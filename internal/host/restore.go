@@ -31,6 +31,7 @@ func Restore(r io.Reader, at time.Time, tables []*Table, of func(netip.Addr) *Ta
 	if err := s.run(); err != nil {
 		for _, t := range tables {
 			t.forget()
+			t.ShareSeed(tables[0]) // and not that of the snapshot
 		}
 		return Restored{}, err
 	}
@@ -44,7 +45,7 @@ func Restore(r io.Reader, at time.Time, tables []*Table, of func(netip.Addr) *Ta
 
 // forget empties the table.
 func (t *Table) forget() {
-	t.hosts, t.extras, t.conns = newHosts(t.cfg.mostHosts()), slab[extraRec]{}, newConns(t.cfg.Recent, t.cfg.seed)
+	t.hosts, t.extras, t.conns = newHosts(t.cfg.mostHosts()), slab[extraRec]{}, newConns(t.cfg.Recent)
 	t.hosts.shares = newShares(t.cfg.MaxHosts - t.cfg.Unverified)
 }
 
@@ -85,23 +86,78 @@ func (s *restorer) run() error {
 		return errForeign
 	}
 	s.labels, s.links = []uint16{0}, []uint16{0}
-	for first := true; ; first = false {
-		kind, b, err := s.blocks.next()
-		if err != nil {
-			return err
+	hosts, conns := newLane(s.hosts), newLane(s.conns)
+	err := s.read(hosts, conns)
+	for _, l := range []*lane{hosts, conns} {
+		close(l.full)
+		if failed := <-l.ended; err == nil {
+			err = failed
 		}
-		if first != (kind == blockBegin) {
+	}
+	return err
+}
+
+// lane takes records beside the reading, on a goroutine of its own: hosts and
+// connections know nothing of each other.
+type lane struct {
+	full, spare chan []byte // blocks: the list, and records
+	ended       chan error
+}
+
+const laneBlocks = 4 // that go round
+
+func newLane(take func(list uint8, records []byte) error) *lane {
+	l := &lane{make(chan []byte, laneBlocks), make(chan []byte, laneBlocks), make(chan error, 1)}
+	for range laneBlocks {
+		l.spare <- nil
+	}
+	go func() {
+		var err error
+		for b := range l.full {
+			if err == nil {
+				err = take(b[0], b[1:])
+			}
+			l.spare <- b
+		}
+		l.ended <- err
+	}()
+	return l
+}
+
+func (l *lane) send(b []byte) { l.full <- append((<-l.spare)[:0], b...) }
+
+// read reads all blocks, in their order: what names labels comes before what has
+// them.
+func (s *restorer) read(hosts, conns *lane) error {
+	for records, first := false, true; ; first = false {
+		kind, b, err := s.blocks.next()
+		switch {
+		case err != nil:
+			return err
+		case first != (kind == blockBegin):
+			return errDamaged
+		case kind == blockEnd:
+			return nil
+		case kind != blockHosts && kind != blockConns:
+			if records {
+				return errDamaged
+			}
+			if err := s.block(kind, b); err != nil {
+				return err
+			}
+			continue
+		case len(b) == 0 || b[0] > verified:
 			return errDamaged
 		}
-		if kind == blockEnd {
-			return nil
-		}
-		if err := s.block(kind, b); err != nil {
-			return err
+		if records = true; kind == blockHosts {
+			hosts.send(b)
+		} else {
+			conns.send(b)
 		}
 	}
 }
 
+// block takes a block that comes before the records.
 func (s *restorer) block(kind byte, b []byte) error {
 	db := s.tables[0].db
 	switch kind {
@@ -120,14 +176,6 @@ func (s *restorer) block(kind byte, b []byte) error {
 			return errDamaged
 		}
 		s.links = append(s.links, uint16(db.FindLink(texts[0])))
-	case blockHosts, blockConns:
-		if len(b) == 0 || b[0] > verified {
-			return errDamaged
-		}
-		if kind == blockHosts {
-			return s.hosts(b[0], b[1:])
-		}
-		return s.conns(b[0], b[1:])
 	default:
 		return errDamaged
 	}
@@ -172,8 +220,9 @@ func (s *restorer) begin(b []byte) error {
 	}
 	for _, t := range s.tables {
 		t.conns.seed = [2]uint64{le.Uint64(b[8:]), le.Uint64(b[16:])}
-		share := int(le.Uint32(b[24:])) / len(s.tables)
-		t.hosts.reserve(min(share, t.cfg.MaxHosts))
+		hosts, conns := int(le.Uint32(b[24:]))/len(s.tables), int(le.Uint32(b[28:]))/len(s.tables)
+		t.hosts.reserve(min(hosts, t.cfg.MaxHosts))
+		t.conns.reserve(min(conns, t.conns.size))
 	}
 	return nil
 }
@@ -185,6 +234,7 @@ func (x *index) reserve(records int) {
 		size *= 2
 	}
 	x.slots = make([]slot, size)
+	x.touchPages()
 }
 
 // hosts takes a block of hosts. It first looks at what each of them will need, as
@@ -209,7 +259,9 @@ func (s *restorer) hosts(list uint8, b []byte) error {
 			a := h.rec.address()
 			h.table = s.of(a)
 			h.rec.hash = h.table.hosts.hashOf(a)
-			s.warm += h.table.hosts.place(h.rec.hash).n
+		}
+		for i := range s.batch[:n] { // a loop of its own, so that more of them wait at a time
+			s.warm += s.batch[i].table.hosts.place(s.batch[i].rec.hash).n
 		}
 		for i := range s.batch[:n] {
 			if err := s.host(list, &s.batch[i]); err != nil {

@@ -32,6 +32,7 @@ func remembering(t *testing.T, db *signature.DB, count int) []*Table {
 	var tables []*Table
 	for range count {
 		tables = append(tables, New(db, cfg, nil))
+		tables[len(tables)-1].ShareSeed(tables[0])
 	}
 	feed := func(i int, segments ...*packet.Segment) {
 		table := tables[i%count]
@@ -72,6 +73,7 @@ func restoring(text []byte, at time.Time, db *signature.DB, cfg Config, count in
 	var tables []*Table
 	for range count {
 		tables = append(tables, New(db, cfg, nil))
+		tables[len(tables)-1].ShareSeed(tables[0])
 	}
 	got, err := Restore(bytes.NewReader(text), at, tables, func(a netip.Addr) *Table {
 		b := a.As16()
@@ -239,6 +241,14 @@ func TestSnapshotRefused(t *testing.T) {
 			refused(fmt.Sprintf("byte %d changed", n), flipped, errDamaged)
 		}
 	}
+	var late bytes.Buffer
+	late.WriteString(snapshotLine)
+	w := &blockWriter{w: &late}
+	tables := remembering(t, db, 1)
+	w.begin(snapshotTime, tables)
+	w.hosts(verified, tables)
+	w.texts(blockLink, []string{"DSL"})
+	refused("a name after what has names", late.Bytes(), errDamaged)
 	refused("another version", append([]byte("mxprint memory 9\n"), text...), errForeign)
 	refused("another program", bytes.Repeat([]byte("p0f "), 100), errForeign)
 }

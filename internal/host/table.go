@@ -13,7 +13,6 @@
 package host
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,7 +24,7 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// Config bounds a Table. Zero and negative values mean p0f's defaults, numbers
+// Config bounds a Table; its fields are those of engine.Hosts. Zero and negative values mean p0f's defaults, numbers
 // beyond 2^30 mean 2^30.
 type Config struct {
 	MaxConns int           // connections under way; default 1,000
@@ -54,8 +53,6 @@ type Config struct {
 	// LoneSYNACK has SYN+ACKs observed whose SYN was not seen. p0f passes over
 	// them, and scores of hosts never come from them.
 	LoneSYNACK bool
-
-	seed [2]uint64 // of the hashes that one table of Share's may read of another; zero: any
 }
 
 func (c *Config) setDefaults() {
@@ -84,7 +81,6 @@ func (c *Config) setDefaults() {
 // Share returns the configuration of each of several tables that together keep to
 // the bounds of c.
 func (c Config) Share(tables int) Config {
-	c.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
 	if tables > 1 {
 		c.setDefaults()
 		c.MaxConns, c.MaxHosts = (c.MaxConns+tables-1)/tables, (c.MaxHosts+tables-1)/tables
@@ -135,7 +131,7 @@ func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	cfg.setDefaults()
 	t := &Table{
 		db: db, matcher: signature.NewMatcher(db), cfg: cfg, observer: observer,
-		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent, cfg.seed),
+		hosts: newHosts(cfg.mostHosts()), flows: newFlows(cfg.MaxConns + 1), partial: newPartials(), conns: newConns(cfg.Recent),
 	}
 	if t.verifies() {
 		t.scored = newColumn[lastSeg](cfg.mostHosts())
@@ -143,6 +139,10 @@ func New(db *signature.DB, cfg Config, observer Observer) *Table {
 	t.hosts.shares = newShares(cfg.MaxHosts - cfg.Unverified)
 	return t
 }
+
+// ShareSeed has an empty table hash connections as another does, for one Snapshot
+// of both.
+func (t *Table) ShareSeed(with *Table) { t.conns.seed = with.conns.seed }
 
 // expiryFrames is how often p0f looks for what is too old, in frames.
 const expiryFrames = 50

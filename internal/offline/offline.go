@@ -15,7 +15,6 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/sender"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/stream"
@@ -52,7 +51,7 @@ func (r *Reader) Run(ctx context.Context, paths []string, to event.Observer) err
 // SYNs calls take for each SYN and SYN+ACK of the files, those without the
 // other, too. Without one, the error says so.
 func (r *Reader) SYNs(ctx context.Context, paths []string, take func(*event.Observation)) error {
-	r.Engine.Hosts = host.Config{LoneSYNACK: true}
+	r.Engine.Hosts = engine.Hosts{LoneSYNACK: true}
 	n := 0
 	err := r.files(ctx, paths, observer(func(o *event.Observation) { n++; take(o) }))
 	switch {

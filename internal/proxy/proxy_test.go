@@ -17,7 +17,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/proxyproto"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
@@ -248,7 +247,7 @@ func TestTellsOfClient(t *testing.T) {
 	}{{"v1", proxy.V1, false}, {"v2", proxy.V2, false}, {"v2 with note", proxy.V2, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			fronttest.Leaks(t)
-			e, err := engine.New(engine.Config{Hosts: host.Config{Recent: 100}})
+			e, err := engine.New(engine.Config{Hosts: engine.Hosts{Recent: 100}})
 			if err != nil {
 				t.Fatal(err)
 			}

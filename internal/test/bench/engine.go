@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -17,7 +19,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -107,7 +108,7 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 	clients := shuffled(hosts)
 	debug.FreeOSMemory()
 	before := resident("self")
-	e, err := engine.New(engine.Config{Hosts: host.Config{MaxHosts: hosts + 1}})
+	e, err := engine.New(engine.Config{Hosts: engine.Hosts{MaxHosts: hosts + 1}})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -157,7 +158,7 @@ func (b *bench) workers(ctx context.Context) error {
 // with frames spread as the kernel spreads them.
 func workersRate(ctx context.Context, n int) (float64, error) {
 	const hosts, count = 100_000, 3_000_000
-	e, err := engine.New(engine.Config{Workers: n, Hosts: host.Config{MaxHosts: 2 * hosts}})
+	e, err := engine.New(engine.Config{Workers: n, Hosts: engine.Hosts{MaxHosts: 2 * hosts}})
 	if err != nil {
 		return 0, err
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench runs mxprint and Debian's p0f side by side, in one run on one
 // machine, prints one table, and writes it to docs/performance.md. Absolute
 // figures depend on the machine; the ratios are what counts.
