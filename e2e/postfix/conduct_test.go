@@ -14,7 +14,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/sender"
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/internal/test/lab"
@@ -34,7 +33,7 @@ func reading(t *testing.T, ns *lab.NetNS) note.Lookuper {
 		t.Fatal(err)
 	}
 	r := sender.New(sender.Config{Stream: stream.Config{MaxSource: 1000}})
-	e, err := engine.New(engine.Config{Hosts: host.Config{Recent: 1000}, Follow: r.Follow})
+	e, err := engine.New(engine.Config{Hosts: engine.Hosts{Recent: 1000}, Follow: r.Follow})
 	if err != nil {
 		t.Fatal(err)
 	}

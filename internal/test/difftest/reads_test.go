@@ -51,7 +51,7 @@ func readBeside(t *testing.T, file, db string, args []string, seen *sessions) []
 	e, err := engine.New(engine.Config{
 		DB: daemon.Public(signatures), Rule: filter.Rule{Expr: opt.Rule, P0f: true}, Logger: slog.New(slog.DiscardHandler),
 		Observers: []event.Observer{report.NewLog(&log), seen}, Follow: sender.New(sender.Config{}).Follow,
-		Hosts: hosts.Config{MaxConns: opt.MaxConns, MaxHosts: opt.MaxHosts, ConnAge: opt.ConnAge, HostAge: opt.HostAge,
+		Hosts: engine.Hosts{MaxConns: opt.MaxConns, MaxHosts: opt.MaxHosts, ConnAge: opt.ConnAge, HostAge: opt.HostAge,
 			HTTPBytes: (opt.MaxConns + 2) * hosts.HTTPConnBytes, Recent: 10_000},
 	})
 	if err != nil {
