@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/ask":     {"note"},
 	"internal/demo":    {"note", "packet", "savedsyn", "internal/feed", "internal/signature", "internal/status", "internal/web"},
 	"internal/claim":   {"note"},
-	"internal/policy":  {"note", "event"},
+	"internal/policy":  {"note", "event", "internal/evidence"},
 	"internal/config":  {"packet", "note", "internal/policy", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/daemon": {"internal/claim", "capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",

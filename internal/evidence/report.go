@@ -101,7 +101,7 @@ func Make(ctx context.Context, src Source, now time.Time, days int) (*Report, er
 	r := &Report{Made: now.UTC().Truncate(time.Second), Sources: make(map[string]int), All: c.Estimate(Everything, today)}
 	start := today - int32(days) + 1
 	if first, _ := c.Days(); first > start-int32(days) { // little history: the later half
-		start = max(start, (first+today)/2+1)
+		start = min(max(start, (first+today)/2+1), today)
 	}
 	r.Since = time.Unix(int64(start)*86400, 0).UTC()
 	w := c.Before(start).Weights(today)

@@ -141,18 +141,29 @@ func (r *Report) printWould(w *printer) {
 	} else {
 		w.line("(scores come from the same days, for there are no others: they look better than they are)")
 	}
+	w.would(r.Would)
+}
+
+// PrintWould writes what rules would have done.
+func PrintWould(out io.Writer, list []*Would) error {
+	w := &printer{out: out}
+	w.would(list)
+	return w.err
+}
+
+func (w *printer) would(list []*Would) {
 	rows := [][]string{{"RULE", "HITS", "SPAM", "LET THROUGH", "HAM", "HAM SENDERS HIT %", "INTERVAL"}}
-	for _, o := range r.Would {
+	for _, o := range list {
 		rows = append(rows, []string{o.What, fmt.Sprint(o.Hit), fmt.Sprint(o.Spam), fmt.Sprint(o.More), fmt.Sprint(o.Ham), o.HamPercent(), o.HamInterval.Percent()})
 	}
 	w.table(rows)
 	w.line("LET THROUGH is the spam among the hits that the filter did not take for spam.")
-	for _, o := range r.Would {
+	for _, o := range list {
 		if len(o.HamSenders) == 0 {
 			continue
 		}
 		w.line("\n  ham that %q would have hit:", o.What)
-		for _, s := range o.HamSenders {
+		for _, s := range o.HamSenders[:min(len(o.HamSenders), 5)] {
 			w.line("    %-40s %6d mails, one of %s", s.Name, s.Mails, s.Example)
 		}
 	}

@@ -121,8 +121,12 @@ func (s *Status) printRest(b *strings.Builder) {
 	}
 	for _, f := range s.Fronts {
 		if !f.Asks() {
-			line("metrics", "at %s", strings.Join(f.Listen, ", "))
+			line(map[string]string{HTTP: "metrics", Verdicts: "verdicts"}[f.Name], "at %s", strings.Join(f.Listen, ", "))
 		}
+	}
+	if st := s.Store; st != nil {
+		line("store", "%s, %d of %d MiB; %s connections, %s verdicts, %s without a connection, %s dropped", st.Path, st.Bytes>>20, st.MaxBytes>>20,
+			number(st.Written), number(st.Verdicts), number(st.Orphans), number(st.Dropped))
 	}
 	if s.Certificate != nil {
 		line("certificate", "expires at %s", s.Certificate.UTC().Format(time.DateTime))

@@ -2,10 +2,13 @@ package store
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/mxprint/mxprint/note"
 )
 
 // Verdict is what somebody said of a mail. It finds its connection by the ID that
@@ -174,26 +177,33 @@ func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 	return id, err
 }
 
-// findTime takes the newest connection of an address before the time; those that
-// differ in what is known of them are not told apart.
+// findTime takes the newest connection of an address before the time. Those of
+// different systems or programs are not told apart.
 func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
-	rows, err := tx.Query("SELECT id, profile FROM connection WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20",
+	rows, err := tx.Query("SELECT connection.id, text FROM connection JOIN text ON text.id = profile WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20",
 		key(v.Client.Addr()), at-nearInTime.Milliseconds(), at+time.Minute.Milliseconds())
 	if err != nil {
 		return 0, err
 	}
 	defer rows.Close()
-	var about int64
+	var of [3]string
 	for rows.Next() {
-		var one, profile int64
-		if err := rows.Scan(&one, &profile); err != nil {
+		var one int64
+		var text string
+		if err := rows.Scan(&one, &text); err != nil {
 			return 0, err
 		}
+		var n note.Note
+		if json.Unmarshal([]byte(text), &n) != nil {
+			continue
+		}
+		system, software, tls := titles(&n)
+		is := [3]string{system, software, tls}
 		switch {
 		case id == 0:
-			id, about = one, profile
-		case profile != about:
+			id, of = one, is
+		case is != of:
 			return 0, ErrAmbiguous
 		}
 	}

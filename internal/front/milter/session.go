@@ -17,11 +17,11 @@ import (
 const maxForged = 1000
 
 // unwanted are the events that are of no use to us.
-const unwanted = library.OptNoHelo | library.OptNoRcptTo | library.OptNoBody |
+const unwanted = library.OptNoRcptTo | library.OptNoBody |
 	library.OptNoEOH | library.OptNoUnknown | library.OptNoData
 
 // silent are the events that a mail server need not wait for.
-const silent = library.OptNoConnReply | library.OptNoMailReply | library.OptNoHeaderReply
+const silent = library.OptNoConnReply | library.OptNoHeloReply | library.OptNoMailReply | library.OptNoHeaderReply
 
 // needed are the changes that we make to a mail. An offer without them has been
 // refused when the library sees it.
@@ -49,6 +49,7 @@ type session struct {
 	v      *serving
 	client netip.AddrPort
 	ask    *lookup // nil: no client that could be asked about
+	hello  string  // what the client called itself last
 	forged int     // headers of our name in the mail so far
 }
 
@@ -83,6 +84,12 @@ func serverOf(m library.Macros) netip.AddrPort {
 		}
 	}
 	return netip.AddrPort{}
+}
+
+// Helo notes what the client calls itself, for what is remembered of it.
+func (s *session) Helo(name string, _ library.Modifier) (*library.Response, error) {
+	s.hello = name
+	return library.RespContinue, nil
 }
 
 // MailFrom begins a mail.
@@ -136,7 +143,9 @@ func (s *session) text() string {
 		return ""
 	}
 	if s.v.Again {
-		n = s.v.again(s.ask.q, n)
+		q := s.ask.q
+		q.Hello = s.hello
+		n = s.v.again(q, n)
 	}
 	text, err := s.v.header.Text(&n)
 	if err != nil {
@@ -157,5 +166,6 @@ func (s *session) Cleanup(library.Modifier) {
 		s.ask.cancel()
 		s.ask = nil
 	}
+	s.hello = ""
 	s.forged = 0
 }

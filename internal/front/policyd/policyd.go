@@ -187,7 +187,7 @@ func (v *serving) action(r *request, m *mail) string {
 	if v.Rules == nil && (late || m.header) || m.missed || !r.client.IsValid() { // an address that Postfix does not know either
 		return ""
 	}
-	n, err := v.lookup(note.Query{Client: r.client, Server: r.server, Wait: min(sightTime, v.deadline)})
+	n, err := v.lookup(note.Query{Client: r.client, Server: r.server, Hello: r.more["helo_name"], Wait: min(sightTime, v.deadline)})
 	if err != nil {
 		m.missed = true
 		v.group.Missed.Add(1)

@@ -1,0 +1,118 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+// month is a simulated site after a month, in which a signal lost its worth.
+func month(t *testing.T) *sim {
+	t.Helper()
+	s := newSim(77, 4)
+	for range 32 {
+		s.pass()
+	}
+	s.kinds = append(s.kinds, simKind{"new script", 0, 60, 0, 1, 0.05, map[string]float64{"system=Linux": 0.9, "dialect=bot one": 1, "hello=full name": 1, "memory=new address": 1}})
+	for range 8 {
+		s.pass()
+	}
+	return s
+}
+
+// TestReport has what a postmaster looks for in the report of a month. With
+// MXPRINT_REPORT=FILE the page is written there, to be looked at.
+func TestReport(t *testing.T) {
+	s := month(t)
+	r, err := Make(t.Context(), s, s.now(), 14)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, page bytes.Buffer
+	if err := r.Print(&text); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	js, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"conduct=early_talker", "lost its worth on", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text has no %q:\n%s", want, text.String())
+		}
+	}
+	for _, one := range r.Signals {
+		if strings.HasPrefix(one.Token, "noise") {
+			t.Errorf("noise is a signal: %+v", one.Estimate)
+		}
+	}
+	for _, want := range []string{"<svg", "lost its worth on", "</html>"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	for _, alien := range []string{"http://", "https://", "<script", "src="} {
+		if strings.Contains(page.String(), alien) {
+			t.Errorf("the page has %q: it is to be one file", alien)
+		}
+	}
+	if !strings.Contains(string(js), `"lost_its_worth_on"`) {
+		t.Error("the JSON does not name the lost signal")
+	}
+	if path := os.Getenv("MXPRINT_REPORT"); path != "" {
+		if err := os.WriteFile(path, page.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(text.String())
+	}
+}
+
+// TestReportEscapes has names and signals that a sender chose.
+func TestReportEscapes(t *testing.T) {
+	s := newSim(5, 0)
+	s.kinds[6].tokens[`dialect=<script>alert(1)</script>`] = 0.1
+	for range 15 {
+		s.pass()
+	}
+	for _, m := range s.mails {
+		m.Name = `"><img src=x>`
+	}
+	r, err := Make(t.Context(), s, s.now(), 14)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := r.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(page.String(), "<script>") || strings.Contains(page.String(), "<img") {
+		t.Error("what a sender chose is part of the page")
+	}
+}
+
+// TestReportOfLittle is of a site on its first day.
+func TestReportOfLittle(t *testing.T) {
+	s := newSim(6, 0)
+	s.kinds = s.kinds[:0]
+	s.stay = nil
+	s.pass()
+	r, err := Make(t.Context(), s, s.now(), 14)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, page bytes.Buffer
+	if err := r.Print(&text); err != nil || !strings.Contains(text.String(), "Too little is known") {
+		t.Errorf("the report is %v\n%s", err, text.String())
+	}
+	if err := r.HTML(&page); err != nil || !strings.Contains(page.String(), "Too little is known") {
+		t.Errorf("the page is %v\n%s", err, page.String())
+	}
+	if r.Since.After(s.now()) {
+		t.Errorf("it is of the days from %v", r.Since)
+	}
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// TestRate has 2,000 connections a second with a bound of 64 MiB, for as long as
+// MXPRINT_RATE says ("10m"): the bound holds, and look-ups stay quick.
+func TestRate(t *testing.T) {
+	text := os.Getenv("MXPRINT_RATE")
+	if text == "" {
+		t.Skip("MXPRINT_RATE says for how long, such as 10m")
+	}
+	span, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bound = 64 << 20
+	r := start(t, func(c *Config) { c.commit, c.read, c.now, c.MaxSize = 0, 0, time.Now, bound })
+	var took []time.Duration
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	largest := int64(0)
+	began := time.Now()
+	for n := 0; time.Since(began) < span; {
+		<-tick.C
+		for want := int(time.Since(began).Seconds() * 2000); n < want; n++ {
+			a := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+			q := note.Query{Client: netip.AddrPortFrom(a, uint16(n)|1), Hello: []string{"a.example", "b.example", ""}[n%3]}
+			at := time.Now()
+			if _, err := r.Lookup(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			took = append(took, time.Since(at))
+		}
+		if n%2000 < 20 {
+			largest = max(largest, r.bytes())
+		}
+	}
+	r.written()
+	slices.Sort(took)
+	st := r.Stats()
+	t.Logf("%d look-ups: half within %v, 99 %% within %v, the slowest %v; files at most %d bytes; %+v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], max(largest, r.bytes()), st)
+	if p99 := took[len(took)*99/100]; p99 > 2*time.Millisecond+500*time.Microsecond {
+		t.Errorf("99 %% of the look-ups took up to %v", p99)
+	}
+	if largest > bound {
+		t.Errorf("the files had %d bytes", largest)
+	}
+}
