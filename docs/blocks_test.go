@@ -120,6 +120,7 @@ var elsewhere = map[string]shown{
 	"query.md\n[FORM]":                         in("query/request_test.go", "wait="),
 	"query.md\n# printf":                       in("cmd/mxprint/testdata/root/status.txtar", ""),
 	"query.md\n(echo token":                    in("e2e/packages/systemd_test.go", "s_client"),
+	"web.md\n(umask 077":                       {why: "the shell and openssl; the file is read by the tests of internal/web"},
 	"policy.md\nsmtpd_recipient_restrictions":  {why: "Postfix's way to ask a policy service, as in postfix.md, whose lines e2e/postfix runs"},
 	"proxy.md\n10026 inet":                     in("e2e/balancer/proxy_test.go", "smtpd_authorized_xclient_hosts"),
 	"replacing-p0f.md\nmxprint: listening on":  in("internal/serve/unix.go", "the socket is in use by a running daemon"),
@@ -392,7 +393,7 @@ func checkConfig(t *testing.T, b *block) {
 // shell are the commands that pages have an operator type, beside ours.
 var shell = []string{
 	"install", "ln", "cp", "useradd", "systemctl", "openssl", "chmod", "rspamadm", "make", "go", "dpkg", "man", "source", "setcap", "curl",
-	".ci/run", "postconf", "postfix", "tail", "npm", "echo", "sed", "bpftool", "p0f", "kill", "smtpd_milters", "|",
+	".ci/run", "postconf", "postfix", "tail", "npm", "ssh", "chown", "echo", "sed", "bpftool", "p0f", "kill", "smtpd_milters", "|",
 }
 
 // checkCommands wants commands that exist: ours with options that they take,

@@ -27,10 +27,8 @@ type sensor struct {
 	engine *engine.Engine // nil where another sensor is asked
 	// unknown are the SYNs that nothing matches; nil likewise.
 	unknown *report.Unknowns
-	// counted is who, or what stands in front of it; ways counts directions where
-	// both are needed, and is nil else; rings are open.
-	counted *counted
-	ways    *ways
+	// ways counts directions where both are needed, and is nil else.
+	ways *ways
 	// sender reads what clients say; nil unless it is asked for.
 	sender *sender.Reader
 	db     atomic.Pointer[signature.DB] // of the sender
@@ -61,10 +59,6 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 func (o *opener) sensor() *sensor {
 	s, in := o.Settings, &sensor{monitor: newMonitor(o.Settings, o.log)}
 	o.close(in.monitor)
-	defer func() { // all questions are counted
-		in.counted = &counted{Lookuper: in.who}
-		in.who = in.counted
-	}()
 	if s.Sensor.Ask != "" {
 		client, err := s.ask(o.log)
 		if err != nil {

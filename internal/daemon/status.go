@@ -61,6 +61,14 @@ func (m *monitor) begin(who note.Lookuper, e *engine.Engine) {
 	m.read(m.settings.db)
 }
 
+// asked counts the questions of all fronts.
+func (m *monitor) asked() (a status.Asked) {
+	if m.meter != nil {
+		a = m.meter.Asked()
+	}
+	return a
+}
+
 // systems are the names that the built-in database knows.
 func systems() (names []string) {
 	for _, e := range signature.Builtin().Entries() {
@@ -120,7 +128,7 @@ func (m *monitor) counters() *status.Status {
 		st.Hosts = status.Held{Now: c.Hosts, Max: s.Limits.Hosts}
 		st.Connections = status.Held{Now: c.Conns, Max: s.Limits.Connections}
 		st.Lost.Observations, st.Lost.Unwritten = c.Lost, c.Unwritten
-		st.Unread = e.Unread()
+		st.Unread, st.NotRead = e.Unread(), c.Unread+c.Cut
 		counts := e.Sources()
 		for _, src := range m.sources {
 			st.Sources = append(st.Sources, src.status(counts))

@@ -10,7 +10,6 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
-	"github.com/mxprint/mxprint/note"
 )
 
 // When the watch reports.
@@ -22,29 +21,6 @@ const (
 	unreadAfter = 10               // frames that cannot be read, within watchTime,
 	unreadShare = 10               // if they are one of this number
 )
-
-// counted counts the questions that a Lookuper answers.
-type counted struct {
-	note.Lookuper
-	questions, notSeen, failed atomic.Uint64
-	row                        atomic.Uint64 // about clients not seen, without another between
-}
-
-// Lookup implements note.Lookuper.
-func (c *counted) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
-	n, err := c.Lookuper.Lookup(ctx, q)
-	c.questions.Add(1)
-	switch {
-	case err != nil:
-		c.failed.Add(1)
-	case n.State == note.NotSeen:
-		c.notSeen.Add(1)
-		c.row.Add(1)
-	default:
-		c.row.Store(0)
-	}
-	return n, err
-}
 
 // ways counts the directions in which packets are seen.
 type ways struct{ syns, answers atomic.Uint64 }
@@ -101,8 +77,9 @@ func (w *watch) state(was *bool, is bool, begins, ends string, args ...any) {
 }
 
 func (w *watch) look() {
-	who, in := w.sensor.counted, w.sensor
-	questions, row := who.questions.Load(), who.row.Load()
+	in := w.sensor
+	asked := in.monitor.asked()
+	questions, row := asked.Questions, asked.Row
 	if in.engine != nil {
 		st := in.engine.Stats()
 		w.unreadable(st)
@@ -148,10 +125,10 @@ func (w *watch) unreadable(st engine.Stats) {
 
 // end is the last line of a log: what the daemon did.
 func (w *watch) end() {
-	who, args := w.sensor.counted, []any{}
+	asked, args := w.sensor.monitor.asked(), []any{}
 	if e := w.sensor.engine; e != nil {
 		st := e.Stats()
 		args = append(args, "packets", st.Frames, "dropped", w.sensor.dropped(), "unread", st.Unread+st.Cut, "hosts", st.Hosts)
 	}
-	w.log.Info("ended", append(args, "questions", who.questions.Load(), "not_seen", who.notSeen.Load(), "failed", who.failed.Load())...)
+	w.log.Info("ended", append(args, "questions", asked.Questions, "not_seen", asked.NotSeen, "failed", asked.Failed)...)
 }

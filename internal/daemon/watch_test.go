@@ -13,6 +13,7 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
@@ -34,11 +35,12 @@ func TestF02NothingIsSilent(t *testing.T) {
 	}
 	var out fronttest.Log
 	who := &answers{note.NotSeen}
-	in := &sensor{counted: &counted{Lookuper: who}, ways: &ways{}, monitor: &monitor{}}
+	in := &sensor{ways: &ways{}, monitor: &monitor{meter: status.NewMeter(who, nil)}}
+	front := in.monitor.meter.Front()
 	w := &watch{config: config.Default(), sensor: in, log: slog.New(slog.NewTextHandler(&out, nil))}
 	ask := func(n int) {
 		for range n {
-			in.counted.Lookup(t.Context(), note.Query{Client: netip.MustParseAddrPort("192.0.2.1:0")})
+			front.Lookup(t.Context(), note.Query{Client: netip.MustParseAddrPort("192.0.2.1:0")})
 		}
 		w.look()
 		w.look()
@@ -121,7 +123,7 @@ func TestF02UnreadIsNotSilent(t *testing.T) {
 	late := &watchedSource{kind: config.SourceCapture, name: "late0"}
 	late.part(source, func() uint64 { return drops })
 	m := &monitor{sources: []*watchedSource{late}, engine: e}
-	w := &watch{config: config.Default(), sensor: &sensor{counted: &counted{}, engine: e, monitor: m}, log: slog.New(slog.NewTextHandler(&out, nil))}
+	w := &watch{config: config.Default(), sensor: &sensor{engine: e, monitor: m}, log: slog.New(slog.NewTextHandler(&out, nil))}
 	look := func(what string, want ...string) {
 		t.Helper()
 		before := len(out.Lines())

@@ -22,6 +22,8 @@ const (
 	notSeenShare = 0.9  // of the questions: a mail server asks about clients that are connected
 	lateShare    = 0.01 // of the questions
 	dropShare    = 0.01 // of the frames
+	fewUnread    = 10   // frames, fewer show nothing
+	unreadShare  = 0.1  // of the frames
 	certificate  = 7 * 24 * time.Hour
 )
 
@@ -78,6 +80,9 @@ func (s *Status) Judge() {
 		if st.Aside != "" {
 			bad(&degraded, "the store was damaged and is begun again; kept as %s (remove it, and restart)", st.Aside)
 		}
+	}
+	if s.Recent.NotRead >= fewUnread && part(s.Recent.NotRead, s.Recent.Frames, unreadShare) {
+		bad(&degraded, "%d of %d frames of the last %v could not be read: malformed, of a link that is not understood, or in tunnels that sensor.decapsulate does not name", s.Recent.NotRead, s.Recent.Frames, span)
 	}
 	if s.Recent.Lost > 0 {
 		bad(&degraded, "%d observations of the last %v were not logged", s.Recent.Lost, span)

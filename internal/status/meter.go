@@ -22,6 +22,17 @@ type Meter struct {
 	systems map[string]*atomic.Uint64
 	times   [buckets + 1]atomic.Uint64 // by bound; the last one has none
 	sum     atomic.Int64               // nanoseconds
+
+	questions, notSeen, failed, row atomic.Uint64
+}
+
+// Asked counts questions: all, those about clients that were not seen, in a row
+// the last of those without another between, and those that had an error.
+type Asked struct{ Questions, NotSeen, Row, Failed uint64 }
+
+// Asked is what all fronts were asked.
+func (m *Meter) Asked() Asked {
+	return Asked{m.questions.Load(), m.notSeen.Load(), m.row.Load(), m.failed.Load()}
 }
 
 // NewMeter counts what who answers. names are the systems that are counted each
@@ -49,6 +60,16 @@ func (c *Counter) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	n, err := c.meter.who.Lookup(ctx, q)
 	c.meter.took(time.Since(began))
 	c.states[n.State&3].Add(1)
+	c.meter.questions.Add(1)
+	switch {
+	case err != nil:
+		c.meter.failed.Add(1)
+	case n.State == note.NotSeen:
+		c.meter.notSeen.Add(1)
+		c.meter.row.Add(1)
+	default:
+		c.meter.row.Store(0)
+	}
 	if n.State == note.Matched {
 		count := c.meter.systems[n.OSName]
 		if count == nil {

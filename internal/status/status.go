@@ -23,6 +23,7 @@ type Status struct {
 	Asks    string   `json:"asks,omitempty"` // the sensor that answers in place of this one
 	Sources []Source `json:"sources,omitempty"`
 	Unread  []string `json:"unread,omitempty"` // frames that could not be read, a line for each kind
+	NotRead uint64   `json:"unread_frames"`    // how many they are
 	Fronts  []Front  `json:"fronts"`
 	Lookups Lookups  `json:"lookups"`
 	Recent  Recent   `json:"recent"`
@@ -169,6 +170,7 @@ type Recent struct {
 	Frames  uint64  `json:"frames"`
 	SYNs    uint64  `json:"syns"`
 	Drops   uint64  `json:"drops"`
+	NotRead uint64  `json:"unread_frames"`
 	Lost    uint64  `json:"lost_observations"`
 }
 

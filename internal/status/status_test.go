@@ -55,6 +55,8 @@ func TestJudge(t *testing.T) {
 		{"some unavailable", func(s *Status) { s.Recent.Answers = Answers{Unavailable: 4, Matched: 90} }, Degraded, "4 of 94 questions of the last 10m0s had no sensor"},
 		{"late", func(s *Status) { s.Recent.Late = 5 }, Degraded, "5 of 100 questions of the last 10m0s had no answer in time"},
 		{"drops", func(s *Status) { s.Recent.Drops = 11 }, Degraded, "11 of 1011 frames"},
+		{"unread", func(s *Status) { s.Recent.NotRead = 100 }, Degraded, "100 of 1000 frames"},
+		{"a few unread", func(s *Status) { s.Recent.NotRead = 9 }, Well, ""},
 		{"a drop", func(s *Status) { s.Recent.Drops = 1 }, Well, ""},
 		{"lost observations", func(s *Status) { s.Recent.Lost = 1 }, Degraded, "1 observations of the last"},
 		{"front failed", func(s *Status) { s.Fronts[0].Failed = []Fault{{At: "/run/p0f.sock", Reason: "gone"}} }, Degraded, "front p0f at /run/p0f.sock has failed: gone"},

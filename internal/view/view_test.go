@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -121,6 +122,35 @@ func TestSummary(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the summary has no %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// TestSummaryAnswers: ten questions of an operator about a capture, and the
+// line of the summary that answers each.
+func TestSummaryAnswers(t *testing.T) {
+	s := view.NewSummary()
+	for _, o := range mail() {
+		s.Observe(o)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	for question, line := range map[string]string{
+		"From when to when is it?":                  `(?m)^From +2001-09-09 01:46:40 to 2001-09-09 01:46:42 UTC \(2s\)$`,
+		"How many connections of how many senders?": `(?m)^Connections 3 SYNs of 2 senders; \d+ answers of servers \(SYN\+ACK\)$`,
+		"How much of it has a name?":                `(?m)^Named +66\.7 % of the SYNs; `,
+		"How sure are the names?":                   `(?m)^Named .*; \S+ % by a weak match \(generic or fuzzy\)`,
+		"Which system is the most frequent?":        `(?m)^Systems of the senders \(SYNs\)\n.*(Windows|Linux)`,
+		"By which links did they come?":             `(?m)^Links \(by MTU\)\n(.*\n)*.*(Ethernet|MTU 1234)`,
+		"How far away are they?":                    `(?m)^Distance in hops\n(.*\n)*.*10-14`,
+		"Who comes most, and what is it?":           `(?m)^Busiest senders\n +2  192\.0\.2\.1 +\S`,
+		"Which addresses have several systems?":     `(?m)^Addresses +1 with more than one system; 1 signs of a change`,
+		"What has no name, and why not?":            `(?m)^SYNs that no signature matches \(mxprint explain 'RAW SIGNATURE' says why\)\n +1  4:64\+0`,
+	} {
+		if !regexp.MustCompile(line).MatchString(out.String()) {
+			t.Errorf("%s: no line %s in\n%s", question, line, out.String())
 		}
 	}
 }

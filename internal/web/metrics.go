@@ -18,6 +18,7 @@ var (
 	sourceUp      = desc("source_up", "1 while a source of SYNs runs.", "source")
 	sourceFrames  = desc("source_frames_total", "Frames that a source handed over.", "source")
 	sourceSYNs    = desc("source_syns_total", "SYNs among the frames of a source.", "source")
+	notRead       = desc("unread_frames_total", "Frames that could not be read: malformed, of another link, in tunnels that are not opened, cut.")
 	sourceDrops   = desc("source_dropped_frames_total", "Frames lost because the sensor was slower than the network.", "source")
 	sourceLast    = desc("source_last_frame_timestamp_seconds", "When the last frame of a source came.", "source")
 	answers       = desc("answers_total", "Answers by front and state of the note.", "front", "state")
@@ -54,7 +55,7 @@ type collector struct{ status func() *status.Status }
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		info, started, health, sourceUp, sourceFrames, sourceSYNs, sourceDrops, sourceLast, answers, late, bad, frontDown,
+		info, started, health, notRead, sourceUp, sourceFrames, sourceSYNs, sourceDrops, sourceLast, answers, late, bad, frontDown,
 		conns, connsTotal, connsRejected, lookups, systems, hosts, hostsMax, flows, flowsMax, memory, lost, logLines,
 		signatures, sigDate, sigLoaded, certificate, configValid, configWaiting,
 	} {
@@ -94,6 +95,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if s.Certificate != nil {
 		m.gauge(certificate, seconds(*s.Certificate))
 	}
+	m.counter(notRead, s.NotRead)
 	m.gauge(configValid, truth(s.Configuration.Fault == ""))
 	m.gauge(configWaiting, float64(len(s.Configuration.Waiting)))
 }

@@ -15,6 +15,9 @@ var tests = []struct{ what, folder, name string }{
 	{"forged SYNs inside a connection: 0 of 150 answers changed", "./engine", "TestForgedAnswer"},
 	{"forged SYNs: no change of system, no shared address", "./internal/host", "TestForgedSYNsChangeNothing"},
 	{"half handshakes: let in 41 of 41 times, below 150 MiB", "./query", "TestFinding07HalfHandshakes"},
+	{"stop and restart: 0 forged headers kept of the mails in the proxy", "./e2e/postfix", "TestFinding09Drain"},
+	{"a hostile signature file: ends in seconds, with the line", "./internal/signature", "TestFinding20Budget"},
+	{"re-exec with Haraka's published plugin: it never hangs", "./e2e/haraka", "TestHarakaReexec"},
 	{"the proxy at its descriptors: 0 of 1,000 mails cut, doubled or lost", "./e2e/balancer", "TestFinding08Limits"},
 }
 
