@@ -18,7 +18,7 @@ type kept struct {
 	all     map[stream.Key]*entry
 	newest  map[netip.AddrPort]*entry // by client
 	over    *list.List                // of *entry: those not read any more, the oldest first
-	sources map[netip.Prefix]int      // of over
+	sources map[uint64]int            // of over
 }
 
 // entry is one connection.
@@ -37,7 +37,7 @@ const shareOf = 16
 
 func newKept(most int, age time.Duration) kept {
 	return kept{most: most, age: age.Microseconds(), all: make(map[stream.Key]*entry), newest: make(map[netip.AddrPort]*entry),
-		over: list.New(), sources: make(map[netip.Prefix]int)}
+		over: list.New(), sources: make(map[uint64]int)}
 }
 
 func (k *kept) add(key stream.Key, at int64) {

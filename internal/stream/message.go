@@ -1,5 +1,10 @@
 package stream
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // finalDot is what ends a message (RFC 5321 §4.1.1.4).
 const finalDot = 0x0d0a2e0d0a
 
@@ -35,7 +40,13 @@ func (s *Session) message(p *piece) int {
 			e.First = uint16(min(65535, uint32(e.First)+e.Len-first))
 		}
 	}()
-	for i, c := range p.data {
+	for i := 0; i < len(p.data); i++ {
+		if n := plain(p.data[i:]); n > 8 && s.tail&0xff != '\r' { // most of a mail
+			s.text8(e, p.data[i:i+n])
+			i += n - 1
+			continue
+		}
+		c := p.data[i]
 		if c >= 0x80 {
 			e.Flags |= EightBit
 		}
@@ -64,6 +75,33 @@ func (s *Session) message(p *piece) int {
 	}
 	e.Len += uint32(len(p.data))
 	return len(p.data)
+}
+
+// plain returns how many bytes come before the next CR or LF.
+func plain(b []byte) int {
+	if n := bytes.IndexByte(b, '\r'); n >= 0 {
+		b = b[:n]
+	}
+	if n := bytes.IndexByte(b, '\n'); n >= 0 {
+		return n
+	}
+	return len(b)
+}
+
+// text8 takes more than eight bytes of a mail without CR and LF.
+func (s *Session) text8(e *Event, b []byte) {
+	last := b[len(b)-8:]
+	s.tail = binary.BigEndian.Uint64(last) & 0xffffffffff
+	if e.Flags&EightBit != 0 {
+		return
+	}
+	high := binary.LittleEndian.Uint64(last)
+	for ; len(b) >= 8; b = b[8:] {
+		high |= binary.LittleEndian.Uint64(b)
+	}
+	if high&0x8080808080808080 != 0 {
+		e.Flags |= EightBit
+	}
 }
 
 // bare notes a line end that is not CR LF, at a position behind what was read.

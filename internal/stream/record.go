@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/mxprint/mxprint/clienthello"
 )
@@ -93,6 +94,7 @@ func (s *Session) hello(data []byte) {
 		s.hints = hintsOf(&h, len(s.collected)-recordHeader)
 	}
 	s.helloDone, s.HelloErr, s.collected = true, err, nil
+	s.Events, s.text = slices.Clip(slices.Clone(s.Events)), slices.Clip(slices.Clone(s.text)) // without room for more
 	if err == nil && s.onHello != nil {
 		s.onHello(&h)
 	}

@@ -25,6 +25,7 @@ const (
 	maxEvents    = 72
 	maxRecords   = 48 // of TLS, of the client
 	growEvents   = 8
+	growRecords  = 3 // of TLS: they come one by one, and the connection stays for long
 	growText     = 128
 	connBytes    = 520 // of a Conn
 	eventBytes   = 44
@@ -65,13 +66,12 @@ type Session struct {
 	onHello   func(*clienthello.Hello)
 	parse     [2]line
 	mode      mode
-	records   int
+	records   uint8
 	left      [2]uint32 // bytes of a message, chunk or record still to skip
 	header    [2][recordHeader]byte
 	have      [2]uint8
 	pending   verbs  // commands without a reply
 	tail      uint64 // the last bytes of a message
-	last      time.Duration
 	start     time.Duration
 	begun     bool
 }
@@ -209,7 +209,6 @@ func (s *Session) read(p *piece) {
 	if !s.begun {
 		s.begun, s.start = true, p.time
 	}
-	s.last = p.time
 	if p.lost > 0 && !s.missing(p) {
 		s.stop(Lost)
 		return
@@ -276,7 +275,11 @@ func (s *Session) event(kind Kind, p *piece) *Event {
 		return nil
 	}
 	if len(s.Events) == cap(s.Events) { // append would double it
-		s.Events = append(make([]Event, 0, cap(s.Events)+growEvents), s.Events...)
+		grow := growEvents
+		if s.mode == records {
+			grow = growRecords
+		}
+		s.Events = append(make([]Event, 0, cap(s.Events)+grow), s.Events...)
 	}
 	s.Events = append(s.Events, Event{Kind: kind, Side: p.side, Segment: p.segment, At: p.at, Ack: p.ack,
 		Millis: uint32(max(0, p.time-s.start) / time.Millisecond), text: uint16(len(s.text))})

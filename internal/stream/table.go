@@ -1,7 +1,7 @@
 package stream
 
 import (
-	"container/list"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -34,20 +34,38 @@ type Config struct {
 type Table struct {
 	cfg     Config
 	conns   map[Key]*entry
-	sources map[netip.Prefix]int
-	idle    *list.List // of *entry, the longest idle first
+	sources map[uint64]int32
+	idle    entry // of a ring: next is the one that was idle for longest
+	hello   func(*clienthello.Hello)
+	key     Key // of the connection that takes a segment, for hello
 	bytes   int
 	Refused uint64 // connections that a source had too many of
 	Evicted uint64 // connections that gave way
 }
 
 type entry struct {
-	conn   Conn
-	key    Key
-	source netip.Prefix
-	last   time.Duration
-	place  *list.Element
-	bytes  int
+	conn       Conn
+	key        Key
+	last       time.Duration
+	next, prev *entry
+	bytes      int32
+}
+
+// remove takes an entry out of its ring.
+func (e *entry) remove() { e.next.prev, e.prev.next = e.prev, e.next }
+
+// busy makes an entry the one that was idle for the shortest time.
+func (t *Table) busy(e *entry) {
+	e.prev, e.next = t.idle.prev, &t.idle
+	e.prev.next, e.next.prev = e, e
+}
+
+// oldest returns the entry that was idle for longest, or nil.
+func (t *Table) oldest() *entry {
+	if t.idle.next == &t.idle {
+		return nil
+	}
+	return t.idle.next
 }
 
 // New returns an empty Table.
@@ -63,7 +81,12 @@ func New(cfg Config) *Table {
 	if cfg.Idle <= 0 {
 		cfg.Idle = 5 * time.Minute
 	}
-	return &Table{cfg: cfg, conns: make(map[Key]*entry), sources: make(map[netip.Prefix]int), idle: list.New()}
+	t := &Table{cfg: cfg, conns: make(map[Key]*entry), sources: make(map[uint64]int32)}
+	t.idle.next, t.idle.prev = &t.idle, &t.idle
+	if cfg.Hello != nil {
+		t.hello = func(h *clienthello.Hello) { cfg.Hello(t.key, h) }
+	}
+	return t
 }
 
 // Open begins to read a connection whose handshake is complete; client and
@@ -73,33 +96,30 @@ func (t *Table) Open(key Key, client, server uint32, implicitTLS bool, now time.
 		t.drop(old, Lost)
 	}
 	source := SourceOf(key.Client.Addr())
-	if t.sources[source] >= t.cfg.MaxSource {
+	if int(t.sources[source]) >= t.cfg.MaxSource {
 		t.Refused++
 		return
 	}
 	for len(t.conns) >= t.cfg.MaxConns {
 		t.evict()
 	}
-	e := &entry{key: key, source: source, last: now}
-	var onHello func(*clienthello.Hello)
-	if t.cfg.Hello != nil {
-		onHello = func(h *clienthello.Hello) { t.cfg.Hello(key, h) }
-	}
-	e.conn.open(client, server, implicitTLS, onHello)
-	e.place = t.idle.PushBack(e)
+	e := &entry{key: key, last: now}
+	e.conn.open(client, server, implicitTLS, t.hello)
+	t.busy(e)
 	t.conns[key] = e
 	t.sources[source]++
 	t.account(e)
 }
 
-// SourceOf returns what counts as one source: an IPv4 address, an IPv6 /64.
-func SourceOf(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
+// SourceOf returns what counts as one source, as a number: an IPv4 address, an
+// IPv6 /64.
+func SourceOf(a netip.Addr) uint64 {
+	if a.Is4() {
+		b := a.As4()
+		return uint64(binary.BigEndian.Uint32(b[:]))
 	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // Segment takes a segment of a connection, and ignores it where that is not
@@ -110,7 +130,9 @@ func (t *Table) Segment(key Key, s *Segment) {
 		return
 	}
 	e.last = s.Time
-	t.idle.MoveToBack(e.place)
+	e.remove()
+	t.busy(e)
+	t.key = key
 	e.conn.Segment(s)
 	if e.conn.Done() {
 		t.drop(e, e.conn.session.State)
@@ -143,37 +165,38 @@ func (t *Table) Len() int { return len(t.conns) }
 
 // Expire gives up what has been idle for too long.
 func (t *Table) Expire(now time.Duration) {
-	for first := t.idle.Front(); first != nil && now-first.Value.(*entry).last > t.cfg.Idle; first = t.idle.Front() {
-		t.drop(first.Value.(*entry), TimedOut)
+	for first := t.oldest(); first != nil && now-first.last > t.cfg.Idle; first = t.oldest() {
+		t.drop(first, TimedOut)
 	}
 }
 
 // Close gives up all connections, as at the end of a file.
 func (t *Table) Close() {
-	for first := t.idle.Front(); first != nil; first = t.idle.Front() {
-		t.drop(first.Value.(*entry), TimedOut)
+	for first := t.oldest(); first != nil; first = t.oldest() {
+		t.drop(first, TimedOut)
 	}
 }
 
 func (t *Table) account(e *entry) {
 	now := e.conn.Bytes()
-	t.bytes += now - e.bytes
-	e.bytes = now
+	t.bytes += now - int(e.bytes)
+	e.bytes = int32(now)
 }
 
 func (t *Table) evict() {
 	t.Evicted++
-	t.drop(t.idle.Front().Value.(*entry), Full)
+	t.drop(t.oldest(), Full)
 }
 
 func (t *Table) drop(e *entry, state State) {
 	e.conn.session.stop(state)
 	delete(t.conns, e.key)
-	t.idle.Remove(e.place)
-	if t.sources[e.source]--; t.sources[e.source] == 0 {
-		delete(t.sources, e.source)
+	e.remove()
+	source := SourceOf(e.key.Client.Addr())
+	if t.sources[source]--; t.sources[source] == 0 {
+		delete(t.sources, source)
 	}
-	t.bytes -= e.bytes
+	t.bytes -= int(e.bytes)
 	if t.cfg.Done != nil {
 		t.cfg.Done(e.key, &e.conn.session)
 	}

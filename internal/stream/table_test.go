@@ -48,8 +48,17 @@ func TestMemory(t *testing.T) {
 		}
 		each = (heap() - before) / conns
 	}
+	hello := atHello
+	for all[hello].Side == Client { // the rest of it
+		hello++
+	}
+	feed(all[atHello:hello])
+	t.Logf("%d bytes a connection after its hello", each)
+	if table.Len() != conns || each > after {
+		t.Errorf("%d connections of %d bytes each after the hello, want %d of at most %d", table.Len(), each, conns, after)
+	}
 	inTLS := len(all) - 5 // before the ends, and the last records
-	feed(all[atHello:inTLS])
+	feed(all[hello:inTLS])
 	t.Logf("%d bytes a connection in TLS", each)
 	if table.Len() != conns || each > 2048 {
 		t.Errorf("%d connections of %d bytes each in TLS, want %d of at most 2048", table.Len(), each, conns)
@@ -99,7 +108,7 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%d connections, %v gave way", table.Len(), ended)
 	}
 	table.Expire(6 * time.Minute)
-	if table.Len() != 0 || len(table.sources) != 0 || table.bytes != 0 || table.idle.Len() != 0 {
+	if table.Len() != 0 || len(table.sources) != 0 || table.bytes != 0 || table.oldest() != nil {
 		t.Errorf("%d connections, %d sources, %d bytes after all have expired", table.Len(), len(table.sources), table.bytes)
 	}
 }

@@ -47,6 +47,7 @@ var parts = []part{
 	{"live", (*bench).live, false},
 	{"proxy", (*bench).proxies, false},
 	{"peers", (*bench).peers, true},
+	{"sessions", (*bench).sessions, true},
 }
 
 func run(ctx context.Context, args []string) error {
