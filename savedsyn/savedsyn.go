@@ -49,6 +49,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/sender"
+	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/signature"
 )
@@ -144,10 +145,18 @@ func (l *Listener) Accept() (net.Conn, error) {
 		c.err = l.err
 	}
 	if l.SMTP {
-		l.once.Do(func() { l.feed = sender.New(sender.Config{Kept: 1}).Feeds(nil) })
+		l.once.Do(func() { l.feed = sender.New(sender.Config{DB: l.programs, Kept: 1}).Feeds(nil) })
 		c.feed = l.feed(end(tcp.RemoteAddr()), end(tcp.LocalAddr()))
 	}
 	return c, nil
+}
+
+// programs is the database that names what sends.
+func (l *Listener) programs() *core.DB {
+	if l.DB == nil {
+		return core.Builtin()
+	}
+	return (*core.DB)(l.DB)
 }
 
 // end is an end of a connection as notes have it.

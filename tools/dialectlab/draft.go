@@ -237,11 +237,14 @@ func union(f dialect.Field, sessions []*spoken) []string {
 		case dialect.Next:
 			value = strings.ReplaceAll(strings.ReplaceAll(value, "6", "Q"), "n", "M")
 		}
-		if !slices.Contains(terms, value) {
-			terms = append(terms, value)
+		if f == dialect.Dot && value != "with" { // by how the message ends, not by the program
+			terms = append(terms, "alone", "crlf")
+			continue
 		}
+		terms = append(terms, value)
 	}
 	slices.Sort(terms)
+	terms = slices.Compact(terms)
 	switch {
 	case f == dialect.EndBy && slices.Contains(terms, "quit") && slices.Contains(terms, "quit!"),
 		f == dialect.Settings && len(terms) > 1, len(terms) > 10:

@@ -8,7 +8,7 @@
 label  = s:library:Ant MailMessage:
 source = tools/dialectlab: Ant mail 1.10.13
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:Bacula bsmtp:
 source = tools/dialectlab: bsmtp 9.6.7
@@ -20,7 +20,7 @@ source = tools/dialectlab: smtpmail 28.2
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e
-sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:library:EventMachine:
 source = tools/dialectlab: EventMachine 1.3
@@ -76,51 +76,51 @@ sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M
 label  = s:library:Mail-Sendmail:
 source = tools/dialectlab: Mail::Sendmail 0.80
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:monitor:Monit:
 source = tools/dialectlab: Monit 5.33.0
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=crlf;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:library:Mono System.Net.Mail:
 source = tools/dialectlab: Mono 6.8.0.105
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mua:Mutt:
 source = tools/dialectlab: Mutt 2.0.5, Mutt 2.2.12, Mutt 2.2.13, NeoMutt 20201127, NeoMutt 20220429, NeoMutt 20250510
 date   = 2026-11
-sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 
 label  = s:library:Nodemailer:
 source = tools/dialectlab: Nodemailer 1.11.0, Nodemailer 2.7.2, Nodemailer 3.1.8, Nodemailer 4.7.0, Nodemailer 5.1.1, Nodemailer 6.4.18, Nodemailer 6.9.16, Nodemailer 7.0.11, Nodemailer, Node 12.22.12 6.9.16, Nodemailer, Node 16.20.2 6.9.16, Nodemailer, Node 24.22.3 6.9.16
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=$|/M;refused=$;end=fin
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=$|/M;refused=$;end=fin
 sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=$
 sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=with;next=$
 
 label  = s:mta:OpenSMTPD:
 source = tools/dialectlab: OpenSMTPD 6.8.0p2, OpenSMTPD 7.6.0p1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=$;refused=S/$|S/M;end=fin
-sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=$
-sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emo;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=$
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=$;refused=S/$|S/M;end=fin
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=$
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emo;pad=no;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=$
 
 label  = s:library:PEAR Net_SMTP:
 source = tools/dialectlab: PEAR Net_SMTP 1.10.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=D/Q;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
-sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/M|/Q;refused=D/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:PHPMailer:
 source = tools/dialectlab: PHPMailer 6.2.0, PHPMailer 6.6.3, PHPMailer 6.9.3
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:library:POCO:
 source = tools/dialectlab: POCO 1.11.0
@@ -132,9 +132,9 @@ label  = s:library:Perl Net-SMTP:
 source = tools/dialectlab: Email::Sender 2.600, MIME::Lite 3.033, Net::SMTP 5.32.1, Net::SMTP 5.36.0, Net::SMTP 5.40.1, Net::SMTPS 0.10, git send-email 2.39.5
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
 sig    = hello=EHLO localhost.localdomain;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=$|/Q;refused=$|Q/$;quit=QUIT;end=fin|quit|rst
-sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;hints=3emt;pad=yes;rec=e|e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;hints=3emt;pad=yes;rec=e|e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:PicoLisp:
 source = tools/dialectlab: PicoLisp 23.2
@@ -164,33 +164,33 @@ label  = s:library:Racket net/smtp:
 source = tools/dialectlab: Racket 8.7
 date   = 2026-11
 sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO localhost;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=en2;write=lines;dot=alone;next=/M
+sig    = hello=EHLO localhost;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=en2;write=lines;dot=alone|crlf;next=/M
 
 label  = s:library:Ruby net/smtp:
 source = tools/dialectlab: net-smtp 2.7, net-smtp 3.1, net-smtp 3.3
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehmt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehmt;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:mta:Sendmail:
 source = tools/dialectlab: Sendmail 8.15.2, Sendmail 8.17.1.9, Sendmail 8.18.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;write=bulk;dot=alone;next=/Q;refused=S/Q|S/S;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;write=bulk;dot=alone|crlf;next=/Q;refused=S/Q|S/S;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:Symfony Mailer:
 source = tools/dialectlab: Symfony Mailer 5.4.53
 date   = 2026-11
 sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;next=/M|/Q;refused=S/Q;quit=QUIT;end=quit
-sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=crlf;next=/Q
-sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=crlf;next=/Q
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:Tcllib smtp:
 source = tools/dialectlab: Tcllib 1.21
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/Q;refused=S/Q;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:tool:Tripwire:
 source = tools/dialectlab: tripwire 2.4.3.7
@@ -200,21 +200,21 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:library:Twisted:20.3.0 and older
 source = tools/dialectlab: twisted 20.3.0
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/S;refused=S/Q;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:Twisted:24.11.0 and newer
 source = tools/dialectlab: twisted 24.11.0
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/S;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=with;next=/Q
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=bulk;dot=with;next=/Q
 
 label  = s:library:VMime:
 source = tools/dialectlab: VMime 0.9.2
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R+D~.;write=bulk;dot=crlf;next=$|/Q;refused=D/Q|Q/$;quit=QUIT
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R+D~.;write=bulk;dot=alone|crlf;next=$|/Q;refused=D/Q|Q/$;quit=QUIT
 
 label  = s:library:aiosmtplib:
 source = tools/dialectlab: aiosmtplib 1.1.7, aiosmtplib 2.0.2, aiosmtplib 3.0.2, aiosmtplib 4.0.2
@@ -239,8 +239,8 @@ sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6|n
 label  = s:tool:curl:7.88.1 and older
 source = tools/dialectlab: curl 7.74.0, curl 7.88.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;pad=yes;rec=e/n/n/6;write=bulk;dot=crlf;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;pad=yes;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:tool:curl:8.14.1 and newer
 source = tools/dialectlab: curl 8.14.1
@@ -251,22 +251,22 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;rec=e/n/n/6;write=
 label  = s:mta:dma:
 source = tools/dialectlab: dma 0.13
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone;next=/Q
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;rec=e/n/n/6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:library:emailjs:
 source = tools/dialectlab: emailjs 1.0.12, emailjs 2.2.0, emailjs 3.8.0, emailjs 4.0.3
 date   = 2026-11
-sig    = hello=ehlo @;nohello=H;mail=mail FROM:<>;rcpt=RCPT TO:<>;data=data;flow=M/R/D/.|M+R+S$;write=bulk;dot=crlf;next=$|/M;refused=S/$;end=fin
-sig    = hello=ehlo @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=crlf;next=$
+sig    = hello=ehlo @;nohello=H;mail=mail FROM:<>;rcpt=RCPT TO:<>;data=data;flow=M/R/D/.|M+R+S$;write=bulk;dot=alone|crlf;next=$|/M;refused=S/$;end=fin
+sig    = hello=ehlo @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=$
 
 label  = s:library:emailjs-smtp-client:
 source = tools/dialectlab: emailjs-smtp-client 2.0.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
-sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/M|/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:mua:fdm:
 source = tools/dialectlab: fdm 1.9
@@ -298,14 +298,14 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=6
 label  = s:mta:msmtp:1.8.23 and older
 source = tools/dialectlab: msmtp 1.8.11, msmtp 1.8.23
 date   = 2026-11
-sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
-sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone|crlf;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:mta:msmtp:1.8.28 and newer
 source = tools/dialectlab: msmtp 1.8.28
 date   = 2026-11
-sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
-sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone;next=/Q
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;dot=alone|crlf;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n6|e/nn6;write=lines;dot=alone|crlf;next=/Q
 
 label  = s:library:newLISP:
 source = tools/dialectlab: newLISP 10.7.5
@@ -315,7 +315,7 @@ sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.
 label  = s:mta:nginx mail proxy:
 source = tools/dialectlab: nginx 1.22.1
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
 
 label  = s:mua:nmh:
 source = tools/dialectlab: nmh 1.8
@@ -327,7 +327,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6
 label  = s:library:npm sendmail:
 source = tools/dialectlab: sendmail.js 1.6.1
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=crlf;next=/Q;refused=$;quit=QUIT;end=fin
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin
 
 label  = s:mta:nullmailer:
 source = tools/dialectlab: nullmailer 2.2
@@ -348,8 +348,8 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:mua:s-nail:
 source = tools/dialectlab: s-nail 14.9.22, s-nail 14.9.24, s-nail 14.9.25
 date   = 2026-11
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:sendEmail:
 source = tools/dialectlab: sendEmail 1.56
@@ -364,8 +364,8 @@ sig    = hello=HELO  fqdn;mail=MAIL FROM:  <>;rcpt=RCPT TO:  <>;data=DATA;flow=M
 label  = s:library:simplesmtp:
 source = tools/dialectlab: Nodemailer 0.7.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone;next=/M|/Q;refused=Q/$;quit=QUIT
-sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone;next=/Q
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=bulk;dot=alone|crlf;next=/M|/Q;refused=Q/$;quit=QUIT
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=bulk;dot=alone|crlf;next=/Q
 
 label  = s:library:smtp-client:
 source = tools/dialectlab: smtp-client 0.4.0
@@ -387,9 +387,9 @@ sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;da
 label  = s:mta:ssmtp:
 source = tools/dialectlab: ssmtp 2.64
 date   = 2026-11
-sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone;next=/Q
-sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=lines;dot=alone;next=/Q
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone|crlf;next=/Q
+sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:swaks:
 source = tools/dialectlab: swaks 20201014.0, swaks 20240103.0
