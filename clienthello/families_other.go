@@ -1,5 +1,7 @@
 package clienthello
 
+import "slices"
+
 // golang is crypto/tls. Its ciphers of TLS 1.3 come last, and what it signs
 // with begins with RSA-PSS. The "go" line of a program's go.mod decides some
 // defaults: what the rules say of releases holds for that line too.
@@ -88,9 +90,21 @@ var boringSSL = family{
 	name: "BoringSSL",
 	is: func(h *Hello) bool {
 		s := h.SignatureAlgorithms
+		if boringSSLOld(h) {
+			return true
+		}
 		return h.RecordVersion == 0x0301 && contains(s, 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601) && h.has(0xff01)
 	},
 	settings: []setting{
 		{is: func(h *Hello) bool { return len(h.Ciphers) > 0 && isGREASE(h.Ciphers[0]) }, name: "Chromium"},
 	},
+}
+
+// boringSSLOld reports whether a hello of TLS 1.0 or 1.1 is BoringSSL's: its
+// groups, with X25519 first, and its extensions with the renegotiation signal
+// before the name. Mono's SmtpClient sends it: its TLS is BoringSSL, and its
+// default TLS 1.0.
+func boringSSLOld(h *Hello) bool {
+	return h.RecordVersion == 0x0301 && (h.version() == 0x0301 || h.version() == 0x0302) && beginsWith(h.Extensions, 0xff01) &&
+		slices.Equal(h.Groups, []uint16{0x1d, 0x17, 0x18}) && h.ordered(0xff01, extServerName, extExtendedMaster, extSessionTicket, extPointFormats, extGroups)
 }

@@ -62,7 +62,6 @@ part_go() {
 	go_ gomail 2.0 1.26.0 gomail -- gopkg.in/gomail.v2
 	go_ go-simple-mail 2.16 1.26.0 go-simple-mail -- github.com/xhit/go-simple-mail/v2@v2.16.0
 	go_ jordan-email 4.0 1.26.0 jordan-email -- github.com/jordan-wright/email
-	go_ smtppool 1.1 1.26.0 smtppool -- github.com/knadh/smtppool
 	go_ go-mail 0.5.2 1.24.0 go-mail -- github.com/wneessen/go-mail@v0.5.2
 	go_ go-smtp 0.16.0 1.22.0 go-smtp go-smtp-old -- github.com/emersion/go-smtp@v0.16.0 github.com/emersion/go-sasl@v0.0.0-20220912192320-0145f2c60ead
 	go_ go-smtp 0.21.3 1.24.0 go-smtp go-smtp-new -- github.com/emersion/go-smtp@v0.21.3 github.com/emersion/go-sasl@v0.0.0-20241020182733-b788ff22d5a6
@@ -91,7 +90,7 @@ part_haskell() {
 part_java() {
 	java_ angus-mail 2.0.3 Mail jakarta org.eclipse.angus:angus-mail:2.0.3
 	java_ commons-net 3.11.1 CommonsNet x commons-net:commons-net:3.11.1
-	java_ vertx-mail-client 4.5.36 Vertx x io.vertx:vertx-mail-client:4.5.36
+	java_ vertx-mail-client 4.5.28 Vertx x io.vertx:vertx-mail-client:4.5.28
 	java_ javax.mail 1.6.2 Mail javax com.sun.mail:javax.mail:1.6.2
 	java_ NioSmtpClient 0.2.3 Nio x com.hubspot:NioSmtpClient:0.2.3
 	java_ simple-java-mail 8.12.6 SimpleMail x org.simplejavamail:simple-java-mail:8.12.6

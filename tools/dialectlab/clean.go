@@ -359,11 +359,20 @@ func blankLines(text []byte, accepted []bool) int {
 			n = min(n, len(text)-at)
 			fill(text[at:at+n], 0)
 			at += n
-		case refused && !command(word):
+		case word == ".":
+		case refused && !command(word), header(text[from:to]):
+			refused = true
 			fill(text[from:to], 'x')
 		}
 	}
 	return -1
+}
+
+// header reports whether a line is one of a message's header: some clients send
+// that where no message is expected.
+func header(line []byte) bool {
+	name, _, ok := bytes.Cut(line, []byte(": "))
+	return ok && len(name) > 0 && !bytes.ContainsAny(name, " \t<")
 }
 
 // command reports whether a line is one that a client may send after DATA.

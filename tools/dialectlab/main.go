@@ -3,6 +3,7 @@
 //	dialectlab serve LOG CERTIFICATE KEY
 //	dialectlab clean CAPTURE LOG LABEL DIRECTORY
 //	dialectlab dns ADDRESS
+//	dialectlab hellos DIRECTORY
 //	dialectlab rules DIRECTORY
 //	dialectlab rows DIRECTORY
 //
@@ -32,6 +33,8 @@ func main() {
 		err = rules(a[2], os.Stdout)
 	case len(a) == 3 && a[1] == "rows":
 		err = rows(a[2], os.Stdout)
+	case len(a) == 3 && a[1] == "hellos":
+		err = hellos(a[2], os.Stdout)
 	default:
 		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | dns ADDRESS | rules DIRECTORY | rows DIRECTORY")
 	}

@@ -259,9 +259,9 @@ features[gitsendemail]="tls smtps login rcpt3"
 parallel[gitsendemail]=3
 send_gitsendemail() {
 	local t=
-	[ "$TLS" != starttls ] || t='--smtp-encryption=tls --smtp-ssl-cert-path='
-	[ "$TLS" != smtps ] || t='--smtp-encryption=ssl --smtp-ssl-cert-path='
-	in_client "$1" bash -c "cd /tmp/lab; HOME=/tmp git send-email --quiet --confirm=never --suppress-cc=all --from=$from $(printf -- '--to=%s ' $TO) --smtp-server=$ADDR --smtp-server-port=$PORT $t ${LOGIN:+--smtp-user=user --smtp-pass=secret} $([ "$MAILS" = 2 ] && echo /tmp/lab/2.patch) /tmp/lab/1.patch"
+	[ "$TLS" != starttls ] || t='--smtp-encryption=tls --smtp-ssl-cert-path=/tmp/lab/mx.pem'
+	[ "$TLS" != smtps ] || t='--smtp-encryption=ssl --smtp-ssl-cert-path=/tmp/lab/mx.pem'
+	in_client "$1" bash -c "cd /tmp/lab; HOME=/tmp git send-email --no-format-patch --quiet --confirm=never --suppress-cc=all --from=$from $(printf -- '--to=%s ' $TO) --smtp-server=$ADDR --smtp-server-port=$PORT $t ${LOGIN:+--smtp-user=user --smtp-pass=secret} $([ "$MAILS" = 2 ] && echo /tmp/lab/2.patch) /tmp/lab/1.patch"
 }
 
 features[gsasl]="tls login"
@@ -317,7 +317,7 @@ send_monitcheck() {
 features[ommail]="rcpt3"
 send_ommail() { # rsyslog
 	printf '%s\n' 'module(load="ommail")' 'module(load="imuxsock" SysSock.Use="off")' 'input(type="imuxsock" Socket="/tmp/lab/log")' "template(name=\"s\" type=\"string\" string=\"x\")" "action(type=\"ommail\" server=\"$ADDR\" port=\"$PORT\" mailfrom=\"$from\" mailto=[$(printf '"%s",' $TO | sed 's/,$//')] subject.template=\"s\")" >"$lab/ov/$1/root/tmp/lab/rsyslog.conf"
-	in_client "$1" bash -c "rm -f /tmp/lab/log; rsyslogd -n -f /tmp/lab/rsyslog.conf -i /tmp/lab/rsyslog.pid & sleep 1; logger -u /tmp/lab/log something; sleep 3"
+	in_client "$1" bash -c "rm -f /tmp/lab/log /tmp/lab/rsyslog.pid; rsyslogd -n -f /tmp/lab/rsyslog.conf -i /tmp/lab/rsyslog.pid & sleep 1; logger -u /tmp/lab/log something; sleep 3"
 }
 
 features[mlmmj]="rcpt3 msg"
@@ -432,7 +432,7 @@ send_pike() { in_client "$1" pike /tmp/lab/smtp.pike; }
 
 features[nim]="tls smtps login rcpt3 mails2 msg"
 parallel[nim]=3
-send_nim() { in_client "$1" bash -c "cd /tmp/lab; [ -x nimsmtp ] || HOME=/tmp nim c -d:ssl --hints:off -o:nimsmtp smtp.nim; ./nimsmtp"; }
+send_nim() { in_client "$1" bash -c "cd /tmp/lab; [ -x nimsmtp ] || HOME=/tmp nim c -d:ssl --hints:off -o:nimsmtp send.nim; ./nimsmtp"; }
 
 features[newlisp]="msg"
 parallel[newlisp]=3
@@ -488,6 +488,9 @@ send_rust() { in_client "" "$2"; }
 
 features[hand]="tls"
 send_hand() { in_client "$1" bash /tmp/lab/hand.sh "$2"; } # ROOT TOOL
+
+features[handtls]="tls smtps"
+send_handtls() { in_client "$1" bash /tmp/lab/hand.sh "$2"; }
 
 # Attack tools and address checkers.
 
