@@ -98,7 +98,6 @@ var elsewhere = map[string]shown{
 	"balancer.md\nfrontend smtp":               {why: "HAProxy 3.4, which Debian does not have yet; what it writes is decoded below it"},
 	"balancer.md\nssh -nNT":                    {why: "OpenSSH's options; the socket is query.md's"},
 	"evidence.md\n{\"id\":":                    in("internal/verdict/verdict_test.go", `"abcdefghijklmnopqrst"`, `"threshold":6`, `"verdict":"spam"`),
-	"evidence.md\nrules {":                     {why: "rspamd's own file; TestLine reads what its formatter writes"},
 	"score.md\ncd tools/dialectlab":            {why: "a test of a module of its own"},
 	"dialect.md\noffer=":                       {why: "fingerprints, which TestDialects reads"},
 	"dialect.md\n[smtp:client]":                {why: "lines of the language, which TestDialects reads"},

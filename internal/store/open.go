@@ -21,7 +21,7 @@ import (
 
 // logSize is how far the write-ahead log may grow beside the file, in bytes: it
 // is part of the bound.
-const logSize = 4 << 20
+func (c *Config) logSize() int64 { return min(16<<20, c.MaxSize/4) }
 
 // pageSize is that of the file, in bytes.
 const pageSize = 4096
@@ -31,7 +31,7 @@ func source(path string, write bool) string {
 	q := url.Values{"_pragma": {"busy_timeout(0)", "secure_delete(1)", "foreign_keys(0)", "temp_store(2)", "cache_size(-4096)"}}
 	if write {
 		q["_pragma"] = append(q["_pragma"], fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(NORMAL)",
-			fmt.Sprintf("journal_size_limit(%d)", logSize), "wal_autocheckpoint(500)")
+			"wal_autocheckpoint(500)")
 	} else {
 		q["_pragma"] = append(q["_pragma"], "query_only(1)")
 	}
@@ -152,7 +152,7 @@ func (d *database) check(ctx context.Context) error {
 // begin goes on with what the file has.
 func (s *Store) begin(db *database) error {
 	ctx := context.Background()
-	most := (s.cfg.MaxSize - logSize) / pageSize
+	most := (s.cfg.MaxSize - s.cfg.logSize()) / pageSize
 	if _, err := db.write.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", most)); err != nil {
 		return err
 	}

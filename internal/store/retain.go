@@ -11,7 +11,7 @@ import (
 // waits long.
 const (
 	retainEvery = time.Second
-	slice       = 2000 // rows of one transaction
+	slice       = 300  // rows of one transaction
 	fullAt      = 0.90 // of the bound, from which on the oldest are removed
 	roomAt      = 0.85 // and down to which
 	foldAfter   = 3 * 24 * time.Hour
@@ -35,11 +35,12 @@ func (w *writer) tidy(now time.Time) error {
 	}
 	old := now.Add(-w.s.cfg.MaxAge).UnixMilli()
 	n, err := w.removeBefore(old)
-	for room := time.Now(); err == nil && float64(used) > fullAt*float64(w.s.cfg.MaxSize-logSize) && time.Since(room) < retainEvery/2; {
+	for room := time.Now(); err == nil && float64(used) > fullAt*float64(w.s.cfg.MaxSize-w.s.cfg.logSize()) && time.Since(room) < retainEvery/2; {
 		if n, err = w.removeOldest(); err != nil || n == 0 {
 			break
 		}
-		if used, err = w.measure(); err == nil && float64(used) < roomAt*float64(w.s.cfg.MaxSize-logSize) {
+		w.checkpoint()
+		if used, err = w.measure(); err == nil && float64(used) < roomAt*float64(w.s.cfg.MaxSize-w.s.cfg.logSize()) {
 			break
 		}
 	}
@@ -162,7 +163,7 @@ func (w *writer) sweep() error {
 // makeRoom removes a tenth of the oldest where the file has come to its bound. It
 // returns an error where that is of no use: the disk is full.
 func (w *writer) makeRoom() error {
-	for range 10 {
+	for range 20 {
 		n, err := w.removeOldest()
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// maxBatch is how much is written in one transaction.
-const maxBatch = 2000
+// maxBatch is how much is written in one transaction. Each connection changes
+// some pages anywhere in the file, and all of them go to the log first.
+const maxBatch = 250
 
 // writer is the one goroutine that writes.
 type writer struct {
@@ -47,6 +49,28 @@ func (w *writer) flush() {
 			w.back(batch)
 			return
 		}
+		w.checkpoint()
+	}
+}
+
+// checkpoint empties the log before it takes too much of the bound. Where
+// look-ups read all the time they go on without a memory for a moment.
+func (w *writer) checkpoint() {
+	s := w.s
+	st, err := os.Stat(s.cfg.Path + "-wal")
+	db := s.db.Load()
+	if err != nil || db == nil || st.Size() < s.cfg.logSize()/4 {
+		return
+	}
+	if st.Size() > s.cfg.logSize()/2 {
+		for range cap(s.reads) {
+			s.reads <- struct{}{}
+			defer func() { <-s.reads }()
+		}
+	}
+	var busy, pages, moved int
+	if err := db.write.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		s.log.Debug("the log of the store waits for a reader", "reason", err)
 	}
 }
 
