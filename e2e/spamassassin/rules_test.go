@@ -17,8 +17,8 @@ import (
 )
 
 // TestRules has SpamAssassin judge mails by contrib/spamassassin/mxprint.cf: that
-// of a client that sent blind, that of another, and one of which no sensor said
-// anything.
+// of a client that sent blind, that of another, one that claims Outlook, and one
+// of which no sensor said anything.
 func TestRules(t *testing.T) {
 	program := lab.NeedProgram(t, "spamassassin")
 	dir := mailtest.TempDir(t)
@@ -56,18 +56,23 @@ func TestRules(t *testing.T) {
 	if err := mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "blind"); err != nil {
 		t.Fatal(err)
 	}
+	c := mailtest.DialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
+	if err := c.Send("claims", "X-Mailer: Microsoft Outlook 16.0"); err != nil {
+		t.Fatal(err)
+	}
+	c.Quit()
 	sensor.Stop()
 	if err := mailtest.SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "alone"); err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{"usual": "MXPRINT_LINUX", "blind": "MXPRINT_LINUX MXPRINT_PIPELINING", "alone": ""} {
+	for id, want := range map[string]string{"usual": "MXPRINT_LINUX", "blind": "MXPRINT_LINUX MXPRINT_PIPELINING", "claims": "MXPRINT_LINUX MXPRINT_MAILER_SYSTEM", "alone": ""} {
 		got := report(id)
 		for _, symbol := range strings.Fields(want) {
 			if !strings.Contains(got, symbol) {
 				t.Errorf("%s: no %s in:\n%s", id, symbol, got)
 			}
 		}
-		for _, symbol := range []string{"MXPRINT_WINDOWS", "MXPRINT_LINUX", "MXPRINT_PIPELINING", "MXPRINT_EARLY_TALKER"} {
+		for _, symbol := range []string{"MXPRINT_WINDOWS", "MXPRINT_LINUX", "MXPRINT_PIPELINING", "MXPRINT_EARLY_TALKER", "MXPRINT_MAILER_SYSTEM"} {
 			if !strings.Contains(want, symbol) && strings.Contains(got, symbol) {
 				t.Errorf("%s: %s in:\n%s", id, symbol, got)
 			}

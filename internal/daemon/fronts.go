@@ -183,7 +183,11 @@ func (o *opener) frontList(command commandFunc) []front {
 		{"query.listen", "query", s.Query.Listen, s.Query.Mode, s.Query.ProxyFrom, nil, s.clients, ask("")},
 		{"query.tls_listen", "query TLS", s.Query.TLSListen, s.Query.Mode, s.Query.ProxyFrom, s.remote.server, s.clients, ask(s.remote.token)},
 		{"milter.listen", "milter", s.Milter.Listen, s.Milter.Mode, s.Milter.ProxyFrom, nil, s.clients, func(who note.Lookuper) (server, func() serve.Stats) {
-			m := &milter.Server{Lookuper: who, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form], Again: s.Milter.Form == config.FormFull,
+			var claims *claim.Table
+			if s.Milter.Form == config.FormFull {
+				claims = claim.Builtin()
+			}
+			m := &milter.Server{Lookuper: who, Claims: claims, MaxConns: s.clients, Header: s.Milter.Header, Form: config.HeaderForms[s.Milter.Form], Again: s.Milter.Form == config.FormFull,
 				Deadline: s.Milter.Deadline, Logger: log}
 			return m, func() serve.Stats { return m.Stats().Stats }
 		}},

@@ -1,101 +1,64 @@
 package sender
 
 import (
-	"fmt"
-	"net/netip"
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/host"
-	core "github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/internal/claim"
+	"github.com/mxprint/mxprint/internal/conduct"
+	"github.com/mxprint/mxprint/internal/stream"
+	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/packet"
-	"github.com/mxprint/mxprint/signature"
 )
 
-// synOnly is a table that gets SYNs, read beside or not.
-type synOnly struct {
-	*host.Table
-	at, n int64
-}
-
-func (t *synOnly) take(count int) time.Duration {
-	s := packet.Segment{
-		Dst: netip.MustParseAddrPort("198.51.100.25:25"), Version: 4, Type: packet.SYN, Flags: packet.FlagSYN, TTL: 57, MSS: 1460, Window: 64240, Scale: 7,
-		HeaderLen: 60, TS1: 1, Quirks: packet.QuirkDF | packet.QuirkIDNonZero,
-	}
-	s.Layout.Len = uint8(copy(s.Layout.Kinds[:], []byte{packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS}))
-	begin := time.Now()
-	for range count {
-		t.n++
-		t.at += 10
-		s.Src, s.Seq = client(int(t.n*7919)), uint32(t.n)
-		t.Frame(t.at)
-		t.Update(&s, nil)
-	}
-	return time.Since(begin)
-}
-
-// BenchmarkSYN compares a SYN with and without a Reader beside, in pairs that
-// alternate: it reports the median of their ratios.
-func BenchmarkSYN(b *testing.B) {
-	tables := make([]*synOnly, 2)
-	for i := range tables {
-		tables[i] = &synOnly{Table: host.New((*core.DB)(signature.Builtin()), host.Config{MaxHosts: 100_000, Unverified: 50_000, Recent: 50_000}, nil)}
-	}
-	tables[1].Follow(New(Config{}).Follow, nil)
-	const each = 20_000
-	var ratios []float64
-	for i := 0; b.Loop(); i++ {
-		var took [2]time.Duration
-		took[i%2] = tables[i%2].take(each)
-		took[1-i%2] = tables[1-i%2].take(each)
-		ratios = append(ratios, float64(took[1])/float64(took[0]))
-	}
-	b.ReportMetric(median(ratios), "ratio")
-}
-
-func median(all []float64) float64 {
-	for i := range all { // few
-		for j := i; j > 0 && all[j] < all[j-1]; j-- {
-			all[j], all[j-1] = all[j-1], all[j]
+// BenchmarkSessions reads the lab's sessions from their segments: for the
+// dialect alone, and with conduct and claims as well. Flow is counted in both.
+func BenchmarkSessions(b *testing.B) {
+	var sessions [][]stream.Segment
+	var first [][2]uint32
+	for i, l := range labels(b) {
+		if i%60 != 0 || len(sessions) == 100 {
+			continue
 		}
-	}
-	return all[len(all)/2]
-}
-
-// BenchmarkSession reads the lab's sessions: a whole one, from its segments.
-func BenchmarkSession(b *testing.B) {
-	var all [][]frame
-	for _, l := range labels(b) {
-		if len(all) == 50 {
+		for key, all := range byConnection(frames(b, l.File)) {
+			var segments []stream.Segment
+			var isn [2]uint32
+			for _, f := range all {
+				side := stream.Client
+				if f.Src == key.Server {
+					side = stream.Server
+				}
+				if f.Type == packet.SYN || f.Type == packet.SYNACK {
+					isn[side] = f.Seq
+					continue
+				}
+				segments = append(segments, stream.Segment{Side: side, Seq: f.Seq, Ack: f.Ack, ACK: f.Flags&packet.FlagACK != 0,
+					FIN: f.Flags&packet.FlagFIN != 0, RST: f.Flags&packet.FlagRST != 0, Data: f.payload, Time: time.Duration(f.at) * time.Microsecond})
+			}
+			sessions, first = append(sessions, segments), append(first, isn)
 			break
 		}
-		for _, conn := range byConnection(frames(b, l.File)) {
-			if len(all) < 50 {
-				all = append(all, conn)
-			}
-		}
 	}
-	r := New(Config{})
-	t := host.New((*core.DB)(signature.Builtin()), host.Config{Recent: 10_000}, nil)
-	t.Follow(r.Follow, nil)
-	b.ReportAllocs()
-	port := uint16(0)
-	for i := 0; b.Loop(); i++ {
-		port++
-		for _, f := range all[i%len(all)] {
-			s := f.Segment
-			if s.Dst.Port() < 1024 {
-				s.Src = netip.AddrPortFrom(s.Src.Addr(), 1024+port)
-			} else {
-				s.Dst = netip.AddrPortFrom(s.Dst.Addr(), 1024+port)
+	table := claim.Builtin()
+	mail := &claim.Mail{Client: "192.0.2.77", Name: "mx.example.org", NameKnown: true, HELO: "mx.example.org", HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}
+	n := &note.Note{State: note.Matched, OSName: "Windows", ByConnection: true}
+	for _, more := range []bool{false, true} {
+		b.Run(map[bool]string{false: "dialect", true: "dialect, conduct, claims"}[more], func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				k := i % len(sessions)
+				c := stream.NewConn(first[k][0], first[k][1], false, nil)
+				for j := range sessions[k] {
+					c.Segment(&sessions[k][j])
+				}
+				s := c.Session()
+				s.Dialect(clienthello.Library{})
+				if more {
+					conduct.Read(s)
+					table.Check(n, mail)
+				}
 			}
-			t.Frame(f.at)
-			t.Update(&s, f.payload)
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sessions/s")
-	if st := r.Stats(); st.Read == 0 {
-		b.Fatal(fmt.Sprintf("nothing was read: %+v", st))
+		})
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
@@ -69,6 +70,10 @@ type Server struct {
 	// that has more than the SYN shows: by then the client has said most. It takes
 	// Deadline at most.
 	Again bool
+
+	// Claims are compared with each note, for a Form that has contradictions; nil
+	// means not.
+	Claims *claim.Table
 
 	// Deadline is how long after the client connected a note may come; 0 means
 	// 50 ms. The end of a mail waits for what is left of it, which is seldom

@@ -75,7 +75,9 @@ func (c *conn) take(cmd byte, n int) error {
 		fallthrough
 	case cmdAbort, cmdEnd, cmdEOH, cmdData, cmdBody:
 		c.emit(cmd)
-	case cmdHelo, cmdMail, cmdRcpt, cmdUnknown:
+	case cmdHelo:
+		return c.helo(n)
+	case cmdMail, cmdRcpt, cmdUnknown:
 		c.emit(cmd, []byte{0}) // an empty text
 	default:
 		return fmt.Errorf("%w: command %q", errPacket, cmd)
@@ -156,7 +158,7 @@ func (c *conn) connect(n int) error {
 		family = '6'
 	}
 	port := client.Port()
-	c.emit(cmdConnect, []byte{0, family, byte(port >> 8), byte(port)}, []byte(client.Addr().String()), []byte{0})
+	c.emit(cmdConnect, c.claim(b), []byte{0, family, byte(port >> 8), byte(port)}, []byte(client.Addr().String()), []byte{0})
 	return nil
 }
 
@@ -191,16 +193,43 @@ func (c *conn) macros(n int) error {
 	return nil
 }
 
-// header: a name and a value, of which only the name matters.
+// header: a name and a value, of which only the name matters, and with claims the
+// beginning of some values.
 func (c *conn) header(n int) error {
-	b, err := c.in.Peek(min(n, maxName+1))
+	most := maxName + 1
+	if c.v.Claims != nil {
+		most += maxClaim
+	}
+	b, err := c.in.Peek(min(n, most))
 	if err != nil {
 		return cut(err)
 	}
-	name, _, ok := bytes.Cut(b, []byte{0})
-	if !ok {
+	name, value, ok := bytes.Cut(b, []byte{0})
+	if !ok || len(name) > maxName {
 		name = nil
 	}
-	c.emit(cmdHeader, name, []byte{0, 0})
+	if !isClaim(string(name)) {
+		value = nil
+	}
+	c.emit(cmdHeader, name, []byte{0}, c.claim(value), []byte{0})
 	return c.skip(n)
+}
+
+// helo: a name.
+func (c *conn) helo(n int) error {
+	b, err := c.in.Peek(min(n, maxClaim))
+	if err != nil {
+		return cut(err)
+	}
+	c.emit(cmdHelo, c.claim(b), []byte{0})
+	return c.skip(n)
+}
+
+// claim is a text up to its end, at most maxClaim bytes of it; nil without claims.
+func (c *conn) claim(b []byte) []byte {
+	if c.v.Claims == nil {
+		return nil
+	}
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return b[:min(len(b), maxClaim)]
 }

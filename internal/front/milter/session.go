@@ -6,6 +6,7 @@ import (
 
 	library "github.com/d--j/go-milter"
 
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
 )
 
@@ -32,14 +33,20 @@ func (v *serving) run() error {
 	return library.NewServer(
 		library.WithMilter(func() library.Milter { return &session{v: v} }),
 		library.WithActions(needed),
-		library.WithNegotiationCallback(negotiate),
+		library.WithNegotiationCallback(v.negotiate),
 	).Serve(v)
 }
 
 // negotiate takes what is offered of what we want. Without silent events we
 // answer all.
-func negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
-	return min(mtaVersion, version), needed, protocol & (unwanted | silent), library.DataSize64K, nil
+func (v *serving) negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
+	want := protocol & (unwanted | silent)
+	if v.Claims == nil {
+		want &^= library.OptNoHeloReply
+	} else {
+		want &^= library.OptNoHelo
+	}
+	return min(mtaVersion, version), needed, want, library.DataSize64K, nil
 }
 
 // session is one connection of a mail server, which may bring the sessions of
@@ -51,6 +58,7 @@ type session struct {
 	ask    *lookup // nil: no client that could be asked about
 	hello  string  // what the client called itself last
 	forged int     // headers of our name in the mail so far
+	claims claim.Mail
 }
 
 // NewConnection forgets the client before.
@@ -60,13 +68,14 @@ func (s *session) NewConnection(library.Modifier) error {
 }
 
 // Connect asks who the client is.
-func (s *session) Connect(_, family string, port uint16, addr string, m library.Modifier) (*library.Response, error) {
+func (s *session) Connect(name, family string, port uint16, addr string, m library.Modifier) (*library.Response, error) {
 	s.Cleanup(nil)
 	ip, err := netip.ParseAddr(addr)
 	if err != nil || family != "tcp4" && family != "tcp6" {
 		return library.RespContinue, nil // a local submission, or an unknown client
 	}
 	s.client = netip.AddrPortFrom(ip.Unmap(), port)
+	s.named(name, m)
 	s.ask = s.v.ask(s.client, serverOf(m))
 	return library.RespContinue, nil
 }
@@ -95,14 +104,16 @@ func (s *session) Helo(name string, _ library.Modifier) (*library.Response, erro
 // MailFrom begins a mail.
 func (s *session) MailFrom(string, string, library.Modifier) (*library.Response, error) {
 	s.forged = 0
+	s.beginClaims()
 	return library.RespContinue, nil
 }
 
 // Header counts the headers that only we may add.
-func (s *session) Header(name, _ string, _ library.Modifier) (*library.Response, error) {
+func (s *session) Header(name, value string, _ library.Modifier) (*library.Response, error) {
 	if strings.EqualFold(name, s.v.header.Name) {
 		s.forged++
 	}
+	s.claimed(name, value)
 	return library.RespContinue, nil
 }
 
@@ -147,6 +158,7 @@ func (s *session) text() string {
 		q.Hello = s.hello
 		n = s.v.again(q, n)
 	}
+	s.contradict(&n)
 	text, err := s.v.header.Text(&n)
 	if err != nil {
 		s.v.log.Warn("mail without a header", "client", s.client, "reason", err)

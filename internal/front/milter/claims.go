@@ -1,0 +1,76 @@
+package milter
+
+import (
+	"strings"
+
+	library "github.com/d--j/go-milter"
+
+	"github.com/mxprint/mxprint/internal/claim"
+	"github.com/mxprint/mxprint/note"
+)
+
+// maxClaim is how much of a name or header counts, in bytes.
+const maxClaim = 300
+
+func short(s string) string { return strings.TrimSpace(s[:min(len(s), maxClaim)]) }
+
+// named takes the client's name. Postfix gives one that it has verified, or
+// "unknown"; of Sendmail's it is not known whether it is.
+func (s *session) named(name string, m library.Modifier) {
+	s.claims = claim.Mail{Client: s.client.Addr().String()}
+	if s.claims.NameKnown = strings.HasPrefix(m.Get("v"), "Postfix"); s.claims.NameKnown && name != "unknown" {
+		s.claims.Name = short(name)
+	}
+}
+
+// Helo takes the name that the client gives itself. The event comes where there
+// are Claims.
+func (s *session) Helo(name string, _ library.Modifier) (*library.Response, error) {
+	s.claims.HELO = short(name)
+	return library.RespContinue, nil
+}
+
+// isClaim reports whether a header's value is one that claimed looks at.
+func isClaim(name string) bool {
+	for _, n := range []string{"X-Mailer", "User-Agent", "Message-ID", "Received"} {
+		if strings.EqualFold(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// claimed takes a header of the mail. That of the mail server's own Received
+// field does not come.
+func (s *session) claimed(name, value string) {
+	c := &s.claims
+	switch {
+	case strings.EqualFold(name, "X-Mailer"), strings.EqualFold(name, "User-Agent"):
+		if c.Mailer == "" {
+			c.Mailer = short(value)
+		}
+	case strings.EqualFold(name, "Message-ID"):
+		if c.MessageID == "" {
+			c.MessageID = short(value)
+		}
+	case strings.EqualFold(name, "Received"):
+		c.Received = short(value)
+	}
+}
+
+// beginClaims forgets the headers of the mail before.
+func (s *session) beginClaims() {
+	c := &s.claims
+	c.HeadersKnown, c.Mailer, c.MessageID, c.Received = false, "", "", ""
+}
+
+// contradict adds to a note what the mail claims and the connection does not
+// show, at the end of the message.
+func (s *session) contradict(n *note.Note) {
+	if s.v.Claims == nil || !n.Known() {
+		return
+	}
+	s.claims.HeadersKnown = true
+	found := s.v.Claims.Check(n, &s.claims)
+	n.Contradictions = &found
+}
