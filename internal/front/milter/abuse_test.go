@@ -90,7 +90,7 @@ func TestCutPackets(t *testing.T) {
 	}
 	m := dial(t, path)
 	m.Write(whole)
-	m.want("O"+numbers(6, 0x11, 0x53da), added("X-p0f-Result", header4), "a")
+	m.want("O"+numbers(6, 0x11, 0x73d8), added("X-p0f-Result", header4), "a")
 }
 
 // TestByteAtATime: packets in any portions.
@@ -102,7 +102,7 @@ func TestByteAtATime(t *testing.T) {
 		packetOf('M', "<>\x00"), packetOf('L', "X-p0f-Result\x00x\x00"), packetOf('E')}, nil) {
 		m.Write([]byte{b})
 	}
-	m.want("O"+numbers(6, 0x11, 0x53da), removed(1, "X-p0f-Result"), added("X-p0f-Result", header4), "a")
+	m.want("O"+numbers(6, 0x11, 0x73d8), removed(1, "X-p0f-Result"), added("X-p0f-Result", header4), "a")
 }
 
 // serveIn starts s in the bubble of a synctest.

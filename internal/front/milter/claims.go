@@ -23,13 +23,6 @@ func (s *session) named(name string, m library.Modifier) {
 	}
 }
 
-// Helo takes the name that the client gives itself. The event comes where there
-// are Claims.
-func (s *session) Helo(name string, _ library.Modifier) (*library.Response, error) {
-	s.claims.HELO = short(name)
-	return library.RespContinue, nil
-}
-
 // isClaim reports whether a header's value is one that claimed looks at.
 func isClaim(name string) bool {
 	for _, n := range []string{"X-Mailer", "User-Agent", "Message-ID", "Received"} {

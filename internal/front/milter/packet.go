@@ -221,7 +221,8 @@ func (c *conn) helo(n int) error {
 	if err != nil {
 		return cut(err)
 	}
-	c.emit(cmdHelo, c.claim(b), []byte{0})
+	name, _, _ := bytes.Cut(b, []byte{0})
+	c.emit(cmdHelo, name, []byte{0})
 	return c.skip(n)
 }
 

@@ -33,20 +33,14 @@ func (v *serving) run() error {
 	return library.NewServer(
 		library.WithMilter(func() library.Milter { return &session{v: v} }),
 		library.WithActions(needed),
-		library.WithNegotiationCallback(v.negotiate),
+		library.WithNegotiationCallback(negotiate),
 	).Serve(v)
 }
 
 // negotiate takes what is offered of what we want. Without silent events we
 // answer all.
-func (v *serving) negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
-	want := protocol & (unwanted | silent)
-	if v.Claims == nil {
-		want &^= library.OptNoHeloReply
-	} else {
-		want &^= library.OptNoHelo
-	}
-	return min(mtaVersion, version), needed, want, library.DataSize64K, nil
+func negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
+	return min(mtaVersion, version), needed, protocol & (unwanted | silent), library.DataSize64K, nil
 }
 
 // session is one connection of a mail server, which may bring the sessions of
@@ -95,9 +89,10 @@ func serverOf(m library.Macros) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Helo notes what the client calls itself, for what is remembered of it.
+// Helo notes what the client calls itself, for what is remembered of it and for
+// claims.
 func (s *session) Helo(name string, _ library.Modifier) (*library.Response, error) {
-	s.hello = name
+	s.hello, s.claims.HELO = name, name
 	return library.RespContinue, nil
 }
 
