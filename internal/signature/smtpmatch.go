@@ -66,7 +66,7 @@ func (t *smtpTable) finish(labels []Label) {
 	for _, s := range t.sigs {
 		s.Label = &labels[s.label-1]
 	}
-	budget := 32*len(t.sigs) + 1000
+	budget := 128*len(t.sigs) + 1000
 	for _, s := range t.sigs {
 		s.keyed = new([dialect.NumFields][]string)
 		for _, f := range smtpKeyed {
