@@ -136,7 +136,7 @@ func (r *recs) describe(f *Fingerprint, helloLen int, closed bool) {
 		var t []uint16
 		t, list = turn(list)
 		if i > 0 && isMessage(before, t) {
-			text = appendRec(f, text, true)
+			setRecords(f, text, true)
 			describeMessage(f, t)
 			describeNext(f, list, closed)
 			return
@@ -147,15 +147,14 @@ func (r *recs) describe(f *Fingerprint, helloLen int, closed bool) {
 	for len(text) > 0 && (text[len(text)-1] == '2' || text[len(text)-1] == '/') { // the alert at the end
 		text = text[:len(text)-1]
 	}
-	appendRec(f, text, closed)
+	setRecords(f, text, closed)
 }
 
-func appendRec(f *Fingerprint, text []byte, complete bool) []byte {
+func setRecords(f *Fingerprint, text []byte, complete bool) {
 	if !complete {
 		text = append(text, '-')
 	}
 	f.set(Records, text)
-	return text
 }
 
 // isMessage reports whether a turn is a message: after DATA, or because it ends

@@ -14,7 +14,6 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/packet"
@@ -91,17 +90,6 @@ func TestFileBounded(t *testing.T) {
 			t.Errorf("Run = %v, %+v; want %d frames, and none lost", err, e.Stats(), frames)
 		}
 	})
-}
-
-// synInput is the SYN of the n-th client.
-func synInput(n int) host.Input {
-	in := host.Input{At: int64(n), Decoded: true, Segment: synSegment}
-	in.Segment.Src = synClient(n)
-	return in
-}
-
-func synClient(n int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 40000)
 }
 
 // synSegment is a SYN to port 25.

@@ -18,7 +18,6 @@ type Reader struct {
 	feed   *Feed
 	filter *Filter
 	next   uint64 // event to read
-	lost   uint64
 }
 
 // Follow returns a Reader of what comes from now on; after the event with an

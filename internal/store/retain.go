@@ -34,8 +34,9 @@ func (w *writer) tidy(now time.Time) error {
 		return err
 	}
 	old := now.Add(-w.s.cfg.MaxAge).UnixMilli()
-	n, err := w.removeBefore(old)
+	_, err = w.removeBefore(old)
 	for room := time.Now(); err == nil && float64(used) > fullAt*float64(w.s.cfg.MaxSize-w.s.cfg.logSize()) && time.Since(room) < retainEvery/2; {
+		var n int64
 		if n, err = w.removeOldest(); err != nil || n == 0 {
 			break
 		}

@@ -37,11 +37,8 @@ var idWord = regexp.MustCompile(`^id=([a-z2-7]{20})(?: |$)`)
 // ID returns the id of our header in a message: the first one of that name is
 // ours, as the milter removes those that came.
 func id(h textproto.MIMEHeader, name string) (string, error) {
-	for _, value := range h.Values(name) {
-		if m := idWord.FindStringSubmatch(strings.TrimSpace(value)); m != nil {
-			return m[1], nil
-		}
-		break
+	if m := idWord.FindStringSubmatch(strings.TrimSpace(h.Get(name))); m != nil {
+		return m[1], nil
 	}
 	return "", ErrNoID
 }
