@@ -16,6 +16,9 @@ func (p *part) fill(n *note.Note, e *entry, s *stream.Session) {
 	n.Flow = e.flow(s)
 	n.Software = p.software(e, s)
 	findings := conduct.Read(s)
+	if e.fed && findings.State == note.Complete {
+		findings.State = note.NotKnown // what was spoken too early shows in packets alone
+	}
 	n.Conduct = &findings
 }
 
@@ -113,7 +116,7 @@ func (e *entry) flow(s *stream.Session) *note.Flow {
 	f := &s.Flow
 	n := &note.Flow{
 		HandshakeRTT: e.handshake, TCPRTT: f.TCPRTT, SMTPRTT: f.SMTPRTT,
-		Counted: true, Retransmits: uint32(f.Resent[stream.Client]), ZeroWindows: uint32(f.ZeroWindows), Resent: uint32(f.Resent[stream.Server]),
+		Counted: !e.fed, Retransmits: uint32(f.Resent[stream.Client]), ZeroWindows: uint32(f.ZeroWindows), Resent: uint32(f.Resent[stream.Server]),
 		Reset: f.Reset,
 	}
 	if f.Ended {

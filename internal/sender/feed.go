@@ -30,7 +30,9 @@ func (r *Reader) Feeds(observe func(*event.Observation)) func(client, server net
 		defer p.mu.Unlock()
 		p.tick(time.Now().UnixMicro())
 		p.open(f.key, 0, 0, p.at)
-		f.e = p.kept.all[f.key]
+		if f.e = p.kept.all[f.key]; f.e != nil {
+			f.e.fed = true
+		}
 		return f
 	}
 }

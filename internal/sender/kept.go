@@ -25,6 +25,7 @@ type kept struct {
 type entry struct {
 	key       stream.Key
 	handshake time.Duration
+	fed       bool      // bytes from a program, not packets
 	tls       *note.TLS // of its hello
 	done      *note.Note
 	at        int64 // of its begin, and then of its end

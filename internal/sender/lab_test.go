@@ -166,12 +166,14 @@ func TestLab(t *testing.T) {
 					tls++
 				case event.SMTP:
 					smtp++
-					if o.Sender.TLS != n.TLS || o.Sender.Conduct == nil || o.Sender.Flow == nil || o.At != conn[len(conn)-1].at && n.Flow.ClosedBy == "" {
-						t.Errorf("%s %s: observed %+v, known %+v", l.File, l.Client, o.Sender, n)
+					// Without an end the reading stopped: at the last frame, or where what came is no TLS.
+					early := o.At < conn[len(conn)-1].at && n.Flow.ClosedBy == "" && n.Conduct.State != note.NotKnown
+					if o.Sender.TLS != n.TLS || o.Sender.Conduct == nil || o.Sender.Flow == nil || early {
+						t.Errorf("%s %s: observed %+v at %d of %d, %+v %+v", l.File, l.Client, o.Sender.TLS, o.At-conn[0].at, conn[len(conn)-1].at-conn[0].at, *n.Flow, *n.Conduct)
 					}
 				}
 			}
-			if l.TLS == "0x0000" { // no version was agreed, and there may have been no hello
+			if l.TLS == "0x0000" || l.TLS == "" && l.Variant == "smtps" { // none was agreed on, and there may have been a hello or not
 				continue
 			}
 			if smtp != 1 || n.TLS == nil || (l.TLS != "") != (n.TLS.State == note.Complete) || tls > 1 {

@@ -236,6 +236,9 @@ func TestFeed(t *testing.T) {
 		t.Error("more is wanted after the end")
 	}
 	f.Close()
+	if flow, conduct := seen[0].Sender.Flow, seen[0].Sender.Conduct; flow.Counted || conduct.State != note.NotKnown || !conduct.Has("pipelining") {
+		t.Errorf("of bytes, %+v and %+v are known", flow, conduct)
+	}
 	cut := feed(client(2), mx)
 	cut.Observe(false, []byte("220 mx\r\n"))
 	cut.Close()
