@@ -18,7 +18,7 @@ import (
 // TestOptionsAreDescribed gives each command the options that its text has: the
 // first that it does not know must be the one that no text has.
 func TestOptionsAreDescribed(t *testing.T) {
-	values := map[string]string{"deadline": "1ms", "wait": "1ms", "n": "1", "time": "1"}
+	values := map[string]string{"deadline": "1ms", "wait": "1ms", "n": "1", "time": "1", "days": "7"}
 	for _, c := range commands() {
 		if c.name == "p0f" {
 			continue // has a parser and tests of its own

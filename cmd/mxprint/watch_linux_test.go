@@ -127,7 +127,16 @@ func TestWatchInTmux(t *testing.T) {
 	p := &pane{t, filepath.Join(dir, "tmux")}
 	p.tmux("new-session", "-d", "-x", "130", "-y", "30", "env", "PS1=$ ", "sh")
 	t.Cleanup(func() { exec.Command("tmux", "-S", p.socket, "kill-server").Run() })
-	run := func(line string) { p.t.Helper(); p.tmux("send-keys", "clear; "+line+"; echo status=$?", "Enter") }
+	run := func(line string) {
+		t.Helper()
+		p.tmux("send-keys", "clear", "Enter")
+		for end := time.Now().Add(20 * time.Second); strings.Contains(p.tmux("capture-pane", "-p"), "status="); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the screen is not cleared")
+			}
+		}
+		p.tmux("send-keys", line+"; echo status=$?", "Enter")
+	}
 
 	run(program + " top -s " + s.path)
 	screen := p.until("SYNs/s")
