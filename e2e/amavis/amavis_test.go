@@ -299,6 +299,6 @@ func TestAmavisNAT(t *testing.T) {
 		mailtest.StartServe(t, ns, mailtest.TempDir(t), fmt.Sprintf("[amavis]\nlisten = [%q]", amavisAddr), config)
 		return startAmavis(t, ns).Mails
 	}, func(system string) string {
-		return `^X-Amavis-OS-Fingerprint: ` + system + ` own, \(distance 1, link: [^)]*\), \[[0-9a-f.:]+\]:\d+$`
+		return `^X-Amavis-OS-Fingerprint: ` + system + ` own(?: \(up: \d+ hrs\))?, \(distance 1, link: [^)]*\), \[[0-9a-f.:]+\]:\d+$`
 	}, 1)
 }
