@@ -102,6 +102,8 @@ var elsewhere = map[string]shown{
 	"dialect.md\noffer=":                       {why: "fingerprints, which TestDialects reads"},
 	"dialect.md\n[smtp:client]":                {why: "lines of the language, which TestDialects reads"},
 	"add-a-program.md\ntcpdump":                {why: "tcpdump's options; internal/sender reads what it writes"},
+	"add-a-program.md\nhello=":                 {why: "two dialects, which TestAddAProgram matches with the signature below them"},
+	"add-a-program.md\nsig = ":                 {why: "a signature, which TestAddAProgram reads"},
 	"exim.md\ndeny":                            {why: "a sketch that the page warns of"},
 	"glossary.md\ncannot create":               {why: "a pattern of messages"},
 	"go.md\nln, err :=":                        in("savedsyn/example_test.go", "savedsyn.Listen", "savedsyn.Fingerprint"),

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/dialect"
+	core "github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/signature"
 )
 
@@ -37,6 +38,38 @@ func TestDialects(t *testing.T) {
 	for f := range dialect.NumFields {
 		if !strings.Contains(string(text), "`"+f.String()+"`") {
 			t.Errorf("field %s is not in the table", f)
+		}
+	}
+}
+
+// TestAddAProgram matches the two dialects of add-a-program.md with the
+// signature that the page makes of them.
+func TestAddAProgram(t *testing.T) {
+	text, err := os.ReadFile("add-a-program.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dialects []string
+	section := "classes = library\n[smtp:client]\nlabel = s:library:Acme mailer:\nsource = x\ndate = 2026-11\n"
+	for line := range strings.Lines(string(text)) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "hello=EHLO fqdn;"):
+			dialects = append(dialects, line)
+		case strings.HasPrefix(line, "sig = "):
+			section += line + "\n"
+		}
+	}
+	db, err := core.Parse(strings.NewReader(section), "add-a-program.md")
+	if err != nil || db.Count() != 1 || len(dialects) != 2 {
+		t.Fatalf("%v; %d signatures and %d dialects, want 1 and 2\n%s", err, db.Count(), len(dialects), section)
+	}
+	for _, line := range dialects {
+		f, err := dialect.Parse(line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		if m := db.MatchSMTP(&f); m.N != 1 {
+			t.Errorf("%s matches %s, want the signature", line, m.Title())
 		}
 	}
 }
