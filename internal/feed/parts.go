@@ -1,11 +1,18 @@
 package feed
 
-// Program is the client's program, or "" where it is not known.
+import "github.com/mxprint/mxprint/note"
+
+// Program is the client's program, or "" where it is not known. Where others
+// may speak so, that stands behind the name.
 func (c *Connection) Program() string {
-	if s := c.Note.Software; s != nil {
+	switch s := c.Note.Software; {
+	case s == nil:
+		return ""
+	case s.Name != "" && s.Quality&note.Generic != 0:
+		return s.Name + " (generic)"
+	default:
 		return s.Name
 	}
-	return ""
 }
 
 // programs are all names of programs that the note has, for a filter.

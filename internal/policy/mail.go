@@ -66,6 +66,7 @@ type Software struct {
 	State   string   `expr:"state"` // matched, unknown; empty where nothing was looked at
 	Name    string   `expr:"name"`
 	Flavor  string   `expr:"flavor"`
+	Quality string   `expr:"quality"` // exact, generic; empty where nothing matched
 	Or      []string `expr:"or"`
 	Dialect string   `expr:"dialect"`
 }
@@ -103,7 +104,10 @@ func NewMail(n *note.Note) *Mail {
 		m.TLS = TLS{t.State.String(), t.Library, t.Release, t.Version, t.JA4, t.ServerName}
 	}
 	if s := n.Software; s != nil {
-		m.Software = Software{s.State.String(), s.Name, s.Flavor, s.Others, s.Dialect}
+		m.Software = Software{s.State.String(), s.Name, s.Flavor, "", s.Others, s.Dialect}
+		if s.State == note.Matched {
+			m.Software.Quality = s.Quality.String()
+		}
 	}
 	if f := n.Flow; f != nil {
 		m.Flow = Flow{millis(f.TCPRTT), millis(f.SMTPRTT), int(f.Retransmits)}

@@ -37,7 +37,7 @@ func TestConditions(t *testing.T) {
 		{`quality == "generic" and distance == 9 and link_type == "DSL" and mtu < 1500`, true},
 		{`rewritten contains "mss" && shared && by_connection && !ambiguous && total_conn == 3 && raw_sig != ""`, true},
 		{`tls.state == "complete" && tls.library == "OpenSSL" && tls.release == "3.0" && tls.version == "1.3" && tls.ja4 != "" && tls.server_name`, true},
-		{`software.state == "matched" && software.name matches "^Python" && software.flavor == "3.13" && len(software.or) == 0 && software.dialect == "x"`, true},
+		{`software.state == "matched" && software.name matches "^Python" && software.flavor == "3.13" && software.quality == "exact" && len(software.or) == 0 && software.dialect == "x"`, true},
 		{`memory.known && !memory.new && memory.visits == 2 && memory.days > 1.9 && memory.days < 2.1 && "os_name" in memory.changed`, true},
 		{`flow.tcp_rtt_ms == 20 && flow.smtp_rtt_ms > 2 * flow.tcp_rtt_ms && flow.retransmits == 1`, true},
 		{`"early_talker" in conduct && conduct_state == "complete"`, true},

@@ -140,6 +140,29 @@ func TestSMTPSets(t *testing.T) {
 	}
 }
 
+// TestSMTPWeak: built-in signatures name one program, by what few have; others
+// are candidates. A file of one's own names what it says.
+func TestSMTPWeak(t *testing.T) {
+	for text, want := range map[string]string{
+		// MAIL with ORCPT behind PIPELINING is Postfix alone.
+		"offer=pipelining,size,8bitmime,dsn;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE= BODY=8BITMIME;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=bulk;dot=with;next=+Q;quit=QUIT": "Postfix (exact)",
+		// In Python's ehlo few letters are enough, inside TLS too.
+		"offer=size;hello=ehlo fqdn;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/6": "Python smtplib (exact)",
+		// One matches, by nothing that others may not do.
+		"offer=size;hello=EHLO fqdn;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e-": "Mutt (generic)",
+		// Two do.
+		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n": "JavaMail or commons-net (generic)",
+	} {
+		f, err := dialect.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := signature.Builtin().MatchSMTP(&f); !strings.Contains(m.Title(), want) {
+			t.Errorf("%s: %s, want %s", text, m.Title(), want)
+		}
+	}
+}
+
 func TestSMTPBad(t *testing.T) {
 	for sig, want := range map[string]string{
 		"":                                     `x.fp:4:7: empty signature`,

@@ -17,6 +17,7 @@ type SMTPMatch struct {
 	N     int                // of them; 0 where nothing matched, or too much did
 	Many  bool               // more than MaxSoftware match, or may: too little was said, or nothing that is of one alone
 	Loose bool               // signatures of the first name have different flavors
+	Weak  bool               // built-in signatures, of several programs or of what too many do: candidates and no name
 }
 
 // Quality says how well it matches: Exact, Generic, or None.
@@ -24,7 +25,7 @@ func (m *SMTPMatch) Quality() Quality {
 	switch {
 	case m.N == 0:
 		return None
-	case m.Sigs[0].Label.Generic:
+	case m.Weak, m.Sigs[0].Label.Generic:
 		return Generic
 	}
 	return Exact
@@ -41,8 +42,9 @@ func (m *SMTPMatch) Flavor() string {
 
 // smtpTable is the signatures of [smtp:client].
 type smtpTable struct {
-	sigs []*SMTP
-	root *smtpNode
+	sigs    []*SMTP
+	root    *smtpNode
+	weights smtpWeights
 }
 
 // smtpNode is a leaf, or asks one field: children has the signatures that want
@@ -74,6 +76,7 @@ func (t *smtpTable) finish(labels []Label) {
 		}
 	}
 	t.root = buildSMTP(t.sigs, smtpKeyed[:], &budget)
+	t.weights.weigh(t.sigs)
 	for _, s := range t.sigs {
 		s.keyed = nil
 	}
@@ -244,7 +247,9 @@ func smtpKey(f *dialect.Fingerprint, field dialect.Field, buf *[32]byte) []byte 
 // that agree with it in each field that both have count; specific ones before
 // generic ones, those of a file read first before those of a later one. A session
 // that came neither to MAIL nor into TLS names none: probes, monitors and guessers
-// of passwords look alike. It does not allocate.
+// of passwords look alike. What the built-in ones say of several programs, or of
+// values that many programs have, is Weak: a program that they do not know may
+// well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) {
 		return SMTPMatch{Many: true}
@@ -257,6 +262,7 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	}
 	m := found.match()
 	m.Many = m.Many || m.N == 0 && specific.plain
+	m.Weak = m.N > 0 && m.Sigs[0].builtin && (m.N > 1 || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f))
 	return m
 }
 

@@ -132,7 +132,7 @@ func titles(n *note.Note) (system, software, tls string) {
 	if n.State == note.Matched {
 		system = n.Title()
 	}
-	if s := n.Software; s != nil && s.State == note.Matched && s.Reading == note.Complete {
+	if s := n.Software; s != nil && s.State == note.Matched && s.Reading == note.Complete && s.Quality&note.Generic == 0 {
 		software = s.Title()
 	}
 	if t := n.TLS; t != nil && t.State == note.Complete {

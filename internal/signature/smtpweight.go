@@ -1,0 +1,121 @@
+package signature
+
+import (
+	"math"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// smtpWeights say how rare a value of a field is among the programs of the
+// built-in database, in bits: log2 of programs to programs that take the value,
+// without the one that has it. Those without TLS come first, those with it next.
+type smtpWeights [2][dialect.NumFields]map[string]float64
+
+// The bits of a session that are enough for a name. A program that no
+// signature knows comes as near to one that they know no more often than in one
+// of twenty sessions (docs/score.md).
+const (
+	clearBits   = 8.0 // all fields together
+	recordsBits = 1.6 // inside TLS: records, and what follows the message
+	helloBits   = 5.0 // or the greeting before it
+)
+
+// tlsFields are those inside TLS that the program decides. Its library, and what
+// it asks of that, is the same for all that use it as it comes.
+var tlsFields = [...]dialect.Field{dialect.Records, dialect.Write, dialect.Next}
+
+// weigh counts the programs. The values of s.keyed must be there.
+func (w *smtpWeights) weigh(sigs []*SMTP) {
+	type value struct {
+		tls   int
+		field dialect.Field
+		text  string
+	}
+	programs := make(map[value]map[string]bool)
+	var names [2]map[string]bool
+	names[0], names[1] = make(map[string]bool), make(map[string]bool)
+	for _, s := range sigs {
+		if !s.builtin || s.Label.Generic {
+			continue
+		}
+		tls := 0
+		if s.rules[dialect.Records] != nil {
+			tls = 1
+		}
+		names[tls][s.Label.Name] = true
+		for field := range s.keyed {
+			keys := s.keyed[field]
+			if dialect.Field(field) == dialect.Next {
+				keys = s.nextForms()
+			}
+			for _, text := range keys {
+				v := value{tls, dialect.Field(field), text}
+				if programs[v] == nil {
+					programs[v] = make(map[string]bool)
+				}
+				programs[v][s.Label.Name] = true
+			}
+		}
+	}
+	for v, some := range programs {
+		if w[v.tls][v.field] == nil {
+			w[v.tls][v.field] = make(map[string]float64)
+		}
+		w[v.tls][v.field][v.text] = max(0, math.Log2(float64(len(names[v.tls]))/(float64(len(some))-0.5)))
+	}
+}
+
+// nextForms lists what next takes; inside TLS letters are lengths.
+func (s *SMTP) nextForms() []string {
+	var all []string
+	for _, t := range s.rules[dialect.Next] {
+		if len(t.text) != 2 {
+			all = append(all, t.text)
+			continue
+		}
+		waits, letters := t.text[:1], t.text[1:]
+		switch waits {
+		case "+", "~":
+			waits = "/+"
+		case "!":
+			waits = "+"
+		}
+		switch letters {
+		case "Q", "S":
+			letters += "6"
+		case "M":
+			letters += "n"
+		}
+		for _, wait := range waits {
+			for _, letter := range letters {
+				all = append(all, string(wait)+string(letter))
+			}
+		}
+	}
+	return all
+}
+
+// enough reports whether a session that one program's signatures match says
+// enough to name it.
+func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
+	bits := 0.0
+	if f.TLSUsed {
+		for _, field := range tlsFields {
+			bits += w.bits(f, field)
+		}
+		return bits >= recordsBits || w.bits(f, dialect.Hello) >= helloBits
+	}
+	for field := dialect.Field(0); field < dialect.NumFields; field++ {
+		bits += w.bits(f, field)
+	}
+	return bits >= clearBits
+}
+
+func (w *smtpWeights) bits(f *dialect.Fingerprint, field dialect.Field) float64 {
+	tls := 0
+	if f.TLSUsed {
+		tls = 1
+	}
+	var buf [32]byte
+	return w[tls][field][string(smtpKey(f, field, &buf))]
+}
