@@ -45,6 +45,7 @@ type sender struct {
 	syns    int
 	system  string // the last one
 	systems int    // changes of it, and one
+	signs   int    // of a change, or of sharing
 }
 
 type counts map[string]int
@@ -81,8 +82,17 @@ func (s *Summary) Observe(o *event.Observation) {
 		s.program(o)
 	case o.Module == event.HostChange:
 		s.changes++
+		s.sign(o)
 	case o.Module == event.IPSharing:
 		s.sharing++
+		s.sign(o)
+	}
+}
+
+// sign counts a sign of a change or of sharing for its sender.
+func (s *Summary) sign(o *event.Observation) {
+	if who := s.senders[o.Client.Addr()]; who != nil && o.Role == event.Client {
+		who.signs++
 	}
 }
 
@@ -180,6 +190,15 @@ func (s *Summary) Print(w io.Writer, color bool) error {
 		}
 		title("Busiest senders")
 		s.busiest(&b)
+		if odd := s.odd(); len(odd) > 0 {
+			title("Addresses with signs of several systems (mxprint read -filter 'host ADDRESS' FILE shows the connections)")
+			for _, l := range odd[:min(topRows, len(odd))] {
+				fmt.Fprintf(&b, "  %7d  %-39s %d changes of system, %d signs\n", l.syns, l.addr, l.systems-1, l.signs)
+			}
+			if more := len(odd) - topRows; more > 0 {
+				fmt.Fprintf(&b, "  and %d others\n", more)
+			}
+		}
 	}
 	if len(s.unmatched) > 0 {
 		title("SYNs that no signature matches (mxprint explain 'RAW SIGNATURE' says why)")
@@ -197,7 +216,7 @@ func (s *Summary) head(b *strings.Builder) {
 		return
 	}
 	from, to := time.UnixMicro(s.first).UTC(), time.UnixMicro(s.last).UTC()
-	fmt.Fprintf(b, "From        %s to %s UTC (%s)\n", from.Format("2006-01-02 15:04:05"), to.Format("2006-01-02 15:04:05"), to.Sub(from).Round(time.Second))
+	fmt.Fprintf(b, "From        %s to %s UTC (%s)\n", from.Format("2006-01-02 15:04:05"), to.Format("2006-01-02 15:04:05"), span(to.Sub(from)))
 	fmt.Fprintf(b, "Connections %d SYNs of %d senders; %d answers of servers (SYN+ACK)\n", s.syns, len(s.senders), s.synacks)
 	if s.syns > 0 {
 		fmt.Fprintf(b, "Named       %s of the SYNs; %s by a weak match (generic or fuzzy); %s unknown\n",
@@ -209,6 +228,7 @@ func (s *Summary) head(b *strings.Builder) {
 			shared++
 		}
 	}
+	fmt.Fprintf(b, "Sessions    %d of SMTP read, %d ClientHellos of TLS\n", s.sessions, s.hellos)
 	fmt.Fprintf(b, "Addresses   %d with more than one system; %d signs of a change, %d of sharing\n", shared, s.changes, s.sharing)
 	if s.http > 0 {
 		fmt.Fprintf(b, "HTTP        %d headers\n", s.http)
@@ -218,18 +238,41 @@ func (s *Summary) head(b *strings.Builder) {
 	}
 }
 
-func (s *Summary) busiest(b *strings.Builder) {
-	type line struct {
-		addr netip.Addr
-		*sender
+// span is how long a capture lasts: in days and hours where it is long.
+func span(d time.Duration) string {
+	if d < 48*time.Hour {
+		return d.Round(time.Second).String()
 	}
-	var all []line
+	hours := int(d.Round(time.Hour) / time.Hour)
+	return fmt.Sprintf("%d days %d hours", hours/24, hours%24)
+}
+
+// line is a sender with its address.
+type line struct {
+	addr netip.Addr
+	*sender
+}
+
+// sorted are the senders that match, the busiest first.
+func (s *Summary) sorted(match func(*sender) bool) (all []line) {
 	for addr, who := range s.senders {
-		all = append(all, line{addr, who})
+		if match(who) {
+			all = append(all, line{addr, who})
+		}
 	}
 	slices.SortFunc(all, func(x, y line) int {
 		return cmp.Or(cmp.Compare(y.syns, x.syns), x.addr.Compare(y.addr))
 	})
+	return all
+}
+
+// odd are the senders that may be several systems.
+func (s *Summary) odd() []line {
+	return s.sorted(func(who *sender) bool { return who.systems > 1 || who.signs > 0 })
+}
+
+func (s *Summary) busiest(b *strings.Builder) {
+	all := s.sorted(func(*sender) bool { return true })
 	for _, l := range all[:min(topRows, len(all))] {
 		more := ""
 		if l.systems > 1 {
@@ -279,7 +322,7 @@ func bars(b *strings.Builder, rows []entry, all int, color bool) {
 		if color {
 			bar = text.FgCyan.Sprint(bar)
 		}
-		fmt.Fprintf(b, "  %7d  %6s  %-44s %s\n", e.n, percent(e.n, all), Short(e.name, 44), bar)
+		fmt.Fprintf(b, "  %7d  %7s  %-44s %s\n", e.n, percent(e.n, all), Short(e.name, 44), bar)
 	}
 }
 

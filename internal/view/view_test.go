@@ -126,7 +126,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestSummaryAnswers: ten questions of an operator about a capture, and the
+// TestSummaryAnswers: twelve questions of an operator about a capture, and the
 // line of the summary that answers each.
 func TestSummaryAnswers(t *testing.T) {
 	s := view.NewSummary()
@@ -138,16 +138,18 @@ func TestSummaryAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for question, line := range map[string]string{
-		"From when to when is it?":                  `(?m)^From +2001-09-09 01:46:40 to 2001-09-09 01:46:42 UTC \(2s\)$`,
-		"How many connections of how many senders?": `(?m)^Connections 3 SYNs of 2 senders; \d+ answers of servers \(SYN\+ACK\)$`,
-		"How much of it has a name?":                `(?m)^Named +66\.7 % of the SYNs; `,
-		"How sure are the names?":                   `(?m)^Named .*; \S+ % by a weak match \(generic or fuzzy\)`,
-		"Which system is the most frequent?":        `(?m)^Systems of the senders \(SYNs\)\n.*(Windows|Linux)`,
-		"By which links did they come?":             `(?m)^Links \(by MTU\)\n(.*\n)*.*(Ethernet|MTU 1234)`,
-		"How far away are they?":                    `(?m)^Distance in hops\n(.*\n)*.*10-14`,
-		"Who comes most, and what is it?":           `(?m)^Busiest senders\n +2  192\.0\.2\.1 +\S`,
-		"Which addresses have several systems?":     `(?m)^Addresses +1 with more than one system; 1 signs of a change`,
-		"What has no name, and why not?":            `(?m)^SYNs that no signature matches \(mxprint explain 'RAW SIGNATURE' says why\)\n +1  4:64\+0`,
+		"From when to when is it?":                   `(?m)^From +2001-09-09 01:46:40 to 2001-09-09 01:46:42 UTC \(2s\)$`,
+		"How many connections of how many senders?":  `(?m)^Connections 3 SYNs of 2 senders; \d+ answers of servers \(SYN\+ACK\)$`,
+		"How much of it has a name?":                 `(?m)^Named +66\.7 % of the SYNs; `,
+		"How sure are the names?":                    `(?m)^Named .*; \S+ % by a weak match \(generic or fuzzy\)`,
+		"Which system is the most frequent?":         `(?m)^Systems of the senders \(SYNs\)\n.*(Windows|Linux)`,
+		"By which links did they come?":              `(?m)^Links \(by MTU\)\n(.*\n)*.*(Ethernet|MTU 1234)`,
+		"How far away are they?":                     `(?m)^Distance in hops\n(.*\n)*.*10-14`,
+		"Who comes most, and what is it?":            `(?m)^Busiest senders\n +2  192\.0\.2\.1 +\S`,
+		"Which addresses have several systems?":      `(?m)^Addresses +1 with more than one system; 1 signs of a change`,
+		"How much of SMTP and TLS is in it?":         `(?m)^Sessions +0 of SMTP read, 0 ClientHellos of TLS$`,
+		"Which address is to be looked at, and how?": `(?m)^Addresses with signs of several systems \(mxprint read -filter 'host ADDRESS' FILE shows .*\)\n +2  192\.0\.2\.1 +1 changes of system, [1-9]\d* signs$`,
+		"What has no name, and why not?":             `(?m)^SYNs that no signature matches \(mxprint explain 'RAW SIGNATURE' says why\)\n +1  4:64\+0`,
 	} {
 		if !regexp.MustCompile(line).MatchString(out.String()) {
 			t.Errorf("%s: no line %s in\n%s", question, line, out.String())
