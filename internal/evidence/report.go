@@ -220,7 +220,7 @@ func (r *Report) miss(m *Mail) {
 		r.Missed.Signals[i].Mails++
 	}
 	if len(r.Missed.Examples) < maxExamples {
-		r.Missed.Examples = append(r.Missed.Examples, Example{m.At.UTC(), m.Network.String(), m.Name, m.Tokens})
+		r.Missed.Examples = append(r.Missed.Examples, Example{m.At.UTC(), place(m.Network), m.Name, m.Tokens})
 	}
 }
 

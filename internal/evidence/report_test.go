@@ -41,9 +41,14 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"conduct=early_talker", "lost its worth on", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange"} {
+	for _, want := range []string{"conduct=early_talker", "lost its worth on", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())
+		}
+	}
+	for _, bad := range []string{"%!", "/32"} { // a format without its value; an address as a network
+		if strings.Contains(text.String(), bad) {
+			t.Errorf("the text has %q:\n%s", bad, text.String())
 		}
 	}
 	for _, one := range r.Signals {

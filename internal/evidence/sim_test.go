@@ -206,8 +206,17 @@ func (s *sim) Mails(_ context.Context, since time.Time, f func(*Mail) error) err
 	return nil
 }
 
-func (s *sim) Connections(context.Context, time.Time) (int64, int64, error) {
-	return int64(len(s.mails)), int64(len(s.mails)), nil
+func (s *sim) Connections(_ context.Context, since time.Time) (all, judged int64, err error) {
+	for _, m := range s.mails {
+		if m.At.Before(since) {
+			continue
+		}
+		all++
+		if len(m.Verdicts) > 0 {
+			judged++
+		}
+	}
+	return all, judged, nil
 }
 
 // now is the end of the last day that passed.

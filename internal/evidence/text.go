@@ -71,8 +71,8 @@ func (r *Report) Print(out io.Writer) error {
 		w.line("\nToo little is known to say anything: %d sure verdicts from %d senders, of %d and %d that are needed.", r.All.Mails, r.All.Senders, MinVerdicts, MinSenders)
 		return w.err
 	}
-	w.line("Of all senders, by days: %s %% spam (%s); %d senders, %d mails with a sure verdict", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
-	w.line("A share is that of spam among the senders' days with the signal, recent ones first; in brackets where it is in 95 of 100 cases.")
+	w.line("All days that are remembered: %s %% spam (%s), of %d senders by days; %d mails with a sure verdict", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
+	w.line("A share is that of spam among the senders' days with the signal; recent days count more. The interval holds it in 95 of 100 cases.")
 	r.printSignals(w)
 	r.printCombos(w)
 	r.printWould(w)
@@ -110,8 +110,8 @@ func (p *printer) table(rows [][]string) {
 }
 
 func (r *Report) printSignals(w *printer) {
-	w.line("\nSIGNALS (%d others say nothing here; of %d too little is known)", r.Silent, r.Few)
-	rows := [][]string{{"SIGNAL", "SENDERS", "MAILS", "SPAM %", "INTERVAL", "OF ALL", "WEEK", ""}}
+	w.line("\nSIGNALS, the strongest first, for spam or against (%d others say nothing here; of %d too little is known)", r.Silent, r.Few)
+	rows := [][]string{{"SIGNAL", "SENDERS", "MAILS", "SPAM %", "INTERVAL", "TO ALL", "LAST WEEK", ""}}
 	for _, s := range r.Signals {
 		note := ""
 		if s.LostOn != "" {
@@ -120,6 +120,7 @@ func (r *Report) printSignals(w *printer) {
 		rows = append(rows, []string{s.Token, fmt.Sprint(s.Senders), fmt.Sprint(s.Mails), s.Percent(), s.Interval.Percent(), s.Times(), s.Turn(), note})
 	}
 	w.table(rows)
+	w.line("TO ALL compares the share with that of all senders. LAST WEEK is by how many points the last seven days differ.")
 }
 
 func (r *Report) printCombos(w *printer) {
@@ -137,9 +138,9 @@ func (r *Report) printCombos(w *printer) {
 func (r *Report) printWould(w *printer) {
 	w.line("\nWHAT A RULE WOULD HAVE DONE since %s", r.Since.Format("2006-01-02"))
 	if r.Trained {
-		w.line("(scores come from the days before alone)")
+		w.line("(a score adds up what the signals of a mail say, by the days before alone)")
 	} else {
-		w.line("(scores come from the same days, for there are no others: they look better than they are)")
+		w.line("(a score adds up what the signals of a mail say; by the same days, for there are no others: scores look better than they are)")
 	}
 	w.would(r.Would)
 }
@@ -157,7 +158,9 @@ func (w *printer) would(list []*Would) {
 		rows = append(rows, []string{o.What, fmt.Sprint(o.Hit), fmt.Sprint(o.Spam), fmt.Sprint(o.More), fmt.Sprint(o.Ham), o.HamPercent(), o.HamInterval.Percent()})
 	}
 	w.table(rows)
+	w.line("HITS, SPAM, LET THROUGH and HAM are mails; a hit that is neither spam nor ham has no sure verdict.")
 	w.line("LET THROUGH is the spam among the hits that the filter did not take for spam.")
+	w.line("HAM SENDERS HIT %% is of the senders of ham, by days: these would have been hit wrongly.")
 	for _, o := range list {
 		if len(o.HamSenders) == 0 {
 			continue
@@ -171,6 +174,9 @@ func (w *printer) would(list []*Would) {
 
 func (r *Report) printMissed(w *printer) {
 	w.line("\nWHAT THE FILTER MISSED: %d mails that it let through were spam, by later verdicts", r.Missed.Mails)
+	if r.Missed.Mails > 0 {
+		w.line("  Of the signals for spam above they had (one mail may have several, or no signal):")
+	}
 	for _, m := range r.Missed.Signals[:min(len(r.Missed.Signals), 10)] {
 		w.line("  %6d had %s", m.Mails, m.Token)
 	}

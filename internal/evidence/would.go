@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -86,16 +87,24 @@ func (w *Would) Add(m *Mail) {
 }
 
 func (w *Would) name(m *Mail) {
-	name := cmp.Or(m.Name, m.Network.String())
+	name := cmp.Or(m.Name, place(m.Network))
 	s := w.hamByName[name]
 	if s == nil {
 		if len(w.hamByName) >= maxHeld {
 			return
 		}
-		s = &HitSender{Name: name, Example: fmt.Sprintf("%s %s", m.At.UTC().Format("2006-01-02 15:04"), m.Network)}
+		s = &HitSender{Name: name, Example: fmt.Sprintf("%s %s", m.At.UTC().Format("2006-01-02 15:04"), place(m.Network))}
 		w.hamByName[name] = s
 	}
 	s.Mails++
+}
+
+// place is a network in words: one address without its length.
+func place(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }
 
 // Finish works out the shares. No mail is added after it.
