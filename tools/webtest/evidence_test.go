@@ -23,7 +23,7 @@ func TestEvidence(t *testing.T) {
 		p.look(1280, 900, scheme)
 		p.open("now")
 		p.open("evidence")
-		for _, text := range []string{"Worth most here: os:Windows <b>: 93 % of its senders' days were spam (88 % to 97 %), of all 40 %.", "Share of spam by day", "score 2 and more", "mail.example.org (2)", "20 mails that the filter let through"} {
+		for _, text := range []string{"Worth most here: os:Windows <b>: 93 % of its senders' days were spam (88 % to 97 %), of all senders' days 40 %.", "Share of spam by day", "score 2 and more", "mail.example.org (2)", "20 mails that the filter let through"} {
 			p.has(text)
 		}
 		p.until(`document.querySelector("canvas")`)

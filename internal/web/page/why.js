@@ -73,15 +73,15 @@ function syn(box, { value: x, reason }) {
   box.append(el("p", {}, el("code", {}, x.raw_sig)), table("Fields of the SYN", ["Field", "Value", "Means"], x.fields.map((f) => [f.name, el("code", {}, f.value), f.words])));
   if (x.match) box.append(el("h3", {}, "The signature that matches"), list(signature(x.match)), ...differences(x.match));
   box.append(el("h3", {}, x.match ? "The nearest others" : "The nearest signatures"));
-  for (const s of x.nearest) box.append(list(signature(s)), ...differences(s));
+  for (const s of x.nearest) box.append(list(signature(s)), ...differences(s, x.match));
 }
 
 function signature(s) {
   return [["Names", s.title + (s.generic ? " (generic)" : "")], ["Line", el("code", {}, s.signature)], ["From", s.file + ":" + s.line], ["Known by", [s.source, s.date].filter(Boolean).join(", ")]];
 }
 
-function differences(s) {
-  if (!s.differences.length) return [];
+function differences(s, nearest) {
+  if (!s.differences.length) return nearest ? [el("p", { class: "dim" }, "It matches too; the one above comes first.")] : [];
   return [table("What differs from " + s.title, ["Field", "Signature wants", "SYN has", "Hint"], s.differences.map((d) => [d.field, el("code", {}, d.want), el("code", {}, d.has), d.hint || ""]))];
 }
 
