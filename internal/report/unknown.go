@@ -79,20 +79,27 @@ func Unmatched(o *event.Observation) bool {
 
 // draftOf appends the key of what nothing matches, and reports whether there is
 // enough for a signature.
-func draftOf(key []byte, o *event.Observation) (_ []byte, raw string, ok bool) {
+func draftOf(key []byte, o *event.Observation) (_ []byte, ok bool) {
 	if o.Module == event.SMTP {
 		f, err := dialect.Parse(o.Sender.Software.Dialect)
 		if err != nil {
-			return key, "", false
+			return key, false
 		}
-		key, ok = signature.AppendSMTPDraft(append(key, client), &f)
-		return key, o.Sender.Software.Dialect, ok
+		return signature.AppendSMTPDraft(append(key, client), &f)
 	}
 	kind := request
 	if o.Segment.Type == packet.SYNACK {
 		kind = response
 	}
-	return signature.AppendDraft(append(key, kind), &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS)), string(o.RawSig), true
+	return signature.AppendDraft(append(key, kind), &o.Segment, signature.MultipleOf(&o.Segment, o.PeerMSS)), true
+}
+
+// rawOf is what a draft was made of.
+func rawOf(o *event.Observation) string {
+	if o.Module == event.SMTP {
+		return o.Sender.Software.Dialect
+	}
+	return string(o.RawSig)
 }
 
 // Observe takes what nothing matches.
@@ -102,7 +109,7 @@ func (u *Unknowns) Observe(o *event.Observation) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	key, raw, ok := draftOf(u.key[:0], o)
+	key, ok := draftOf(u.key[:0], o)
 	if u.key = key; !ok {
 		return
 	}
@@ -114,7 +121,7 @@ func (u *Unknowns) Observe(o *event.Observation) {
 		heap.Fix(&u.rarest, e.at)
 		return
 	}
-	u.add(&draft{kind: u.key[0], draft: string(u.key[1:]), raw: raw, count: 1, first: at, last: at})
+	u.add(&draft{kind: u.key[0], draft: string(u.key[1:]), raw: rawOf(o), count: 1, first: at, last: at})
 }
 
 // Flush does nothing: Keep writes the file.
