@@ -86,7 +86,8 @@ end
 local function insert(task, text)
   local w = words(text)
   if not w.os then return end
-  task:insert_result("MXPRINT", 1.0, w.os, w.software or "")
+  local sure = not (w.software_quality or ""):find("generic", 1, true) -- else a candidate, which is no name
+  task:insert_result("MXPRINT", 1.0, w.os, sure and w.software or "")
   if w.os:match("^Windows") then task:insert_result("MXPRINT_WINDOWS", 1.0, w.os) end
   if w.os:match("^Linux") then task:insert_result("MXPRINT_LINUX", 1.0, w.os) end
   if w.os == "unknown" then task:insert_result("MXPRINT_UNKNOWN", 1.0) end
