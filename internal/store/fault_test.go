@@ -101,7 +101,7 @@ func TestLocked(t *testing.T) {
 	r := start(t, usual)
 	r.ask("192.0.2.1:1", "")
 	r.written()
-	other, err := sql.Open("sqlite", "file:"+r.path+"?_txlock=exclusive")
+	other, err := sql.Open("sqlite", "file:"+r.path+"?_txlock=exclusive&_pragma=busy_timeout(10000)") // the store may still tidy up
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,7 @@ var parts = []part{
 	{"proxy", (*bench).proxies, false},
 	{"peers", (*bench).peers, true},
 	{"sessions", (*bench).sessions, true},
+	{"watched", (*bench).watched, true},
 }
 
 func run(ctx context.Context, args []string) error {
