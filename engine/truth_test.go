@@ -32,8 +32,8 @@ func (c *session) send(segments ...packet.Segment) {
 	}
 }
 
-// machine is the SYN of one of two machines with one address, told apart by its
-// window.
+// machine is the SYN of one of two machines with one address, which differ in
+// their windows.
 func machine(window uint16, seq uint32) packet.Segment {
 	s := synSegment
 	s.Src, s.Window, s.Seq = netip.MustParseAddrPort("192.0.2.1:40000"), window, seq

@@ -110,7 +110,7 @@ func TestBounds(t *testing.T) {
 		total += len(list)
 	}
 	if lost != more || total != Kept {
-		t.Errorf("a slow reader got %d and was told of %d lost, want %d and %d", total, lost, Kept, more)
+		t.Errorf("a slow reader got %d, and heard of %d lost, want %d and %d", total, lost, Kept, more)
 	}
 }
 

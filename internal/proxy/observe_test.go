@@ -53,8 +53,8 @@ func (d *dialog) Close() {
 	d.closed++
 }
 
-// wantClosed waits for the end of the connection, of which an observer that did
-// not have all bytes is not told which side ended first.
+// wantClosed waits for the end of the connection. An observer that did not have
+// all bytes does not learn which side ended first.
 func (d *dialog) wantClosed(t *testing.T, ends ...bool) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -125,12 +126,10 @@ func TestLocked(t *testing.T) {
 
 // TestFullDisk is a store on a disk of 1 MiB.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("it takes root to mount a small disk")
-	}
+	lab.NeedRoot(t) // to mount a small disk
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted here: %v: %s", err, out)
+		lab.Skip(t, fmt.Sprintf("needs a small disk, which cannot be mounted here: %v: %s", err, out))
 	}
 	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
 	r := start(t, func(c *Config) { usual(c); c.Path = dir + "/store.db" })
@@ -254,7 +253,7 @@ func readAsked(t *testing.T, out interface{ Read([]byte) (int, error) }, after t
 func TestKilled(t *testing.T) {
 	path := os.Getenv("MXPRINT_KILLED")
 	if path == "" {
-		t.Skip("TestKill runs it")
+		return // TestKill runs it
 	}
 	from, _ := strconv.Atoi(os.Getenv("MXPRINT_FROM"))
 	s, err := Open(Config{Path: path})

@@ -127,7 +127,7 @@ func shortSoftware(s *note.Software) *note.Software {
 	return &short
 }
 
-// titles are what an address is known by: a change of one of them is told.
+// titles are what an address is known by: a note says when one of them changed.
 func titles(n *note.Note) (system, software, tls string) {
 	if n.State == note.Matched {
 		system = n.Title()

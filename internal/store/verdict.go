@@ -177,8 +177,8 @@ func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 	return id, err
 }
 
-// findTime takes the newest connection of an address before the time. Those of
-// different systems or programs are not told apart.
+// findTime takes the newest connection of an address before the time. It does not
+// distinguish those of different systems or programs.
 func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
 	rows, err := tx.Query("SELECT connection.id, text FROM connection JOIN text ON text.id = profile WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20",
