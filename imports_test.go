@@ -64,7 +64,7 @@ var mayImport = map[string][]string{
 	"internal/web":               {"note", "packet", "dialect", "internal/feed", "internal/serve", "internal/signature", "internal/status", "third_party/uplot"},
 	"third_party/uplot":          {},
 	"internal/view":              {"event", "note", "internal/report"},
-	"internal/explain":           {"dialect", "event", "packet", "internal/signature", "internal/view"},
+	"internal/explain":           {"dialect", "event", "packet", "internal/probe", "internal/report", "internal/signature", "internal/view"},
 	"internal/decode":            {"note", "packet", "savedsyn", "signature", "internal/report"},
 	"internal/offline":           {"internal/sender", "internal/signature", "internal/stream", "capture", "engine", "event", "packet", "internal/host", "internal/view"},
 	"internal/signature/builtin": {},

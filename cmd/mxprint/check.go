@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
-	"github.com/mxprint/mxprint/internal/view"
 )
 
 var checkCommand = command{
@@ -48,53 +46,10 @@ func runCheck(ctx context.Context, args []string, std *stdio) error {
 	if *relay && len(c.Proxy.Listen) == 0 {
 		return usagef("check: -relay: [proxy] has no listen")
 	}
-	if *user != "" {
-		return checkAs(*user, c, *write, *relay, std)
-	}
-	s, err := daemon.Load(c)
-	if err != nil {
-		return err
-	}
-	for _, w := range s.Warnings() {
-		fmt.Fprintln(view.Cleaner(std.err), "mxprint: warning:", w)
-	}
-	for _, err := range s.Late() {
-		fmt.Fprintf(view.Cleaner(std.err), "mxprint: warning: %v: serve waits for it\n", err)
-	}
-	if *write {
-		if err := s.Try(daemon.NewLogger(std.err)); err != nil {
-			return err
-		}
-	}
-	fmt.Fprint(std.forPeople(), s.Describe(s.Count()))
-	if !*relay {
-		return nil
-	}
-	refusal, err := s.AskRelay(ctx)
-	if err == nil {
-		fmt.Fprintf(std.forPeople(), "relay      refused: %s\n", refusal)
-	}
-	return err
-}
-
-// checkAs runs the check again as another user.
-func checkAs(user string, c *config.Config, write, relay bool, std *stdio) error {
-	args := []string{"check"}
-	if write {
-		args = append(args, "-write")
-	}
-	if relay {
-		args = append(args, "-relay")
-	}
-	if path := c.Path(); path != "" {
-		args = append(args, "-config", path)
-	}
-	status, err := daemon.AsUser(c, user, args, std.out, std.err)
-	switch {
-	case err != nil:
-		return fmt.Errorf("check: -user: %w", err)
-	case status != 0:
+	k := daemon.Trying{User: *user, Write: *write, Relay: *relay, Out: std.out, Err: std.err}
+	status, err := k.Run(ctx, c)
+	if err == nil && status != 0 {
 		return errState(status) // it has reported what is wrong
 	}
-	return nil
+	return err
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
-	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/explain"
 	"github.com/mxprint/mxprint/internal/offline"
-	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/signature"
 )
 
@@ -59,23 +55,12 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	p := &explain.Printer{Out: std.forPeople(), DB: db, N: *n}
 	var files []string
 	for _, arg := range fs.Args() {
-		if f, err := dialect.Parse(arg); err == nil {
-			p.Dialect(&f, "")
-			continue
+		isFile, err := p.Pasted(arg, *response)
+		if err != nil {
+			return notRaw(err)
 		}
-		found := report.FindPasted(strings.NewReader(arg))
-		if isFile(arg) {
-			if found = report.PastedFile(arg); len(found) == 0 {
-				files = append(files, arg)
-				continue
-			}
-		} else if len(found) == 0 {
-			found = []report.Pasted{{Raw: strings.TrimSpace(arg), Response: *response}}
-		}
-		for _, f := range found {
-			if err := p.Raw(f.Raw, f.Response || *response); err != nil {
-				return notRaw(f.Raw, err)
-			}
+		if isFile {
+			files = append(files, arg)
 		}
 	}
 	if len(files) == 0 {
@@ -89,20 +74,11 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 }
 
 // notRaw is a wrong command line: neither a raw signature nor a file.
-func notRaw(text string, err error) error {
-	about := err.Error()
+func notRaw(err error) error {
 	if fault := (*signature.SyntaxError)(nil); errors.As(err, &fault) {
-		about = daemon.Finding(fault, "")
+		if not := (*explain.NotRaw)(nil); errors.As(err, &not) {
+			return usagef("explain: %q is not a raw signature, and there is no such file: %s", not.Text, daemon.Finding(fault, ""))
+		}
 	}
-	return usagef("explain: %q is not a raw signature, and there is no such file: %s", text, about)
-}
-
-// isFile reports whether an argument names a capture, and is not a raw
-// signature.
-func isFile(arg string) bool {
-	if arg == "-" || !strings.Contains(arg, ":") {
-		return true // if not, this is the error
-	}
-	_, err := os.Stat(arg)
-	return err == nil
+	return usagef("explain: %v", err)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/offline"
@@ -53,7 +52,7 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 	case err != nil:
 		return err
 	case opt.List:
-		return listInterfaces(std)
+		return daemon.ListInterfaces(std.out)
 	case os.Getuid() != os.Geteuid():
 		return errors.New("real and effective user differ; give the program a capability instead of the setuid bit: setcap cap_net_raw+ep")
 	case opt.Daemon && !daemon.InBackground():
@@ -78,24 +77,4 @@ func runP0f(ctx context.Context, args []string, std *stdio) error {
 		fmt.Fprintln(std.err, "mxprint: ended by a signal")
 	}
 	return err
-}
-
-func listInterfaces(std *stdio) error {
-	all, err := capture.Interfaces()
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(std.out, "-- Available interfaces --\n")
-	for i, it := range all {
-		description, addr := it.Description, "(none)"
-		if description == "" {
-			description = "-"
-		}
-		if it.Addr.IsValid() {
-			addr = it.Addr.String()
-		}
-		fmt.Fprintf(std.out, "\n%3d: Name        : %s\n     Description : %s\n     IP address  : %s\n",
-			i, it.Name, description, addr)
-	}
-	return nil
 }

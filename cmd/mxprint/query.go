@@ -1,17 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/ask"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/note"
-	"github.com/mxprint/mxprint/p0f"
-	"github.com/mxprint/mxprint/query"
 )
 
 var queryCommand = command{
@@ -85,7 +83,7 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	who, closeWho := lookuper(*socket, q)
+	who, closeWho := daemon.Asked(*socket, q)
 	defer closeWho()
 	n, err := who.Lookup(ctx, q)
 	switch {
@@ -109,16 +107,4 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 		return errSilent
 	}
 	return nil
-}
-
-// lookuper is the client for a query: p0f's socket knows addresses alone, and
-// is no TCP socket.
-func lookuper(socket string, q note.Query) (note.Lookuper, func() error) {
-	network, _, err := config.Endpoint(socket)
-	if q.Client.Port() == 0 && (err != nil || network == "unix") {
-		c := p0f.NewClient(cmp.Or(socket, config.DefaultSocket))
-		return c, c.Close
-	}
-	c := query.NewClient(cmp.Or(socket, config.DefaultQuerySocket))
-	return c, c.Close
 }

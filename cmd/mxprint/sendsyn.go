@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/explain"
 	"github.com/mxprint/mxprint/internal/probe"
-	"github.com/mxprint/mxprint/internal/signature"
-	"github.com/mxprint/mxprint/packet"
 )
 
 var sendsynCommand = command{
@@ -66,32 +63,8 @@ func runSendsyn(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return fmt.Errorf("sendsyn: %w", err)
 	}
-	if !printAnswers(std.out, db, answers) {
+	if !explain.Answers(std.out, db, answers) {
 		return fmt.Errorf("sendsyn: no SYN+ACK from %s", to)
 	}
 	return nil
-}
-
-// printAnswers prints for each probe what it offered and what came back. It
-// reports whether there was a SYN+ACK.
-func printAnswers(w io.Writer, db *signature.DB, answers []probe.Answer) (answered bool) {
-	for i := range answers {
-		s := &answers[i].Segment
-		text := "no answer"
-		switch s.Type {
-		case packet.RSTACK:
-			text = "refused"
-		case packet.SYNACK:
-			answered = true
-			m := db.Match(signature.Response, s, probe.MSS)
-			text = string(signature.AppendRaw(nil, s, m.Multiple)) + "  "
-			if m.Sig == nil {
-				text += "matches nothing"
-			} else {
-				text += explain.Title(&m)
-			}
-		}
-		fmt.Fprintf(w, "%-13s %s\n", answers[i].Offered, text)
-	}
-	return answered
 }

@@ -71,21 +71,9 @@ func checkSignatures(_ context.Context, args []string, std *stdio) error {
 	if fs.NArg() == 0 {
 		return usagef("signatures check: name a file; mxprint signatures -h shows examples")
 	}
-	wrong, out := 0, std.forPeople()
-	for _, path := range fs.Args() {
-		rep, err := daemon.CheckSignatures(path, std.in)
-		for _, e := range rep.Errors {
-			fmt.Fprintln(out, daemon.Finding(e, ""))
-		}
-		for _, w := range rep.Warnings {
-			fmt.Fprintln(out, daemon.Finding(w, "warning: "))
-		}
-		if err != nil {
-			return err
-		}
-		if wrong += len(rep.Errors); rep.DB != nil {
-			fmt.Fprintf(out, "%s: %s, %s\n", path, view.Count(rep.DB.Count(), "signature"), view.Count(len(rep.Warnings), "warning"))
-		}
+	wrong, err := daemon.CheckAll(std.forPeople(), fs.Args(), std.in)
+	if err != nil {
+		return err
 	}
 	if wrong > 0 {
 		return fmt.Errorf("signatures check: %s", view.Count(wrong, "error"))

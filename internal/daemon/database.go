@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/view"
 	public "github.com/mxprint/mxprint/signature"
 )
 
@@ -51,6 +52,27 @@ func CheckSignatures(path string, in io.Reader) (signature.Report, error) {
 	}
 	defer f.Close()
 	return signature.Check(f, path)
+}
+
+// CheckAll checks signature files, prints what it finds, and returns the number
+// of errors.
+func CheckAll(out io.Writer, paths []string, in io.Reader) (wrong int, err error) {
+	for _, path := range paths {
+		rep, err := CheckSignatures(path, in)
+		for _, e := range rep.Errors {
+			fmt.Fprintln(out, Finding(e, ""))
+		}
+		for _, w := range rep.Warnings {
+			fmt.Fprintln(out, Finding(w, "warning: "))
+		}
+		if err != nil {
+			return wrong, err
+		}
+		if wrong += len(rep.Errors); rep.DB != nil {
+			fmt.Fprintf(out, "%s: %s, %s\n", path, view.Count(rep.DB.Count(), "signature"), view.Count(len(rep.Warnings), "warning"))
+		}
+	}
+	return wrong, nil
 }
 
 // Finding is one line about a fault, with what to do about it.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
 )
 
@@ -207,4 +209,16 @@ func Client(at, tokenFile, certFile, caFile string) (*query.Client, error) {
 		return nil, err
 	}
 	return asked.Client, nil
+}
+
+// Asked is the client for one query at a socket, "" for the default one: p0f's
+// socket has addresses alone, and is no TCP socket.
+func Asked(socket string, q note.Query) (who note.Lookuper, closeWho func() error) {
+	network, _, err := config.Endpoint(socket)
+	if q.Client.Port() == 0 && (err != nil || network == "unix") {
+		c := p0f.NewClient(cmp.Or(socket, config.DefaultSocket))
+		return c, c.Close
+	}
+	c := query.NewClient(cmp.Or(socket, config.DefaultQuerySocket))
+	return c, c.Close
 }
