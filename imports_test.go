@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"internal/daemon": {"internal/claim", "capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
 		"internal/report", "internal/sandbox", "internal/sender", "internal/serve", "internal/sockops", "internal/evidence", "internal/status", "internal/store", "internal/verdict", "internal/view", "internal/web",
-		"internal/feed", "internal/doctor", "internal/follow"},
+		"internal/feed", "internal/doctor", "internal/follow", "internal/shared"},
 	"internal/doctor":            {"capture", "filter", "packet", "internal/config", "internal/view"},
 	"internal/front":             {"note"},
 	"internal/host":              {"packet", "internal/http1", "internal/signature", "note", "event", "internal/answer"},
@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"internal/signature/builtin": {},
 	"internal/evidence":          {"note"},
 	"internal/store":             {"note", "internal/evidence"},
+	"internal/shared":            {"note", "internal/evidence", "internal/store"},
 	"internal/verdict":           {"internal/serve", "internal/store"},
 
 	"clienthello":      {},

@@ -128,6 +128,24 @@ func (e *Engine) host(a netip.Addr) (last host.Host, known bool) {
 	return last, known
 }
 
+// Connection returns what is known of a connection from its own SYN, and whether
+// there is one. It is not a question of a mail server: nothing is verified by it.
+func (e *Engine) Connection(client, server netip.AddrPort) (n note.Note, known bool) {
+	e.each(func(t *host.Table) {
+		c, ok := t.Conn(client, server)
+		if !ok || !c.Own || c.Missed || known {
+			return
+		}
+		n = note.Note{State: note.NotSeen}
+		if h, ok := t.Host(client.Addr()); ok {
+			n = e.hostNote(&h)
+		}
+		connNote(&n, &c)
+		known = true
+	})
+	return n, known
+}
+
 // conn returns what the client's SYN said; a mail server that asks has the connection.
 func (e *Engine) conn(client, server netip.AddrPort) (c host.Conn, known bool) {
 	e.each(func(t *host.Table) {

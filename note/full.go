@@ -30,6 +30,10 @@ func (n *Note) Full() string {
 	if n.Software != nil {
 		f.text("dialect", n.Software.Dialect)
 	}
+	if m := n.Memory; m != nil {
+		f.count("ja4_addresses", m.JA4Addresses)
+		f.count("dialect_addresses", m.DialectAddresses)
+	}
 	if f.cut {
 		f.b = append(f.b, " cut=Y"...)
 	}

@@ -219,4 +219,9 @@ type Memory struct {
 	Names     uint32    `json:"names,omitempty"`     // that the address has called itself before, up to 1,000
 	Addresses uint32    `json:"addresses,omitempty"` // that have called themselves by this connection's name before, up to 1,000
 	ID        string    `json:"id,omitempty"`        // random, of this connection: a filter's verdict on its mail comes back with it
+
+	// Of all sensors that share a store: about how many addresses have sent this
+	// connection's JA4, and spoken its dialect, before it. Zero: none, or not known.
+	JA4Addresses     uint32 `json:"ja4_addresses,omitempty"`
+	DialectAddresses uint32 `json:"dialect_addresses,omitempty"`
 }

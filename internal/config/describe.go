@@ -56,6 +56,9 @@ func (c *Config) Describe(signatures int) string {
 	if c.Store.Path != "" {
 		line("store", fmt.Sprintf("%s, up to %d MiB and %v", c.Store.Path, c.Store.SizeMiB, c.Store.Age))
 	}
+	if v := &c.Store.Valkey; v.On() {
+		line("shared", fmt.Sprintf("%s, as %s", strings.Join(v.Servers, ", "), v.Name()))
+	}
 	if rules, _ := c.Policy.Compile(); rules != nil {
 		for _, text := range rules.Describe() {
 			line("rule", text)

@@ -13,6 +13,8 @@ type Store struct {
 	IDAge   time.Duration `toml:"id_age"`
 	Listen  []string      `toml:"listen"`
 	Mode    string        `toml:"mode"`
+
+	Valkey
 }
 
 // DefaultVerdictSocket is where the commands send verdicts.
@@ -28,5 +30,6 @@ func (s *Store) check(k *checker) {
 	k.that(s.Age >= 24*time.Hour && s.Age <= 8760*time.Hour, "store.age", `want a duration from "24h" to "8760h"`)
 	k.that(s.IDAge >= time.Hour && s.IDAge <= s.Age, "store.id_age", `want a duration from "1h" to store.age`)
 	k.endpoints("store", s.Listen, s.Mode)
-	k.that(len(s.Listen) == 0 || s.Path != "", "store.listen", "there is nothing to take verdicts into: name the file, store.path")
+	k.that(len(s.Listen) == 0 || s.Path != "" || s.Valkey.On(), "store.listen", "there is nothing to take verdicts into: name the file, store.path")
+	s.Valkey.check(k)
 }

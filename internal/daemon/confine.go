@@ -54,6 +54,9 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	}
 	r.Read = append(r.Read, s.Query.TLSCert, s.Query.TLSKey, s.Query.TokenFile, s.HTTP.TLSCert, s.HTTP.TLSKey, s.HTTP.TokenFile,
 		s.Sensor.AskCert, s.Sensor.AskCA, s.Sensor.AskTokenFile)
+	for _, f := range s.Store.Valkey.Files() {
+		r.Read = append(r.Read, f.Path)
+	}
 	if over.Refuse == "" {
 		r.Execute = []string{over.Program()}
 		r.LowPorts = s.LowPorts()

@@ -13,6 +13,7 @@ import (
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/shared"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/store"
@@ -32,8 +33,9 @@ type monitor struct {
 	meter    *status.Meter
 	restored *status.Restored // nil: nothing
 	history  status.History
-	feed     *feed.Feed   // nil: there is no page to see it
-	store    *store.Store // nil: none is configured
+	feed     *feed.Feed    // nil: there is no page to see it
+	store    *store.Store  // nil: none is configured
+	shared   *shared.Store // nil likewise
 
 	mu         sync.Mutex
 	sources    []*watchedSource

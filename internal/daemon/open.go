@@ -11,6 +11,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/inherit"
+	"github.com/mxprint/mxprint/internal/shared"
 	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/p0f"
 )
@@ -33,10 +34,11 @@ type opener struct {
 	user    *account         // to become; nil: none
 
 	in      *sensor
-	memory  *memory      // nil: none is kept
-	store   *store.Store // nil: none is configured
-	proxied []task       // those of [proxy]
-	tasks   []task       // all others
+	memory  *memory       // nil: none is kept
+	store   *store.Store  // nil: none is configured
+	shared  *shared.Store // nil likewise: what several sensors share
+	proxied []task        // those of [proxy]
+	tasks   []task        // all others
 	closes  []io.Closer
 	errs    []error
 	fronts  []listening
@@ -85,6 +87,7 @@ func (o *opener) open() error {
 		return o.At("sensor.user", err)
 	}
 	o.openStore()
+	o.openShared()
 	o.in = o.sensor()
 	o.openMemory()
 	o.remember()

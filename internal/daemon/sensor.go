@@ -74,10 +74,14 @@ func (o *opener) sensor() *sensor {
 	var wants func(*event.Observation) bool
 	shown := in.monitor.feed != nil
 	kept := o.store != nil
+	publishes := publisher{o.shared, s.trusted()}
 	if len(observers) == 0 {
 		wants = func(o *event.Observation) bool {
-			return report.Unmatched(o) || shown && feed.Wants(o) || kept && o.Module == event.SMTP
+			return report.Unmatched(o) || shown && feed.Wants(o) || kept && o.Module == event.SMTP || publishes.wants(o)
 		}
+	}
+	if o.shared != nil {
+		observers = append(observers, publishes)
 	}
 	if kept {
 		observers = append(observers, ends{o.store})
@@ -98,12 +102,12 @@ func (o *opener) sensor() *sensor {
 	}
 	var err error
 	in.engine, err = engine.New(engine.Config{
-		Follow: follow,
+		Follow: o.follow(follow),
 		DB:     Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: engine.Hosts{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
-			Unverified: s.Unverified(), Trusted: s.Sensor.Source == config.SourceSockops || s.Sensor.Source == config.SourceProxy,
+			Unverified: s.Unverified(), Trusted: s.trusted(),
 			HTTPWhole: true,
 		},
 	})
@@ -127,6 +131,11 @@ func (o *opener) sensor() *sensor {
 		}
 	}
 	return in
+}
+
+// trusted reports whether each SYN is of a connection that has come about.
+func (s *Settings) trusted() bool {
+	return s.Sensor.Source == config.SourceSockops || s.Sensor.Source == config.SourceProxy
 }
 
 // dropped is how many packets the kernel did not keep for us, those of interfaces

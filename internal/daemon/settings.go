@@ -8,6 +8,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/shared"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/sockops"
 	"github.com/mxprint/mxprint/packet"
@@ -23,6 +24,7 @@ type Settings struct {
 	rule   filter.Rule
 	opener packet.Opener // of tunnels
 	remote *remote
+	shared *shared.Config // nil: none is configured
 
 	anyNetNS bool    // sensor.cgroup was named
 	clients  int     // of each listener of a front; 0: the default
@@ -36,7 +38,7 @@ func Load(c *config.Config) (*Settings, error) {
 	s := &Settings{Config: c}
 	db, err := s.database().Load()
 	s.db = db
-	if err := errors.Join(s.loadRemote(), err, s.loadSource()); err != nil {
+	if err := errors.Join(s.loadRemote(), s.loadShared(), err, s.loadSource()); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -120,6 +120,10 @@ func (m *monitor) counters() *status.Status {
 		now := status.Store(m.store.Stats())
 		st.Store = &now
 	}
+	if m.shared != nil {
+		now := status.Shared(m.shared.Stats())
+		st.Shared = &now
+	}
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()
 	defer m.mu.Unlock()

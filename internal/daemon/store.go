@@ -58,14 +58,16 @@ func (a *account) giveFile(path string) error {
 	return a.give(f)
 }
 
-// remember has the answers of the sensor pass through the store, and adds its
-// task. Whatever becomes of it, the answers go on.
+// remember has the answers of the sensor pass through the stores, and adds their
+// tasks. Whatever becomes of them, the answers go on.
 func (o *opener) remember() {
+	own := o.in.who
+	o.share()
 	s := o.store
 	if s == nil {
 		return
 	}
-	s.Who = o.in.who
+	s.Who = own
 	o.in.who = &store.Lookuper{Who: o.in.who, Store: s}
 	o.in.monitor.store = s
 	o.tasks = append(o.tasks, without(o.log, "the store", s.Run))
@@ -74,10 +76,10 @@ func (o *opener) remember() {
 // takeVerdicts opens where verdicts are taken.
 func (o *opener) takeVerdicts(m *monitor) {
 	c := &o.Store
-	if len(c.Listen) == 0 || o.store == nil && o.trial == nil {
+	if len(c.Listen) == 0 || o.store == nil && o.shared == nil && o.trial == nil {
 		return
 	}
-	server := &verdict.Server{Store: o.store, Logger: o.log}
+	server := &verdict.Server{Store: o.store, Forget: o.forgetting(), Logger: o.log}
 	watched := m.front(status.Verdicts, 0)
 	watched.counter, watched.stats = nil, func() serve.Stats { return server.Stats() }
 	for _, at := range c.Listen {

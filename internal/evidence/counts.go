@@ -200,6 +200,11 @@ func (c *Counts) Forget(sender uint64) {
 	c.remove(func(key senderDay, _ mails) bool { return key.sender == sender })
 }
 
+// ForgetAll is Forget of several senders at once.
+func (c *Counts) ForgetAll(senders map[uint64]bool) {
+	c.remove(func(key senderDay, _ mails) bool { return senders[key.sender] })
+}
+
 // Expire drops what is so old that it hardly counts.
 func (c *Counts) Expire(today int32) {
 	c.remove(func(key senderDay, _ mails) bool { return key.day < today-maxAge })

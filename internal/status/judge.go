@@ -115,7 +115,7 @@ func (s *Status) judgeFrames(v *verdict) {
 	}
 }
 
-// judgeFiles looks at what lies in files: the store, the configuration, the certificate.
+// judgeFiles looks at what lies in files and in the shared store.
 func (s *Status) judgeFiles(v *verdict) {
 	if st := s.Store; st != nil {
 		if st.Fault != "" {
@@ -123,6 +123,14 @@ func (s *Status) judgeFiles(v *verdict) {
 		}
 		if st.Aside != "" {
 			v.isDegraded("the store was damaged and is begun again; kept as %s (remove it, and restart)", st.Aside)
+		}
+	}
+	if st := s.Shared; st != nil {
+		if st.Fault != "" {
+			v.isDegraded("look-ups go on without the shared store: %s", st.Fault)
+		}
+		if st.WriteFault != "" && st.WriteFault != st.Fault {
+			v.isDegraded("nothing is published in the shared store: %s", st.WriteFault)
 		}
 	}
 	if fault := s.Configuration.Fault; fault != "" {

@@ -128,6 +128,10 @@ func (s *Status) printRest(b *strings.Builder) {
 		line("store", "%s, %d of %d MiB; %s connections, %s verdicts, %s without a connection, %s dropped", st.Path, st.Bytes>>20, st.MaxBytes>>20,
 			number(st.Written), number(st.Verdicts), number(st.Orphans), number(st.Dropped))
 	}
+	if st := s.Shared; st != nil {
+		line("shared store", "%s, as %s; %s asked, %s found, %s errors, %s without it; %s published, %s not, %d wait", strings.Join(st.Servers, ", "), st.Sensor,
+			number(st.Asked), number(st.Found), number(st.Errors), number(st.Missed), number(st.Published), number(st.Dropped), st.Queued)
+	}
 	if s.Certificate != nil {
 		line("certificate", "expires at %s", s.Certificate.UTC().Format(time.DateTime))
 	}

@@ -34,6 +34,7 @@ type Status struct {
 	Lost        Lost  `json:"lost"`
 
 	Store    *Store    `json:"store,omitempty"`    // the memory that lasts; nil: none is configured
+	Shared   *Shared   `json:"shared,omitempty"`   // the memory that several sensors share; nil likewise
 	Restored *Restored `json:"restored,omitempty"` // from an earlier process
 
 	Database      Database      `json:"database"`
@@ -60,6 +61,23 @@ type Store struct {
 	Orphans  uint64 `json:"verdicts_unmatched"` // that found none
 	Asides   uint64 `json:"set_asides"`         // damaged files
 	Slow     uint64 `json:"slow"`               // look-ups that went on without a memory
+}
+
+// Shared is the memory that several sensors share.
+type Shared struct {
+	Servers    []string `json:"servers"`
+	Sensor     string   `json:"sensor"`                // the name of this one
+	Fault      string   `json:"fault,omitempty"`       // why look-ups go on without it
+	WriteFault string   `json:"write_fault,omitempty"` // why nothing is published
+	Asked      uint64   `json:"asked"`                 // look-ups that asked for a connection or address
+	Found      uint64   `json:"found"`                 // of these, answered from another sensor
+	Missed     uint64   `json:"missed"`                // look-ups that went on without it
+	Errors     uint64   `json:"errors"`                // questions without a proper answer in time
+	Malformed  uint64   `json:"malformed"`             // records that were not used
+	Published  uint64   `json:"published"`             // notes
+	Dropped    uint64   `json:"unpublished"`           // notes and counts that could not be published in time
+	Queued     int      `json:"queued"`                // to be written
+	Lag        float64  `json:"lag_seconds"`           // that the last write had waited
 }
 
 // Source is one place where SYNs come from: an interface, or "sockops", "proxy".

@@ -207,7 +207,7 @@ func TestKill(t *testing.T) {
 		}
 		for n, at := range seen {
 			a := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
-			h, err := readHost(r.db.Load().host.QueryRow(key(a)))
+			h, err := readHost(r.db.Load().host.QueryRow(Key(a)))
 			if err != nil {
 				t.Fatal(err)
 			}

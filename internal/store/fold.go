@@ -91,7 +91,7 @@ func mails(ctx context.Context, db *sql.DB, seed uint64, from, last int64, f fun
 			return err
 		}
 		for _, m := range list {
-			m.Sender = evidence.Sender(seed, key(m.Network.Addr()))
+			m.Sender = evidence.Sender(seed, Key(m.Network.Addr()))
 			if err := f(m); err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ func ParseSubject(text string) (Subject, error) {
 	if looksLikeJA4(text) {
 		return Subject{JA4: text}, nil
 	}
-	if name := cleanName(text); name != "" && !strings.ContainsAny(name, "/") {
+	if name := CleanName(text); name != "" && !strings.ContainsAny(name, "/") {
 		return Subject{Name: name}, nil
 	}
 	return Subject{}, fmt.Errorf("%.60q is no address, network, name or JA4", text)
@@ -66,7 +66,7 @@ func (s *Subject) where() (string, []any) {
 
 // bounds are the first and last keys of a network.
 func bounds(p netip.Prefix) (low, high []byte) {
-	low = key(p.Addr())
+	low = Key(p.Addr())
 	high = append([]byte(nil), low...)
 	for i := p.Bits(); i < len(high)*8; i++ {
 		high[i/8] |= 0x80 >> (i % 8)
@@ -153,7 +153,7 @@ func addresses(tx *transaction, sub Subject, where string, args []any) (list [][
 		list = append(list, k)
 	}
 	if sub.Network.IsSingleIP() || sub.Network.Bits() == 64 { // also where only the evidence is left
-		list = append(list, key(sub.Network.Addr()))
+		list = append(list, Key(sub.Network.Addr()))
 	}
 	return list, rows.Err()
 }

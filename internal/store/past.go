@@ -44,7 +44,7 @@ func (p *Past) Print(w io.Writer) error {
 	}
 	for i := range p.Connections {
 		e := &p.Connections[i]
-		system, software, tls := titles(e.Note)
+		system, software, tls := Titles(e.Note)
 		fmt.Fprintf(&b, "%s  %s", e.At.Format("2006-01-02 15:04:05"), e.Client)
 		if e.Name != "" {
 			fmt.Fprintf(&b, "  %s", e.Name)

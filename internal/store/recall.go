@@ -61,7 +61,7 @@ func (s *Store) asked(ctx context.Context, q note.Query, n *note.Note) {
 	}
 	now := s.cfg.now()
 	v, again := s.visit(q.Client, now)
-	name := cleanName(q.Hello)
+	name := CleanName(q.Hello)
 	s.mu.Lock()
 	m := v.memory
 	s.mu.Unlock()
@@ -75,11 +75,29 @@ func (s *Store) asked(ctx context.Context, q note.Query, n *note.Note) {
 		}
 	}
 	own := *m
+	own.ID = v.mark.String()
+	join(&own, n.Memory)
 	n.Memory = &own
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v.memory = keep
 	s.push(item{connection: &connection{id: v.id, at: v.began, client: q.Client, name: name, mark: v.mark, note: *n, again: again}})
+}
+
+// join adds what other sensors remember of the sender; nil: nothing.
+func join(m, other *note.Memory) {
+	if other == nil {
+		return
+	}
+	if m.FirstSeen.IsZero() || !other.FirstSeen.IsZero() && other.FirstSeen.Before(m.FirstSeen) {
+		m.FirstSeen = other.FirstSeen
+	}
+	m.Visits, m.Names, m.Addresses = max(m.Visits, other.Visits), max(m.Names, other.Names), max(m.Addresses, other.Addresses)
+	m.JA4Addresses, m.DialectAddresses = other.JA4Addresses, other.DialectAddresses
+	m.New = other.New && m.Visits == 0
+	if len(m.Changed) == 0 {
+		m.Changed, m.ChangedAt = other.Changed, other.ChangedAt
+	}
 }
 
 // visit finds the connection in memory, or begins one.
@@ -104,7 +122,7 @@ func (s *Store) visit(client netip.AddrPort, now time.Time) (v *visit, again boo
 // recall returns what is remembered of an address, or nil where that cannot be
 // said in time.
 func (s *Store) recall(ctx context.Context, a netip.Addr, name string, n *note.Note, now time.Time) *note.Memory {
-	k := string(key(a))
+	k := string(Key(a))
 	s.mu.Lock()
 	h, ok := s.hosts.get(k)
 	s.mu.Unlock()
@@ -123,7 +141,7 @@ func (s *Store) recall(ctx context.Context, a netip.Addr, name string, n *note.N
 		return m
 	}
 	m.FirstSeen = time.UnixMilli(h.first).UTC().Truncate(time.Second)
-	system, software, tls := titles(n)
+	system, software, tls := Titles(n)
 	if changed := h.changes(system, software, tls); len(changed) > 0 {
 		m.Changed, m.ChangedAt = changed, time.UnixMilli(h.last).UTC().Truncate(time.Second)
 	} else if h.changed != "" && now.Sub(time.UnixMilli(h.changedAt)) < recentChange {

@@ -20,8 +20,8 @@ func Network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// key is a network as the tables have it.
-func key(a netip.Addr) []byte {
+// Key is a network as the tables have it.
+func Key(a netip.Addr) []byte {
 	b := Network(a).Addr().AsSlice()
 	if len(b) == 16 {
 		return b[:8]
@@ -127,8 +127,8 @@ func shortSoftware(s *note.Software) *note.Software {
 	return &short
 }
 
-// titles are what an address is known by: a note says when one of them changed.
-func titles(n *note.Note) (system, software, tls string) {
+// Titles are what an address is known by: a note says when one of them changed.
+func Titles(n *note.Note) (system, software, tls string) {
 	if n.State == note.Matched {
 		system = n.Title()
 	}
@@ -146,8 +146,8 @@ const maxName = 255
 
 func cut(s string) string { return s[:min(len(s), maxName)] }
 
-// cleanName is a name as it is remembered: lower case, printable, bounded; or "".
-func cleanName(name string) string {
+// CleanName is a name as it is remembered: lower case, printable, bounded; or "".
+func CleanName(name string) string {
 	name = strings.ToLower(cut(strings.TrimSuffix(name, ".")))
 	for i := range len(name) {
 		if name[i] <= ' ' || name[i] >= 0x7f {

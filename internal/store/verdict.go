@@ -170,7 +170,7 @@ func (w *writer) findMark(tx *transaction, text string) (id int64, err error) {
 func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
 	err = tx.QueryRow("SELECT id FROM connection WHERE address = ? AND at BETWEEN ? AND ? AND port = ? ORDER BY at DESC LIMIT 1",
-		key(v.Client.Addr()), at-afterTheStart.Milliseconds(), at+time.Minute.Milliseconds(), v.Client.Port()).Scan(&id)
+		Key(v.Client.Addr()), at-afterTheStart.Milliseconds(), at+time.Minute.Milliseconds(), v.Client.Port()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrNoConnection
 	}
@@ -182,7 +182,7 @@ func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
 	rows, err := tx.Query("SELECT connection.id, text FROM connection JOIN text ON text.id = profile WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20",
-		key(v.Client.Addr()), at-nearInTime.Milliseconds(), at+time.Minute.Milliseconds())
+		Key(v.Client.Addr()), at-nearInTime.Milliseconds(), at+time.Minute.Milliseconds())
 	if err != nil {
 		return 0, err
 	}
@@ -198,7 +198,7 @@ func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 		if json.Unmarshal([]byte(text), &n) != nil {
 			continue
 		}
-		system, software, tls := titles(&n)
+		system, software, tls := Titles(&n)
 		is := [3]string{system, software, tls}
 		switch {
 		case id == 0:

@@ -263,7 +263,7 @@ func (w *writer) connection(tx *transaction, c *connection) error {
 	if err != nil {
 		return err
 	}
-	k := key(c.client.Addr())
+	k := Key(c.client.Addr())
 	visits := 1
 	if c.again {
 		visits = 0
@@ -310,7 +310,7 @@ func (w *writer) host(tx *transaction, k []byte, c *connection, visits int, fres
 		return err
 	}
 	at := c.at.UnixMilli()
-	system, software, tls := titles(&c.note)
+	system, software, tls := Titles(&c.note)
 	if changed := h.changes(system, software, tls); len(changed) > 0 {
 		h.changed, h.changedAt = strings.Join(changed, ","), at
 	}

@@ -27,7 +27,9 @@ const (
 // Server takes verdicts: lines of JSON, each answered by one, or the body of an
 // HTTP POST. Set the fields before Serve. Safe for concurrent use.
 type Server struct {
-	Store  *store.Store
+	Store *store.Store // nil: no verdict is taken
+	// Forget removes a sender; nil: the store does.
+	Forget func(context.Context, store.Subject) (connections int64, err error)
 	Logger *slog.Logger
 	group  serve.Group
 }
@@ -72,6 +74,10 @@ func (s *Server) conn(ctx context.Context, nc net.Conn) {
 	}
 }
 
+// errNoStore is the answer to a verdict where only the store of several sensors is
+// configured.
+var errNoStore = errors.New("there is nothing to take verdicts into: name the file, [store] path")
+
 func write(out io.Writer, a Answer) { json.NewEncoder(out).Encode(a) }
 
 // line does what one line says.
@@ -83,6 +89,9 @@ func (s *Server) line(ctx context.Context, nc net.Conn, text []byte, wait bool) 
 			return Answer{Error: "forget: only through a unix socket"}
 		}
 		return s.forget(ctx, l.Forget)
+	}
+	if err == nil && s.Store == nil {
+		err = errNoStore
 	}
 	if err == nil {
 		var v store.Verdict
@@ -107,7 +116,11 @@ func (s *Server) forget(ctx context.Context, what string) Answer {
 	}
 	ctx, cancel := context.WithTimeout(ctx, forgetTime)
 	defer cancel()
-	n, err := s.Store.Forget(ctx, sub)
+	forget := s.Forget
+	if forget == nil {
+		forget = s.Store.Forget
+	}
+	n, err := forget(ctx, sub)
 	if err != nil {
 		return Answer{Error: err.Error()}
 	}

@@ -40,6 +40,14 @@ var (
 	signatures    = desc("signatures", "Signatures in use.")
 	sigDate       = desc("signatures_newest_timestamp_seconds", "The month of the newest signature.")
 	sigLoaded     = desc("signatures_loaded_timestamp_seconds", "When the signatures were loaded.")
+	sharedUp      = desc("shared_store_up", "1 while the shared store answers look-ups, or takes what is published.", "for")
+	sharedAsked   = desc("shared_store_lookups_total", "Look-ups by what they had of the shared store: answered from another sensor, not found, without it.", "result")
+	sharedErrors  = desc("shared_store_errors_total", "Questions to the shared store without a proper answer in time.")
+	sharedBad     = desc("shared_store_malformed_total", "Records of the shared store that were not used.")
+	sharedWritten = desc("shared_store_published_total", "Notes that were published in the shared store.")
+	sharedDropped = desc("shared_store_dropped_total", "Notes and counts that could not be published in time.")
+	sharedQueued  = desc("shared_store_queued", "Notes and counts that wait to be published.")
+	sharedLag     = desc("shared_store_lag_seconds", "How long what was published last had waited.")
 	certificate   = desc("certificate_expiry_timestamp_seconds", "When the certificate of the query socket by TLS expires.")
 	configValid   = desc("configuration_valid", "1 while the configuration file would start again.")
 	configWaiting = desc("configuration_keys_waiting", "Keys of the configuration file that wait for a restart.")
@@ -57,6 +65,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		info, started, health, notRead, sourceUp, sourceFrames, sourceSYNs, sourceDrops, sourceLast, answers, late, bad, frontDown,
 		conns, connsTotal, connsRejected, lookups, systems, hosts, hostsMax, flows, flowsMax, memory, lost, logLines,
+		sharedUp, sharedAsked, sharedErrors, sharedBad, sharedWritten, sharedDropped, sharedQueued, sharedLag,
 		signatures, sigDate, sigLoaded, certificate, configValid, configWaiting,
 	} {
 		ch <- d
@@ -92,6 +101,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	m.counter(lost, s.Lost.Observations, "slow")
 	m.counter(lost, s.Lost.Unwritten, "unwritten")
 	m.counter(logLines, s.Lost.LogLines)
+	if s.Shared != nil {
+		m.shared(s.Shared)
+	}
 	if s.Certificate != nil {
 		m.gauge(certificate, seconds(*s.Certificate))
 	}
@@ -138,6 +150,20 @@ func (m metrics) front(f *status.Front) {
 	m.counter(connsRejected, f.Refused, f.Name, "limit")
 	m.counter(connsRejected, f.Denied, f.Name, "token")
 	m.counter(connsRejected, f.Dropped, f.Name, "unread")
+}
+
+func (m metrics) shared(s *status.Shared) {
+	m.gauge(sharedUp, truth(s.Fault == ""), "lookups")
+	m.gauge(sharedUp, truth(s.WriteFault == ""), "publishing")
+	m.counter(sharedAsked, s.Found, "found")
+	m.counter(sharedAsked, s.Asked-min(s.Asked, s.Found), "not_found")
+	m.counter(sharedAsked, s.Missed, "without")
+	m.counter(sharedErrors, s.Errors)
+	m.counter(sharedBad, s.Malformed)
+	m.counter(sharedWritten, s.Published)
+	m.counter(sharedDropped, s.Dropped)
+	m.gauge(sharedQueued, float64(s.Queued))
+	m.gauge(sharedLag, s.Lag)
 }
 
 func (m metrics) lookups(l *status.Lookups) {

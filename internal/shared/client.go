@@ -1,0 +1,56 @@
+package shared
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// dial connects to the server, a primary that Sentinels name, or a Cluster. The
+// client connects again by itself.
+func dial(cfg *Config) (valkey.Client, error) {
+	o := valkey.ClientOption{
+		InitAddress: cfg.Servers, Username: cfg.User, Password: cfg.Password, TLSConfig: cfg.TLS,
+		ClientName: "mxprint", ClientSetInfo: valkey.DisableClientSetInfo, // what an ACL need not allow
+		DialCtxFn: connect, ConnWriteTimeout: stalled,
+		PipelineMultiplex: -1, AlwaysPipelining: true, DisableRetry: true,
+		RingScaleEachConn: 12, ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
+		CacheSizeEachConn: 8 << 20, BlockingPoolSize: 4,
+	}
+	o.Dialer.Timeout, o.Dialer.KeepAlive = dialTime, time.Second
+	switch {
+	case cfg.Primary != "":
+		o.Sentinel = valkey.SentinelOption{MasterSet: cfg.Primary, TLSConfig: cfg.TLS, ClientName: "mxprint", Password: cfg.SentinelPassword}
+	case !cfg.Cluster:
+		o.ForceSingleClient = true
+	}
+	return valkey.NewClient(o)
+}
+
+// connect opens a connection by TCP or to a unix socket.
+func connect(ctx context.Context, at string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+	network := "tcp"
+	if strings.HasPrefix(at, "/") {
+		network = "unix"
+	}
+	if t != nil {
+		return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, network, at)
+	}
+	return d.DialContext(ctx, network, at)
+}
+
+// Try connects once and puts one question, for mxprint check.
+func Try(ctx context.Context, cfg Config) error {
+	c, err := dial(&cfg)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	return c.Do(ctx, c.B().Strlen().Key(prefix+"probe").Build()).Error()
+}

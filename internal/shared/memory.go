@@ -1,0 +1,172 @@
+package shared
+
+import (
+	"fmt"
+
+	"time"
+
+	"github.com/mxprint/mxprint/internal/store"
+	"github.com/mxprint/mxprint/note"
+)
+
+// past is what is remembered of an address.
+type past struct {
+	first, last, changedAt time.Time
+	system, software, tls  string
+	changed                []string
+	visits                 uint32 // has a key of its own
+}
+
+// counts are those of the sketches, before a connection was added to them.
+type counts struct{ names, addresses, ja4, dialect uint32 }
+
+// The bounds of what a note says.
+const (
+	maxJA4       = 40   // bytes
+	maxCount     = 1000 // names of an address, addresses of a name
+	recentChange = 7 * 24 * time.Hour
+)
+
+// append appends the past as the store has it.
+func (p *past) append(b []byte) []byte {
+	w := writer{append(b, recordVersion)}
+	w.time(tagFirstSeen, p.first)
+	w.time(tagLastSeen, p.last)
+	w.time(tagLastChange, p.changedAt)
+	w.text(tagOSName, p.system)
+	w.text(tagName, p.software)
+	w.text(tagLibrary, p.tls)
+	w.texts(tagOther, p.changed)
+	return w.b
+}
+
+// decodePast reads what append wrote.
+func decodePast(b []byte) (*past, error) {
+	if len(b) == 0 || len(b) > maxRecord || b[0] != recordVersion {
+		return nil, fmt.Errorf("%w: of an address", errRecord)
+	}
+	r, p := &reader{rest: b[1:]}, &past{}
+	for len(r.rest) > 0 && !r.bad {
+		tag := r.rest[0]
+		r.rest = r.rest[1:]
+		switch tag {
+		case tagFirstSeen:
+			p.first = r.time()
+		case tagLastSeen:
+			p.last = r.time()
+		case tagLastChange:
+			p.changedAt = r.time()
+		case tagOSName:
+			p.system = r.text()
+		case tagName:
+			p.software = r.text()
+		case tagLibrary:
+			p.tls = r.text()
+		case tagOther:
+			p.changed = r.texts(p.changed)
+		default:
+			r.bad = true
+		}
+	}
+	r.check(!p.first.IsZero())
+	for _, part := range p.changed {
+		r.check(part == "os" || part == "software" || part == "tls")
+	}
+	if r.bad {
+		return nil, fmt.Errorf("%w: of an address", errRecord)
+	}
+	return p, nil
+}
+
+// next is the past of the next connection, when this one is over.
+func (p *past) next(n *note.Note, now time.Time) *past {
+	next := *p
+	system, software, tls := store.Titles(n)
+	if changed := p.changes(system, software, tls); len(changed) > 0 {
+		next.changed, next.changedAt = changed, now
+	}
+	for _, part := range []struct {
+		to *string
+		is string
+	}{{&next.system, system}, {&next.software, software}, {&next.tls, tls}} {
+		if part.is != "" {
+			*part.to = part.is
+		}
+	}
+	if next.first.IsZero() || next.first.After(now) {
+		next.first = now
+	}
+	next.last = now
+	return &next
+}
+
+// changes are the parts that are not what they were.
+func (p *past) changes(system, software, tls string) (list []string) {
+	for _, part := range []struct{ name, was, is string }{
+		{"os", p.system, system}, {"software", p.software, software}, {"tls", p.tls, tls},
+	} {
+		if part.was != "" && part.is != "" && part.was != part.is {
+			list = append(list, part.name)
+		}
+	}
+	return list
+}
+
+// memory is what a note says of the past. The clocks of the sensors that wrote it
+// may differ: no time is in the future.
+func (p *past) memory(n *note.Note, c counts, now time.Time) *note.Memory {
+	m := &note.Memory{
+		Visits: p.visits, New: p.first.IsZero() && p.visits == 0, Names: min(c.names, maxCount), Addresses: min(c.addresses, maxCount),
+		JA4Addresses: c.ja4, DialectAddresses: c.dialect,
+	}
+	if p.first.IsZero() {
+		return m
+	}
+	bound := func(t time.Time) time.Time {
+		if t.After(now) {
+			t = now
+		}
+		return t.UTC().Truncate(time.Second)
+	}
+	m.FirstSeen = bound(p.first)
+	system, software, tls := store.Titles(n)
+	if changed := p.changes(system, software, tls); len(changed) > 0 {
+		m.Changed, m.ChangedAt = changed, bound(p.last)
+	} else if len(p.changed) > 0 && now.Sub(p.changedAt) < recentChange {
+		m.Changed, m.ChangedAt = p.changed, bound(p.changedAt)
+	}
+	return m
+}
+
+// wants is what is not yet known of a connection's past, and is counted with it.
+func (c *conn) wants(n *note.Note, name string) counted {
+	w := counted{visit: !c.counted.visit}
+	if c.counted.name == "" {
+		w.name = store.CleanName(name)
+	}
+	if n.TLS != nil && n.TLS.State == note.Complete && c.counted.ja4 == "" && len(n.TLS.JA4) <= maxJA4 {
+		w.ja4 = n.TLS.JA4
+	}
+	if n.Software != nil && n.Software.Reading == note.Complete && c.counted.dialect == "" {
+		w.dialect = n.Software.Dialect
+	}
+	return w
+}
+
+func (w *counted) none() bool { return !w.visit && w.name == "" && w.ja4 == "" && w.dialect == "" }
+
+// took notes that something was counted.
+func (c *conn) took(w *counted) {
+	c.counted.visit = c.counted.visit || w.visit
+	for _, p := range []struct{ to, from *string }{
+		{&c.counted.name, &w.name}, {&c.counted.ja4, &w.ja4}, {&c.counted.dialect, &w.dialect},
+	} {
+		if *p.from != "" {
+			*p.to = *p.from
+		}
+	}
+}
+
+// clientOf is the connection's key of a query: a question without the server's
+// end is about another one.
+func clientOf(q *note.Query) ends { return ends{q.Client, q.Server} }

@@ -1,0 +1,221 @@
+package shared
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mxprint/mxprint/note"
+)
+
+// How writing goes.
+const (
+	writers  = 2
+	maxBatch = 256    // items
+	maxQueue = 20_000 // items that wait to be written
+	maxWait  = time.Minute
+	maxTries = 3
+)
+
+// item is something to be written.
+type item struct {
+	what           kind
+	client, server netip.AddrPort
+	at             time.Time  // when it was queued
+	opened         time.Time  // the handshake; zero: not known
+	note           *note.Note // of session: its parts; of visit: what the address is known by
+	visit          *counted   // of visit
+	tries          int8
+}
+
+// kind is what an item is about.
+type kind uint8
+
+const (
+	opened  kind = iota // a handshake is complete: its note is published
+	closed              // a connection ended
+	session             // what a session said
+	visited             // a mail server asked about a connection
+)
+
+// counted is what is counted of a connection.
+type counted struct {
+	name, ja4, dialect string
+	past               *past // what to write; nil: it is not known what was
+	visit              bool  // it is a new one
+}
+
+// queue is what waits to be written. Safe for concurrent use.
+type queue struct {
+	wake chan struct{}
+
+	mu   sync.Mutex
+	all  []item
+	lag  time.Duration // of the last that was written
+	most time.Duration // lag since the last heartbeat
+}
+
+// push queues an item, and reports whether there was room.
+func (q *queue) push(i item) bool {
+	i.at = time.Now()
+	q.mu.Lock()
+	if len(q.all) >= maxQueue {
+		q.mu.Unlock()
+		return false
+	}
+	q.all = append(q.all, i)
+	first := len(q.all) == 1 || len(q.all)%maxBatch == 0
+	q.mu.Unlock()
+	if first {
+		q.nudge()
+	}
+	return true
+}
+
+func (q *queue) nudge() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take takes a batch, the oldest first.
+func (q *queue) take(into []item) []item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.all), maxBatch)
+	into = append(into[:0], q.all[:n]...)
+	clear(q.all[:n]) // notes
+	if q.all = q.all[n:]; len(q.all) == 0 {
+		q.all = nil
+	} else {
+		q.nudge()
+	}
+	return into
+}
+
+// back queues again what could not be written, first, as far as there is room. It
+// returns how many had none.
+func (q *queue) back(batch []item) (dropped int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if dropped = min(max(len(batch)+len(q.all)-maxQueue, 0), len(batch)); dropped > 0 {
+		batch = batch[dropped:]
+	}
+	if len(batch) > 0 {
+		q.all = append(append(make([]item, 0, len(batch)+len(q.all)), batch...), q.all...)
+	}
+	return dropped
+}
+
+// wrote notes how long an item had waited.
+func (q *queue) wrote(lag time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lag, q.most = lag, max(q.most, lag)
+}
+
+func (q *queue) state() (n int, lag time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n = len(q.all); n > 0 {
+		return n, max(q.lag, time.Since(q.all[0].at))
+	}
+	return 0, q.lag
+}
+
+// worst returns the longest wait since it was called last.
+func (q *queue) worst() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	most := q.most
+	q.most = 0
+	if len(q.all) > 0 {
+		most = max(most, time.Since(q.all[0].at))
+	}
+	return most
+}
+
+// recent remembers connections for a time: what was published and counted of
+// them. It forgets what was not used for long. Safe for concurrent use.
+type recent struct {
+	mu         sync.Mutex
+	young, old map[ends]*conn
+	hosts      map[netip.Prefix]written // by-address notes that were published lately
+}
+
+// ends are a connection's.
+type ends struct{ client, server netip.AddrPort }
+
+// conn is one connection.
+type conn struct {
+	began  time.Time // when it was seen first
+	opened time.Time // the handshake; zero: it was not seen
+	ended  bool
+
+	published bool
+	counted   counted // what was counted already
+	past      *past   // of its address, before it; nil: not read
+	counts    counts
+}
+
+// written is a by-address note that was published.
+type written struct {
+	at  time.Time
+	sum uint64
+}
+
+const sameConn = 2 * time.Hour
+
+func (r *recent) make() {
+	r.young, r.hosts = make(map[ends]*conn), make(map[netip.Prefix]written)
+}
+
+// get returns a connection, which may be a new one. A handshake begins a new one.
+// The lock is held.
+func (r *recent) get(e ends, fresh bool, now time.Time) *conn {
+	c := r.young[e]
+	if c == nil {
+		if c = r.old[e]; c != nil {
+			r.put(e, c)
+		}
+	}
+	if c == nil || fresh || now.Sub(c.began) > sameConn {
+		c = &conn{began: now}
+		r.put(e, c)
+	}
+	return c
+}
+
+func (r *recent) put(e ends, c *conn) {
+	if len(r.young) >= maxRecent {
+		r.young, r.old = make(map[ends]*conn), r.young
+	}
+	r.young[e] = c
+}
+
+// publishes reports whether a by-address note is to be published: another than the
+// last, or the last is old.
+func (r *recent) publishes(p netip.Prefix, sum uint64, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w, ok := r.hosts[p]; ok && w.sum == sum && now.Sub(w.at) < hostEvery {
+		return false
+	}
+	if len(r.hosts) >= maxRecent {
+		clear(r.hosts)
+	}
+	r.hosts[p] = written{now, sum}
+	return true
+}
+
+// hostEvery is how often the note of an address is published that does not change.
+const hostEvery = 10 * time.Minute
+
+// forget forgets all.
+func (r *recent) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.make()
+	r.old = nil
+}

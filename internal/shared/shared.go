@@ -1,0 +1,343 @@
+// Package shared is the memory that several sensors have in common, in a server of
+// Valkey or Redis: notes by connection and by address, counters, evidence, and the
+// list of sensors. Use it where more than one machine takes mail; what one machine
+// remembers is in package store.
+//
+// The sensor's own answer comes first, and nothing waits for the server: a look-up
+// asks it for at most five milliseconds and not at all while it does not answer;
+// what is to be written is queued, bounded, and written by goroutines of Run. Where
+// the server is away, full or slow, mail and answers go on as on a single machine,
+// and Stats says why. docs/shared-store.md lists the keys. What is read from the
+// server is bounded and checked: others may write there too.
+package shared
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"github.com/mxprint/mxprint/internal/evidence"
+	"github.com/mxprint/mxprint/note"
+)
+
+// Config says where the server is. Servers and Sensor are needed.
+type Config struct {
+	Servers  []string // HOST:PORT, or the path of a unix socket
+	Primary  string   // Servers are Sentinels, and this is the name of what they watch
+	Cluster  bool     // Servers are nodes of a Cluster
+	User     string   // of ACL; empty: "default"
+	Password string
+	TLS      *tls.Config // nil: without
+
+	SentinelPassword string // of the Sentinels; empty: none
+
+	Sensor  string        // the name of this sensor, one of the fleet
+	Version string        // of the program
+	Age     time.Duration // of what is kept by address, name and fingerprint; 0: 30 days
+	Secret  []byte        // addresses and host names are stored as hashes with this key; nil: as they are
+	Logger  *slog.Logger  // nil: none
+
+	deadline time.Duration // for tests
+}
+
+// The bounds of waiting and of memory.
+const (
+	readTime   = 5 * time.Millisecond // that a look-up waits
+	writeTime  = 2 * time.Second      // that a batch waits
+	dialTime   = time.Second
+	stalled    = time.Second // after which a connection that does not answer is given up
+	maxReads   = 128         // look-ups that wait at one time
+	probeEvery = 250 * time.Millisecond
+	maxRecent  = 50_000 // connections that are known again, times two
+)
+
+// Store is the memory that sensors share. Make one with Open; safe for concurrent
+// use. Connection and Counts are set before Run.
+type Store struct {
+	// Connection returns what this sensor knows of a connection by itself; nil: it
+	// captures nothing, and publishes nothing.
+	Connection func(client, server netip.AddrPort) (note.Note, bool)
+	// Counts makes the evidence of this site with a key for its senders; nil: none
+	// is published.
+	Counts func(ctx context.Context, seed uint64) (*evidence.Counts, error)
+
+	cfg   Config
+	names names
+	log   *slog.Logger
+
+	read, write atomic.Pointer[link]
+	reads       chan struct{} // places for look-ups
+	breaker     breaker
+	queue       queue
+	recent      recent
+	since       time.Time
+	soon        chan struct{} // the evidence is to be published now
+
+	mu         sync.Mutex
+	fault      string // why look-ups go on without the store, or ""
+	writeFault string // why nothing is written, or ""
+
+	asked, found, missed, errors, malformed atomic.Uint64
+	published, dropped                      atomic.Uint64
+}
+
+// link is a client of the server, which connects again by itself.
+type link struct{ valkey.Client }
+
+// Open makes the store. It connects to nothing: Run does.
+func Open(cfg Config) *Store {
+	if cfg.Age == 0 {
+		cfg.Age = 30 * 24 * time.Hour
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.deadline == 0 {
+		cfg.deadline = readTime
+	}
+	s := &Store{cfg: cfg, names: names{cfg.Secret}, log: cfg.Logger, reads: make(chan struct{}, maxReads), since: time.Now(), soon: make(chan struct{}, 1)}
+	s.queue.wake = make(chan struct{}, writers)
+	s.recent.make()
+	s.fault, s.writeFault = errConnecting.Error(), errConnecting.Error()
+	return s
+}
+
+var errConnecting = errors.New("not connected yet")
+
+// Run connects, writes what is queued, and keeps an eye on the server until ctx
+// ends.
+func (s *Store) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() { s.writeAll(ctx) })
+	}
+	wg.Go(func() { s.keepCounts(ctx) })
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	k := &keeper{s: s}
+	for ctx.Err() == nil {
+		k.look(ctx)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	wg.Wait()
+	for _, l := range []*link{s.read.Swap(nil), s.write.Swap(nil)} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	return nil
+}
+
+// keeper connects, and finds out when a server that did not answer answers again:
+// no mail pays for that.
+type keeper struct {
+	s        *Store
+	wait     time.Duration // between attempts to connect
+	waitTill time.Time
+	beat     time.Time // of the last heartbeat
+}
+
+// The time between attempts to connect.
+const (
+	firstWait = probeEvery
+	lastWait  = 5 * time.Second
+)
+
+func (k *keeper) look(ctx context.Context) {
+	s := k.s
+	if s.read.Load() == nil || s.write.Load() == nil {
+		k.connect()
+	}
+	if s.read.Load() != nil && s.breaker.open.Load() {
+		s.probe(ctx)
+	}
+	if now := time.Now(); s.write.Load() != nil && now.Sub(k.beat) >= beatEvery {
+		if s.heartbeat(ctx) == nil {
+			k.beat = now
+		}
+	}
+}
+
+// connect opens two connections: what is written does not hold up look-ups.
+func (k *keeper) connect() {
+	s, now := k.s, time.Now()
+	if now.Before(k.waitTill) {
+		return
+	}
+	var err error
+	for _, p := range []*atomic.Pointer[link]{&s.read, &s.write} {
+		if p.Load() != nil {
+			continue
+		}
+		var c valkey.Client
+		if c, err = dial(&s.cfg); err != nil {
+			break
+		}
+		p.Store(&link{c})
+	}
+	if err != nil {
+		k.wait = min(max(2*k.wait, firstWait), lastWait)
+		k.waitTill = now.Add(k.wait)
+		s.isDown(err)
+		s.cannotWrite(err)
+		return
+	}
+	k.wait = 0
+	s.breaker.open.Store(true) // until it has answered in time
+}
+
+// probe looks whether the server answers as fast as look-ups need it.
+func (s *Store) probe(ctx context.Context) {
+	key := prefix + "probe"
+	for range breakAfter {
+		_, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (struct{}, error) {
+			return struct{}{}, c.Do(ctx, c.B().Strlen().Key(key).Build()).Error()
+		})
+		if err != nil {
+			s.isDown(err)
+			return
+		}
+	}
+	s.breaker.row.Store(0)
+	s.breaker.open.Store(false)
+	s.isUp()
+}
+
+// breaker stops the asking of a server that does not answer.
+type breaker struct {
+	row  atomic.Int32 // look-ups without an answer, one after the other
+	open atomic.Bool
+}
+
+const breakAfter = 5
+
+// up reports whether the server is asked now.
+func (s *Store) up() bool { return s.read.Load() != nil && !s.breaker.open.Load() }
+
+// late notes a look-up without an answer.
+func (s *Store) late(err error) {
+	s.errors.Add(1)
+	if s.breaker.row.Add(1) >= breakAfter && !s.breaker.open.Swap(true) {
+		s.isDown(err)
+	}
+}
+
+var (
+	errLate = errors.New("no answer within 5 ms")
+	errBusy = errors.New("too many look-ups wait for an answer")
+)
+
+// ask asks the server, and gives up at the deadline whatever the client does: it
+// may be connecting.
+func ask[T any](s *Store, ctx context.Context, do func(context.Context, valkey.Client) (T, error)) (T, error) {
+	var none T
+	l := s.read.Load()
+	if l == nil {
+		return none, errConnecting
+	}
+	select {
+	case s.reads <- struct{}{}:
+	default:
+		return none, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.deadline)
+	type answer struct {
+		is  T
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		defer func() { <-s.reads }()
+		defer cancel()
+		is, err := do(ctx, l)
+		got <- answer{is, err}
+	}()
+	select {
+	case a := <-got:
+		if errors.Is(a.err, context.DeadlineExceeded) {
+			a.err = errLate
+		}
+		return a.is, a.err
+	case <-ctx.Done():
+		if ctx.Err() == context.DeadlineExceeded {
+			return none, errLate
+		}
+		return none, ctx.Err()
+	}
+}
+
+// isDown and isUp note whether look-ups have the store, and log a change.
+func (s *Store) isDown(err error) {
+	if s.change(&s.fault, err.Error()) {
+		s.log.Warn("look-ups go on without the shared store", "servers", s.cfg.Servers, "reason", err)
+	}
+}
+
+func (s *Store) isUp() {
+	if s.change(&s.fault, "") {
+		s.log.Info("look-ups have the shared store", "servers", s.cfg.Servers)
+	}
+}
+
+// cannotWrite and canWrite do so for writing.
+func (s *Store) cannotWrite(err error) {
+	if s.change(&s.writeFault, err.Error()) {
+		s.log.Warn("nothing is published for now", "servers", s.cfg.Servers, "reason", err)
+	}
+}
+
+func (s *Store) canWrite() {
+	if s.change(&s.writeFault, "") {
+		s.log.Info("notes are published", "servers", s.cfg.Servers)
+	}
+}
+
+// change sets a fault, and reports whether it came or went. The first that is
+// found is one too.
+func (s *Store) change(fault *string, text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := *fault
+	*fault = text
+	return (was == "" || was == errConnecting.Error()) != (text == "") || was == errConnecting.Error() && text == ""
+}
+
+// Stats is how a store is.
+type Stats struct {
+	Servers    []string
+	Sensor     string
+	Fault      string  // why look-ups go on without it
+	WriteFault string  // why nothing is published
+	Asked      uint64  // look-ups that asked
+	Found      uint64  // of these, answered from another sensor
+	Missed     uint64  // look-ups that went on without the store
+	Errors     uint64  // questions without a proper answer in time
+	Malformed  uint64  // records that were not used
+	Published  uint64  // notes
+	Dropped    uint64  // notes and counts that could not be published in time
+	Queued     int     // to be written
+	Lag        float64 // seconds that the last write had waited
+}
+
+// Stats returns how the store is.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	fault, writeFault := s.fault, s.writeFault
+	s.mu.Unlock()
+	queued, lag := s.queue.state()
+	return Stats{
+		Servers: s.cfg.Servers, Sensor: s.cfg.Sensor, Fault: fault, WriteFault: writeFault,
+		Asked: s.asked.Load(), Found: s.found.Load(), Missed: s.missed.Load(), Errors: s.errors.Load(), Malformed: s.malformed.Load(),
+		Published: s.published.Load(), Dropped: s.dropped.Load(), Queued: queued, Lag: lag.Seconds(),
+	}
+}
