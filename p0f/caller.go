@@ -5,17 +5,8 @@ import (
 	"io"
 	"math"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"time"
-)
-
-const (
-	// lookAgain is how long a read looks again for the next query before its
-	// goroutine sleeps: less than sleeping and being woken takes.
-	lookAgain = 15 * time.Microsecond
-	// soon is how soon the next query has to have come for a read to do that.
-	soon = 2 * lookAgain
 )
 
 // caller is a connection and what is remembered of it.
@@ -24,35 +15,26 @@ type caller struct {
 	bad   bool      // a bad query is in the log
 	until time.Time // writes have that long
 
-	// A client that asks one query after the other, while no other client asks
-	// any, finds the server awake.
-	raw   syscall.RawConn // nil: not a socket
-	peek  peeker
-	last  *atomic.Pointer[caller]
-	try   func(fd uintptr) bool // tryRead
-	in    []byte
-	begin time.Time // of the read
-	eager bool      // the last query came soon
-	n     int
-	err   error
+	raw  syscall.RawConn // nil: it does not leave what it reads
+	peek peeker
+	try  func(fd uintptr) bool // tryRead
+	in   []byte
+	n    int
+	err  error
 }
 
-// newCaller is the connection among those that share last, who asked last.
-func newCaller(nc net.Conn, last *atomic.Pointer[caller]) *caller {
-	c := &caller{Conn: nc, last: last}
+func newCaller(nc net.Conn) *caller {
+	c := &caller{Conn: nc}
 	for w, ok := nc.(interface{ NetConn() net.Conn }); ok; w, ok = nc.(interface{ NetConn() net.Conn }) {
 		if _, ok := nc.(syscall.Conn); !ok {
 			break // it reads in a way of its own, as TLS does
 		}
 		nc = w.NetConn()
 	}
-	switch nc := nc.(type) {
-	case *net.UnixConn:
+	if nc, ok := nc.(*net.UnixConn); ok {
 		if c.raw, _ = nc.SyscallConn(); c.raw != nil {
 			c.raw.Control(func(fd uintptr) { c.peek.leave(int(fd)) })
 		}
-	case *net.TCPConn:
-		c.raw, _ = nc.SyscallConn()
 	}
 	c.try = c.tryRead
 	return c
@@ -63,7 +45,7 @@ func (c *caller) Read(b []byte) (int, error) {
 	if c.raw == nil {
 		return c.Conn.Read(b)
 	}
-	c.in, c.begin = b, time.Now()
+	c.in = b
 	err := c.raw.Read(c.try)
 	c.in = nil
 	switch {
@@ -74,11 +56,6 @@ func (c *caller) Read(b []byte) (int, error) {
 	case c.n == 0 && len(b) > 0:
 		return 0, io.EOF
 	}
-	alone := c.last.Load() == c
-	if !alone {
-		c.last.Store(c)
-	}
-	c.eager = alone && time.Since(c.begin) < soon
 	return c.n, nil
 }
 
@@ -91,17 +68,11 @@ func (c *caller) settle() (err error) {
 	return err
 }
 
-// tryRead reads, or says that there is nothing and the goroutine shall sleep.
+// tryRead reads, or reports that there is nothing and the goroutine is to sleep.
 func (c *caller) tryRead(fd uintptr) bool {
 	for {
-		c.n, c.err = c.peek.read(int(fd), c.in)
-		switch {
-		case c.err == syscall.EINTR:
-		case c.err != syscall.EAGAIN:
-			return true
-		case !c.eager || c.last.Load() != c || time.Since(c.begin) > lookAgain:
-			c.eager = false // once it has slept, it does not look again
-			return false
+		if c.n, c.err = c.peek.read(int(fd), c.in); c.err != syscall.EINTR {
+			return c.err != syscall.EAGAIN
 		}
 	}
 }

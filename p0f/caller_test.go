@@ -5,7 +5,6 @@ import (
 	"math"
 	"net"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -28,99 +27,38 @@ func unixPair(t *testing.T) (client, server net.Conn) {
 	return client, server
 }
 
-// TestCallerRead: a caller reads as its connection would, whether or not it looks
-// again before it sleeps.
+// TestCallerRead: a caller reads as its connection would.
 func TestCallerRead(t *testing.T) {
-	for _, eager := range []bool{false, true} {
-		client, server := unixPair(t)
-		var last atomic.Pointer[caller]
-		c := newCaller(server, &last)
-		buf := make([]byte, 8)
-		read := func(want string, wantErr error) {
-			t.Helper()
-			last.Store(c)
-			c.eager = eager
-			n, err := c.Read(buf)
-			if got := string(buf[:n]); got != want || err != wantErr {
-				t.Errorf("eager %t: Read = %q %v, want %q %v", eager, got, err, want, wantErr)
-			}
-		}
-		io.WriteString(client, "there")
-		read("there", nil)
-		slept := 0
-		c.try = func(fd uintptr) bool {
-			ok := c.tryRead(fd)
-			if !ok {
-				slept++
-				io.WriteString(client, "late")
-			}
-			return ok
-		}
-		read("late", nil)
-		if slept != 1 {
-			t.Errorf("eager %t: it slept %d times, want once", eager, slept)
-		}
-		client.Close()
-		read("", io.EOF)
-		server.Close()
-		last.Store(nil)
-		if n, err := c.Read(buf); n != 0 || err == nil || err == io.EOF {
-			t.Errorf("eager %t: Read after Close = %d %v", eager, n, err)
-		}
-	}
-}
-
-// TestCallerLooksAgain: what comes between two looks is read without a sleep.
-func TestCallerLooksAgain(t *testing.T) {
 	client, server := unixPair(t)
-	var last atomic.Pointer[caller]
-	c := newCaller(server, &last)
-	last.Store(c)
-	c.in, c.begin, c.eager = make([]byte, 8), time.Now().Add(time.Hour), true
-	go func() {
-		time.Sleep(time.Millisecond)
-		io.WriteString(client, "soon")
-	}()
-	ready := false
-	if err := c.raw.Control(func(fd uintptr) { ready = c.tryRead(fd) }); err != nil || !ready || string(c.in[:max(c.n, 0)]) != "soon" {
-		t.Errorf("tryRead = %t %v, %q; want what came meanwhile", ready, err, c.in[:max(c.n, 0)])
-	}
-}
-
-// TestCallerEager: who looks again is who was asked soon after his last answer,
-// and no other client in between.
-func TestCallerEager(t *testing.T) {
-	client, server := unixPair(t)
-	var last atomic.Pointer[caller]
-	c := newCaller(server, &last)
-	buf := make([]byte, 1)
-	read := func() bool {
-		io.WriteString(client, "x")
-		if _, err := c.Read(buf); err != nil {
-			t.Fatal(err)
+	c := newCaller(server)
+	buf := make([]byte, 8)
+	read := func(want string, wantErr error) {
+		t.Helper()
+		n, err := c.Read(buf)
+		if got := string(buf[:n]); got != want || err != wantErr {
+			t.Errorf("Read = %q %v, want %q %v", got, err, want, wantErr)
 		}
-		return c.eager
 	}
-	if read() {
-		t.Error("it is eager after its first query")
-	}
-	eager := false
-	for range 1000 { // a busy machine may take long for some
-		eager = eager || read()
-	}
-	if !eager {
-		t.Error("1000 queries that were there already, and it is not eager")
-	}
-	last.Store(&caller{})
-	if read() {
-		t.Error("it is eager after another's query")
-	}
+	io.WriteString(client, "there")
+	read("there", nil)
+	slept := 0
 	c.try = func(fd uintptr) bool {
-		time.Sleep(2 * soon)
-		return c.tryRead(fd)
+		ok := c.tryRead(fd)
+		if !ok {
+			slept++
+			io.WriteString(client, "late")
+		}
+		return ok
 	}
-	if read() {
-		t.Error("it is eager after a query that came late")
+	read("late", nil)
+	if slept != 1 {
+		t.Errorf("it slept %d times, want once", slept)
+	}
+	client.Close()
+	read("", io.EOF)
+	server.Close()
+	if n, err := c.Read(buf); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("Read after Close = %d %v", n, err)
 	}
 }
 
@@ -139,7 +77,7 @@ func (c *counted) Read(b []byte) (int, error) {
 func TestCallerWrapped(t *testing.T) {
 	client, server := unixPair(t)
 	own := &counted{UnixConn: server.(*net.UnixConn)}
-	c := newCaller(own, new(atomic.Pointer[caller]))
+	c := newCaller(own)
 	io.WriteString(client, "x")
 	if n, err := c.Read(make([]byte, 8)); n != 1 || err != nil || own.reads != 1 {
 		t.Errorf("Read = %d %v, with %d reads of the wrapper", n, err, own.reads)
@@ -149,7 +87,7 @@ func TestCallerWrapped(t *testing.T) {
 // TestCallerForEver: a time-out too long for a deadline is one all the same.
 func TestCallerForEver(t *testing.T) {
 	_, server := unixPair(t)
-	c := newCaller(server, new(atomic.Pointer[caller]))
+	c := newCaller(server)
 	for range 2 {
 		c.allow(math.MaxInt64)
 		if _, err := c.Write([]byte("x")); err != nil {
@@ -160,7 +98,7 @@ func TestCallerForEver(t *testing.T) {
 
 func TestCallerAllocatesNothing(t *testing.T) {
 	client, server := unixPair(t)
-	c := newCaller(server, new(atomic.Pointer[caller]))
+	c := newCaller(server)
 	query, buf := []byte("x"), make([]byte, 1)
 	if n := testing.AllocsPerRun(200, func() {
 		client.Write(query)
@@ -168,29 +106,5 @@ func TestCallerAllocatesNothing(t *testing.T) {
 		c.allow(time.Second)
 	}); n > 0 {
 		t.Errorf("a read allocates %v times, want 0", n)
-	}
-}
-
-// TestCallerSleeps: no caller looks again when there is no hope, or somebody else
-// asks.
-func TestCallerSleeps(t *testing.T) {
-	_, server := unixPair(t)
-	var last atomic.Pointer[caller]
-	c, other := newCaller(server, &last), &caller{}
-	soonEnough := func() { c.begin = time.Now().Add(time.Hour) }
-	for _, tt := range []struct {
-		name string
-		set  func()
-	}{
-		{"not eager", func() { soonEnough(); c.eager = false; last.Store(c) }},
-		{"another asked", func() { soonEnough(); c.eager = true; last.Store(other) }},
-		{"long ago", func() { c.begin = time.Now().Add(-time.Second); c.eager = true; last.Store(c) }},
-	} {
-		tt.set()
-		ready := true
-		c.in = make([]byte, 1)
-		if err := c.raw.Control(func(fd uintptr) { ready = c.tryRead(fd) }); err != nil || ready || c.eager {
-			t.Errorf("%s: tryRead = %t %v, eager %t; want the goroutine to sleep", tt.name, ready, err, c.eager)
-		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -99,7 +98,7 @@ func TestPeekerOwesLittle(t *testing.T) {
 // connection next.
 func TestPeekerSettles(t *testing.T) {
 	client, server := unixPair(t)
-	c := newCaller(server, new(atomic.Pointer[caller]))
+	c := newCaller(server)
 	io.WriteString(client, "there")
 	if n, err := c.Read(make([]byte, 8)); n != 5 || err != nil || unread(t, server) != 5 {
 		t.Fatalf("Read = %d %v, %d bytes left; want 5, and all of them left", n, err, unread(t, server))

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/serve"
@@ -100,7 +99,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 type serving struct {
 	*Server
 	terms
-	last atomic.Pointer[caller] // who asked last
 }
 
 // terms are what the two servers have in common.
@@ -141,7 +139,7 @@ type heir interface {
 func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	defer nc.Close()
 	var (
-		c    = newCaller(nc, &v.last)
+		c    = newCaller(nc)
 		in   = make([]byte, batchSize*QuerySize)
 		have = 0 // bytes of in that are not answered yet
 		h    = heirOf(nc)

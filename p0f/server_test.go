@@ -543,7 +543,7 @@ func TestAnswerAllocatesNothing(t *testing.T) {
 	v := &serving{Server: srv, terms: newTerms(&srv.group, nil, 0, 0)}
 	q := query("198.18.0.1")
 	// The pipe allocates for a deadline, a real socket does not.
-	c := newCaller(discardDeadline{server}, &v.last)
+	c := newCaller(discardDeadline{server})
 	if n := testing.AllocsPerRun(200, func() { v.answer(context.Background(), c, q) }); n > 0 {
 		t.Errorf("a query allocates %v times, want 0", n)
 	}
