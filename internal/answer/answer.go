@@ -55,15 +55,16 @@ func Quality(fuzzy, generic bool) note.Quality {
 	return q
 }
 
-// System is the system or program that a match names.
-func System(m *signature.Match) event.System {
+// SetSystem makes s the system or program that a match names: in place, for a copy
+// is most of what it takes.
+func SetSystem(s *event.System, m *signature.Match) {
 	if m.Sig == nil {
-		return event.System{}
+		*s = event.System{}
+		return
 	}
-	s := Labeled(m.Sig.Label)
-	s.Quality = Quality(m.Fuzzy, s.Quality != 0)
-	s.RandomTTL, s.Rewrite = m.Sig.RandomTTL, Rewrite(m.Flags)
-	return s
+	l := m.Sig.Label
+	s.Matched, s.App, s.Name, s.Flavor, s.Others = true, l.Userland(), l.Name, l.Flavor, l.Others
+	s.Quality, s.RandomTTL, s.Rewrite = Quality(m.Fuzzy, l.Generic), m.Sig.RandomTTL, Rewrite(m.Flags)
 }
 
 // Labeled is the system or program that a label names; nil names none.

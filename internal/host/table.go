@@ -235,7 +235,7 @@ func (t *Table) loneSYNACK(s *packet.Segment) {
 	t.matcher.Match(signature.Response, s, 0, &t.match)
 	if o := t.finding(event.SYNACK, event.Server); o != nil {
 		o.Segment, o.Distance, o.PeerMSS = *s, t.match.Distance, 0
-		o.System = answer.System(&t.match)
+		answer.SetSystem(&o.System, &t.match)
 		t.observer.Observe(o)
 	}
 }
@@ -427,7 +427,7 @@ func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature
 		if who.role == event.Server {
 			o.PeerMSS = f.mss
 		}
-		o.System = answer.System(m)
+		answer.SetSystem(&o.System, m)
 		o.System.App = o.System.App || f.probe && o.System.Matched
 		t.observer.Observe(o)
 	}

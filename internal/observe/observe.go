@@ -15,7 +15,7 @@ import (
 
 const (
 	many       = 1024                  // observations of a list that are fetched at once
-	mostWaits  = 2 * many              // that a list holds before its writer waits
+	mostWaits  = 4 * many              // that a list holds before its writer waits
 	settle     = 5 * time.Millisecond  // without observations, and the observers flush
 	flushEvery = 50 * time.Millisecond // with some
 	complain   = 10 * time.Second      // between two warnings
@@ -217,7 +217,7 @@ func (c *Caller) fetch() (found bool) {
 		for i := range list {
 			c.call(&list[i].Observation)
 		}
-		if c.spare = list; cap(list) > 4*many { // of a flood
+		if c.spare = list; cap(list) > 2*mostWaits { // of a flood
 			c.spare = nil
 		}
 	}
