@@ -11,7 +11,7 @@ const (
 	// pipeFrames is how many frames the batches of all pipes of a file hold: to
 	// wake a goroutine takes longer than to enter a few.
 	pipeFrames  = 1024
-	pipeBatches = 3 // that go round in a pipe
+	pipeBatches = 6 // that go round in a pipe: with 3 a file of mails takes a tenth longer
 )
 
 // startPipes has batches entered beside the reading, until endPipes returns.
