@@ -66,7 +66,8 @@ func seg(module event.Module, s packet.Segment) func(testing.TB, *signature.DB) 
 			s.Version = 4
 		}
 		m := db.Match(dir, &s, 0)
-		o.Segment, o.Distance, o.System = s, m.Distance, answer.System(&m)
+		o.Segment, o.Distance = s, m.Distance
+		answer.SetSystem(&o.System, &m)
 		o.System.App = o.System.App || o.System.Matched && module != event.SYN && module != event.SYNACK // as of a probe
 		o.RawSig = signature.AppendRaw(nil, &s, m.Multiple)
 		return o
