@@ -40,38 +40,20 @@ func (p *parser) relation() (expr, error) {
 		return nil, err
 	}
 	t := p.peek()
-	switch t.text {
-	case "=", "!=", "<", "<=", ">", ">=":
-		p.next()
-	default:
+	if _, ok := comparisons[t.text]; !ok {
 		return nil, t.errorf("expected a comparison: = != < <= > >=")
 	}
+	p.next()
 	y, err := p.arith(0)
 	return relation{op: t.text, x: x, y: y, at: t}, err
 }
 
-// precedence says how an operator binds its left operand and its right one.
+// precedences say how an operator binds its left operand and its right one.
 // The grammar of libpcap gives ^ and % no precedence, which makes them take
 // their nearest left operand and all there is on the right.
-func precedence(t token) (left, right int) {
-	if t.kind != tokenOp {
-		return 0, 0
-	}
-	switch t.text {
-	case "|":
-		return 1, 2
-	case "&":
-		return 2, 3
-	case "<<", ">>":
-		return 3, 4
-	case "+", "-":
-		return 4, 5
-	case "*", "/":
-		return 5, 6
-	case "^", "%":
-		return 8, 0
-	}
-	return 0, 0
+var precedences = map[string]struct{ left, right int }{
+	"|": {1, 2}, "&": {2, 3}, "<<": {3, 4}, ">>": {3, 4}, "+": {4, 5}, "-": {4, 5}, "*": {5, 6}, "/": {5, 6},
+	"^": {8, 0}, "%": {8, 0},
 }
 
 const precedenceMinus = 7
@@ -81,8 +63,8 @@ func (p *parser) arith(atLeast int) (arith, error) {
 	x, err := p.arithOperand()
 	for err == nil {
 		t := p.peek()
-		left, right := precedence(t)
-		if left == 0 || left < atLeast {
+		binds, ok := precedences[t.text]
+		if t.kind != tokenOp || !ok || binds.left < atLeast {
 			return x, nil
 		}
 		if err = p.nest(t); err != nil {
@@ -90,7 +72,7 @@ func (p *parser) arith(atLeast int) (arith, error) {
 		}
 		p.next()
 		var y arith
-		y, err = p.arith(right)
+		y, err = p.arith(binds.right)
 		p.depth--
 		x = operation{op: t.text, x: x, y: y, at: t}
 	}

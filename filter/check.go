@@ -3,7 +3,6 @@ package filter
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/net/bpf"
 )
@@ -11,9 +10,6 @@ import (
 // MaxInstructions is the length of the longest program Linux takes
 // (BPF_MAXINSNS).
 const MaxInstructions = 4096
-
-// notes are what a program may load of what the kernel noted of a frame.
-var notes = []uint32{adPacketType, adIfIndex, adVLANTag, adVLANPresent}
 
 // ErrProgram is the error for instructions that are not a valid program.
 var ErrProgram = errors.New("filter: invalid program")
@@ -63,7 +59,7 @@ func check(raw []bpf.RawInstruction) error {
 // checkOne checks an instruction with behind others after it, and returns what
 // is wrong.
 func checkOne(r bpf.RawInstruction, behind int, written uint16) string {
-	if opcodes[r.Op] == opNone {
+	if !isKnown(r.Op) {
 		return "unknown opcode"
 	}
 	switch r.Op {
@@ -87,7 +83,7 @@ func checkOne(r bpf.RawInstruction, behind int, written uint16) string {
 			return "jump out of the program"
 		}
 	case ldAbs | sizeB, ldAbs | sizeH, ldAbs | sizeW:
-		if r.K >= adStart && !slices.Contains(notes, r.K) {
+		if _, known := notes[r.K]; r.K >= adStart && !known {
 			return "load of something only a kernel knows"
 		}
 	}

@@ -118,10 +118,7 @@ type Config struct {
 
 // Program is a BPF program that has been checked. It is immutable and safe for
 // concurrent use.
-type Program struct {
-	raw  []bpf.RawInstruction
-	code []inst
-}
+type Program struct{ code []bpf.RawInstruction }
 
 // Compile compiles an expression; the empty one accepts all frames. Errors in
 // the text are of type *Error; others are ErrLink and ErrLong.
@@ -169,20 +166,13 @@ func New(raw []bpf.RawInstruction) (*Program, error) {
 	if err := check(raw); err != nil {
 		return nil, err
 	}
-	p := &Program{raw: slices.Clone(raw), code: make([]inst, len(raw))}
-	for i, r := range raw {
-		p.code[i] = inst{op: opcodes[r.Op], jt: r.Jt, jf: r.Jf, k: r.K}
-		if r.Op == ldAbs|sizeB || r.Op == ldAbs|sizeH || r.Op == ldAbs|sizeW {
-			p.code[i].op = absoluteOp(r)
-		}
-	}
-	return p, nil
+	return &Program{slices.Clone(raw)}, nil
 }
 
 // Instructions returns a copy of the program, ready for SO_ATTACH_FILTER or
 // BIOCSETF.
 func (p *Program) Instructions() []bpf.RawInstruction {
-	return slices.Clone(p.raw)
+	return slices.Clone(p.code)
 }
 
 // String returns the program as "tcpdump -ddd" prints one: the number of
@@ -190,8 +180,8 @@ func (p *Program) Instructions() []bpf.RawInstruction {
 // reads it.
 func (p *Program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d\n", len(p.raw))
-	for _, r := range p.raw {
+	fmt.Fprintf(&b, "%d\n", len(p.code))
+	for _, r := range p.code {
 		fmt.Fprintf(&b, "%d %d %d %d\n", r.Op, r.Jt, r.Jf, r.K)
 	}
 	return b.String()

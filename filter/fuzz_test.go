@@ -86,7 +86,7 @@ func FuzzMatch(f *testing.F) {
 
 func checkRun(t *testing.T, p *Program, frame []byte) {
 	t.Helper()
-	got := p.run(frame, uint32(len(frame)), -1)
+	got := p.run(frame, uint32(len(frame)), noted{tci: -1})
 	if got != 0 && p.RejectsAll() {
 		t.Errorf("%q: RejectsAll() = true, and %x is accepted", p, frame)
 	}

@@ -159,9 +159,12 @@ func (g *generator) atPayload(size, offset uint32) []bpf.RawInstruction {
 	return g.at(size, g.ll.payload+g.shift+offset, g.moves())
 }
 
-func equal(load []bpf.RawInstruction, v uint32) *cond {
-	return &cond{op: condTest, test: test{load: load, jump: jeq, k: v}}
+// when tests what a load gives, by a jump.
+func when(load []bpf.RawInstruction, jump uint16, k uint32) *cond {
+	return &cond{op: condTest, test: test{load: load, jump: jump, k: k}}
 }
+
+func equal(load []bpf.RawInstruction, v uint32) *cond { return when(load, jeq, v) }
 
 // masked tests whether the value loaded, masked, is v.
 func (g *generator) masked(load []bpf.RawInstruction, mask, v uint32) *cond {
@@ -171,7 +174,7 @@ func (g *generator) masked(load []bpf.RawInstruction, mask, v uint32) *cond {
 	case mask == 0 && !g.keepLoads:
 		return always(v == 0)
 	case v == 0 && !g.keepLoads:
-		return not(&cond{op: condTest, test: test{load: load, jump: jset, k: mask}})
+		return not(when(load, jset, mask))
 	}
 	return equal(append(load, bpf.RawInstruction{Op: alu | aluAnd, K: mask}), v)
 }
@@ -199,8 +202,8 @@ func (g *generator) etherType(t uint32) *cond {
 		// A data frame has bit 3 of the frame control set and bit 2 clear.
 		control := g.at(1, 0, false)
 		return and(
-			not(&cond{op: condTest, test: test{load: control, jump: jset, k: 0x04}}),
-			&cond{op: condTest, test: test{load: control, jump: jset, k: 0x08}},
+			not(when(control, jset, 0x04)),
+			when(control, jset, 0x08),
 			equal(g.at(2, g.ll.typeAt+g.shift, true), t),
 		)
 	case kindPPP:
@@ -266,7 +269,7 @@ func (g *generator) ipProtocol(n uint32, v4, v6 bool) *cond {
 
 // firstFragment tests that an IPv4 packet is no later fragment.
 func (g *generator) firstFragment() *cond {
-	return not(&cond{op: condTest, test: test{load: g.atPayload(2, 6), jump: jset, k: 0x1fff}})
+	return not(when(g.atPayload(2, 6), jset, 0x1fff))
 }
 
 // headerLength loads the length of the IPv4 header into X, with that of the

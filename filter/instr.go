@@ -1,6 +1,6 @@
 package filter
 
-import "golang.org/x/net/bpf"
+import "slices"
 
 // The parts of an opcode, as in the BSD Packet Filter and
 // <linux/bpf_common.h>.
@@ -56,6 +56,10 @@ const (
 	adVLANTag     = adStart + 44
 	adVLANPresent = adStart + 48
 )
+
+// notes are what a program may load of what the kernel noted of a frame, by
+// offset, and the largest value of each.
+var notes = map[uint32]uint32{adPacketType: 0xff, adIfIndex: 0xffffffff, adVLANTag: 0xffff, adVLANPresent: 1}
 
 // sizeOp returns the part of an opcode for a load of 1, 2 or 4 bytes.
 func sizeOp(bytes uint32) uint16 {
@@ -117,96 +121,22 @@ func jumps(op uint16, a, b uint32) bool {
 	return a&b != 0
 }
 
-// opcode is an opcode numbered without gaps, for the switch of run.
-type opcode uint8
-
-const (
-	opNone opcode = iota
-	opRetK
-	opRetA
-	opLdAbsW
-	opLdAbsH
-	opLdAbsB
-	opLdIndW
-	opLdIndH
-	opLdIndB
-	opLdLen
-	opLdImm
-	opLdMem
-	opLdPacketType
-	opLdIfIndex
-	opLdVLANTag
-	opLdVLANPresent
-	opLdxImm
-	opLdxMem
-	opLdxLen
-	opLdxMsh
-	opSt
-	opStx
-	opTax
-	opTxa
-	opJa
-	opJeqK
-	opJgtK
-	opJgeK
-	opJsetK
-	opJeqX
-	opJgtX
-	opJgeX
-	opJsetX
-	opAddK
-	opSubK
-	opMulK
-	opDivK
-	opModK
-	opAndK
-	opOrK
-	opXorK
-	opLshK
-	opRshK
-	opAddX
-	opSubX
-	opMulX
-	opDivX
-	opModX
-	opAndX
-	opOrX
-	opXorX
-	opLshX
-	opRshX
-	opNeg
-)
-
-// opcodes are the opcodes Linux accepts.
-var opcodes = map[uint16]opcode{
-	retK: opRetK, retA: opRetA,
-	ldAbs | sizeW: opLdAbsW, ldAbs | sizeH: opLdAbsH, ldAbs | sizeB: opLdAbsB,
-	ldInd | sizeW: opLdIndW, ldInd | sizeH: opLdIndH, ldInd | sizeB: opLdIndB,
-	ldLen: opLdLen, ldImm: opLdImm, ldMem: opLdMem,
-	ldxImm: opLdxImm, ldxMem: opLdxMem, ldxLen: opLdxLen, ldxMsh: opLdxMsh,
-	st: opSt, stx: opStx, tax: opTax, txa: opTxa,
-	jmp | ja:  opJa,
-	jmp | jeq: opJeqK, jmp | jgt: opJgtK, jmp | jge: opJgeK, jmp | jset: opJsetK,
-	jmp | jeq | srcX: opJeqX, jmp | jgt | srcX: opJgtX, jmp | jge | srcX: opJgeX, jmp | jset | srcX: opJsetX,
-	alu | aluAdd: opAddK, alu | aluSub: opSubK, alu | aluMul: opMulK, alu | aluDiv: opDivK, alu | aluMod: opModK,
-	alu | aluAnd: opAndK, alu | aluOr: opOrK, alu | aluXor: opXorK, alu | aluLsh: opLshK, alu | aluRsh: opRshK,
-	alu | aluAdd | srcX: opAddX, alu | aluSub | srcX: opSubX, alu | aluMul | srcX: opMulX,
-	alu | aluDiv | srcX: opDivX, alu | aluMod | srcX: opModX, alu | aluAnd | srcX: opAndX,
-	alu | aluOr | srcX: opOrX, alu | aluXor | srcX: opXorX, alu | aluLsh | srcX: opLshX,
-	alu | aluRsh | srcX: opRshX, alu | aluNeg: opNeg,
+// plain are the opcodes that Linux accepts beside those of arithmetic and jumps.
+var plain = []uint16{
+	ldAbs | sizeW, ldAbs | sizeH, ldAbs | sizeB, ldInd | sizeW, ldInd | sizeH, ldInd | sizeB,
+	ldLen, ldImm, ldMem, ldxImm, ldxMem, ldxLen, ldxMsh, st, stx, tax, txa, retK, retA,
 }
 
-// absoluteOp distinguishes loads from the frame from loads of what the kernel notes.
-func absoluteOp(r bpf.RawInstruction) opcode {
-	switch r.K {
-	case adPacketType:
-		return opLdPacketType
-	case adIfIndex:
-		return opLdIfIndex
-	case adVLANTag:
-		return opLdVLANTag
-	case adVLANPresent:
-		return opLdVLANPresent
+// isKnown reports whether Linux accepts an opcode.
+func isKnown(op uint16) bool {
+	switch operation := op &^ 0xf; op & 7 {
+	case alu:
+		return operation <= aluXor && op != alu|aluNeg|srcX
+	case jmp:
+		return operation <= jset && op != jmp|ja|srcX
 	}
-	return opcodes[r.Op]
+	return slices.Contains(plain, op)
 }
+
+// isAbsolute reports whether an opcode loads from a fixed offset.
+func isAbsolute(op uint16) bool { return op&^(sizeH|sizeB) == ldAbs }

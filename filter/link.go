@@ -33,6 +33,10 @@ type link struct {
 	start   uint32 // of what ether[0] is
 	vlan    bool   // it can carry VLAN tags
 
+	// src and dst are the offsets of the Ethernet addresses. Valid iff macs.
+	src, dst uint32
+	macs     bool
+
 	// families4 and families6 are the values of kindFamily; kindPFLOG has
 	// families6.
 	families4, families6 []uint32
@@ -40,61 +44,53 @@ type link struct {
 	types map[uint32][]uint32 // of kindByte, by EtherType
 }
 
-// linkLayer returns the link layer of a Config. The numbers are LINKTYPE
-// values and, for raw IP, those that some systems use for DLT_RAW.
+// links are the link layers by LINKTYPE value and, for raw IP, also by the values
+// that some systems use for DLT_RAW. Address families are filled in by linkLayer.
+var links = map[int]link{
+	1:   {kind: kindEther, typeAt: 12, payload: 14, vlan: true, macs: true, src: 6, dst: 0},            // ETHERNET
+	6:   {kind: kindEther, typeAt: 20, payload: 22, macs: true, src: 8, dst: 2},                        // IEEE802_5, without source routing: two addresses, LLC and SNAP
+	100: {kind: kindEther, typeAt: 6, payload: 8},                                                      // ATM_RFC1483: LLC and SNAP
+	104: {kind: kindEther, typeAt: 2, payload: 4},                                                      // C_HDLC: address, control, EtherType
+	113: {kind: kindEther, typeAt: 14, payload: 16},                                                    // LINUX_SLL
+	138: {kind: kindEther, typeAt: 16, payload: 18},                                                    // APPLE_IP_OVER_IEEE1394: two addresses of 8 bytes
+	240: {kind: kindEther, typeAt: 16, payload: 18, start: 4, vlan: true, macs: true, src: 10, dst: 4}, // NETANALYZER: 4 bytes, then Ethernet
+	276: {kind: kindEther, typeAt: 0, payload: 20},                                                     // LINUX_SLL2
+	9:   {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP: address, control, protocol
+	50:  {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP_HDLC: likewise
+	51:  {kind: kindPPP, typeAt: 6, payload: 8},                                                        // PPP_ETHER: PPPoE session header, protocol
+	166: {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP_PPPD: direction, control, protocol
+	0:   {kind: kindFamily, payload: 4},                                                                // NULL
+	108: {kind: kindFamily, payload: 4},                                                                // LOOP
+	109: {kind: kindFamily, payload: 12},                                                               // ENC: family, SPI, flags
+	117: {kind: kindPFLOG, typeAt: 1},                                                                  // PFLOG
+	105: {kind: kindWLAN, typeAt: 6, payload: 8, vlan: true},                                           // IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
+	12:  {kind: kindVersion},                                                                           // RAW
+	14:  {kind: kindVersion},
+	101: {kind: kindVersion},
+	228: {kind: kindIPv4}, // IPV4
+	229: {kind: kindIPv6}, // IPV6
+	129: {kind: kindByte, typeAt: 4, payload: 8, types: map[uint32][]uint32{
+		etherIPv4: {0xd4, 0xf0}, etherIPv6: {0xc4}, etherARP: {0xd5, 0xf1}, etherRARP: {0xd6},
+	}}, // ARCNET_LINUX
+	226: {kind: kindByte, typeAt: 1, payload: 24, types: map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {26}}}, // IPNET: families as Solaris numbers them
+}
+
+// linkLayer returns the link layer of a Config.
 func linkLayer(cfg Config) (link, error) {
-	l := link{number: cfg.Link, more: cfg.Extended}
-	switch cfg.Link {
-	case 1: // LINKTYPE_ETHERNET
-		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 12, 14, true
-	case 9, 50: // LINKTYPE_PPP, LINKTYPE_PPP_HDLC: address, control, protocol
-		l.kind, l.typeAt, l.payload = kindPPP, 2, 4
-	case 51: // LINKTYPE_PPP_ETHER: PPPoE session header, protocol
-		l.kind, l.typeAt, l.payload = kindPPP, 6, 8
-	case 166: // LINKTYPE_PPP_PPPD: direction, control, protocol
-		l.kind, l.typeAt, l.payload = kindPPP, 2, 4
-	case 6: // LINKTYPE_IEEE802_5, without source routing: two addresses, LLC and SNAP
-		l.kind, l.typeAt, l.payload = kindEther, 20, 22
-	case 100: // LINKTYPE_ATM_RFC1483: LLC and SNAP
-		l.kind, l.typeAt, l.payload = kindEther, 6, 8
-	case 104: // LINKTYPE_C_HDLC: address, control, EtherType
-		l.kind, l.typeAt, l.payload = kindEther, 2, 4
-	case 138: // LINKTYPE_APPLE_IP_OVER_IEEE1394: two addresses of 8 bytes
-		l.kind, l.typeAt, l.payload = kindEther, 16, 18
-	case 240: // LINKTYPE_NETANALYZER: 4 bytes, then Ethernet
-		l.kind, l.typeAt, l.payload, l.start, l.vlan = kindEther, 16, 18, 4, true
-	case 129: // LINKTYPE_ARCNET_LINUX
-		l.kind, l.typeAt, l.payload = kindByte, 4, 8
-		l.types = map[uint32][]uint32{etherIPv4: {0xd4, 0xf0}, etherIPv6: {0xc4}, etherARP: {0xd5, 0xf1}, etherRARP: {0xd6}}
-	case 226: // LINKTYPE_IPNET: families as Solaris numbers them
-		l.kind, l.typeAt, l.payload = kindByte, 1, 24
-		l.types = map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {26}}
-	case 109: // LINKTYPE_ENC: family, SPI, flags
-		l.kind, l.payload = kindFamily, 12
-		l.families(cfg.Savefile)
-	case 12, 14, 101: // LINKTYPE_RAW
-		l.kind = kindVersion
-	case 105: // LINKTYPE_IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
-		l.kind, l.typeAt, l.payload, l.vlan = kindWLAN, 6, 8, true
-	case 113: // LINKTYPE_LINUX_SLL
-		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 14, 16, cfg.Extended
-	case 276: // LINKTYPE_LINUX_SLL2
-		l.kind, l.typeAt, l.payload, l.vlan = kindEther, 0, 20, cfg.Extended
-	case 117: // LINKTYPE_PFLOG
-		l.kind, l.typeAt = kindPFLOG, 1
-		l.families6 = []uint32{inet6()}
-		if cfg.Extended {
-			l.families6 = []uint32{10, 24, 28, 30} // Linux, NetBSD and OpenBSD, FreeBSD, macOS
-		}
-	case 228: // LINKTYPE_IPV4
-		l.kind = kindIPv4
-	case 229: // LINKTYPE_IPV6
-		l.kind = kindIPv6
-	case 0, 108: // LINKTYPE_NULL, LINKTYPE_LOOP
-		l.kind, l.payload = kindFamily, 4
-		l.families(cfg.Savefile)
-	default:
+	l, ok := links[cfg.Link]
+	if !ok {
 		return link{}, fmt.Errorf("%w: %d", ErrLink, cfg.Link)
+	}
+	l.number, l.more = cfg.Link, cfg.Extended
+	switch {
+	case l.kind == kindFamily:
+		l.families(cfg.Savefile)
+	case l.kind == kindPFLOG && cfg.Extended:
+		l.families6 = []uint32{10, 24, 28, 30} // Linux, NetBSD and OpenBSD, FreeBSD, macOS
+	case l.kind == kindPFLOG:
+		l.families6 = []uint32{inet6()}
+	case cfg.Link == 113 || cfg.Link == 276:
+		l.vlan = cfg.Extended
 	}
 	return l, nil
 }

@@ -89,32 +89,18 @@ func pickDirection(in bool, received, sent uint32) uint32 {
 	return sent
 }
 
-// linkAddresses are the offsets of the Ethernet addresses of a link layer.
-func (l *link) linkAddresses() (src, dst uint32, ok bool) {
-	switch l.number {
-	case 1:
-		return 6, 0, true
-	case 6:
-		return 8, 2, true
-	case 240:
-		return 10, 4, true
-	}
-	return 0, 0, false
-}
-
 // address tests an Ethernet address.
 func (g *generator) address(mac uint64, dir direction) *cond {
-	src, dst, _ := g.ll.linkAddresses()
 	return g.direct(dir, func(offset uint32) *cond {
 		return and(equal(g.at(4, offset+2, false), uint32(mac)), equal(g.at(2, offset, false), uint32(mac>>32)))
-	}, src, dst)
+	}, g.ll.src, g.ll.dst)
 }
 
 func (g *generator) macOperand(x operand) (*cond, error) {
-	switch _, _, ok := g.ll.linkAddresses(); {
+	switch {
 	case x.qual.proto.layer != layerLink || x.qual.typ != typeHost:
 		return nil, x.at.errorf("an Ethernet address needs ether before it, as in ether host %s", x.at.text)
-	case !ok:
+	case !g.ll.macs:
 		return nil, x.at.errorf("link type %d has no Ethernet addresses that can be tested", g.ll.number)
 	}
 	return g.address(x.at.mac, x.qual.dir), nil
@@ -122,7 +108,6 @@ func (g *generator) macOperand(x operand) (*cond, error) {
 
 func (g *generator) broadcast(x notice) (*cond, error) {
 	const everyone, arcnet = 1<<48 - 1, 129
-	_, _, ok := g.ll.linkAddresses()
 	switch {
 	case x.proto.layer == layerNetwork:
 		return nil, x.at.errorf("%s broadcast needs the mask of the network; name the address, as in dst host 192.0.2.255", x.proto.word)
@@ -130,27 +115,26 @@ func (g *generator) broadcast(x notice) (*cond, error) {
 		return nil, x.at.errorf("%s has no broadcast", x.proto.word)
 	case g.ll.number == arcnet:
 		return equal(g.at(1, 1, false), 0), nil
-	case !ok:
+	case !g.ll.macs:
 		return nil, x.at.errorf("link type %d has no broadcast that can be tested", g.ll.number)
 	}
 	return g.address(everyone, dirDst), nil
 }
 
 func (g *generator) multicast(x notice) (*cond, error) {
-	_, dst, ok := g.ll.linkAddresses()
 	switch {
 	case x.proto.word == "ip":
-		return and(g.etherType(etherIPv4), &cond{op: condTest, test: test{load: g.atPayload(1, 16), jump: jge, k: 224}}), nil
+		return and(g.etherType(etherIPv4), when(g.atPayload(1, 16), jge, 224)), nil
 	case x.proto.word == "ip6":
 		return and(g.etherType(etherIPv6), equal(g.atPayload(1, 24), 0xff)), nil
 	case x.proto.layer != layerAny && x.proto.layer != layerLink:
 		return nil, x.at.errorf("%s has no multicast", x.proto.word)
 	case g.ll.number == 129:
 		return equal(g.at(1, 1, false), 0), nil
-	case !ok:
+	case !g.ll.macs:
 		return nil, x.at.errorf("link type %d has no multicast that can be tested; ip multicast and ip6 multicast can", g.ll.number)
 	}
-	return &cond{op: condTest, test: test{load: g.at(1, dst, false), jump: jset, k: 1}}, nil
+	return when(g.at(1, g.ll.dst, false), jset, 1), nil
 }
 
 // linkProto tests the type of the payload, "ether proto 0x0800".
@@ -172,7 +156,7 @@ func (g *generator) linkProto(n uint32, at token) (*cond, error) {
 		if g.shift > 0 {
 			at = g.ll.payload + g.shift - 2
 		}
-		length := not(&cond{op: condTest, test: test{load: g.at(2, at, g.typeMoves), jump: jgt, k: longestLength}})
+		length := not(when(g.at(2, at, g.typeMoves), jgt, longestLength))
 		return and(length, equal(g.atPayload(1, 0), n)), nil
 	case 113:
 		return and(equal(g.at(2, g.ll.typeAt, false), 4), equal(g.atPayload(1, 0), n)), nil

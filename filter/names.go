@@ -57,14 +57,8 @@ var protocols = map[string]protocol{
 
 // keywords are the reserved words, protocols included.
 var keywords = func() map[string]bool {
-	m := map[string]bool{}
-	for _, w := range []string{
-		"and", "or", "not", "src", "dst", "host", "net", "mask", "port",
-		"portrange", "proto", "less", "greater", "len", "length", "vlan",
-		"inbound", "outbound", "broadcast", "multicast", "ifindex",
-	} {
-		m[w] = true
-	}
+	m := wordSet(`and or not src dst host net mask port portrange proto less greater len length vlan
+		inbound outbound broadcast multicast ifindex`)
 	for w := range protocols {
 		m[w] = true
 	}
@@ -72,20 +66,22 @@ var keywords = func() map[string]bool {
 }()
 
 // unsupported are the other reserved words of libpcap.
-var unsupported = func() map[string]bool {
+var unsupported = wordSet(`
+	fddi tr slip igrp carp radio atalk aarp decnet lat sca moprc mopdl iso
+	esis es-is isis is-is l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui
+	protochain gateway type subtype direction dir address1 addr1 address2
+	addr2 address3 addr3 address4 addr4 ra ta byte mpls pppoed pppoes geneve lane llc metac bcc
+	oam oamf4 oamf4ec oamf4sc sc ilmic vpi vci connectmsg metaconnect on
+	ifname rset ruleset rnr rulenum srnr subrulenum reason action fisu lssu
+	lsu msu hfisu hlssu hmsu sio opc dpc sls hsio hopc hdpc hsls`)
+
+func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
-	for w := range strings.FieldsSeq(`
-		fddi tr slip igrp carp radio atalk aarp decnet lat sca moprc mopdl iso
-		esis es-is isis is-is l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui
-		protochain gateway type subtype direction dir address1 addr1 address2
-		addr2 address3 addr3 address4 addr4 ra ta byte mpls pppoed pppoes geneve lane llc metac bcc
-		oam oamf4 oamf4ec oamf4sc sc ilmic vpi vci connectmsg metaconnect on
-		ifname rset ruleset rnr rulenum srnr subrulenum reason action fisu lssu
-		lsu msu hfisu hlssu hmsu sio opc dpc sls hsio hopc hdpc hsls`) {
+	for w := range strings.FieldsSeq(words) {
 		m[w] = true
 	}
 	return m
-}()
+}
 
 // supported is what error messages offer.
 const supported = "and, or, not, parentheses, src, dst, host, net, port, portrange, proto, " +

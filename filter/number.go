@@ -16,6 +16,12 @@ func (g *generator) atTransport(size, offset uint32) []bpf.RawInstruction {
 		bpf.RawInstruction{Op: ldInd | sizeOp(size), K: g.ll.payload + g.shift + offset})
 }
 
+// comparisons are the jumps of the operators that compare numbers.
+var comparisons = map[string]struct {
+	jump     uint16
+	inverted bool
+}{"=": {jump: jeq}, "!=": {jeq, true}, ">": {jump: jgt}, ">=": {jump: jge}, "<": {jge, true}, "<=": {jgt, true}}
+
 // relation generates the tests that the protocols named are there, and then
 // the comparison.
 func (g *generator) relation(r relation) (*cond, error) {
@@ -36,24 +42,12 @@ func (g *generator) relation(r relation) (*cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	jump, inverted := uint16(jeq), false
-	switch r.op {
-	case "!=":
-		inverted = true
-	case ">":
-		jump = jgt
-	case ">=":
-		jump = jge
-	case "<":
-		jump, inverted = jge, true
-	case "<=":
-		jump, inverted = jgt, true
-	}
-	t, err := g.compare(jump, x, y)
+	how := comparisons[r.op]
+	t, err := g.compare(how.jump, x, y)
 	if err != nil {
 		return nil, err
 	}
-	if inverted {
+	if how.inverted {
 		t = not(t)
 	}
 	return and(c, t), nil
@@ -67,12 +61,12 @@ func (g *generator) compare(jump uint16, x, y arith) (*cond, error) {
 	if op, ok := x.(operation); ok && constY && ny == 0 && jump == jeq && op.op == "&" {
 		if mask, ok := op.y.(number); ok { // x & mask = 0
 			load, err := g.eval(op.x, firstSlot)
-			return not(&cond{op: condTest, test: test{load: load, jump: jset, k: uint32(mask)}}), err
+			return not(when(load, jset, uint32(mask))), err
 		}
 	}
 	if constY {
 		load, err := g.eval(x, firstSlot)
-		return &cond{op: condTest, test: test{load: load, jump: jump, k: uint32(ny)}}, err
+		return when(load, jump, uint32(ny)), err
 	}
 	load, err := g.evalPair(x, y, firstSlot)
 	return &cond{op: condTest, test: test{load: load, jump: jump | srcX}}, err

@@ -231,8 +231,8 @@ func (g *generator) portAt(v4 bool, offset, from, to uint32, single bool) *cond 
 		return equal(load, from)
 	}
 	return and(
-		&cond{op: condTest, test: test{load: load, jump: jge, k: from}},
-		not(&cond{op: condTest, test: test{load: load, jump: jgt, k: to}}),
+		when(load, jge, from),
+		not(when(load, jgt, to)),
 	)
 }
 

@@ -176,9 +176,9 @@ func compare(t *testing.T, f *frames, link int, text string, ours, theirs, plain
 	accepted := 0
 	for range count() {
 		frame, wire := f.next(link)
-		known := noted{pick[uint8](f.Rand, 0, 1, 2, 4), f.Uint32N(20)}
-		got := ours.runNoted(frame, uint32(wire), -1, known) != 0
-		want := plain != nil && plain.runNoted(frame, uint32(wire), -1, known) != 0
+		known := noted{-1, pick[uint8](f.Rand, 0, 1, 2, 4), f.Uint32N(20)}
+		got := ours.run(frame, uint32(wire), known) != 0
+		want := plain != nil && plain.run(frame, uint32(wire), known) != 0
 		if plain != theirs {
 			long := append(slices.Clip(frame), make([]byte, 200)...)
 			if got, want := ours.Match(long, wire), matches(theirs, long, wire); got != want {
@@ -232,7 +232,7 @@ func sameOnVM(t *testing.T, f *frames, link int, text string, p *Program) {
 			t.Errorf("%q: %v", text, err)
 			return
 		}
-		if got := p.run(frame, uint32(len(frame)), -1); got != uint32(n) {
+		if got := p.run(frame, uint32(len(frame)), noted{tci: -1}); got != uint32(n) {
 			t.Errorf("%q: run(%x) = %d, want %d as of x/net", text, frame, got, n)
 			return
 		}

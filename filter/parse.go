@@ -249,18 +249,12 @@ func (p *parser) operandList(q qualifiers) (expr, error) {
 	return nil, err
 }
 
+// what names what a type of operand wants, for errors.
 func (t operandType) what() string {
-	switch t {
-	case typeNet:
-		return "a network such as 192.0.2.0/24"
-	case typePort:
-		return "a port"
-	case typePortRange:
-		return "a range of ports such as 6000-6008"
-	case typeProto:
-		return "a protocol"
-	}
-	return "an address"
+	return [...]string{
+		typeHost: "an address", typeNet: "a network such as 192.0.2.0/24", typePort: "a port",
+		typePortRange: "a range of ports such as 6000-6008", typeProto: "a protocol",
+	}[t]
 }
 
 // term reads one condition that is not joined to others, and the qualifiers it
@@ -427,18 +421,15 @@ func (p *parser) direction(q *qualifiers) bool {
 	return true
 }
 
+// operandTypes are the words before an operand.
+var operandTypes = map[string]operandType{"host": typeHost, "net": typeNet, "port": typePort, "portrange": typePortRange}
+
 func (p *parser) operandType(q *qualifiers) bool {
-	switch {
-	case p.accept("host"):
-		q.typ = typeHost
-	case p.accept("net"):
-		q.typ = typeNet
-	case p.accept("port"):
-		q.typ = typePort
-	case p.accept("portrange"):
-		q.typ = typePortRange
-	default:
+	typ, ok := operandTypes[p.peek().text]
+	if !ok || p.peek().kind != tokenKeyword {
 		return false
 	}
+	p.next()
+	q.typ = typ
 	return true
 }

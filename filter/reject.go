@@ -1,5 +1,7 @@
 package filter
 
+import "golang.org/x/net/bpf"
+
 // maxSteps bounds the work of RejectsAll.
 const maxSteps = 1000000
 
@@ -15,8 +17,8 @@ func (p *Program) RejectsAll() bool {
 // node is a value a program computes: a constant, a load, or an operation on
 // values. Equal nodes have equal values for any one frame.
 type node struct {
-	op   opcode
-	a, b int // numbers of nodes; of opLdInd* a is that of X
+	op   uint16
+	a, b int // numbers of nodes; of ldInd a is that of X
 	k    uint32
 }
 
@@ -57,7 +59,7 @@ func (s *search) number(n node) int {
 	return i
 }
 
-func (s *search) constant(k uint32) int { return s.number(node{op: opLdImm, k: k}) }
+func (s *search) constant(k uint32) int { return s.number(node{op: ldImm, k: k}) }
 
 // value returns the value of a register if it is constant. Registers are 0 at
 // the start of a program.
@@ -66,7 +68,7 @@ func (s *search) value(reg int) (uint32, bool) {
 		return 0, true
 	}
 	n := s.nodes[reg-1]
-	return n.k, n.op == opLdImm
+	return n.k, n.op == ldImm
 }
 
 // accepts reports whether a way from st on may accept a frame.
@@ -75,32 +77,32 @@ func (s *search) accepts(st state) bool {
 		if s.steps--; s.steps < 0 {
 			return true
 		}
-		raw, in := s.program.raw[st.pc], s.program.code[st.pc]
+		in := s.program.code[st.pc]
 		st.pc++
 		switch {
-		case in.op == opRetK:
-			return in.k != 0
-		case in.op == opRetA:
+		case in.Op == retK:
+			return in.K != 0
+		case in.Op == retA:
 			v, ok := s.value(st.a)
 			return !ok || v != 0
-		case in.op == opJa:
-			st.pc += int(in.k)
-		case raw.Op&7 == jmp:
-			yes, no := s.outcomes(&st, raw.Op, in.k)
+		case in.Op == jmp|ja:
+			st.pc += int(in.K)
+		case in.Op&7 == jmp:
+			yes, no := s.outcomes(&st, in.Op, in.K)
 			if yes && no {
 				other := st
-				other.pc += int(in.jf)
-				other.known = s.learn(&st, raw.Op, in.k, false)
+				other.pc += int(in.Jf)
+				other.known = s.learn(&st, in.Op, in.K, false)
 				if s.accepts(other) {
 					return true
 				}
 			}
 			if yes {
-				st.known = s.learn(&st, raw.Op, in.k, true)
+				st.known = s.learn(&st, in.Op, in.K, true)
 			}
-			st.pc += in.skip(yes)
-		case raw.Op&7 == alu:
-			st.a = s.calculate(&st, raw.Op, in)
+			st.pc += skip(in, yes)
+		case in.Op&7 == alu:
+			st.a = s.calculate(&st, in)
 		default:
 			s.move(&st, in)
 		}
@@ -108,44 +110,44 @@ func (s *search) accepts(st state) bool {
 }
 
 // move follows an instruction that loads or stores.
-func (s *search) move(st *state, in inst) {
-	switch in.op {
-	case opLdImm:
-		st.a = s.constant(in.k)
-	case opLdxImm:
-		st.x = s.constant(in.k)
-	case opLdMem:
-		st.a = st.m[in.k]
-	case opLdxMem:
-		st.x = st.m[in.k]
-	case opSt:
-		st.m[in.k] = st.a
-	case opStx:
-		st.m[in.k] = st.x
-	case opTax:
-		st.x = st.a
-	case opTxa:
-		st.a = st.x
-	case opLdxMsh:
-		st.x = s.number(node{op: in.op, k: in.k})
-	case opLdxLen:
-		st.x = s.number(node{op: opLdLen})
-	case opLdIndB, opLdIndH, opLdIndW:
-		st.a = s.number(node{op: in.op, a: st.x, k: in.k})
-	default: // opLdAbs*, opLdLen, opLdVLAN*
-		st.a = s.number(node{op: in.op, k: in.k})
+func (s *search) move(to *state, in bpf.RawInstruction) {
+	switch in.Op {
+	case ldImm:
+		to.a = s.constant(in.K)
+	case ldxImm:
+		to.x = s.constant(in.K)
+	case ldMem:
+		to.a = to.m[in.K]
+	case ldxMem:
+		to.x = to.m[in.K]
+	case st:
+		to.m[in.K] = to.a
+	case stx:
+		to.m[in.K] = to.x
+	case tax:
+		to.x = to.a
+	case txa:
+		to.a = to.x
+	case ldxMsh:
+		to.x = s.number(node{op: in.Op, k: in.K})
+	case ldxLen:
+		to.x = s.number(node{op: ldLen})
+	case ldInd | sizeB, ldInd | sizeH, ldInd | sizeW:
+		to.a = s.number(node{op: in.Op, a: to.x, k: in.K})
+	default: // ldAbs, ldLen
+		to.a = s.number(node{op: in.Op, k: in.K})
 	}
 }
 
-func (s *search) calculate(st *state, op uint16, in inst) int {
-	n := node{op: in.op, a: st.a, k: in.k}
-	b, constB := in.k, true
-	if op&srcX != 0 {
+func (s *search) calculate(st *state, in bpf.RawInstruction) int {
+	n := node{op: in.Op, a: st.a, k: in.K}
+	b, constB := in.K, true
+	if in.Op&srcX != 0 {
 		n.b, n.k = st.x, 0
 		b, constB = s.value(st.x)
 	}
 	if a, ok := s.value(st.a); ok && constB {
-		if v, ok := calculate(op&0xf0, a, b); ok {
+		if v, ok := calculate(in.Op&0xf0, a, b); ok {
 			return s.constant(v)
 		}
 	}
@@ -203,18 +205,17 @@ func (s *search) outcomes(st *state, op uint16, k uint32) (yes, no bool) {
 
 // largest returns the largest value a node may have.
 func (s *search) largest(reg int) uint32 {
-	switch n := s.nodes[reg-1]; n.op {
-	case opLdAbsB, opLdIndB:
+	n := s.nodes[reg-1]
+	switch most, isNote := notes[n.k]; {
+	case isNote && isAbsolute(n.op):
+		return most
+	case n.op == ldAbs|sizeB, n.op == ldInd|sizeB:
 		return 0xff
-	case opLdAbsH, opLdIndH, opLdVLANTag:
+	case n.op == ldAbs|sizeH, n.op == ldInd|sizeH:
 		return 0xffff
-	case opLdPacketType:
-		return 0xff
-	case opLdVLANPresent:
-		return 1
-	case opLdxMsh:
+	case n.op == ldxMsh:
 		return 60
-	case opAndK:
+	case n.op == alu|aluAnd:
 		return n.k
 	}
 	return 0xffffffff

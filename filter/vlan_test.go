@@ -44,8 +44,8 @@ func TestKernelVLAN(t *testing.T) {
 			if f.IntN(2) == 0 {
 				tci = int32(f.tci())
 			}
-			got := ours.run(frame, uint32(wire), tci) != 0
-			want := theirs != nil && theirs.run(frame, uint32(wire), tci) != 0
+			got := ours.run(frame, uint32(wire), noted{tci: tci}) != 0
+			want := theirs != nil && theirs.run(frame, uint32(wire), noted{tci: tci}) != 0
 			if got != want {
 				t.Errorf("%q: run(%x of %d bytes, tag %d) = %v, want %v as of libpcap", text, frame, wire, tci, got, want)
 				break

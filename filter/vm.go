@@ -1,13 +1,11 @@
 package filter
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
 
-// inst is a bpf.RawInstruction with its opcode renumbered.
-type inst struct {
-	op     opcode
-	jt, jf uint8
-	k      uint32
-}
+	"golang.org/x/net/bpf"
+)
 
 // Match reports whether the program accepts a frame. frame is what was
 // captured of it and wireLen its length on the wire, which is what "len" is;
@@ -17,201 +15,120 @@ type inst struct {
 // Linux's notes about VLAN tags are not there: a program compiled for
 // KernelVLAN sees tags that are in the frame.
 func (p *Program) Match(frame []byte, wireLen int) bool {
-	return p.runNoted(frame, uint32(wireLen), -1, noted{}) != 0
+	return p.run(frame, uint32(wireLen), noted{tci: -1}) != 0
 }
 
 // NeedsKernel reports whether the program asks which way a frame went or by which
 // interface, which a kernel knows and no file records: for Match, all frames are
 // received, by interface 0.
 func (p *Program) NeedsKernel() bool {
-	for _, i := range p.code {
-		if i.op == opLdPacketType || i.op == opLdIfIndex {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.code, func(i bpf.RawInstruction) bool {
+		return isAbsolute(i.Op) && (i.K == adPacketType || i.K == adIfIndex)
+	})
 }
 
-// noted is what a kernel knows of a frame, beside its tag.
+// noted is what a kernel knows of a frame.
 type noted struct {
+	tci        int32 // tag control information of a tag that it took out; negative: none
 	packetType uint8
 	ifIndex    uint32
 }
 
-// run returns the program's result: the number of bytes to keep, 0 to reject.
-// tci is the tag control information of a tag that was taken out of the frame,
-// negative for none.
-func (p *Program) run(frame []byte, wireLen uint32, tci int32) uint32 {
-	return p.runNoted(frame, wireLen, tci, noted{})
+// at is what a load from an offset of notes gives.
+func (n *noted) at(offset uint32) uint32 {
+	switch {
+	case offset == adPacketType:
+		return uint32(n.packetType)
+	case offset == adIfIndex:
+		return n.ifIndex
+	case n.tci < 0:
+		return 0
+	case offset == adVLANTag:
+		return uint32(n.tci)
+	}
+	return 1 // adVLANPresent
 }
 
-// runNoted is run with what else a kernel knows.
-func (p *Program) runNoted(frame []byte, wireLen uint32, tci int32, known noted) uint32 {
+// run returns the program's result: the number of bytes to keep, 0 to reject.
+func (p *Program) run(frame []byte, wireLen uint32, known noted) uint32 {
 	var a, x uint32
 	var m [memorySlots]uint32
 	n := uint64(len(frame))
 	for pc := 0; pc < len(p.code); pc++ {
 		i := p.code[pc]
-		switch i.op {
-		case opRetK:
-			return i.k
-		case opRetA:
-			return a
-
-		case opLdAbsW:
-			if uint64(i.k)+4 > n {
+		at := uint64(i.K)
+		switch i.Op {
+		case ldAbs | sizeW, ldAbs | sizeH, ldAbs | sizeB, ldInd | sizeW, ldInd | sizeH, ldInd | sizeB:
+			if i.Op&ldInd != 0 {
+				at += uint64(x)
+			}
+			switch size := i.Op & (sizeH | sizeB); {
+			case size == sizeH && at+2 <= n:
+				a = uint32(binary.BigEndian.Uint16(frame[at:]))
+			case size == sizeB && at < n:
+				a = uint32(frame[at])
+			case size == sizeW && at+4 <= n:
+				a = binary.BigEndian.Uint32(frame[at:])
+			case at >= adStart && i.Op&ldInd == 0:
+				a = known.at(i.K)
+			default:
 				return 0
 			}
-			a = binary.BigEndian.Uint32(frame[i.k:])
-		case opLdAbsH:
-			if uint64(i.k)+2 > n {
-				return 0
-			}
-			a = uint32(binary.BigEndian.Uint16(frame[i.k:]))
-		case opLdAbsB:
-			if uint64(i.k) >= n {
-				return 0
-			}
-			a = uint32(frame[i.k])
-		case opLdIndW:
-			at := uint64(x) + uint64(i.k)
-			if at+4 > n {
-				return 0
-			}
-			a = binary.BigEndian.Uint32(frame[at:])
-		case opLdIndH:
-			at := uint64(x) + uint64(i.k)
-			if at+2 > n {
-				return 0
-			}
-			a = uint32(binary.BigEndian.Uint16(frame[at:]))
-		case opLdIndB:
-			at := uint64(x) + uint64(i.k)
+		case ldxMsh:
 			if at >= n {
 				return 0
 			}
-			a = uint32(frame[at])
-		case opLdxMsh:
-			if uint64(i.k) >= n {
-				return 0
-			}
-			x = uint32(frame[i.k]&0xf) * 4
-		case opLdLen:
+			x = uint32(frame[at]&0xf) * 4
+		case ldLen:
 			a = wireLen
-		case opLdxLen:
+		case ldxLen:
 			x = wireLen
-		case opLdImm:
-			a = i.k
-		case opLdxImm:
-			x = i.k
-		case opLdMem:
-			a = m[i.k&(memorySlots-1)]
-		case opLdxMem:
-			x = m[i.k&(memorySlots-1)]
-		case opLdPacketType:
-			a = uint32(known.packetType)
-		case opLdIfIndex:
-			a = known.ifIndex
-		case opLdVLANTag:
-			a = uint32(max(tci, 0))
-		case opLdVLANPresent:
-			a = 0
-			if tci >= 0 {
-				a = 1
-			}
-		case opSt:
-			m[i.k&(memorySlots-1)] = a
-		case opStx:
-			m[i.k&(memorySlots-1)] = x
-		case opTax:
+		case ldImm:
+			a = i.K
+		case ldxImm:
+			x = i.K
+		case ldMem:
+			a = m[i.K&(memorySlots-1)]
+		case ldxMem:
+			x = m[i.K&(memorySlots-1)]
+		case st:
+			m[i.K&(memorySlots-1)] = a
+		case stx:
+			m[i.K&(memorySlots-1)] = x
+		case tax:
 			x = a
-		case opTxa:
+		case txa:
 			a = x
-
-		case opJa:
-			pc += int(i.k)
-		case opJeqK:
-			pc += i.skip(a == i.k)
-		case opJgtK:
-			pc += i.skip(a > i.k)
-		case opJgeK:
-			pc += i.skip(a >= i.k)
-		case opJsetK:
-			pc += i.skip(a&i.k != 0)
-		case opJeqX:
-			pc += i.skip(a == x)
-		case opJgtX:
-			pc += i.skip(a > x)
-		case opJgeX:
-			pc += i.skip(a >= x)
-		case opJsetX:
-			pc += i.skip(a&x != 0)
-
-		case opAddK:
-			a += i.k
-		case opSubK:
-			a -= i.k
-		case opMulK:
-			a *= i.k
-		case opDivK:
-			if i.k == 0 { // not in a checked program
-				return 0
-			}
-			a /= i.k
-		case opModK:
-			if i.k == 0 {
-				return 0
-			}
-			a %= i.k
-		case opAndK:
-			a &= i.k
-		case opOrK:
-			a |= i.k
-		case opXorK:
-			a ^= i.k
-		case opLshK:
-			a <<= i.k
-		case opRshK:
-			a >>= i.k
-		case opAddX:
-			a += x
-		case opSubX:
-			a -= x
-		case opMulX:
-			a *= x
-		case opDivX:
-			if x == 0 {
-				return 0
-			}
-			a /= x
-		case opModX:
-			if x == 0 {
-				return 0
-			}
-			a %= x
-		case opAndX:
-			a &= x
-		case opOrX:
-			a |= x
-		case opXorX:
-			a ^= x
-		case opLshX:
-			a <<= x
-		case opRshX:
-			a >>= x
-		case opNeg:
-			a = -a
+		case retK:
+			return i.K
+		case retA:
+			return a
+		case jmp | ja:
+			pc += int(i.K)
+		case jmp | jeq: // apart from the others, for it is the most frequent
+			pc += skip(i, a == i.K)
 		default:
-			return 0
+			b := i.K
+			if i.Op&srcX != 0 {
+				b = x
+			}
+			if i.Op&7 == jmp {
+				pc += skip(i, jumps(i.Op&0xf0, a, b))
+				continue
+			}
+			var ok bool
+			if a, ok = calculate(i.Op&0xf0, a, b); !ok {
+				return 0
+			}
 		}
 	}
 	return 0
 }
 
 // skip returns how many instructions a jump skips.
-func (i inst) skip(holds bool) int {
+func skip(i bpf.RawInstruction, holds bool) int {
 	if holds {
-		return int(i.jt)
+		return int(i.Jt)
 	}
-	return int(i.jf)
+	return int(i.Jf)
 }
