@@ -112,13 +112,12 @@ func (p *parser) warnAt(line int, format, hint string, args ...any) {
 // others.
 func (p *parser) unused() {
 	for i := range p.db.entries {
-		e := &p.db.entries[i]
-		switch {
-		case e.Signatures > 0:
-		case e.Label == nil:
-			p.warnAt(e.Line, "link without a signature", "remove the label, or write its sig lines below it")
-		default:
-			p.warnAt(e.Line, "label without a signature", "remove the label, or write its sig lines below it")
+		e, what := &p.db.entries[i], "label"
+		if e.Label == nil {
+			what = "link"
+		}
+		if e.Signatures == 0 {
+			p.warnAt(e.Line, "%s without a signature", "remove the label, or write its sig lines below it", what)
 		}
 	}
 	for dir := range p.db.tcp {

@@ -1,5 +1,7 @@
 package signature
 
+import "slices"
+
 // covered returns the first signature that matches all that t matches, so that
 // t could never be used, or nil (p0f-v3.md §2.6). Catch-alls cover nothing. Its
 // steps are taken from work, and it ends when none are left.
@@ -81,24 +83,10 @@ func (h *HTTP) orderCovers(n *HTTP) bool {
 }
 
 func (h *HTTP) forbidsOneOf(n *HTTP) bool {
-	for _, name := range h.Absent {
-		if indexHeader(n.Order, name) >= 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.Absent, func(name string) bool { return indexHeader(n.Order, name) >= 0 })
 }
 
-// subset reports whether every name of a stands in b.
-func subset(a, b []string) bool {
-	for _, x := range a {
-		found := false
-		for _, y := range b {
-			found = found || x == y
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+// subset reports whether all of a is in b.
+func subset[T comparable](a, b []T) bool {
+	return !slices.ContainsFunc(a, func(x T) bool { return !slices.Contains(b, x) })
 }

@@ -20,51 +20,15 @@ func (t *TCP) coverCost(n *TCP) int {
 
 // formsCover wants each form of n among those of t. Whether a timestamp counts
 // for the window must be the same too.
-func (t *TCP) formsCover(n *TCP) bool {
-	have := t.forms()
-	for _, f := range n.forms() {
-		if !slices.Contains(have, f) {
-			return false
-		}
-	}
-	return true
-}
+func (t *TCP) formsCover(n *TCP) bool { return subset(n.forms(), t.forms()) }
 
 // ttlCovers asks for the same initial TTLs: one that is 35 at most higher
 // takes only a part of the packets.
 func (t *TCP) ttlCovers(n *TCP) bool {
 	if t.RandomTTL {
-		return t.TTL >= n.highestTTL()
+		return t.TTL >= slices.Max(n.initialTTLs())
 	}
-	if n.RandomTTL {
-		return false
-	}
-	all := []int{n.TTL}
-	if n.ext != nil {
-		all = append(all, n.ext.ttls...)
-	}
-	for _, ttl := range all {
-		same := t.TTL == ttl
-		if t.ext != nil {
-			for _, other := range t.ext.ttls {
-				same = same || other == ttl
-			}
-		}
-		if !same {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *TCP) highestTTL() int {
-	high := t.TTL
-	if t.ext != nil {
-		for _, ttl := range t.ext.ttls {
-			high = max(high, ttl)
-		}
-	}
-	return high
+	return !n.RandomTTL && subset(n.initialTTLs(), t.initialTTLs())
 }
 
 // quirksCover holds for both versions where the later signature is for both,

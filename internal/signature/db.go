@@ -15,6 +15,7 @@
 package signature
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/packet"
@@ -88,12 +89,9 @@ type UAOS struct {
 // Runs reports whether the program of a userland label may honestly run on the
 // system of os (the sys line; p0f-v3.md §7.3).
 func (l *Label) Runs(os *Label) bool {
-	for _, s := range l.sys {
-		if s.class && s.id == os.class || !s.class && s.id == os.name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.sys, func(s sysID) bool {
+		return s.class && s.id == os.class || !s.class && s.id == os.name
+	})
 }
 
 // Userland reports whether the label names a program.
@@ -186,21 +184,10 @@ func (db *DB) FindLabel(l *Label) int {
 	if l == nil {
 		return 0
 	}
-	for i := range db.labels {
-		d := &db.labels[i]
-		if d.Name == l.Name && d.Flavor == l.Flavor && d.Class == l.Class && d.Generic == l.Generic {
-			return d.ID
-		}
-	}
-	return 0
+	return 1 + slices.IndexFunc(db.labels, func(d Label) bool {
+		return d.Name == l.Name && d.Flavor == l.Flavor && d.Class == l.Class && d.Generic == l.Generic
+	})
 }
 
 // FindLink returns the number of the link with a name, for LinkName, or 0.
-func (db *DB) FindLink(name string) int {
-	for i, l := range db.links {
-		if l == name {
-			return i + 1
-		}
-	}
-	return 0
-}
+func (db *DB) FindLink(name string) int { return 1 + slices.Index(db.links, name) }

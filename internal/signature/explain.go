@@ -191,12 +191,7 @@ func (t *TCP) explainQuirks(n *Near, s *packet.Segment, want string) {
 	})
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
+func orNone(s string) string { return cmp.Or(s, "none") }
 
 // nearestForm returns the layout of the signature that is fewest changes away
 // from another, and how many.

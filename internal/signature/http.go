@@ -1,6 +1,9 @@
 package signature
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // HTTP is one signature of an [http:…] section (p0f-v3.md §2.5).
 type HTTP struct {
@@ -35,12 +38,7 @@ func (h *Header) takes(value string) bool {
 
 // indexHeader returns where a header of this name first stands, or -1.
 func indexHeader(headers []Header, name string) int {
-	for i := range headers {
-		if headers[i].Name == name {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(headers, func(h Header) bool { return h.Name == name })
 }
 
 const maxHeaders = 32 // entries of a header list
@@ -48,7 +46,7 @@ const maxHeaders = 32 // entries of a header list
 // httpSig reads ver:order:absent:software.
 func (p *parser) httpSig(dir Direction, v string) {
 	h := &HTTP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels)}
-	v = p.httpVersion(h, v)
+	h.Version, v = p.version(v, "01*", "want 0, 1 or * and a colon as the HTTP version", httpFields)
 	v = p.headerOrder(h, v)
 	v = p.absentHeaders(h, v)
 	if p.err != nil {
@@ -73,39 +71,14 @@ func (p *parser) httpSig(dir Direction, v string) {
 	p.counted(true)
 }
 
-func (p *parser) httpVersion(h *HTTP, v string) string {
-	if len(v) < 2 || v[1] != ':' || strings.IndexByte("01*", v[0]) < 0 {
-		p.fail(v, "want 0, 1 or * and a colon as the HTTP version", httpFields)
-		return ""
-	}
-	h.Version = Any
-	if v[0] != '*' {
-		h.Version = int(v[0] - '0')
-	}
-	return v[2:]
-}
-
 func (p *parser) headerOrder(h *HTTP, v string) string {
 	for p.err == nil && v != "" && v[0] != ':' {
-		if len(h.Order) == maxHeaders {
-			p.fail(v, "more than %d headers", "name the telling ones", maxHeaders)
-			return ""
-		}
 		var hd Header
-		hd.Optional = v[0] == '?'
-		if hd.Optional {
-			v = v[1:]
+		if hd, v = p.header(v, len(h.Order), true); strings.HasPrefix(v, "=") {
+			hd.Value, v = p.bracketed(v[1:])
 		}
-		n := span(v, isHeaderByte)
-		if n == 0 {
-			p.fail(v, "want a header name", "names are of letters, digits, - and _; a ? before one makes it optional")
+		if p.err != nil {
 			return ""
-		}
-		hd.Name, v = v[:n], v[n:]
-		if strings.HasPrefix(v, "=") {
-			if hd.Value, v = p.bracketed(v[1:]); p.err != nil {
-				return ""
-			}
 		}
 		h.Order = append(h.Order, hd)
 		v = p.comma(v, "header")
@@ -115,19 +88,32 @@ func (p *parser) headerOrder(h *HTTP, v string) string {
 
 func (p *parser) absentHeaders(h *HTTP, v string) string {
 	for p.err == nil && v != "" && v[0] != ':' {
-		if len(h.Absent) == maxHeaders {
-			p.fail(v, "more than %d headers", "name the telling ones", maxHeaders)
+		var hd Header
+		if hd, v = p.header(v, len(h.Absent), false); p.err != nil {
 			return ""
 		}
-		n := span(v, isHeaderByte)
-		if n == 0 {
-			p.fail(v, "want a header name", "names are of letters, digits, - and _; a ? before one makes it optional")
-			return ""
-		}
-		h.Absent = append(h.Absent, v[:n])
-		v = p.comma(v[n:], "header")
+		h.Absent = append(h.Absent, hd.Name)
+		v = p.comma(v, "header")
 	}
 	return p.colon(v, "absent headers")
+}
+
+// header reads the name of a header, and whether it is optional, of a list that has
+// some already.
+func (p *parser) header(v string, have int, mayBeOptional bool) (h Header, rest string) {
+	if have == maxHeaders {
+		p.fail(v, "more than %d headers", "name the telling ones", maxHeaders)
+		return h, ""
+	}
+	if mayBeOptional {
+		v, h.Optional = strings.CutPrefix(v, "?")
+	}
+	n := span(v, isHeaderByte)
+	if n == 0 {
+		p.fail(v, "want a header name", "names are of letters, digits, - and _; a ? before one makes it optional")
+	}
+	h.Name = v[:n]
+	return h, v[n:]
 }
 
 // bracketed reads [text], which may not be empty.

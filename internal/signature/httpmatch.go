@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/mxprint/mxprint/internal/http1"
 )
@@ -139,9 +140,9 @@ func (h *HTTP) fits(msg *http1.Message, ids []headerID) bool {
 	}
 	at := 0
 	for i, id := range h.need.order {
-		found := indexID(ids[at:], id)
+		found := slices.Index(ids[at:], id)
 		if found < 0 {
-			if !h.Order[i].Optional || indexID(ids, id) >= 0 {
+			if !h.Order[i].Optional || slices.Index(ids, id) >= 0 {
 				return false
 			}
 			continue
@@ -153,20 +154,11 @@ func (h *HTTP) fits(msg *http1.Message, ids []headerID) bool {
 		at++
 	}
 	for _, id := range h.need.absent {
-		if indexID(ids, id) >= 0 {
+		if slices.Index(ids, id) >= 0 {
 			return false
 		}
 	}
 	return true
-}
-
-func indexID(ids []headerID, id headerID) int {
-	for i, x := range ids {
-		if x == id {
-			return i
-		}
-	}
-	return -1
 }
 
 // ClaimedOS returns the entry of ua_os that a User-Agent contains, the first

@@ -206,18 +206,10 @@ func (t *TCP) scaleKeys() []uint32 {
 }
 
 func (t *TCP) windowKeys(f field) []uint32 {
-	if t.Kind != windowTerms {
-		switch {
-		case f == byWindow && t.Kind == WindowEqual:
-			return []uint32{uint32(t.Window)}
-		case f == byMultiple && (t.Kind == WindowMSS || t.Kind == WindowMTU):
-			return []uint32{multipleKey(t.Kind, t.Window)}
-		}
-		return nil
-	}
 	var keys []uint32
-	for i := range t.ext.windows {
-		w := &t.ext.windows[i]
+	list := t.windowList()
+	for i := range list {
+		w := &list[i]
 		switch {
 		case f == byWindow && w.kind == WindowEqual && w.top-w.low < maxKeys:
 			for n := w.low; n <= w.top; n++ {
@@ -234,15 +226,10 @@ func (t *TCP) windowKeys(f field) []uint32 {
 
 // zoneKeys are the zones of the spaces, and of plain windows.
 func (t *TCP) zoneKeys() []uint32 {
-	if t.Kind == WindowEqual {
-		return append(zonesOf(t.Window, t.Window), topKey(t.Window)...)
-	}
-	if t.Kind != windowTerms {
-		return nil
-	}
 	var keys []uint32
-	for i := range t.ext.windows {
-		w := &t.ext.windows[i]
+	list := t.windowList()
+	for i := range list {
+		w := &list[i]
 		if w.kind != windowFit && w.kind != WindowEqual || (w.top-w.low)>>zoneBits > maxKeys/2 {
 			return nil
 		}

@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -73,15 +74,6 @@ const (
 	smtpClient
 	lostSection // its header is wrong: what it holds cannot be judged
 )
-
-var sections = map[string]section{
-	"[mtu]":           mtuSection,
-	"[tcp:request]":   tcpRequest,
-	"[tcp:response]":  tcpResponse,
-	"[http:request]":  httpRequest,
-	"[http:response]": httpResponse,
-	"[smtp:client]":   smtpClient,
-}
 
 // expect says which statements may come next (p0f-v3.md §2.2).
 type expect uint8
@@ -177,12 +169,12 @@ func (p *parser) parseLine(line string) {
 	case strings.IndexByte(s, '\r') >= 0:
 		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone", "convert the file, for example with dos2unix")
 	case s[0] == '[':
-		sec, ok := sections[s]
-		if !ok {
+		sec := slices.IndexFunc(sectionNames[:], func(name string) bool { return name != "" && s == "["+name+"]" })
+		if sec < 0 {
 			p.fail(s, "unknown section; want one of [mtu], [tcp:request], [tcp:response], [http:request], [http:response], [smtp:client]", "correct the line; what stands in this section was not checked")
 			return
 		}
-		p.section, p.expect = sec, expectLabel
+		p.section, p.expect = section(sec), expectLabel
 		p.link = 0
 	default:
 		p.statement(s)
@@ -251,12 +243,7 @@ func skipSeparators(v string) string { return strings.TrimLeft(v, ", \t") }
 
 // classID returns the index of a declared class, or -1.
 func (db *DB) classID(name string) int32 {
-	for i, c := range db.classes {
-		if strings.EqualFold(c, name) {
-			return int32(i)
-		}
-	}
-	return -1
+	return int32(slices.IndexFunc(db.classes, func(c string) bool { return strings.EqualFold(c, name) }))
 }
 
 // label reads label = text for links, or label = type:class:name:flavor.
@@ -309,24 +296,32 @@ func (p *parser) hostLabel(v string) {
 		p.fail(v[2:], "class is not declared by a classes line", "use a declared class, or add this one to the line classes = … at the beginning of the file")
 		return
 	}
-	n := span(rest, isNameByte)
-	if n == 0 {
-		p.fail(rest, "want a name of letters, digits, spaces and ./-_!?()", "leave other characters out of the name")
+	var name string
+	if name, l.Flavor, ok = p.nameAndFlavor(rest); !ok {
 		return
 	}
-	if n == len(rest) || rest[n] != ':' {
-		p.fail(rest[n:], "want a colon after the name", "write the name, a colon and the flavor; other characters than letters, digits, spaces and ./-_!?() cannot stand in a name")
-		return
-	}
-	l.name = p.db.names.id(rest[:n])
+	l.name = p.db.names.id(name)
 	l.Name = p.db.names.names[l.name]
-	l.Flavor = rest[n+1:]
 	p.db.labels = append(p.db.labels, l)
 	p.entry(l.ID)
 	p.expect = expectSig
 	if l.Class == Userland {
 		p.expect = expectSys
 	}
+}
+
+// nameAndFlavor reads NAME:FLAVOR.
+func (p *parser) nameAndFlavor(v string) (name, flavor string, ok bool) {
+	n := span(v, isNameByte)
+	switch {
+	case n == 0:
+		p.fail(v, "want a name of letters, digits, spaces and ./-_!?()", "leave other characters out of the name")
+	case n == len(v) || v[n] != ':':
+		p.fail(v[n:], "want a colon after the name", "write the name, a colon and the flavor; other characters than letters, digits, spaces and ./-_!?() cannot stand in a name")
+	default:
+		return v[:n], v[n+1:], true
+	}
+	return "", "", false
 }
 
 // sys reads sys = @class,name,…

@@ -10,7 +10,7 @@ import (
 // (p0f-v3.md §2.4).
 func (p *parser) tcpSig(dir Direction, v string) {
 	t := TCP{File: p.file, Line: p.line, layer: p.layer, label: len(p.db.labels), Text: v, Source: p.source, Date: p.date, Clock: p.clock}
-	v = p.version(&t, v)
+	t.Version, v = p.version(v, "46*", wantIPVersion, tcpFields)
 	v = p.initialTTL(&t, v)
 	t.IPOptLen, v = p.bounded(v, "", "IP option length", 0, 255, ':')
 	t.MSS, v = p.wildcard(v, "MSS", 65535, ':')
@@ -44,17 +44,19 @@ func (p *parser) covered(by place) {
 	}
 }
 
-func (p *parser) version(t *TCP, v string) string {
-	if len(v) < 2 || v[1] != ':' || strings.IndexByte("46*", v[0]) < 0 {
-		p.fail(v, "want 4, 6 or * and a colon as the IP version", tcpFields)
-		return ""
+// version reads the digit or * of a version, and the colon after it.
+func (p *parser) version(v, versions, msg, hint string) (int, string) {
+	switch {
+	case len(v) < 2 || v[1] != ':' || strings.IndexByte(versions, v[0]) < 0:
+		p.fail(v, msg, hint)
+		return 0, ""
+	case v[0] == '*':
+		return Any, v[2:]
 	}
-	t.Version = Any
-	if v[0] != '*' {
-		t.Version = int(v[0] - '0')
-	}
-	return v[2:]
+	return int(v[0] - '0'), v[2:]
 }
+
+const wantIPVersion = "want 4, 6 or * and a colon as the IP version"
 
 // initialTTL reads N, A+B or A-. After "A-" p0f steps over one character too
 // many, so that the IP option length loses its first digit; and a minus that
@@ -200,9 +202,9 @@ func option(v string) (kind uint8, pad, n int) {
 		}
 		return packet.OptEOL, num, n
 	}
-	for _, kind := range [...]uint8{packet.OptNOP, packet.OptMSS, packet.OptWS, packet.OptSOK, packet.OptSACK, packet.OptTS} {
-		if name := optionName(kind); strings.HasPrefix(v, name) {
-			return kind, 0, len(name)
+	for kind, name := range optionNames {
+		if name != "" && strings.HasPrefix(v, name) {
+			return uint8(kind), 0, len(name)
 		}
 	}
 	return 0, 0, 0

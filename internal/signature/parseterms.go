@@ -423,16 +423,11 @@ func (p *parser) candidate(s, v string) {
 		p.fail(s, "more than %d candidates", "name the likeliest", maxCandidates)
 		return
 	}
-	n := span(v, isNameByte)
-	if n == 0 {
-		p.fail(v, "want a name of letters, digits, spaces and ./-_!?()", "leave other characters out of the name")
+	name, flavor, ok := p.nameAndFlavor(v)
+	if !ok {
 		return
 	}
-	if n == len(v) || v[n] != ':' {
-		p.fail(v[n:], "want a colon after the name", "write the name, a colon and the flavor; other characters than letters, digits, spaces and ./-_!?() cannot stand in a name")
-		return
-	}
-	c := Candidate{Name: v[:n], Flavor: v[n+1:]}
+	c := Candidate{Name: name, Flavor: flavor}
 	if c.Name != label.Name && !slices.ContainsFunc(label.Or, func(o Candidate) bool { return o.Name == c.Name }) {
 		label.Others = append(label.Others, c.Name)
 	}

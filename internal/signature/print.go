@@ -94,7 +94,7 @@ func appendLayout(dst []byte, l *packet.Layout) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		switch name := optionName(kind); {
+		switch name := optionNames[kind]; {
 		case kind == packet.OptEOL:
 			dst = strconv.AppendUint(append(dst, "eol+"...), uint64(l.EOLPad), 10)
 		case name != "":
@@ -106,21 +106,7 @@ func appendLayout(dst []byte, l *packet.Layout) []byte {
 	return dst
 }
 
-// optionName returns the name an option kind has in a layout, or "".
-func optionName(kind uint8) string {
-	switch kind {
-	case packet.OptNOP:
-		return "nop"
-	case packet.OptMSS:
-		return "mss"
-	case packet.OptWS:
-		return "ws"
-	case packet.OptSOK:
-		return "sok"
-	case packet.OptSACK:
-		return "sack"
-	case packet.OptTS:
-		return "ts"
-	}
-	return ""
+// optionNames are the names that option kinds have in a layout.
+var optionNames = [256]string{
+	packet.OptNOP: "nop", packet.OptMSS: "mss", packet.OptWS: "ws", packet.OptSOK: "sok", packet.OptSACK: "sack", packet.OptTS: "ts",
 }

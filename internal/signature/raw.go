@@ -16,8 +16,8 @@ func ParseRaw(text string) (packet.Segment, error) {
 	p := parser{db: new(DB), place: place{file: "raw signature", line: 1}, text: text}
 	var t TCP
 	s := packet.Segment{Type: packet.SYN}
-	v := p.version(&t, text)
-	if p.err == nil && t.Version == Any {
+	var v string
+	if t.Version, v = p.version(text, "46*", wantIPVersion, tcpFields); p.err == nil && t.Version == Any {
 		p.fail(text, "want 4 or 6 as the IP version of a packet", rawForm)
 	}
 	v = p.rawTTL(&s, v)

@@ -173,14 +173,7 @@ func (t *TCP) forms() []form {
 	return []form{{layout: t.Layout, ts: hasTimestamp(&t.Layout)}}
 }
 
-func hasTimestamp(l *packet.Layout) bool {
-	for _, kind := range l.Kinds[:l.Len] {
-		if kind == packet.OptTS {
-			return true
-		}
-	}
-	return false
-}
+func hasTimestamp(l *packet.Layout) bool { return slices.Contains(l.Kinds[:l.Len], packet.OptTS) }
 
 // verdict is how well one signature fits one segment.
 type verdict uint8
@@ -362,14 +355,7 @@ func (t *TCP) compare(s *seen, e entry) (verdict, Flags) {
 }
 
 func (t *TCP) resetTo(ttl uint8) bool {
-	if t.ext != nil {
-		for _, initial := range t.ext.ttls {
-			if near(initial, ttl) {
-				return true
-			}
-		}
-	}
-	return false
+	return t.ext != nil && slices.ContainsFunc(t.ext.ttls, func(initial int) bool { return near(initial, ttl) })
 }
 
 func (t *TCP) scaleFits(scale int) bool {
