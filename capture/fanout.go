@@ -48,83 +48,62 @@ func words(a *[16]byte) uint32 {
 		binary.BigEndian.Uint32(a[8:]) ^ binary.BigEndian.Uint32(a[12:])
 }
 
-// Classic BPF, as the kernel runs it on a packet whose IP header starts at net.
-const (
-	ipHeader = 0xfff00000 // SKF_NET_OFF
-
-	loadByte    = 0x30
-	loadHalf    = 0x28
-	loadWord    = 0x20
-	loadHalfAtX = 0x48
-	loadXHeader = 0xb1 // X = length of the IPv4 header
-	loadXMem    = 0x61
-	store       = 0x02
-	toX         = 0x07
-	jumpEqual   = 0x15
-	jumpAboveX  = 0x2d
-	jump        = 0x05
-	shiftRight  = 0x74
-	multiply    = 0x24
-	xorX        = 0xac
-	retA        = 0x16
-)
+// ipHeader is where the IP header starts, for the kernel that runs a program of
+// classic BPF (SKF_NET_OFF).
+const ipHeader = 0xfff00000
 
 // program is Worker as a program for PACKET_FANOUT_CBPF, which takes the
 // result modulo the number of sockets.
-func (f Fanout) program() []bpf.RawInstruction {
+func (f Fanout) program() []bpf.Instruction {
 	source, destination := fold(8), fold(24)
-	six := choose([]bpf.RawInstruction{
-		{Op: loadHalf, K: ipHeader + 40},
-		{Op: toX},
-		{Op: loadHalf, K: ipHeader + 42},
+	six := choose([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: ipHeader + 40, Size: 2},
+		bpf.TAX{},
+		bpf.LoadAbsolute{Off: ipHeader + 42, Size: 2},
 	}, source, destination)
-	four := choose([]bpf.RawInstruction{
-		{Op: loadXHeader, K: ipHeader},
-		{Op: loadHalfAtX, K: ipHeader},
-		{Op: store},
-		{Op: loadHalfAtX, K: ipHeader + 2},
-		{Op: loadXMem},
-	}, []bpf.RawInstruction{{Op: loadWord, K: ipHeader + 12}}, []bpf.RawInstruction{{Op: loadWord, K: ipHeader + 16}})
+	four := choose([]bpf.Instruction{
+		bpf.LoadMemShift{Off: ipHeader}, // X = length of the IPv4 header
+		bpf.LoadIndirect{Off: ipHeader, Size: 2},
+		bpf.StoreScratch{Src: bpf.RegA},
+		bpf.LoadIndirect{Off: ipHeader + 2, Size: 2},
+		bpf.LoadScratch{Dst: bpf.RegX},
+	}, []bpf.Instruction{bpf.LoadAbsolute{Off: ipHeader + 12, Size: 4}}, []bpf.Instruction{bpf.LoadAbsolute{Off: ipHeader + 16, Size: 4}})
 	return slices.Concat(
-		[]bpf.RawInstruction{
-			{Op: loadByte, K: ipHeader},
-			{Op: shiftRight, K: 4},
-			{Op: jumpEqual, K: 6, Jt: uint8(len(four) + 1)},
+		[]bpf.Instruction{
+			bpf.LoadAbsolute{Off: ipHeader, Size: 1},
+			bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 6, SkipTrue: uint8(len(four) + 1)},
 		},
 		four,
-		[]bpf.RawInstruction{{Op: jump, K: uint32(len(six))}},
+		[]bpf.Instruction{bpf.Jump{Skip: uint32(len(six))}},
 		six,
-		[]bpf.RawInstruction{
-			{Op: multiply, K: f.factor},
-			{Op: toX},
-			{Op: shiftRight, K: 16},
-			{Op: xorX},
-			{Op: multiply, K: spread},
-			{Op: shiftRight, K: 16},
-			{Op: retA},
+		[]bpf.Instruction{
+			bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: f.factor},
+			bpf.TAX{},
+			bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 16},
+			bpf.ALUOpX{Op: bpf.ALUOpXor},
+			bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: spread},
+			bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 16},
+			bpf.RetA{},
 		})
 }
 
 // choose runs one of two programs: the second where A, the port of the
 // destination that ports leaves there, is above X, that of the source.
-func choose(ports, first, second []bpf.RawInstruction) []bpf.RawInstruction {
+func choose(ports, first, second []bpf.Instruction) []bpf.Instruction {
 	return slices.Concat(
 		ports,
-		[]bpf.RawInstruction{{Op: jumpAboveX, Jt: uint8(len(first) + 1)}},
+		[]bpf.Instruction{bpf.JumpIfX{Cond: bpf.JumpGreaterThan, SkipTrue: uint8(len(first) + 1)}},
 		first,
-		[]bpf.RawInstruction{{Op: jump, K: uint32(len(second))}},
+		[]bpf.Instruction{bpf.Jump{Skip: uint32(len(second))}},
 		second)
 }
 
 // fold leaves in A the four words of an IPv6 address, each xor the others.
-func fold(offset uint32) []bpf.RawInstruction {
-	p := []bpf.RawInstruction{{Op: loadWord, K: ipHeader + offset}}
+func fold(offset uint32) []bpf.Instruction {
+	p := []bpf.Instruction{bpf.LoadAbsolute{Off: ipHeader + offset, Size: 4}}
 	for word := uint32(1); word < 4; word++ {
-		p = append(p,
-			bpf.RawInstruction{Op: toX},
-			bpf.RawInstruction{Op: loadWord, K: ipHeader + offset + 4*word},
-			bpf.RawInstruction{Op: xorX},
-		)
+		p = append(p, bpf.TAX{}, bpf.LoadAbsolute{Off: ipHeader + offset + 4*word, Size: 4}, bpf.ALUOpX{Op: bpf.ALUOpXor})
 	}
 	return p
 }

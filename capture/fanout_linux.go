@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,8 +57,12 @@ func (r *Ring) join(index int) error {
 		all, err = unix.GetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
 		g.id = all & 0xffff
 	}
+	var program []bpf.RawInstruction
 	if err == nil {
-		err = unix.SetsockoptSockFprog(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, sockFprog(g.fanout.program()))
+		program, err = bpf.Assemble(g.fanout.program())
+	}
+	if err == nil {
+		err = unix.SetsockoptSockFprog(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, sockFprog(program))
 	}
 	if err != nil {
 		return fmt.Errorf("capture: sharing %s among workers: %w", r.cfg.Interface, err)

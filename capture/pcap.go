@@ -12,7 +12,7 @@ import (
 // read to: they are copied only where a read ended inside one.
 type pcap struct {
 	window
-	big     bool // numbers are big-endian
+	numbers
 	nano    bool
 	header  int // bytes before each frame
 	lengths lengths
@@ -169,22 +169,6 @@ func (l lengths) order(first, second uint32) (captured, wire uint32) {
 		return second, first
 	}
 	return first, second
-}
-
-// number reads a number of a header.
-func (p *pcap) number(b []byte) uint32 {
-	n := binary.LittleEndian.Uint32(b)
-	if p.big {
-		n = bits.ReverseBytes32(n)
-	}
-	return n
-}
-
-func (p *pcap) short(b []byte) uint16 {
-	if p.big {
-		return binary.BigEndian.Uint16(b)
-	}
-	return binary.LittleEndian.Uint16(b)
 }
 
 func (p *pcap) waiting() bool {

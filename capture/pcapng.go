@@ -41,10 +41,10 @@ var (
 // pcapNG is the inside of a pcapng file.
 type pcapNG struct {
 	window
-	big    bool          // numbers of this section are big-endian
-	ifaces []ngInterface // of this section
-	good   int64         // offset of the end of the last good frame
-	behind int64         // bytes of that frame's block that are not read yet
+	numbers               // of this section
+	ifaces  []ngInterface // of this section
+	good    int64         // offset of the end of the last good frame
+	behind  int64         // bytes of that frame's block that are not read yet
 }
 
 // ngInterface is what a frame needs of the interface it came by.
@@ -338,24 +338,3 @@ func (p *pcapNG) waiting() bool {
 }
 
 func (p *pcapNG) offset() int64 { return p.good }
-
-func (p *pcapNG) number(b []byte) uint32 {
-	if p.big {
-		return binary.BigEndian.Uint32(b)
-	}
-	return binary.LittleEndian.Uint32(b)
-}
-
-func (p *pcapNG) short(b []byte) uint16 {
-	if p.big {
-		return binary.BigEndian.Uint16(b)
-	}
-	return binary.LittleEndian.Uint16(b)
-}
-
-func (p *pcapNG) long(b []byte) int64 {
-	if p.big {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return int64(binary.LittleEndian.Uint64(b))
-}

@@ -1,6 +1,9 @@
 package capture
 
-import "io"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // firstBuffer is all that a small file needs, in bytes; others get fileBuffer.
 const firstBuffer = 32 << 10
@@ -92,4 +95,28 @@ func (w *window) Read(p []byte) (int, error) {
 	n := copy(p, w.left)
 	w.consume(n)
 	return n, nil
+}
+
+// numbers reads the numbers of a file, which are little-endian unless they are big.
+type numbers struct{ big bool }
+
+func (n numbers) short(b []byte) uint16 {
+	if n.big {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
+func (n numbers) number(b []byte) uint32 {
+	if n.big {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
+}
+
+func (n numbers) long(b []byte) int64 {
+	if n.big {
+		return int64(binary.BigEndian.Uint64(b))
+	}
+	return int64(binary.LittleEndian.Uint64(b))
 }
