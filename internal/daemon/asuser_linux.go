@@ -6,13 +6,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/proc"
 )
 
 // unitCapabilities are what the units in contrib give a sensor. Which of them
@@ -35,7 +34,7 @@ func AsUser(c *config.Config, name string, args []string, out, errs io.Writer) (
 	if err != nil {
 		return 0, err
 	}
-	have, err := permitted()
+	have, err := proc.Capabilities("self")
 	if err != nil {
 		return 0, err
 	}
@@ -61,15 +60,4 @@ func AsUser(c *config.Config, name string, args []string, out, errs io.Writer) (
 		return 0, fmt.Errorf("as user %s: %w", name, err)
 	}
 	return 0, nil
-}
-
-// permitted are the capabilities that this process may use (proc(5)).
-func permitted() (uint64, error) {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(text), "\nCapPrm:\t")
-	hex, _, _ := strings.Cut(rest, "\n")
-	return strconv.ParseUint(hex, 16, 64)
 }

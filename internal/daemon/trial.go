@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/proc"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/signature"
 )
@@ -77,6 +78,21 @@ func (t *trial) ours(network, addr string) (ok bool, by string) {
 		return false, ""
 	}
 	return name == "mxprint" || name == "p0f" || name == "systemd", fmt.Sprintf(" by %s, process %d", name, pid)
+}
+
+// holder reports whether a socket listens on an address, and the process that
+// has it, with its name; 0 where that is not to be seen.
+func holder(network, addr string) (listens bool, pid int, name string) {
+	want, inodes := config.Listener{Network: network, Addr: addr}, make(map[string]bool)
+	for _, s := range proc.Sockets(network) {
+		if want.Overlaps(config.Listener{Network: network, Addr: s.Addr}) {
+			inodes[s.Inode] = true
+		}
+	}
+	if len(inodes) > 0 {
+		pid, name = proc.Holder(inodes)
+	}
+	return len(inodes) > 0, pid, name
 }
 
 // busy is what an error of listening means: that the running sensor listens

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/proc"
 )
 
 // mailServers looks, for source = "sockops", at who listens on the mail ports
@@ -22,18 +23,10 @@ func (e *examination) mailServers() {
 		return
 	}
 	sockets := map[string]int{} // inode: port
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for line := range strings.Lines(readFile(file)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != "0A" { // TCP_LISTEN
-				continue
-			}
-			port, err := strconv.ParseUint(f[1][strings.LastIndexByte(f[1], ':')+1:], 16, 16)
-			for _, p := range e.Config.Sensor.Ports {
-				if err == nil && int(port) == int(p) {
-					sockets[f[9]] = int(port)
-				}
-			}
+	for _, s := range proc.Sockets("tcp") {
+		_, text, _ := net.SplitHostPort(s.Addr)
+		if port, err := strconv.Atoi(text); err == nil && slices.Contains(e.Config.Sensor.Ports, port) {
+			sockets[s.Inode] = port
 		}
 	}
 	if len(sockets) == 0 {
@@ -41,12 +34,13 @@ func (e *examination) mailServers() {
 		return
 	}
 	sensor := e.sensorPID()
-	if sensor == 0 || hasCapability(sensor, unix.CAP_PERFMON) || hasCapability(sensor, unix.CAP_SYS_ADMIN) {
+	caps, err := proc.Capabilities(strconv.Itoa(sensor))
+	if sensor == 0 || err == nil && caps&(1<<unix.CAP_PERFMON|1<<unix.CAP_SYS_ADMIN) != 0 {
 		return
 	}
 	since := started(sensor)
 	for inode, port := range sockets {
-		if pid := holder(inode); pid != 0 && started(pid) < since {
+		if pid, _ := proc.Holder(map[string]bool{inode: true}); pid != 0 && started(pid) < since {
 			e.find(fmt.Sprintf("port %d", port), "restart the mail server; or give the sensor's unit CAP_PERFMON (docs/sockops.md)",
 				"process %d listens there since before the sensor, which without CAP_PERFMON does not see its connections", pid)
 			return
@@ -73,14 +67,6 @@ func (e *examination) sensorPID() int {
 	return pid
 }
 
-// hasCapability reports whether a process has one (proc(5), CapPrm).
-func hasCapability(pid, capability int) bool {
-	_, rest, _ := strings.Cut(readFile(fmt.Sprintf("/proc/%d/status", pid)), "CapPrm:")
-	line, _, _ := strings.Cut(rest, "\n")
-	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	return err == nil && set>>capability&1 == 1
-}
-
 // started is when a process began, in clock ticks since boot (proc(5), field
 // 22 of stat; the name before it may hold anything).
 func started(pid int) uint64 {
@@ -94,16 +80,4 @@ func started(pid int) uint64 {
 	}
 	ticks, _ := strconv.ParseUint(string(f[19]), 10, 64)
 	return ticks
-}
-
-// holder is a process that has a socket open; 0 if none is found.
-func holder(inode string) int {
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil && to == "socket:["+inode+"]" {
-			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
-			return pid
-		}
-	}
-	return 0
 }

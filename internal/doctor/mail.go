@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/proc"
 )
 
 // maxRead bounds a file that is read, in bytes.
@@ -19,12 +20,12 @@ const maxRead = 1 << 20
 // sockets looks for a second listener on a socket of ours, and for sockets that
 // Postfix may not open.
 func (e *examination) sockets() {
-	table := readFile("/proc/net/unix")
+	listens := make(map[string]int)
+	for _, s := range proc.Sockets("unix") {
+		listens[s.Addr]++
+	}
 	for _, path := range e.Config.UnixSockets() {
-		if path == "" {
-			continue
-		}
-		if n := listeners(table, path); n > 1 {
+		if n := listens[path]; n > 1 {
 			e.find("listeners on "+path, "systemctl stop p0f; ss -xlp | grep "+path, "%d processes or sockets listen there, and clients reach only the last", n)
 		}
 	}
@@ -37,18 +38,6 @@ func (e *examination) sockets() {
 			e.find("the rights of "+path, `set mode = "0666" below [milter] and [policy]; systemctl restart mxprint`, "the user postfix may not open it (%v)", st.Mode().Perm())
 		}
 	}
-}
-
-// listeners counts the listening sockets of a path in /proc/net/unix (proc(5)):
-// the flags of a listener are 00010000.
-func listeners(table, path string) (n int) {
-	for line := range strings.Lines(table) {
-		f := strings.Fields(line)
-		if len(f) >= 8 && f[3] == "00010000" && f[7] == path {
-			n++
-		}
-	}
-	return n
 }
 
 func unixPaths(listen []string) (paths []string) {
