@@ -40,17 +40,9 @@ func (c *Config) Describe(signatures int) string {
 	if s.Ask == "" {
 		line("signatures", strconv.Itoa(signatures))
 	}
-	line("p0f socket", c.P0f.Socket)
-	for _, f := range []struct {
-		name   string
-		listen []string
-	}{
-		{"p0f v2", c.P0f.V2Sockets()}, {"query", c.Query.Listen}, {"query TLS", c.Query.TLSListen}, {"milter", c.Milter.Listen},
-		{"policy", c.Policy.Listen}, {"amavis", c.Amavis.Listen}, {"http", c.HTTP.Listen},
-		{"https", c.HTTP.TLSListen}, {"verdicts", c.Store.Listen},
-	} {
-		if len(f.listen) > 0 {
-			line(f.name, strings.Join(f.listen, ", "))
+	for _, f := range c.lists() {
+		if f.name != "" && len(f.at) > 0 {
+			line(f.name, strings.Join(f.at, ", "))
 		}
 	}
 	if c.Store.Path != "" {

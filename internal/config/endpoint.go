@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,21 +66,11 @@ func (k *checker) addresses(key string, listen []string) {
 	}
 }
 
-// Listens is where all fronts listen but p0f's own socket and the proxy.
-func (c *Config) Listens() []string {
-	var all []string
-	for _, list := range [][]string{c.P0f.V2Sockets(), c.Query.Listen, c.Query.TLSListen, c.Milter.Listen, c.Policy.Listen, c.Amavis.Listen, c.HTTP.Listen} {
-		all = append(all, list...)
-	}
-	return all
-}
-
 // UnixSockets are the paths of all sockets.
-func (c *Config) UnixSockets() []string {
-	paths := []string{c.P0f.Socket}
-	for _, at := range c.Listens() {
-		if network, path, err := Endpoint(at); err == nil && network == "unix" {
-			paths = append(paths, path)
+func (c *Config) UnixSockets() (paths []string) {
+	for _, l := range c.Listeners() {
+		if l.Network == "unix" {
+			paths = append(paths, l.Addr)
 		}
 	}
 	return paths
@@ -88,17 +79,11 @@ func (c *Config) UnixSockets() []string {
 // LowPorts reports whether a front listens on a port that takes a privilege,
 // which the program needs again when it is re-executed.
 func (c *Config) LowPorts() bool {
-	for _, at := range c.Listens() {
-		network, addr, err := Endpoint(at)
-		if err != nil || network != "tcp" {
-			continue
-		}
-		_, port, _ := net.SplitHostPort(addr)
-		if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1024 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Listeners(), func(l Listener) bool {
+		_, port, _ := net.SplitHostPort(l.Addr)
+		n, err := strconv.Atoi(port)
+		return l.Network != "unix" && err == nil && n > 0 && n < 1024
+	})
 }
 
 // LooksUpNames reports whether an endpoint is given by a name, so that the

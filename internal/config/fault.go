@@ -76,18 +76,17 @@ func (c *Config) At(key string, err error) error {
 	return f
 }
 
-// keyLine finds the line of a key "table.name" in a TOML text, or 0. It is for
+// keyLine finds the line of a key "table.name" or "table[2].name" in a TOML text; of
+// one that is missing in the second of [[table]], that of the table; or 0. It is for
 // messages only: what the text means is the TOML library's to say.
 func keyLine(text, key string) int {
 	table, name := "", key
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {
 		table, name = key[:i], key[i+1:]
 	}
-	if i := strings.IndexByte(table, '['); i >= 0 { // the n-th of [[table]]
-		n, _ := strconv.Atoi(strings.Trim(table[i:], "[]"))
-		return tableLine(text, table[:i], n, name)
-	}
-	current := ""
+	table, index, numbered := strings.Cut(table, "[")
+	n, _ := strconv.Atoi(strings.TrimSuffix(index, "]"))
+	current, count, found := "", 0, 0
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
@@ -95,35 +94,17 @@ func keyLine(text, key string) int {
 			if current == key {
 				return i + 1
 			}
-			continue
-		}
-		k, _, ok := strings.Cut(line, "=")
-		k = strings.TrimSpace(k)
-		if ok && (current == table && k == name || current == "" && k == key) {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// tableLine finds the line of a key in the n-th table [[table]], or that of the
-// table where the key is missing, or 0.
-func tableLine(text, table string, n int, name string) int {
-	found := 0
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			if found > 0 && n == 0 {
-				return found
-			}
-			if strings.Trim(strings.SplitN(line, "#", 2)[0], "[] \t") == table {
-				if n--; n == 0 {
+			if current == table {
+				if count++; numbered && count == n {
 					found = i + 1
 				}
 			}
 			continue
 		}
-		if k, _, ok := strings.Cut(line, "="); ok && n == 0 && strings.TrimSpace(k) == name {
+		k, _, ok := strings.Cut(line, "=")
+		k = strings.TrimSpace(k)
+		inTable := current == table && (!numbered || count == n)
+		if ok && (inTable && k == name || current == "" && k == key) {
 			return i + 1
 		}
 	}

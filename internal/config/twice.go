@@ -15,20 +15,28 @@ type Listener struct {
 	Addr    string
 }
 
+// list is a key whose value is the places where a front listens.
+type list struct {
+	key, name string // name is what Describe calls it
+	at        []string
+}
+
+// lists are all of them.
+func (c *Config) lists() []list {
+	return []list{
+		{"p0f.socket", "p0f socket", []string{c.P0f.Socket}}, {"p0f.socket_v2", "p0f v2", c.P0f.V2Sockets()},
+		{"query.listen", "query", c.Query.Listen}, {"query.tls_listen", "query TLS", c.Query.TLSListen},
+		{"milter.listen", "milter", c.Milter.Listen}, {"policy.listen", "policy", c.Policy.Listen},
+		{"amavis.listen", "amavis", c.Amavis.Listen}, {"proxy.listen", "", c.Proxy.Listen}, {"http.listen", "http", c.HTTP.Listen},
+		{"http.tls_listen", "https", c.HTTP.TLSListen}, {"store.listen", "verdicts", c.Store.Listen},
+	}
+}
+
 // Listeners are all places where the configuration listens. It leaves out what
 // is no endpoint, which Check reports.
 func (c *Config) Listeners() []Listener {
 	var all []Listener
-	for _, f := range []struct {
-		key string
-		at  []string
-	}{
-		{"p0f.socket", []string{c.P0f.Socket}}, {"p0f.socket_v2", c.P0f.V2Sockets()},
-		{"query.listen", c.Query.Listen}, {"query.tls_listen", c.Query.TLSListen},
-		{"milter.listen", c.Milter.Listen}, {"policy.listen", c.Policy.Listen},
-		{"amavis.listen", c.Amavis.Listen}, {"proxy.listen", c.Proxy.Listen}, {"http.listen", c.HTTP.Listen},
-		{"http.tls_listen", c.HTTP.TLSListen}, {"store.listen", c.Store.Listen},
-	} {
+	for _, f := range c.lists() {
 		for _, at := range f.at {
 			network, addr, err := Endpoint(at)
 			switch {

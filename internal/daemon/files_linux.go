@@ -44,7 +44,7 @@ type needs struct{ proxied, proxies, clients, fronts, strangers int }
 func filesNeeded(c *config.Config) needs {
 	n := needs{proxied: c.Proxy.MaxConnections, proxies: len(c.Proxy.Listen)}
 	n.clients = max(serve.DefaultMaxConns, c.P0f.MaxClients)
-	n.fronts = 1 + len(c.Listens())
+	n.fronts = len(c.Listeners()) - n.proxies
 	// A listener with a header or a token has clients that have not shown one,
 	// those of known sources apart.
 	for _, f := range []struct{ listeners, greeted int }{
