@@ -9,17 +9,17 @@ import (
 // Blocks writes observations as the blocks that p0f prints on its standard
 // output (p0f-v3.md §10.4). It implements event.Observer, and is not safe for
 // concurrent use.
-type Blocks struct{ log Log }
+type Blocks struct{ sink }
 
 // NewBlocks returns Blocks that writes to w.
-func NewBlocks(w io.Writer) *Blocks { return &Blocks{Log{w: w, end: "`----\n\n"}} }
+func NewBlocks(w io.Writer) *Blocks { return &Blocks{sink{w: w, end: "`----\n\n"}} }
 
 // Observe adds one block. p0f has none for TLS and SMTP.
 func (r *Blocks) Observe(o *event.Observation) {
 	if o.Module >= event.TLS {
 		return
 	}
-	b := appendEnd(append(r.log.buf, ".-[ "...), o.Client)
+	b := appendEnd(append(r.buf, ".-[ "...), o.Client)
 	b = appendEnd(append(b, " -> "...), o.Server)
 	b = append(append(append(b, " ("...), o.Module.String()...), ") ]-\n|\n| "...)
 	if o.Role == event.Client {
@@ -28,11 +28,5 @@ func (r *Blocks) Observe(o *event.Observation) {
 		b = appendEnd(append(b, "server   = "...), o.Server)
 	}
 	b = appendFields(b, o, &reportKeys)
-	r.log.buf = append(append(b, "\n|\n"...), r.log.end...)
-	if len(r.log.buf) >= writeAt {
-		r.log.write()
-	}
+	r.take(append(append(b, "\n|\n"...), r.end...))
 }
-
-// Flush writes what was gathered; see Log.Flush.
-func (r *Blocks) Flush() (lost int, err error) { return r.log.Flush() }

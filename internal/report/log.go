@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -22,14 +21,10 @@ type Log struct {
 	// (rewritten=), and an uptime that means nothing (reliable=no).
 	Doubts bool
 
-	w              io.Writer
+	sink
 	zone           *time.Location
-	buf            []byte
 	heads          [event.Modules]head // by module
 	client, server lastEnd             // of the last line
-	end            string              // of a line
-	lost           int                 // lines since the last Flush, because of
-	err            error
 }
 
 // head is how the lines of one module begin.
@@ -38,13 +33,9 @@ type head struct {
 	text   []byte // "[2026/11/23 09:25:17] mod=syn"
 }
 
-// writeAt is how many gathered bytes are written without waiting for a Flush: the
-// kernel takes a byte of 256 KiB with a tenth less work than one of 64.
-const writeAt = 256 << 10
-
 // NewLog returns a Log that writes to w, with times of the local zone.
 func NewLog(w io.Writer) *Log {
-	return &Log{w: w, zone: time.Local, end: "\n"}
+	return &Log{sink: sink{w: w, end: "\n"}, zone: time.Local}
 }
 
 // Observe adds one line. p0f's log has none for TLS and SMTP.
@@ -70,33 +61,7 @@ func (l *Log) Observe(o *event.Observation) {
 	if l.Doubts {
 		b = appendDoubts(b, o)
 	}
-	l.buf = append(b, '\n')
-	if len(l.buf) >= writeAt {
-		l.write()
-	}
-}
-
-// Flush writes what was gathered. It returns how many lines could not be
-// written since the last Flush, and the first reason.
-func (l *Log) Flush() (lost int, err error) {
-	l.write()
-	lost, err = l.lost, l.err
-	l.lost, l.err = 0, nil
-	return lost, err
-}
-
-func (l *Log) write() {
-	if len(l.buf) == 0 {
-		return
-	}
-	if n, err := l.w.Write(l.buf); err != nil {
-		end := []byte(l.end)
-		l.lost += bytes.Count(l.buf, end) - bytes.Count(l.buf[:n], end)
-		if l.err == nil {
-			l.err = err
-		}
-	}
-	l.buf = l.buf[:0]
+	l.take(append(b, '\n'))
 }
 
 // lastEnd is how the end of a connection is written that was written last: many
