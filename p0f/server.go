@@ -1,6 +1,7 @@
 package p0f
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,14 +111,10 @@ type terms struct {
 }
 
 func newTerms(count *serve.Group, log *slog.Logger, wait, writeTimeout time.Duration) terms {
-	t := terms{count: count, log: serve.Log(log), wait: max(wait, 0), writeTimeout: writeTimeout}
-	if wait == 0 {
-		t.wait = serverWait
+	return terms{
+		count: count, log: serve.Log(log), wait: max(cmp.Or(wait, serverWait), 0),
+		writeTimeout: cmp.Or(max(writeTimeout, 0), serverWriteTimeout),
 	}
-	if t.writeTimeout <= 0 {
-		t.writeTimeout = serverWriteTimeout
-	}
-	return t
 }
 
 func (t *terms) config(maxConns int) serve.Config {
@@ -142,7 +139,7 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 		c    = newCaller(nc)
 		in   = make([]byte, batchSize*QuerySize)
 		have = 0 // bytes of in that are not answered yet
-		h    = heirOf(nc)
+		h    = serve.Find[heir](nc)
 	)
 	if h != nil {
 		have = copy(in, h.Part())
@@ -165,20 +162,6 @@ func (v *serving) serve(ctx context.Context, nc net.Conn) {
 	}
 }
 
-// heirOf finds it among what the connection wraps; nil if absent.
-func heirOf(nc net.Conn) heir {
-	for {
-		if h, ok := nc.(heir); ok {
-			return h
-		}
-		w, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nil
-		}
-		nc = w.NetConn()
-	}
-}
-
 // replies keeps the buffers of answers, which only connections that answer
 // need.
 var replies = sync.Pool{New: func() any { return new([batchSize * ResponseSize]byte) }}
@@ -196,7 +179,7 @@ func (v *serving) answer(ctx context.Context, c *caller, queries []byte) bool {
 	for q := queries; len(q) > 0; q = q[QuerySize:] {
 		addr, err := DecodeQuery(q[:QuerySize])
 		if err != nil {
-			v.bad(c)
+			v.bad(c, "socket", &c.bad)
 			out = appendStatus(out, statusBadQuery)
 			continue
 		}
@@ -225,14 +208,13 @@ func (v *serving) answer(ctx context.Context, c *caller, queries []byte) bool {
 	return true
 }
 
-// bad counts a bad query, and logs the first of a connection.
-func (v *serving) bad(c *caller) {
-	v.count.Bad.Add(1)
-	if c.bad {
-		return
+// bad counts a bad query on a socket, and logs the first of a connection.
+func (t *terms) bad(nc net.Conn, socket string, logged *bool) {
+	t.count.Bad.Add(1)
+	if !*logged {
+		t.log.Warn("bad query on the "+socket, "client", nc.RemoteAddr().String())
 	}
-	c.bad = true
-	v.log.Warn("bad query on the socket", "client", c.RemoteAddr().String())
+	*logged = true
 }
 
 // unwritten sorts out why an answer could not be written. That a client has gone

@@ -139,7 +139,7 @@ func (v *v2Serving) answer(ctx context.Context, nc net.Conn, queries []byte, log
 	for q := queries; len(q) > 0; q = q[v2QuerySize:] {
 		id, query, ok := decodeV2Query(q[:v2QuerySize])
 		if !ok {
-			v.bad(nc, logged)
+			v.bad(nc, "socket of p0f 2", logged)
 			out = appendV2Status(out, id, v2BadQuery)
 			continue
 		}
@@ -158,16 +158,6 @@ func (v *v2Serving) answer(ctx context.Context, nc net.Conn, queries []byte, log
 		return false
 	}
 	return true
-}
-
-// bad counts a bad query, and logs the first of a connection.
-func (v *v2Serving) bad(nc net.Conn, logged *bool) {
-	v.count.Bad.Add(1)
-	if *logged {
-		return
-	}
-	*logged = true
-	v.log.Warn("bad query on the socket of p0f 2", "client", nc.RemoteAddr().String())
 }
 
 // decodeV2Query reads the 24 bytes of q. The padding is whatever was in the

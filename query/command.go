@@ -62,16 +62,10 @@ func (c *conn) trusted(name string) error {
 	if name == "status" && c.s.Token != "" {
 		return nil
 	}
-	nc := c.nc
-	if inner, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = inner.NetConn()
-	}
-	unix, ok := nc.(*net.UnixConn)
-	if !ok {
+	uid, err := serve.PeerUID(c.nc)
+	if errors.Is(err, serve.ErrNotUnix) {
 		return errPeer
-	}
-	uid, err := serve.PeerUID(unix)
-	if err != nil {
+	} else if err != nil {
 		return fmt.Errorf("%w: %w", errPeer, err)
 	}
 	if uid != 0 && uid != os.Geteuid() {

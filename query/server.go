@@ -19,6 +19,7 @@ package query
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -150,23 +151,11 @@ type conn struct {
 }
 
 func (s *Server) conn(ctx context.Context, nc net.Conn, log *slog.Logger) *conn {
-	c := &conn{
+	return &conn{
 		s: s, ctx: ctx, nc: nc, log: log,
-		wait: s.Wait, maxWait: s.MaxWait, writeTimeout: s.WriteTimeout,
+		wait: max(cmp.Or(s.Wait, serverWait), 0), maxWait: cmp.Or(max(s.MaxWait, 0), serverMaxWait),
+		writeTimeout: cmp.Or(max(s.WriteTimeout, 0), serverWriteTimeout),
 	}
-	switch {
-	case c.wait == 0:
-		c.wait = serverWait
-	case c.wait < 0:
-		c.wait = 0
-	}
-	if c.maxWait <= 0 {
-		c.maxWait = serverMaxWait
-	}
-	if c.writeTimeout <= 0 {
-		c.writeTimeout = serverWriteTimeout
-	}
-	return c
 }
 
 // serve answers until the connection ends.

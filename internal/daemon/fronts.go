@@ -88,10 +88,7 @@ func (o *opener) amavis(w *monitor) {
 	}
 	watched := w.front("amavis", 0)
 	server := &amavis.Server{Lookuper: watched.who(), V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
-	watched.stats = func() serve.Stats {
-		st := server.Stats()
-		return serve.Stats{Requests: st.Queries, Missed: st.Unavailable, Bad: st.Bad, Refused: st.Refused, Dropped: st.Dropped}
-	}
+	watched.stats = server.Stats
 	for _, at := range c.Listen {
 		o.keepUp("amavis.listen", watched, at, func() (task, error) {
 			_, addr, err := config.Endpoint(at)

@@ -13,6 +13,7 @@
 package host
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -56,26 +57,14 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	if c.MaxConns <= 0 {
-		c.MaxConns = 1000
-	}
-	if c.MaxHosts <= 0 {
-		c.MaxHosts = 10000
-	}
-	if c.ConnAge <= 0 {
-		c.ConnAge = 30 * time.Second
-	}
-	if c.HostAge <= 0 {
-		c.HostAge = 2 * time.Hour
-	}
+	c.MaxConns, c.MaxHosts = cmp.Or(max(c.MaxConns, 0), 1000), cmp.Or(max(c.MaxHosts, 0), 10000)
+	c.ConnAge, c.HostAge = cmp.Or(max(c.ConnAge, 0), 30*time.Second), cmp.Or(max(c.HostAge, 0), 2*time.Hour)
 	const most = 1 << 30 // records are numbered with 32 bits
 	c.MaxConns, c.MaxHosts, c.Recent = min(c.MaxConns, most), min(c.MaxHosts, most), min(max(c.Recent, 0), most)
 	if c.Unverified > 0 {
 		c.Unverified = max(min(c.Unverified, c.MaxHosts-1), 2) // both ends of a connection
 	}
-	if c.HTTPBytes <= 0 {
-		c.HTTPBytes = 16 << 20
-	}
+	c.HTTPBytes = cmp.Or(max(c.HTTPBytes, 0), 16<<20)
 }
 
 // Share returns the configuration of each of several tables that together keep to

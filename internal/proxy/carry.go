@@ -2,11 +2,12 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 const (
@@ -155,10 +156,7 @@ func (c *conn) say(what string, args ...any) {
 // sayCut logs why a connection is cut, where this machine is at fault and not an
 // end of the connection.
 func (c *conn) sayCut(err error) {
-	for _, ours := range []error{fs.ErrPermission, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC} {
-		if !errors.Is(err, ours) {
-			continue
-		}
+	if serve.IsAny(err, fs.ErrPermission, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC) {
 		c.v.log.Error("a connection was cut", "client", c.header.Client, "reason", err)
 	}
 }

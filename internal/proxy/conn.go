@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/proxyproto"
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -74,29 +74,11 @@ func (v *serving) serve(nc net.Conn) {
 // unwrap finds the connection of the kernel, and what a load balancer says of
 // it, if there is one.
 func (c *conn) unwrap(nc net.Conn) (s stream, balanced bool) {
-	c.header = proxyproto.Header{Client: endOf(nc.RemoteAddr()), Server: endOf(nc.LocalAddr())}
-	for {
-		if s, ok := nc.(stream); ok {
-			return s, balanced
-		}
-		if p, ok := nc.(*proxyproto.Conn); ok {
-			balanced, c.header = true, p.Header()
-		}
-		w, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nil, balanced
-		}
-		nc = w.NetConn()
+	c.header = proxyproto.Header{Client: serve.EndOf(nc.RemoteAddr()), Server: serve.EndOf(nc.LocalAddr())}
+	if p := serve.Find[*proxyproto.Conn](nc); p != nil {
+		balanced, c.header = true, p.Header()
 	}
-}
-
-func endOf(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	return serve.Find[stream](nc), balanced
 }
 
 // saved hands the SYN of the connection to the sensor.
@@ -170,7 +152,7 @@ func (c *conn) fail(what string, err error) {
 // gets no text.
 func (v *serving) turnAway(nc net.Conn) {
 	const submissions = 465
-	if endOf(nc.LocalAddr()).Port() == submissions {
+	if serve.EndOf(nc.LocalAddr()).Port() == submissions {
 		return
 	}
 	nc.SetWriteDeadline(time.Now().Add(time.Millisecond)) // there is room in a new socket

@@ -19,6 +19,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -130,22 +131,11 @@ type serving struct {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	cutting, cut := context.WithCancel(context.Background())
 	defer cut()
-	v := &serving{Server: s, log: serve.Log(s.Logger), name: s.Name, idle: s.Idle, cutting: cutting}
-	if v.name == "" {
-		v.name = "localhost"
+	v := &serving{
+		Server: s, log: serve.Log(s.Logger), cutting: cutting, name: cmp.Or(s.Name, "localhost"),
+		idle: cmp.Or(max(s.Idle, 0), DefaultIdle), stalled: cmp.Or(s.stalled, unreadTime),
 	}
-	if v.idle <= 0 {
-		v.idle = DefaultIdle
-	}
-	v.stalled = s.stalled
-	if v.stalled <= 0 {
-		v.stalled = unreadTime
-	}
-	grace := s.Drain
-	if grace == 0 {
-		grace = DefaultDrain
-	}
-	grace = max(grace, 0)
+	grace := max(cmp.Or(s.Drain, DefaultDrain), 0)
 	return s.group.Serve(ctx, ln, serve.Config{
 		MaxConns: s.MaxConns, Grace: grace, GoOn: true, Full: v.turnAway, Logger: v.log,
 		Ending: func(open int) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/pires/go-proxyproto"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // ErrHeader says that what a connection begins with is not a header of the PROXY
@@ -79,7 +81,7 @@ func Read(r io.Reader) (Header, error) {
 	if p.Command.IsLocal() || !ok {
 		return Header{}, nil
 	}
-	h.Client, h.Server = unmapped(client), unmapped(server)
+	h.Client, h.Server = serve.EndOf(client), serve.EndOf(server)
 	if h.Client.Addr().IsUnspecified() || h.Client.Addr().IsMulticast() {
 		return Header{}, fmt.Errorf("%w: no client connects from %s", ErrHeader, h.Client)
 	}
@@ -168,11 +170,6 @@ func show(b []byte) string {
 		return strconv.QuoteToASCII(string(b[:most])) + "..."
 	}
 	return strconv.QuoteToASCII(string(b))
-}
-
-func unmapped(a *net.TCPAddr) netip.AddrPort {
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
 // Append appends the header in version 1 or 2; version 1 has no room for the

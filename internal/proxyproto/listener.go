@@ -15,7 +15,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // errStranger means that an address may not send a header.
@@ -43,17 +46,8 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) allowed(a net.Addr) bool {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	addr := unmapped(tcp).Addr()
-	for _, p := range l.from {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	addr := serve.EndOf(a).Addr()
+	return slices.ContainsFunc(l.from, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // Conn is a connection through a load balancer. Once Greet has returned nil,

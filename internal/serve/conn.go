@@ -69,8 +69,8 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return sc.SyscallConn()
 }
 
-// find returns the outermost connection of a type, or the zero value.
-func find[T any](nc net.Conn) (found T) {
+// Find returns the outermost connection of a type, or the zero value.
+func Find[T any](nc net.Conn) (found T) {
 	for nc != nil {
 		if t, ok := nc.(T); ok {
 			return t
@@ -79,6 +79,9 @@ func find[T any](nc net.Conn) (found T) {
 	}
 	return found
 }
+
+// ErrNotUnix means that a connection is not one of a unix socket.
+var ErrNotUnix = errors.New("not a unix socket")
 
 // root is the innermost connection, the kernel's. Closing that never waits, as
 // closing one of TLS may.

@@ -5,8 +5,13 @@ import (
 	"syscall"
 )
 
-// PeerUID is the user at the other end of a unix socket (unix(7), SO_PEERCRED).
-func PeerUID(c *net.UnixConn) (int, error) {
+// PeerUID is the user at the other end of a unix socket (unix(7), SO_PEERCRED),
+// whatever wraps the connection. The error is ErrNotUnix of other connections.
+func PeerUID(nc net.Conn) (int, error) {
+	c, ok := root(nc).(*net.UnixConn)
+	if !ok {
+		return -1, ErrNotUnix
+	}
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err

@@ -8,4 +8,4 @@ import (
 )
 
 // PeerUID is not known here: the sensor runs on Linux alone.
-func PeerUID(*net.UnixConn) (int, error) { return -1, errors.ErrUnsupported }
+func PeerUID(net.Conn) (int, error) { return -1, errors.ErrUnsupported }

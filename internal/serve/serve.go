@@ -8,12 +8,14 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -188,15 +190,9 @@ type serving struct {
 
 func newServing(ctx context.Context, ln net.Listener, cfg Config, handle func(context.Context, net.Conn)) *serving {
 	s := &serving{Config: cfg, ctx: ctx, ln: ln, handle: handle, log: Log(cfg.Logger)}
-	if s.MaxConns <= 0 {
-		s.MaxConns = DefaultMaxConns
-	}
-	if s.MaxStrangers <= 0 {
-		s.MaxStrangers = DefaultMaxStrangers
-	}
-	if s.GreetTime <= 0 {
-		s.GreetTime = DefaultGreetTime
-	}
+	s.MaxConns = cmp.Or(max(s.MaxConns, 0), DefaultMaxConns)
+	s.MaxStrangers = cmp.Or(max(s.MaxStrangers, 0), DefaultMaxStrangers)
+	s.GreetTime = cmp.Or(max(s.GreetTime, 0), DefaultGreetTime)
 	s.served = newPool(s.MaxConns, s.PerSource)
 	s.strangers = newPool(s.MaxStrangers, (s.MaxStrangers+1)/2)
 	s.regulars = newPool(s.MaxStrangers, (s.MaxStrangers+1)/2)
@@ -235,28 +231,27 @@ func (s *serving) accept() error {
 // transient reports whether an error of accept passes by itself: what the
 // machine lacks, and faults of the one connection (accept(2), "Error handling").
 func transient(err error) bool {
-	for _, e := range []error{
+	return IsAny(err,
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 		syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN, syscall.EPERM, syscall.EPROTO,
-		syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+		syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+}
+
+// IsAny reports whether an error is one of some.
+func IsAny(err error, of ...error) bool {
+	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
 // admit lets a connection in, as a stranger where it has to be greeted, or
 // closes it where there are too many.
 func (s *serving) admit(nc net.Conn) {
-	greeter := find[Greeter](nc)
+	greeter := Find[Greeter](nc)
 	c := &conn{Conn: nc, s: s, source: sourceOf(nc.RemoteAddr())}
 	if greeter != nil || s.Greet != nil || s.ClientFirst && c.source.IsValid() {
 		if greeter != nil {
 			c.source = netip.Prefix{} // a load balancer's, which has many
 		}
-		c.budget = find[*bounded](nc)
+		c.budget = Find[*bounded](nc)
 		s.takeStranger(c)
 		s.wg.Add(2)
 		go func() {
@@ -330,20 +325,28 @@ func (s *serving) each(p *pool, f func(*conn)) {
 	}
 }
 
-// sourceOf is where a client counts as coming from; the zero value is nowhere.
-func sourceOf(a net.Addr) netip.Prefix {
+// sourceOf is the Source of a client; the zero value is nowhere.
+func sourceOf(a net.Addr) netip.Prefix { return Source(EndOf(a).Addr()) }
+
+// EndOf is an end of a TCP connection, unmapped and without a zone; the zero value of
+// another connection.
+func EndOf(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return netip.AddrPort{}
 	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+}
+
+// Source is where an address counts as coming from: itself, or the /64 of an IPv6
+// address; the zero value for an address that is not valid.
+func Source(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
 	}
-	source, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
+	source, _ := addr.Prefix(bits)
 	return source
 }

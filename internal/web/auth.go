@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // How long what lets a browser in is good for.
@@ -173,18 +175,8 @@ func (k *Keys) wrong(source netip.Prefix) {
 	k.tries[source] = a
 }
 
-// sourceOf is an IPv4 address or the /64 of an IPv6 address; not valid where a
-// client has none.
+// sourceOf is the source of a client; not valid where it has none.
 func sourceOf(remote string) netip.Prefix {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr := at.Addr().Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, _ := addr.Prefix(bits)
-	return p
+	at, _ := netip.ParseAddrPort(remote)
+	return serve.Source(at.Addr())
 }

@@ -60,17 +60,9 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // collector makes metrics of a Status at each scrape.
 type collector struct{ status func() *status.Status }
 
-// Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		info, started, health, notRead, sourceUp, sourceFrames, sourceSYNs, sourceDrops, sourceLast, answers, late, bad, frontDown,
-		conns, connsTotal, connsRejected, lookups, systems, hosts, hostsMax, flows, flowsMax, memory, lost, logLines,
-		sharedUp, sharedAsked, sharedErrors, sharedBad, sharedWritten, sharedDropped, sharedQueued, sharedLag,
-		signatures, sigDate, sigLoaded, certificate, configValid, configWaiting,
-	} {
-		ch <- d
-	}
-}
+// Describe implements prometheus.Collector: which metrics there are depends on the
+// Status.
+func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(ch chan<- prometheus.Metric) {

@@ -95,7 +95,7 @@ func (s *Server) Stats() serve.Stats { return s.group.Stats() }
 // and every connection: nil after the end of ctx, else why ln failed.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	log := serve.Log(s.Logger)
-	in := &admitted{conns: make(chan net.Conn), over: make(chan struct{}), addr: ln.Addr()}
+	in := serve.NewHandoff(ln.Addr())
 	server := &http.Server{
 		Handler: s.handler(), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
@@ -105,7 +105,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	go func() { ended <- server.Serve(in) }()
 	err := s.group.Serve(ctx, ln, serve.Config{
 		MaxConns: MaxConns, MaxStrangers: MaxConns, GreetTime: headerTime, ClientFirst: true, Grace: drainTime, Logger: log,
-	}, in.take)
+	}, in.Take)
 	server.Close()
 	<-ended
 	if err != nil {
@@ -113,36 +113,3 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	return nil
 }
-
-// admitted is the net.Listener of the connections that the group let in.
-type admitted struct {
-	conns chan net.Conn
-	over  chan struct{} // closed by Close
-	addr  net.Addr
-}
-
-// take hands a connection on. The server closes it.
-func (a *admitted) take(_ context.Context, nc net.Conn) {
-	select {
-	case a.conns <- nc:
-	case <-a.over:
-		nc.Close()
-	}
-}
-
-func (a *admitted) Accept() (net.Conn, error) {
-	select {
-	case nc := <-a.conns:
-		return nc, nil
-	case <-a.over:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close is called once, by the http.Server.
-func (a *admitted) Close() error {
-	close(a.over)
-	return nil
-}
-
-func (a *admitted) Addr() net.Addr { return a.addr }

@@ -13,11 +13,11 @@ package amavis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -82,19 +82,13 @@ type Server struct {
 	queries, bad, refused, dropped, unavailable atomic.Uint64
 }
 
-// Stats is what a Server did since its start.
-type Stats struct {
-	Queries     uint64 // questions answered
-	Unavailable uint64 // of these, without a text because the Lookuper had no answer
-	Bad         uint64 // datagrams that are no question
-	Refused     uint64 // datagrams of clients or ports that are not allowed
-	Dropped     uint64 // questions not taken because too many were waiting
-}
-
-// Stats returns the counters; they are not read at one instant.
-func (s *Server) Stats() Stats {
-	return Stats{
-		Queries: s.queries.Load(), Unavailable: s.unavailable.Load(),
+// Stats returns the counters, which are not read at one instant: Requests that were
+// answered, those of Missed without a text because the Lookuper had no answer; Bad
+// datagrams; Refused ones of clients or ports that are not allowed; and Dropped ones,
+// for which too many were waiting.
+func (s *Server) Stats() serve.Stats {
+	return serve.Stats{
+		Requests: s.queries.Load(), Missed: s.unavailable.Load(),
 		Bad: s.bad.Load(), Refused: s.refused.Load(), Dropped: s.dropped.Load(),
 	}
 }
@@ -183,15 +177,9 @@ func (v *serving) read() error {
 // that earlier answers of ours brought back, a datagram that is longer than the
 // buffer on some systems, and shortages.
 func transient(err error) bool {
-	for _, e := range []error{
+	return serve.IsAny(err,
 		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EMSGSIZE,
-		syscall.EINTR, syscall.EAGAIN, syscall.ENOBUFS, syscall.ENOMEM,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+		syscall.EINTR, syscall.EAGAIN, syscall.ENOBUFS, syscall.ENOMEM)
 }
 
 // take sorts out one datagram.
@@ -223,12 +211,7 @@ func (v *serving) allowed(from net.Addr) bool {
 		return false
 	}
 	addr := udp.AddrPort().Addr().Unmap().WithZone("")
-	for _, p := range v.allow {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 const nfsPort = 2049

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
 	"github.com/mxprint/mxprint/note"
 )
@@ -91,7 +92,7 @@ const (
 )
 
 // waitStats waits until the counters are these.
-func waitStats(t testing.TB, s *Server, want Stats) {
+func waitStats(t testing.TB, s *Server, want serve.Stats) {
 	t.Helper()
 	for end := time.Now().Add(patience); s.Stats() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -124,7 +125,7 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("v3 %v: %q is answered with %q, want %q", v3, tt.question, got, want)
 				}
 			}
-			waitStats(t, s, Stats{Queries: 6})
+			waitStats(t, s, serve.Stats{Requests: 6})
 		}
 	}
 }
@@ -168,7 +169,7 @@ func TestWithoutAnswer(t *testing.T) {
 			if took < tt.least {
 				t.Errorf("answered after %v, want %v at the least", took, tt.least)
 			}
-			waitStats(t, s, Stats{Queries: 1, Unavailable: 1})
+			waitStats(t, s, serve.Stats{Requests: 1, Missed: 1})
 		})
 	}
 }
@@ -235,7 +236,7 @@ func TestStrangers(t *testing.T) {
 	if got := ask(t, friend, addr, "[198.18.0.1]:39435 n", patience); got == "" {
 		t.Error("a client of Allow gets no answer")
 	}
-	waitStats(t, s, Stats{Queries: 1, Refused: 50})
+	waitStats(t, s, serve.Stats{Requests: 1, Refused: 50})
 	if lines, most := log.Lines(), int(time.Since(begin)/time.Second)+1; len(lines) == 0 || len(lines) > most {
 		t.Errorf("log %q, want 1 to %d lines", lines, most)
 	}
@@ -253,7 +254,7 @@ func TestPortOfNFS(t *testing.T) {
 	if got := ask(t, pc, addr, "[198.18.0.1]:39435 n", silence); got != "" {
 		t.Errorf("port 2049 gets %q", got)
 	}
-	waitStats(t, s, Stats{Refused: 1})
+	waitStats(t, s, serve.Stats{Refused: 1})
 }
 
 // TestDeviationServersDoNotTalkToEachOther: a datagram whose sender is another server,
@@ -267,13 +268,13 @@ func TestDeviationServersDoNotTalkToEachOther(t *testing.T) {
 		addrA, stopA := start(t, a, pcA)
 		addrB, stopB := start(t, b, pcB)
 		pcA.WriteTo([]byte(q), addrB)
-		waitStats(t, b, Stats{Queries: 1})
-		waitStats(t, a, Stats{Bad: 1})
+		waitStats(t, b, serve.Stats{Requests: 1})
+		waitStats(t, a, serve.Stats{Bad: 1})
 		pcA.WriteTo([]byte(q), addrA)
-		waitStats(t, a, Stats{Queries: 1, Bad: 2})
+		waitStats(t, a, serve.Stats{Requests: 1, Bad: 2})
 		stopA()
 		stopB()
-		if got := a.Stats(); got != (Stats{Queries: 1, Bad: 2}) {
+		if got := a.Stats(); got != (serve.Stats{Requests: 1, Bad: 2}) {
 			t.Errorf("%q: Stats at the end = %+v", q, got)
 		}
 	}
@@ -314,7 +315,7 @@ func TestGarbage(t *testing.T) {
 	if got := answer(t, noise, silence); got != "" {
 		t.Errorf("seed %d: garbage is answered with %q", seed, got)
 	}
-	waitStats(t, s, Stats{Queries: rounds, Bad: uint64(sent)})
+	waitStats(t, s, serve.Stats{Requests: rounds, Bad: uint64(sent)})
 	if lines, most := log.Lines(), int(time.Since(begin)/time.Second)+1; len(lines) == 0 || len(lines) > most {
 		t.Errorf("%d lines in the log, want 1 to %d", len(lines), most)
 	}
@@ -331,7 +332,7 @@ func TestOversized(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitStats(t, s, Stats{Bad: 5})
+	waitStats(t, s, serve.Stats{Bad: 5})
 	q := "[198.18.0.1]:39435 n"
 	if got, want := ask(t, client, addr, q, patience), q+" "+linuxV2+"\r\n"; got != want {
 		t.Errorf("after them: %q, want %q", got, want)
@@ -362,7 +363,7 @@ func TestFloodWithASlowSensor(t *testing.T) {
 		}
 	}
 	close(who.gate)
-	waitStats(t, s, Stats{Queries: workers + pending, Dropped: flood - workers - pending})
+	waitStats(t, s, serve.Stats{Requests: workers + pending, Dropped: flood - workers - pending})
 	for range workers + pending {
 		if got := answer(t, client, patience); got == "" {
 			t.Fatal("a question that was taken has no answer")
@@ -474,7 +475,7 @@ func TestClientThatIsGone(t *testing.T) {
 		pc.Close()
 	}
 	close(who.gate)
-	waitStats(t, s, Stats{Queries: 50})
+	waitStats(t, s, serve.Stats{Requests: 50})
 	q := "[198.18.0.1]:39435 n"
 	if got := ask(t, udp(t, "127.0.0.1:0"), addr, q, patience); got == "" {
 		t.Error("no answer after clients that are gone")

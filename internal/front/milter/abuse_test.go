@@ -384,7 +384,7 @@ func FuzzConn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
 		v := &serving{
 			Server: &Server{Lookuper: quiet{who}}, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour,
-			conns: make(chan net.Conn), over: make(chan struct{}),
+			Handoff: serve.NewHandoff(nil),
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -438,7 +438,7 @@ func FuzzConn(f *testing.F) {
 		if err := <-served; err != nil {
 			t.Fatalf("Serve = %v", err)
 		}
-		close(v.over)
+		v.Close()
 		if err := <-ended; err != net.ErrClosed {
 			t.Fatalf("run = %v", err)
 		}

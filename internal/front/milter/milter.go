@@ -14,6 +14,7 @@
 package milter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -116,17 +117,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("milter: %w", err)
 	}
 	v := &serving{
-		Server: s, addr: ln.Addr(), header: header, log: serve.Log(s.Logger), deadline: s.Deadline,
-		conns: make(chan net.Conn), over: make(chan struct{}),
-	}
-	if v.deadline <= 0 {
-		v.deadline = defaultDeadline
+		Server: s, Handoff: serve.NewHandoff(ln.Addr()), header: header, log: serve.Log(s.Logger),
+		deadline: cmp.Or(max(s.Deadline, 0), defaultDeadline),
 	}
 	var ended sync.WaitGroup
 	ended.Go(func() { v.run() })
 	cfg := serve.Config{MaxConns: s.MaxConns, ClientFirst: true, Grace: drainTime, Logger: v.log}
 	err = s.group.Serve(ctx, ln, cfg, v.hand)
-	close(v.over)
+	v.Close()
 	ended.Wait()
 	v.lookups.Wait()
 	if err != nil {
@@ -138,34 +136,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // serving is one call of Serve, with the defaults filled in.
 type serving struct {
 	*Server
-	addr     net.Addr
-	header   front.Header
-	log      *slog.Logger
-	deadline time.Duration
-	conns    chan net.Conn // on their way to the library
-	over     chan struct{} // closed when no more come
-	lookups  sync.WaitGroup
+	*serve.Handoff // to the library
+	header         front.Header
+	log            *slog.Logger
+	deadline       time.Duration
+	lookups        sync.WaitGroup
 }
 
 // hand gives a connection to the library, which closes it. Of what comes in the
 // library sees checked packets only.
-func (v *serving) hand(ctx context.Context, nc net.Conn) {
-	select {
-	case v.conns <- newConn(ctx, v, nc):
-	case <-ctx.Done():
-		nc.Close()
-	}
-}
-
-// Accept, Close and Addr make serving the listener that the library serves.
-func (v *serving) Accept() (net.Conn, error) {
-	select {
-	case nc := <-v.conns:
-		return nc, nil
-	case <-v.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (v *serving) Close() error   { return nil }
-func (v *serving) Addr() net.Addr { return v.addr }
+func (v *serving) hand(ctx context.Context, nc net.Conn) { v.Take(ctx, newConn(ctx, v, nc)) }

@@ -34,7 +34,7 @@ func (v *serving) run() error {
 		library.WithMilter(func() library.Milter { return &session{v: v} }),
 		library.WithActions(needed),
 		library.WithNegotiationCallback(negotiate),
-	).Serve(v)
+	).Serve(v.Handoff)
 }
 
 // negotiate takes what is offered of what we want. Without silent events we

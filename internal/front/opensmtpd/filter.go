@@ -13,6 +13,7 @@ package opensmtpd
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,12 +76,9 @@ func (f *Filter) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{
-		Filter: f, ctx: ctx, header: header, log: serve.Log(f.Logger), deadline: f.Deadline,
+		Filter: f, ctx: ctx, header: header, log: serve.Log(f.Logger), deadline: cmp.Or(max(f.Deadline, 0), defaultDeadline),
 		in: bufio.NewReaderSize(in, maxLine), out: bufio.NewWriterSize(out, 32<<10),
 		sessions: make(map[string]*session),
-	}
-	if r.deadline <= 0 {
-		r.deadline = defaultDeadline
 	}
 	defer r.wg.Wait()
 	defer cancel()

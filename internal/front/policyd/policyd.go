@@ -14,6 +14,7 @@
 package policyd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,10 +115,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln.Close()
 		return fmt.Errorf("policyd: %w", err)
 	}
-	v := &serving{Server: s, header: header, log: serve.Log(s.Logger), deadline: s.Deadline}
-	if v.deadline <= 0 {
-		v.deadline = defaultDeadline
-	}
+	v := &serving{Server: s, header: header, log: serve.Log(s.Logger), deadline: cmp.Or(max(s.Deadline, 0), defaultDeadline)}
 	cfg := serve.Config{MaxConns: s.MaxConns, ClientFirst: true, Grace: drainTime, Logger: v.log}
 	err = s.group.Serve(ctx, ln, cfg, v.serve)
 	v.lookups.Wait()
