@@ -57,8 +57,9 @@ type Config struct {
 	// entered, by several goroutines at once, with no RawSig of a fingerprint.
 	Wants func(*event.Observation) bool
 
-	// Follow makes what reads the payload of a worker's connections; it needs Hosts.Recent.
-	Follow host.NewFollower
+	// Follow makes what reads the payload of a worker's connections, and reports what
+	// it finds out to observe, which keeps nothing of it. It needs Hosts.Recent.
+	Follow func(observe func(*event.Observation)) event.Follower
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
 }
 

@@ -20,6 +20,23 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
+// Follower reads on where an engine stops (engine.Config.Follow): it gets the
+// connections whose handshake the engine saw completed, and then their segments. Its
+// methods run on the goroutine that enters frames; they must not block, and must
+// keep neither the segment nor the payload.
+type Follower interface {
+	// Open takes a connection. s is the client's segment that completes the
+	// handshake, and Segment takes it too; client and server are the numbers that
+	// the two ends chose, at is microseconds since 1970.
+	Open(s *packet.Segment, client, server uint32, at int64)
+	// Segment takes each segment but SYNs, whether or not its connection was
+	// opened: where it was not, the segment may be forged. payload may be less
+	// than the segment has.
+	Segment(s *packet.Segment, payload []byte, at int64)
+	// Close ends all connections: nothing more will come.
+	Close()
+}
+
 // Observer takes observations, one call at a time; those of one connection come
 // in the order of its packets. An engine calls it beside the capture: a slow
 // Observer delays the reading of a file, and loses observations of an interface.

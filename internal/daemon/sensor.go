@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -11,7 +12,6 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/feed"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/proxy"
 	"github.com/mxprint/mxprint/internal/report"
 	"github.com/mxprint/mxprint/internal/sender"
@@ -94,7 +94,7 @@ func (o *opener) sensor() *sensor {
 		in.ways, wants = &ways{}, nil
 		observers = append(observers, in.ways)
 	}
-	var follow host.NewFollower
+	var follow func(func(*event.Observation)) event.Follower
 	if s.Sensor.SMTP {
 		in.db.Store(s.db)
 		in.sender = sender.New(sender.Config{DB: in.db.Load})
@@ -124,7 +124,7 @@ func (o *opener) sensor() *sensor {
 		o.sockops(in)
 	case config.SourceProxy:
 		in.syns = proxy.NewSource()
-		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, nil)
+		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, func() uint64 { return 0 })
 	default:
 		for _, name := range s.Sensor.Interfaces {
 			o.rings(in, name)
@@ -143,7 +143,7 @@ func (s *Settings) trusted() bool {
 func (s *sensor) dropped() uint64 { return s.monitor.drops(config.SourceCapture) }
 
 // source adds one that is open, or a part of one. drops counts what it had no
-// room for; nil: nothing.
+// room for.
 func (o *opener) source(in *sensor, watched *watchedSource, src source, drops func() uint64) {
 	o.close(src)
 	watched.part(src, drops)
@@ -161,7 +161,7 @@ func (o *opener) rings(in *sensor, name string) {
 	on := tap{rule: o.rule, promiscuous: o.Sensor.Promiscuous, payload: o.Sensor.HTTP || o.Sensor.SMTP, workers: o.Sensor.Workers, log: o.log}
 	watched := in.monitor.source(config.SourceCapture, name)
 	rings, err := on.openRings(name, in.engine)
-	if waits(err) {
+	if errors.Is(err, capture.ErrNoInterface) {
 		if o.trial == nil {
 			o.log.Warn("interface is not there, waiting for it", "interface", name)
 		}
