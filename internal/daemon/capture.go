@@ -96,11 +96,8 @@ func Rule(expr, programFile string) (filter.Rule, error) {
 	return r, nil
 }
 
-// waits reports whether what opening an interface returned only means that it is
-// not there yet, as a tunnel or a VLAN at boot.
-func waits(err error) bool { return errors.Is(err, capture.ErrNoInterface) }
-
-// lateInterface is how often an interface that is not there is looked for.
+// lateInterface is how often an interface that is not there is looked for, as a
+// tunnel or a VLAN at boot.
 const lateInterface = time.Second
 
 // runLate waits for an interface that was not there at the start, and captures on

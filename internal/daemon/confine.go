@@ -1,10 +1,10 @@
 package daemon
 
 import (
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,18 +23,9 @@ func (s *Settings) confine(rules sandbox.Rules, log *slog.Logger) {
 	if err == nil {
 		return
 	}
-	for _, reason := range unjoin(err) {
+	for reason := range strings.SplitSeq(err.Error(), "\n") {
 		log.Warn("the sandbox is incomplete", "reason", reason)
 	}
-}
-
-// unjoin returns the errors that were joined.
-func unjoin(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // confinement is what serve needs after its start: to answer, to reread
@@ -43,7 +34,7 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON},
-		Replace: append(s.storeFiles(), s.Signatures.Unknown, s.Limits.StateFile()),
+		Replace: []string{s.Store.Path, s.Signatures.Unknown, s.Limits.StateFile()},
 		Listen:  s.UnixSockets(),
 	}
 	switch {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -103,22 +102,15 @@ func (l *LogFile) Close() error {
 // reopens returns the task that opens logs again at every SIGUSR1, which comes by
 // ch.
 func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*LogFile) task {
-	return func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ch:
+	return each(ch, func() {
+		for _, f := range files {
+			if err := f.reopen(); err != nil {
+				log.Error("the log cannot be reopened, the old file stays", "file", f.path, "reason", err)
+				continue
 			}
-			for _, f := range files {
-				if err := f.reopen(); err != nil {
-					log.Error("the log cannot be reopened, the old file stays", "file", f.path, "reason", err)
-					continue
-				}
-				log.Info("log reopened", "file", f.path)
-			}
+			log.Info("log reopened", "file", f.path)
 		}
-	}
+	})
 }
 
 // isNull reports whether what is written to w is thrown away.

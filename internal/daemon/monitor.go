@@ -62,7 +62,7 @@ type watchedSource struct {
 
 type sourcePart struct {
 	source capture.Source
-	drops  func() uint64 // may be nil
+	drops  func() uint64
 }
 
 // source adds a source; it waits until it has parts.
@@ -107,9 +107,7 @@ func (s *watchedSource) drops() (n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.parts {
-		if p.drops != nil {
-			n += p.drops()
-		}
+		n += p.drops()
 	}
 	return n
 }
@@ -128,9 +126,7 @@ func (s *watchedSource) status(counts []engine.SourceStats) status.Source {
 		st.State = status.Waiting
 	}
 	for _, p := range s.parts {
-		if p.drops != nil {
-			st.Drops += p.drops()
-		}
+		st.Drops += p.drops()
 		i := slices.IndexFunc(counts, func(c engine.SourceStats) bool { return c.Source == p.source })
 		if i < 0 {
 			continue

@@ -113,33 +113,23 @@ func (p *argParser) value(opt byte) (string, error) {
 	return v, nil
 }
 
-const (
-	flagsWithText = "irfosu"
-	flagsAlone    = "pLd"
-	flagsNumbers  = "Stm"
-)
-
 func (p *argParser) option() error {
-	c := p.word[0]
+	o, c := &p.opt, p.word[0]
 	p.word = p.word[1:]
 	twice := p.seen[c]
 	p.seen[c] = true
-	switch {
-	case strings.IndexByte(flagsNumbers, c) >= 0:
+	if strings.IndexByte("Stm", c) >= 0 {
 		return p.numbers(c)
-	case strings.IndexByte(flagsWithText+flagsAlone, c) < 0:
+	}
+	alone := map[byte]*bool{'p': &o.Promiscuous, 'L': &o.List, 'd': &o.Daemon}[c]
+	text := map[byte]*string{'i': &o.Interface, 'r': &o.File, 'f': &o.Database, 'o': &o.Log, 's': &o.Socket, 'u': &o.User}[c]
+	switch {
+	case alone == nil && text == nil:
 		return fmt.Errorf("%w: unknown option -%c", ErrUsage, c)
 	case twice:
 		return fmt.Errorf("-%c may be given once", c)
-	case strings.IndexByte(flagsAlone, c) >= 0:
-		switch c {
-		case 'p':
-			p.opt.Promiscuous = true
-		case 'L':
-			p.opt.List = true
-		case 'd':
-			p.opt.Daemon = true
-		}
+	case alone != nil:
+		*alone = true
 		return nil
 	}
 	v, err := p.value(c)
@@ -149,10 +139,7 @@ func (p *argParser) option() error {
 	if v == "" { // what p0f cannot open either; here it would mean "not given"
 		return fmt.Errorf("-%c: the argument is empty", c)
 	}
-	*map[byte]*string{
-		'i': &p.opt.Interface, 'r': &p.opt.File, 'f': &p.opt.Database,
-		'o': &p.opt.Log, 's': &p.opt.Socket, 'u': &p.opt.User,
-	}[c] = v
+	*text = v
 	return nil
 }
 

@@ -29,10 +29,7 @@ func (o *opener) proxies(in *sensor) {
 		o.fail("proxy.proxy_from", "proxy", err)
 		return
 	}
-	name, err := os.Hostname()
-	if err != nil {
-		name = ""
-	}
+	name, _ := os.Hostname()
 	watched := in.monitor.front("proxy", c.MaxConnections)
 	server := &proxy.Server{
 		Backend: backend, Send: config.Sends[c.Send], Source: in.syns, Name: name, MaxConns: c.MaxConnections,

@@ -62,16 +62,7 @@ func (r *reloader) reload() (int, error) {
 // watch returns the task that reloads at every SIGHUP, which comes by ch. From
 // now on none is lost.
 func (r *reloader) watch(ch <-chan os.Signal) task {
-	return func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ch:
-				r.reload() // logs what came of it
-			}
-		}
-	}
+	return each(ch, func() { r.reload() }) // logs what came of it
 }
 
 // command does what a line on the query socket asks for.

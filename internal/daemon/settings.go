@@ -89,7 +89,7 @@ func (s *Settings) loadSource() (err error) {
 	}
 	for _, name := range s.Sensor.Interfaces {
 		link, err := capture.RingLink(name)
-		if waits(err) {
+		if errors.Is(err, capture.ErrNoInterface) {
 			s.late = append(s.late, s.At("sensor.interfaces", err))
 			continue
 		}

@@ -176,12 +176,6 @@ func (m *monitor) configuration(st *status.Status) {
 func (m *monitor) run(ctx context.Context) error {
 	tick := time.NewTicker(status.Every)
 	defer tick.Stop()
-	for {
-		m.history.Add(m.counters())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	m.history.Add(m.counters())
+	return each(tick.C, func() { m.history.Add(m.counters()) })(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/mxprint/mxprint/event"
@@ -102,11 +101,3 @@ func (e ends) Observe(o *event.Observation) {
 
 // Flush implements event.Observer: the store writes by itself.
 func (ends) Flush() (int, error) { return 0, nil }
-
-// storeFiles are the files that the store writes, for the sandbox.
-func (s *Settings) storeFiles() []string {
-	if s.Store.Path == "" {
-		return nil
-	}
-	return []string{filepath.Clean(s.Store.Path)}
-}

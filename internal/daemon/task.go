@@ -11,6 +11,20 @@ import (
 // task is a part of a daemon. It runs until its context ends or it fails.
 type task func(context.Context) error
 
+// each makes a task that calls do for all that comes by a channel.
+func each[T any](ch <-chan T, do func()) task {
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ch:
+				do()
+			}
+		}
+	}
+}
+
 // together runs tasks until one of them or ctx ends, ends the others, and
 // returns the first error. It is for tasks without which the process has no
 // purpose; keepUp and without make such tasks of others.

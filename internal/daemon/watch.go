@@ -55,14 +55,7 @@ type watch struct {
 func (w *watch) run(ctx context.Context) error {
 	tick := time.NewTicker(watchTime)
 	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			w.look()
-		}
-	}
+	return each(tick.C, w.look)(ctx)
 }
 
 // state reports when a state begins, and when it is over.
