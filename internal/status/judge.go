@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -73,7 +74,7 @@ func (s *Status) judgeSources(v *verdict) {
 		v.isDown("no source of SYNs runs")
 		v.degraded = nil
 		for _, src := range s.Sources {
-			v.isDown("%s: %s", src.Name, orWord(src.Reason, src.State))
+			v.isDown("%s: %s", src.Name, cmp.Or(src.Reason, src.State))
 		}
 	}
 	for _, f := range s.Fronts {
@@ -148,10 +149,3 @@ func (s *Status) span() time.Duration {
 
 // part reports whether n is at least a share of something.
 func part(n, of uint64, share float64) bool { return of > 0 && float64(n) >= share*float64(of) }
-
-func orWord(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -117,7 +118,7 @@ func (s *Status) printRest(b *strings.Builder) {
 		if len(s.Database.Files) > 0 {
 			from = strings.Join(s.Database.Files, ", ")
 		}
-		line("signatures", "%d (%s), the newest of %s; read %s ago", s.Database.Signatures, from, orWord(s.Database.Date, "an unknown date"), rough(s.Now.Sub(s.Database.Loaded)))
+		line("signatures", "%d (%s), the newest of %s; read %s ago", s.Database.Signatures, from, cmp.Or(s.Database.Date, "an unknown date"), rough(s.Now.Sub(s.Database.Loaded)))
 	}
 	for _, f := range s.Fronts {
 		if !f.Asks() {
@@ -135,7 +136,7 @@ func (s *Status) printRest(b *strings.Builder) {
 	if s.Certificate != nil {
 		line("certificate", "expires at %s", s.Certificate.UTC().Format(time.DateTime))
 	}
-	line("configuration", "%s", orWord(s.Configuration.Path, "none: every key has its default"))
+	line("configuration", "%s", cmp.Or(s.Configuration.Path, "none: every key has its default"))
 	if len(s.Configuration.Waiting) > 0 {
 		line("", "waits for a restart: %s", strings.Join(s.Configuration.Waiting, ", "))
 	}

@@ -53,14 +53,7 @@ func Width(w io.Writer, fallback int) int {
 // invalid UTF-8 are shown as Go escapes. Text from the network, a file or
 // another sensor passes through it.
 func Clean(s string) string {
-	clean := true
-	for _, r := range s {
-		if !strconv.IsPrint(r) || r == utf8.RuneError {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }) {
 		return s
 	}
 	quoted := strconv.Quote(s)
