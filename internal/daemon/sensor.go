@@ -94,7 +94,7 @@ func (o *opener) sensor() *sensor {
 		in.ways, wants = &ways{}, nil
 		observers = append(observers, in.ways)
 	}
-	var follow func(func(*event.Observation)) event.Follower
+	var follow newFollower
 	if s.Sensor.SMTP {
 		in.db.Store(s.db)
 		in.sender = sender.New(sender.Config{DB: in.db.Load})

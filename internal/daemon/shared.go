@@ -12,7 +12,6 @@ import (
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/evidence"
-	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/shared"
 	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/packet"
@@ -161,16 +160,19 @@ func (o *opener) siteCounts(ctx context.Context, seed uint64) (*evidence.Counts,
 // follower publishes connections when their handshake is complete, and hands on
 // what it gets.
 type follower struct {
-	next  host.Follower // may be nil
+	next  event.Follower // may be nil
 	store *shared.Store
 }
 
+// newFollower is the type of engine.Config.Follow.
+type newFollower = func(observe func(*event.Observation)) event.Follower
+
 // follow has what follows connections publish them too.
-func (o *opener) follow(next host.NewFollower) host.NewFollower {
+func (o *opener) follow(next newFollower) newFollower {
 	if o.shared == nil {
 		return next
 	}
-	return func(observe func(*event.Observation)) host.Follower {
+	return func(observe func(*event.Observation)) event.Follower {
 		f := &follower{store: o.shared}
 		if next != nil {
 			f.next = next(observe)
@@ -179,7 +181,7 @@ func (o *opener) follow(next host.NewFollower) host.NewFollower {
 	}
 }
 
-// Open implements host.Follower.
+// Open implements event.Follower.
 func (f *follower) Open(s *packet.Segment, client, server uint32, at int64) {
 	f.store.Opened(s.Src, s.Dst)
 	if f.next != nil {
@@ -187,7 +189,7 @@ func (f *follower) Open(s *packet.Segment, client, server uint32, at int64) {
 	}
 }
 
-// Segment implements host.Follower.
+// Segment implements event.Follower.
 func (f *follower) Segment(s *packet.Segment, payload []byte, at int64) {
 	if f.next != nil {
 		f.next.Segment(s, payload, at)
@@ -198,7 +200,7 @@ func (f *follower) Segment(s *packet.Segment, payload []byte, at int64) {
 	}
 }
 
-// Close implements host.Follower.
+// Close implements event.Follower.
 func (f *follower) Close() {
 	if f.next != nil {
 		f.next.Close()
