@@ -91,9 +91,8 @@ sim: # what the report says of simulated sites whose truth is known: 12 of them
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md
 
-attack: # what attacks cost and change, by kind
+attack: deps # what attacks cost and change: one table, a bar and a figure a row
 	$(GO) run ./internal/test/attack
-	$(GO) test -count=1 -v -run 'TestPortReuse|TestOtherServer|TestForgedAnswer|TestHandshakeDecides' ./engine
 
 bench-peers: deps # other libraries instead of p0f; wants cargo, python3-venv and the network
 	$(GO) run ./internal/test/bench -only peers -write docs/performance.md

@@ -5,8 +5,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -74,6 +77,38 @@ func accepts(body *ast.BlockStmt) (found bool) {
 		return true
 	})
 	return found
+}
+
+// TestFindings: each finding of the adversary's report has a test of its name, which
+// was seen to fail without its correction.
+func TestFindings(t *testing.T) {
+	const findings = 22
+	found := make(map[int]bool)
+	name := regexp.MustCompile(`(?m)^func TestFinding(\d\d)[A-Z]`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 1 && d.Name()[0] == '.'):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range name.FindAllSubmatch(text, -1) {
+			n, _ := strconv.Atoi(string(m[1]))
+			found[n] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range findings {
+		if !found[n+1] {
+			t.Errorf("no test is named TestFinding%02d…", n+1)
+		}
+	}
 }
 
 // fieldNames are the names of the fields in small letters.

@@ -272,8 +272,23 @@ func pcapgoFrames(t *testing.T, file []byte) (frames []Frame) {
 	}
 }
 
-// TestPcapngMemory: interfaces and the text of options cost next to nothing.
-func TestPcapngMemory(t *testing.T) {
+// TestFinding22LinkType: a link type is the number that the file has, and no part
+// of it: frames of a link that is not known are not taken for Ethernet.
+func TestFinding22LinkType(t *testing.T) {
+	for _, link := range []uint32{0x10001, 0x3000001} {
+		f, err := newFile("F", io.NopCloser(bytes.NewReader(pcapBytes(le, magicMicro, 65535, link, rec(1, 0, "x")))), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := packet.LinkType(0)
+		if err := f.Read(t.Context(), func(f *Frame) { got = f.Link }); err != nil && err != io.EOF || got != packet.LinkType(link) {
+			t.Errorf("link type %#x is read as %#x, %v", link, got, err)
+		}
+	}
+}
+
+// TestFinding19PcapngMemory: interfaces and the text of options cost next to nothing.
+func TestFinding19PcapngMemory(t *testing.T) {
 	text := make([]byte, 60_000)
 	option := join([]byte{1, 0}, le.AppendUint16(nil, uint16(len(text))), text) // a comment
 	described := block(le, 1, uint16(1), uint16(0), uint32(0), bytes.Repeat(option, 50))

@@ -15,13 +15,19 @@ import (
 
 // session is what a capture sees of connections to a mail server.
 type session struct {
-	e  *Engine
-	at int64 // microseconds
+	e   *Engine
+	at  int64 // microseconds
+	ctx context.Context
 }
 
-func newSession(t *testing.T) *session {
-	e := made(New(silent(t, Config{Hosts: Hosts{MaxHosts: 1000, Unverified: 500, Recent: 100}})))
-	return &session{e, 1e15}
+func newSession(t *testing.T) *session { return newSessionOf(t, false) }
+
+// newKeptSession is for SYNs that the kernel kept.
+func newKeptSession(t *testing.T) *session { return newSessionOf(t, true) }
+
+func newSessionOf(t *testing.T, trusted bool) *session {
+	e := made(New(silent(t, Config{Hosts: Hosts{MaxHosts: 1000, Unverified: 500, Recent: 100, Trusted: trusted}})))
+	return &session{e, 1e15, t.Context()}
 }
 
 func (c *session) send(segments ...packet.Segment) {
@@ -58,10 +64,10 @@ func closes(syn packet.Segment) packet.Segment {
 	return s
 }
 
-// TestPortReuse: two machines with one address use one port in turn, and the mail
+// TestFinding04PortReuse: two machines with one address use one port in turn, and the mail
 // server asks before the sensor has seen the SYN: no answer is about the machine
 // before (security, finding 4).
-func TestPortReuse(t *testing.T) {
+func TestFinding04PortReuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSession(t)
 		windows := []uint16{1111, 2222}
@@ -84,15 +90,15 @@ func TestPortReuse(t *testing.T) {
 				c.send(closes(syn))
 			}
 		}
-		if wrong != 0 {
-			t.Errorf("%d of 1000 answers are not about the connection", wrong)
+		if t.Logf("%d of 1000 answers are not about the connection", wrong); wrong != 0 {
+			t.Error("want none")
 		}
 	})
 }
 
-// TestOtherServer: a connection to an address of the server for which no SYN came
+// TestFinding04OtherServer: a connection to an address of the server for which no SYN came
 // is waited for, and what is known of another one is marked (security, finding 4).
-func TestOtherServer(t *testing.T) {
+func TestFinding04OtherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSession(t)
 		syn := machine(1111, 1)
@@ -101,15 +107,17 @@ func TestOtherServer(t *testing.T) {
 		start := time.Now()
 		q := note.Query{Client: syn.Src, Server: netip.MustParseAddrPort("198.18.0.3:587"), Wait: 500 * time.Millisecond}
 		n, err := c.e.Lookup(t.Context(), q)
-		if took := time.Since(start); err != nil || n.ByConnection || !n.Ambiguous || took != q.Wait {
+		took := time.Since(start)
+		t.Logf("by connection %v, ambiguous %v, after %v of %v", n.ByConnection, n.Ambiguous, took, q.Wait)
+		if err != nil || n.ByConnection || !n.Ambiguous || took != q.Wait {
 			t.Errorf("Lookup = %+v, %v after %v; want an ambiguous one after %v", n, err, took, q.Wait)
 		}
 	})
 }
 
-// TestForgedAnswer: the answer of a connection stays what it is, however many SYNs
+// TestFinding05ForgedAnswer: the answer of a connection stays what it is, however many SYNs
 // are forged with its ends (security, finding 5).
-func TestForgedAnswer(t *testing.T) {
+func TestFinding05ForgedAnswer(t *testing.T) {
 	c := newSession(t)
 	syn := machine(1111, 1)
 	c.send(syn)
@@ -122,8 +130,8 @@ func TestForgedAnswer(t *testing.T) {
 			changed++
 		}
 	}
-	if changed != 0 {
-		t.Errorf("%d of 150 answers changed", changed)
+	if t.Logf("%d of 150 answers changed", changed); changed != 0 {
+		t.Error("want none")
 	}
 	n, _ := c.e.Lookup(context.Background(), note.Query{Client: syn.Src, Server: syn.Dst})
 	if !n.ByConnection {
@@ -148,6 +156,7 @@ func TestHandshakeDecides(t *testing.T) {
 		}()
 		start := time.Now()
 		n, err := c.e.Lookup(t.Context(), q)
+		t.Logf("with the handshake the answer is of the connection: %v", n.ByConnection)
 		if took := time.Since(start); err != nil || !n.ByConnection || !strings.Contains(n.RawSig, ":1111,0:") || took != 5*time.Millisecond {
 			t.Errorf("after the handshake: %+v, %v, %v", n, err, took)
 		}

@@ -48,7 +48,12 @@ func wrongConfigurations(t *testing.T, dir string) []struct{ name, more, want st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { busy.Close() })
+	file := write(t, "file", "a text\n")
 	return []struct{ name, more, want string }{
+		{"header lines", "[milter]\nlisten = [\"" + dir + "/m\"]\nheader = \"X\\r\\nBcc\"\n", "milter.header: invalid header: "},
+		{"one log for two", "[log]\np0f = \"" + dir + "/x.log\"\njson = \"" + dir + "/x.log\"\n", "log.json: " + dir + "/x.log is the file of log.p0f: name another"},
+		{"a file for a socket", "[query]\nlisten = [\"" + file + "\"]\n", file + ": there is a regular file, which is not a socket"},
+		{"a file for the store", "[store]\npath = \"" + file + "\"\n", "store.path: "},
 		{"one port for two", "[milter]\nlisten = [\"127.0.0.1:7825\"]\n[policy]\nlisten = [\":7825\"]\n", `policy.listen: ":7825" is in use: milter.listen has "127.0.0.1:7825"`},
 		{"p0f's path", "[milter]\nlisten = [\"unix:" + dir + "/./p0f.sock\"]\n", "milter.listen: \"unix:" + dir + "/./p0f.sock\" is in use: p0f.socket has \"" + dir + "/p0f.sock\""},
 		{"header", "[milter]\nlisten = [\"" + dir + "/m\"]\nheader = \"X p0f\"\n", `milter.header: invalid header: ' ' in the name "X p0f"`},
@@ -106,8 +111,9 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestF03RestartGoesOn: none of these ends a sensor that works.
-func TestF03RestartGoesOn(t *testing.T) {
+// TestFinding10RestartGoesOn: none of these ends a sensor that works (security,
+// finding 10).
+func TestFinding10RestartGoesOn(t *testing.T) {
 	s := newSensorUnderTest(t)
 	s.configure("[milter]\nlisten = [\"127.0.0.1:0\", \"" + s.dir + "/m\"]\n")
 	s.start(s.serve())

@@ -493,134 +493,12 @@ func TestInheritRefuses(t *testing.T) {
 	}
 }
 
-// A serviceManager plays systemd's part: it listens for messages, keeps
-// descriptors and gives them to the next process.
-type serviceManager struct {
-	t     *testing.T
-	conn  *net.UnixConn
-	path  string
-	limit int // of descriptors kept
-
-	mu    sync.Mutex
-	texts []string
-	kept  []int
-}
-
-func newServiceManager(t *testing.T, dir string, limit int) *serviceManager {
-	t.Helper()
-	m := &serviceManager{t: t, path: filepath.Join(dir, "notify"), limit: limit}
-	var err error
-	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: m.path}); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for m.receive() {
-		}
-	}()
-	t.Cleanup(func() {
-		m.conn.Close()
-		<-done
-		m.drop()
-	})
-	return m
-}
-
-func (m *serviceManager) drop() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, fd := range m.kept {
-		syscall.Close(fd)
-	}
-	m.kept = nil
-}
-
-func (m *serviceManager) receive() bool {
-	text, oob := make([]byte, 4096), make([]byte, 4096)
-	n, on, _, _, err := m.conn.ReadMsgUnix(text, oob)
-	if err != nil {
-		return false
-	}
-	var fds []int
-	messages, err := syscall.ParseSocketControlMessage(oob[:on])
-	for _, c := range messages {
-		if got, e := syscall.ParseUnixRights(&c); e == nil {
-			fds = append(fds, got...)
-		}
-	}
-	if err != nil {
-		m.t.Errorf("control message: %v", err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.texts = append(m.texts, string(text[:n]))
-	switch string(text[:n]) {
-	case "FDSTORE=1\nFDNAME=mxprint":
-		for _, fd := range fds {
-			if len(m.kept) >= m.limit {
-				syscall.Close(fd)
-				continue
-			}
-			syscall.CloseOnExec(fd)
-			m.kept = append(m.kept, fd)
-		}
-		return true
-	case "FDSTOREREMOVE=1\nFDNAME=mxprint":
-		for _, fd := range m.kept {
-			syscall.Close(fd)
-		}
-		m.kept = nil
-	}
-	for _, fd := range fds {
-		syscall.Close(fd) // BARRIER=1
-	}
-	return true
-}
-
-func (m *serviceManager) stored() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.kept)
-}
-
-func (m *serviceManager) said(text string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for _, s := range m.texts {
-		if s == text {
-			n++
-		}
-	}
-	return n
-}
-
-// start makes a command a service: the shell has the process number that the
-// program will have, as LISTEN_PID must say. The store's order is not that of
-// the messages.
-func (m *serviceManager) start(s *sensorUnderTest) {
-	m.t.Helper()
-	m.mu.Lock()
-	kept := slices.Clone(m.kept)
-	m.mu.Unlock()
-	slices.Reverse(kept)
-	cmd := exec.Command("/bin/sh", "-c", `[ -n "$LISTEN_FDS" ] && export LISTEN_PID=$$; exec "$0" serve -config "$1"`, s.program, s.config())
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path)
-	var names []string
-	for _, fd := range kept {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		f := os.NewFile(uintptr(dup), "stored")
-		defer f.Close()
-		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
-		names = append(names, "mxprint")
-	}
-	if len(kept) > 0 {
-		cmd.Env = append(cmd.Env, "LISTEN_FDS="+strconv.Itoa(len(kept)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
-	}
+// startUnder starts serve as a service of a manager.
+func (s *sensorUnderTest) startUnder(m *lab.ServiceManager) {
+	s.t.Helper()
+	cmd := s.serve()
+	release := m.Service(cmd)
+	defer release()
 	s.start(cmd)
 	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
 }
@@ -628,8 +506,8 @@ func (m *serviceManager) start(s *sensorUnderTest) {
 // Under systemd the next process gets the clients of the last.
 func TestServiceManagerKeepsClients(t *testing.T) {
 	s := newSensorUnderTest(t)
-	m := newServiceManager(t, s.dir, 1000)
-	m.start(s)
+	m := lab.NewServiceManager(t, filepath.Join(s.dir, "notify"), 1000)
+	s.startUnder(m)
 	const many = 250 // more than one message can carry
 	var clients []apiClient
 	for range many {
@@ -646,13 +524,13 @@ func TestServiceManagerKeepsClients(t *testing.T) {
 		if !s.cmd.ProcessState.Success() {
 			t.Fatalf("after SIGTERM: %v", s.cmd.ProcessState)
 		}
-		if got, want := m.stored(), many+3; got != want { // state, listener, half
+		if got, want := m.Stored(), many+3; got != want { // state, listener, half
 			t.Fatalf("round %d: %d descriptors are in the store, want %d", round, got, want)
 		}
 		half.send(asked[7:])
 		late := s.client()
 		late.send(asked)
-		m.start(s)
+		s.startUnder(m)
 		half.wantAnswer()
 		late.wantAnswer()
 		late.nc.Close()
@@ -662,10 +540,10 @@ func TestServiceManagerKeepsClients(t *testing.T) {
 		for _, c := range clients {
 			c.wantAnswer()
 		}
-		if n := m.stored(); n != 0 {
+		if n := m.Stored(); n != 0 {
 			t.Errorf("round %d: %d descriptors are still in the store: their clients would never see the end", round, n)
 		}
-		if got := m.said("READY=1"); got != round+2 {
+		if got := m.Said("READY=1"); got != round+2 {
 			t.Errorf("round %d: READY=1 was said %d times", round, got)
 		}
 		s.wait("end of late", func() bool { return len(s.descriptors()) <= many+20 })
@@ -691,8 +569,8 @@ func TestServiceManagerTooSmall(t *testing.T) {
 	for _, limit := range []int{0, 1, 2, 4} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			s := newSensorUnderTest(t)
-			m := newServiceManager(t, s.dir, limit)
-			m.start(s)
+			m := lab.NewServiceManager(t, filepath.Join(s.dir, "notify"), limit)
+			s.startUnder(m)
 			var clients []apiClient
 			for range 6 {
 				c := s.client()
@@ -702,7 +580,7 @@ func TestServiceManagerTooSmall(t *testing.T) {
 			}
 			s.signal(syscall.SIGTERM)
 			<-s.ended
-			m.start(s)
+			s.startUnder(m)
 			kept := 0
 			for _, c := range clients {
 				if _, err := c.nc.Write(asked); err != nil {
@@ -740,11 +618,11 @@ func TestRestartAsUser(t *testing.T) {
 	if err := os.WriteFile(s.config(), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m := newServiceManager(t, s.dir, 100)
-	if err := os.Chmod(m.path, 0o777); err != nil { // as systemd's
+	m := lab.NewServiceManager(t, filepath.Join(s.dir, "notify"), 100)
+	if err := os.Chmod(m.Path, 0o777); err != nil { // as systemd's
 		t.Fatal(err)
 	}
-	m.start(s)
+	s.startUnder(m)
 	c := s.client()
 	c.send(asked)
 	c.wantAnswer()
@@ -755,6 +633,6 @@ func TestRestartAsUser(t *testing.T) {
 	s.signal(syscall.SIGTERM)
 	<-s.ended
 	c.send(asked)
-	m.start(s)
+	s.startUnder(m)
 	c.wantAnswer()
 }

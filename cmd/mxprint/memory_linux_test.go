@@ -15,9 +15,9 @@ import (
 	"github.com/mxprint/mxprint/p0f"
 )
 
-// TestFinding21RestartRemembers: a sender is known after SIGUSR2, and after a stop
+// TestRestartRemembers: a sender is known after SIGUSR2, and after a stop
 // and a start, with its count of connections.
-func TestFinding21RestartRemembers(t *testing.T) {
+func TestRestartRemembers(t *testing.T) {
 	for _, tt := range []struct {
 		name, ready string
 		stop        bool // what it keeps over a stop

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/verdict"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 var verdictsCommand = command{
@@ -70,7 +71,7 @@ func runVerdicts(ctx context.Context, args []string, std *stdio) error {
 	n, err := verdict.SendLog(ctx, in, c, *follow)
 	fmt.Fprintf(std.err, "mxprint: %d lines, %d verdicts, %d found their connection\n", n.Lines, n.Verdicts, n.Taken)
 	if n.Last != nil {
-		fmt.Fprintf(std.err, "mxprint: the last that did not: %v\n", n.Last)
+		fmt.Fprintf(view.Cleaner(std.err), "mxprint: the last that did not: %v\n", n.Last)
 	}
 	return err
 }

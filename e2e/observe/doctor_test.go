@@ -186,6 +186,28 @@ func TestDoctor(t *testing.T) {
 		rspamd(recipe)
 		c.wants(c.configure(on, ""), nil)
 	})
+	step("rspamd's user may not open the socket", func(c *clinic) {
+		if err := exec.Command("id", "_rspamd").Run(); err != nil {
+			lab.Skip(c.t, "needs rspamd, whose user opens the socket")
+		}
+		mailtest.WriteFiles(c.t, filepath.Join(c.dir, "rspamd", "local.d"), map[string]string{
+			"p0f.conf": strings.ReplaceAll(mailtest.Recipe(c.t, "rspamd.md", "patterns {", "timeout"), "/run/p0f/p0f.sock", socket)})
+		defer os.RemoveAll(filepath.Join(c.dir, "rspamd"))
+		mode := func(bits string) string {
+			path := c.configure(on, "")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			mailtest.WriteFiles(c.t, c.dir, map[string]string{"mxprint.toml": strings.Replace(string(text), "[p0f]\n", "[p0f]\nmode = \""+bits+"\"\n", 1)})
+			return path
+		}
+		tight := c.serve(mode("0600"))
+		c.wants(mode("0600"), nil, "the user _rspamd", "may not open it (-rw-------)", `set p0f.mode = "0666"`)
+		tight.Stop()
+		c.serve(mode("0666"))
+		c.wants(mode("0666"), nil)
+	})
 	step("haraka", func(c *clinic) {
 		c.haraka = filepath.Join(c.dir, "haraka")
 		haraka := func(plugins, ini string) {
@@ -197,8 +219,23 @@ func TestDoctor(t *testing.T) {
 		c.wants(c.configure(on, ""), nil, "neither p0f nor mxprint is loaded", "echo p0f >>")
 		haraka("p0f\nkarma\n", ini)
 		c.wants(c.configure(on, ""), nil, `Haraka asks "/run/p0f/p0f.sock"`, "set socket_path")
-		haraka("p0f\nkarma\n", strings.ReplaceAll(ini, "/run/p0f/p0f.sock", socket))
+		ini = strings.ReplaceAll(ini, "/run/p0f/p0f.sock", socket)
+		haraka("p0f\nkarma\n", ini)
+		timeout := func(name, text string) {
+			mailtest.WriteFiles(c.t, filepath.Join(c.haraka, "config"), map[string]string{name: text})
+		}
+		c.wants(c.configure(on, ""), nil, "the time-out of the plugin p0f is 30 s", "refuses it for the time being", "echo 2 >")
+		timeout("plugin_timeout", "7\n")
+		c.wants(c.configure(on, ""), nil, "the time-out of the plugin p0f is 7 s")
+		timeout("p0f.timeout", "0\n")
+		c.wants(c.configure(on, ""), nil, "the plugin p0f has no time-out")
+		timeout("p0f.timeout", "2\n") // as docs/haraka.md has it
 		c.wants(c.configure(on, ""), nil)
+		own := c.configure(on, fmt.Sprintf("[query]\nlisten = [%q]\n", socket+".q"))
+		haraka("mxprint\n", "[main]\nsocket_path="+socket+".q\ndeadline=5000\n")
+		c.wants(own, nil, "its deadline is 5000 ms", "set deadline=100")
+		haraka("mxprint\n", "[main]\nsocket_path="+socket+".q\ndeadline=200\n")
+		c.wants(own, nil)
 	})
 	step("postfix", func(c *clinic) {
 		milter := "[milter]\nlisten = [\"127.0.0.1:7825\"]"

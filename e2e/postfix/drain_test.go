@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 
-const drainMails = 20
+const drainMails = 200
 
 // TestFinding09Drain: a mail that is under way in the proxy at SIGTERM, and takes
 // longer than the fronts would, has its note, and keeps no forged header.
@@ -28,19 +29,20 @@ func TestFinding09Drain(t *testing.T) {
 	mailtest.SensorProgram(t)
 	milter := "-o { smtpd_milters = { inet:127.0.0.1:7825, connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept } }"
 	p := mailtest.StartPostfixServices(t, pair.Server, mailtest.PostfixMaster+`
-127.0.0.1:10025 inet n - n - - smtpd
+127.0.0.1:10025 inet n - n - 220 smtpd
+    -o smtpd_client_connection_count_limit=0
     -o smtpd_upstream_proxy_protocol=haproxy
     `+milter+"\n")
 	dir := mailtest.TempDir(t)
 	at := netip.AddrPortFrom(pair.Server.IPv4, 2525)
 	mailtest.WriteFiles(t, dir, map[string]string{"m.toml": fmt.Sprintf(
-		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\ndeadline = \"1s\"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\n",
+		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\ndeadline = \"1s\"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\nmax_connections = 500\n", // the milter has the other descriptors
 		filepath.Join(dir, "p0f.sock"), at)})
 	m := mailtest.Start(t, "proxy", pair.Server.Command(context.Background(),
 		filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", filepath.Join(dir, "m.toml")))
 	m.WaitFor("start", func() bool { return bytes.Contains(m.Out.Bytes(), []byte("msg=ready")) })
-	var sessions []*bufio.ReadWriter
-	for i := range drainMails {
+	sessions := make([]*bufio.ReadWriter, drainMails)
+	for i := range sessions {
 		var nc net.Conn
 		if err := pair.Client.Do(func() (err error) {
 			nc, err = net.DialTimeout("tcp", at.String(), 10*time.Second)
@@ -50,20 +52,17 @@ func TestFinding09Drain(t *testing.T) {
 		}
 		defer nc.Close()
 		nc.SetDeadline(time.Now().Add(time.Minute))
-		s := bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc))
-		sessions = append(sessions, s)
-		say(t, s, "", "220")
-		say(t, s, "HELO client.example", "250")
-		say(t, s, fmt.Sprintf("MAIL FROM:<a%d@client.example>", i), "250")
+		sessions[i] = bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc))
 	}
+	each(t, sessions, func(i int) [][2]string {
+		return [][2]string{{"", "220"}, {"HELO client.example", "250"}, {fmt.Sprintf("MAIL FROM:<a%d@client.example>", i), "250"}}
+	})
 	m.Signal(syscall.SIGTERM)
 	time.Sleep(2500 * time.Millisecond) // longer than a milter drains by itself
-	for i, s := range sessions {
-		say(t, s, "RCPT TO:<b@"+mailtest.Domain+">", "250")
-		say(t, s, "DATA", "354")
-		say(t, s, mailtest.MailText(fmt.Sprint("drain-", i), "X-p0f-Result: FORGED")+".", "250")
-		say(t, s, "QUIT", "221")
-	}
+	each(t, sessions, func(i int) [][2]string {
+		return [][2]string{{"RCPT TO:<b@" + mailtest.Domain + ">", "250"}, {"DATA", "354"},
+			{mailtest.MailText(fmt.Sprint("drain-", i), "X-p0f-Result: FORGED") + ".", "250"}, {"QUIT", "221"}}
+	})
 	kept, noted := 0, 0
 	for i := range drainMails {
 		h := mailtest.Delivered(t, p.Mails, fmt.Sprint("drain-", i))
@@ -82,22 +81,41 @@ func TestFinding09Drain(t *testing.T) {
 	}
 }
 
-// say says a line, if any, and reads the reply.
-func say(t *testing.T, s *bufio.ReadWriter, line, want string) {
+// each says lines in each session, and wants their replies, at once in all.
+func each(t *testing.T, sessions []*bufio.ReadWriter, lines func(i int) [][2]string) {
 	t.Helper()
+	var wg sync.WaitGroup
+	for i, s := range sessions {
+		wg.Go(func() {
+			for _, line := range lines(i) {
+				if err := say(s, line[0], line[1]); err != nil {
+					t.Errorf("session %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// say says a line, if any, and reads the reply.
+func say(s *bufio.ReadWriter, line, want string) error {
 	if line != "" {
 		fmt.Fprint(s, line, "\r\n")
 		if err := s.Flush(); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	for {
 		got, err := s.ReadString('\n')
 		if err != nil || !strings.HasPrefix(got, want) {
-			t.Fatalf("to %.40q: %q, %v, want %s", line, got, err, want)
+			return fmt.Errorf("to %.40q: %q, %v, want %s", line, got, err, want)
 		}
 		if len(got) < 4 || got[3] != '-' {
-			return
+			return nil
 		}
 	}
 }

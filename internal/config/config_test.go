@@ -38,9 +38,6 @@ host_age = "2 h"`, `:2: limits.host_age: want a duration such as "30s", not "2 h
 connection_age = "2h"`, `:2: limits.connection_age: want a duration from "1s" to "1h"`},
 		{"mode", `[p0f]
 mode = "abc"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
-		// Finding 15: it became 0666.
-		{"mode of no process", `[milter]
-mode = "0000"`, `:2: milter.mode: want permission bits in octal, such as "0660"`},
 		{"modes", `[p0f]
 mode = "1777"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
 		{"clients", "[p0f]\nmax_clients = 0", `:2: p0f.max_clients: want 1 to 1000000`},
@@ -145,6 +142,16 @@ json = "x.log"`, `:3: log.json: x.log is the file of log.p0f: name another`},
 		{"Finding13 unknown", `[signatures]
 file = "a.fp"
 unknown = "a.fp"`, `:3: signatures.unknown: a.fp is the file of signatures.file: name another`},
+		{"store", `[log]
+json = "/x/a"
+[store]
+path = "/x/a"`, `:4: store.path: /x/a is the file of log.json: name another`},
+		{"state", `[sensor]
+ask = "tls:192.0.2.1:2526"
+ask_token_file = "/x/a"
+ask_cert = "/x/b"
+[limits]
+state = "/x/b"`, `:6: limits.state: /x/b is the file of sensor.ask_cert: name another`},
 		{"sendnote", `[proxy]
 listen = [":25"]
 backend = "127.0.0.1:10025"
@@ -332,6 +339,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("taken with faults: %v", c.Check())
 		}
 	})
+}
+
+// TestFinding15ModeOfNone: the strictest mode is refused, for every kind of socket:
+// it became 0666.
+func TestFinding15ModeOfNone(t *testing.T) {
+	for _, table := range []string{"p0f", "query", "milter", "policy", "http", "store"} {
+		for _, mode := range []string{"0000", "0", "000"} {
+			_, err := Parse("FILE", "["+table+"]\nmode = \""+mode+"\"")
+			if want := "FILE:2: " + table + `.mode: want permission bits in octal, such as "0660"`; err == nil || err.Error() != want {
+				t.Errorf("mode %s: %v, want %s", mode, err, want)
+			}
+		}
+	}
 }
 
 // TestFinding13Warnings: listeners without protection are reported, and those

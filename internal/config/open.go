@@ -137,11 +137,15 @@ func (c *Config) files(k *checker) {
 	seen = append(seen,
 		file{"query.tls_cert", c.Query.TLSCert}, file{"query.tls_key", c.Query.TLSKey}, file{"query.token_file", c.Query.TokenFile},
 		file{"http.tls_cert", c.HTTP.TLSCert}, file{"http.tls_key", c.HTTP.TLSKey}, file{"http.token_file", c.HTTP.TokenFile},
-		file{"sensor.filter_program", c.Sensor.FilterProgram}, file{"sensor.ask_token_file", c.Sensor.AskTokenFile})
+		file{"sensor.filter_program", c.Sensor.FilterProgram}, file{"sensor.ask_token_file", c.Sensor.AskTokenFile},
+		file{"sensor.ask_cert", c.Sensor.AskCert}, file{"sensor.ask_ca", c.Sensor.AskCA})
 	for _, f := range c.Store.Valkey.Files() {
 		seen = append(seen, file{f.Key, f.Path})
 	}
-	for _, w := range []file{{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown}} {
+	for _, w := range []file{
+		{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown},
+		{"limits.state", c.Limits.StateFile()}, {"store.path", c.Store.Path},
+	} {
 		for _, other := range seen {
 			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))
 		}

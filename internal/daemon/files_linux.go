@@ -6,6 +6,8 @@ import (
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/verdict"
+	"github.com/mxprint/mxprint/internal/web"
 )
 
 // filesBeside are the descriptors of everything but connections: listeners,
@@ -39,20 +41,34 @@ func (s *Settings) shareFiles(log *slog.Logger) {
 }
 
 // needs are numbers of connections, and of listeners that have as many each.
-type needs struct{ proxied, proxies, clients, fronts, strangers int }
+type needs struct{ proxied, proxies, clients, fronts, others int }
 
 func filesNeeded(c *config.Config) needs {
-	n := needs{proxied: c.Proxy.MaxConnections, proxies: len(c.Proxy.Listen)}
-	n.clients = max(serve.DefaultMaxConns, c.P0f.MaxClients)
-	n.fronts = len(c.Listeners()) - n.proxies
-	// A listener with a header or a token has clients that have not shown one,
-	// those of known sources apart.
-	for _, f := range []struct{ listeners, greeted int }{
-		{n.proxies, len(c.Proxy.ProxyFrom)}, {len(c.Query.TLSListen), 1}, {len(c.Query.Listen), len(c.Query.ProxyFrom)},
-		{len(c.Milter.Listen), len(c.Milter.ProxyFrom)}, {len(c.Policy.Listen), len(c.Policy.ProxyFrom)},
-	} {
-		if f.greeted > 0 {
-			n.strangers += f.listeners * 2 * serve.DefaultMaxStrangers
+	n := needs{proxied: c.Proxy.MaxConnections, clients: max(serve.DefaultMaxConns, c.P0f.MaxClients)}
+	greeted := map[string]int{
+		"proxy.listen": len(c.Proxy.ProxyFrom), "query.listen": len(c.Query.ProxyFrom),
+		"milter.listen": len(c.Milter.ProxyFrom), "policy.listen": len(c.Policy.ProxyFrom),
+	}
+	// Clients that have not shown who they are come on top, those of known sources
+	// apart: by a first byte on TCP, by a header, by a token.
+	const strangers = 2 * serve.DefaultMaxStrangers
+	for _, l := range c.Listeners() {
+		switch l.Key {
+		case "amavis.listen": // by UDP: one socket
+		case "http.listen", "http.tls_listen":
+			n.others += 3 * web.MaxConns
+		case "store.listen":
+			n.others += verdict.MaxConns + strangers
+		case "proxy.listen":
+			n.proxies++
+			if greeted[l.Key] > 0 {
+				n.others += strangers
+			}
+		default:
+			n.fronts++
+			if l.Network == "tcp" || greeted[l.Key] > 0 {
+				n.others += strangers
+			}
 		}
 	}
 	return n
@@ -61,7 +77,7 @@ func filesNeeded(c *config.Config) needs {
 // all is the number of descriptors. A proxied connection has two: nothing is
 // opened for it but the connection to the mail server.
 func (n needs) all() uint64 {
-	return filesBeside + uint64(2*n.proxied*n.proxies) + uint64(n.clients*n.fronts) + uint64(n.strangers)
+	return filesBeside + uint64(2*n.proxied*n.proxies) + uint64(n.clients*n.fronts) + uint64(n.others)
 }
 
 // fewClients are the connections that a front has at least: Postfix has 100
@@ -71,7 +87,7 @@ const fewClients = 100
 // fit returns how many connections each listener may have: the proxy all that
 // it is configured for, as far as the fronts have fewClients each.
 func (n needs) fit(have uint64) (proxied, clients int) {
-	left := int(min(have, 1<<30)) - filesBeside - n.strangers
+	left := int(min(have, 1<<30)) - filesBeside - n.others
 	proxied = min(n.proxied, max((left-fewClients*n.fronts)/2/n.proxies, 1))
-	return proxied, max((left-2*proxied*n.proxies)/n.fronts, 1)
+	return proxied, max((left-2*proxied*n.proxies)/max(n.fronts, 1), 1)
 }

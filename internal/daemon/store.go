@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -22,7 +23,7 @@ func (o *opener) openStore() {
 		return
 	}
 	if o.trial != nil {
-		o.fail("store.path", "store", tryReplace(c.Path))
+		o.fail("store.path", "store", cmp.Or(store.Try(c.Path), tryReplace(c.Path)))
 		return
 	}
 	if err := makeFolder(c.Path, o.user); err != nil {

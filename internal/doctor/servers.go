@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,6 +123,39 @@ func (e *examination) haraka() {
 	}
 	if !slices.Contains(want, path) {
 		e.find(ini, "set socket_path in it to one of the sensor's; restart Haraka", "Haraka asks %q, and the sensor answers at %s", path, strings.Join(want, " or "))
+		return
+	}
+	e.harakaTime(own, ini)
+}
+
+// harakaTime wants a sensor that hangs to hold up no mail: our plugin has a
+// deadline, the published one has Haraka's time-out of plugins, after which the
+// mail is refused for the time being (Haraka's plugins.js, callback of denysoft).
+func (e *examination) harakaTime(own bool, ini string) {
+	if own {
+		value := setting(settings(readFile(ini)), "deadline")
+		if ms, err := strconv.Atoi(value); err == nil && time.Duration(ms)*time.Millisecond > slow {
+			e.find(ini, "remove deadline from it, or set deadline=100; restart Haraka", "its deadline is %d ms: a sensor that hangs holds up each mail for so long", ms)
+		}
+		return
+	}
+	file, value := filepath.Join(e.Haraka, "config", "p0f.timeout"), ""
+	for _, path := range []string{file, filepath.Join(e.Haraka, "config", "plugin_timeout")} {
+		if value = strings.TrimSpace(readFile(path)); value != "" {
+			break
+		}
+	}
+	seconds, err := strconv.ParseFloat(first(value, "30"), 64)
+	switch {
+	case err != nil: // Haraka takes what it cannot read for nothing
+		seconds = 30
+	case seconds == 0:
+		e.find(file, "echo 2 >"+file+"; restart Haraka", "the plugin p0f has no time-out: a sensor that hangs holds up each mail for 30 s")
+		return
+	}
+	if time.Duration(seconds*float64(time.Second)) > slow {
+		e.find(file, "echo 2 >"+file+"; restart Haraka; or load our plugin, which goes on after 100 ms (docs/haraka.md)",
+			"the time-out of the plugin p0f is %v s: a sensor that hangs holds up each mail for so long, and then Haraka refuses it for the time being", seconds)
 	}
 }
 

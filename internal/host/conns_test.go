@@ -181,9 +181,9 @@ func (c *conversation) want(when string, syn *packet.Segment, own bool, raw stri
 	}
 }
 
-// TestForgedSYN: a SYN inside a connection does not replace its record (security,
+// TestFinding05ForgedSYN: a SYN inside a connection does not replace its record (security,
 // finding 5), not before FIN or RST, nor without the SYN+ACK that answers it.
-func TestForgedSYN(t *testing.T) {
+func TestFinding05ForgedSYN(t *testing.T) {
 	const genuine, other = "4:60+", "4:110"
 	syn := linuxSYN(1025, 64240)
 	established := func(t *testing.T) *conversation {
@@ -288,9 +288,9 @@ func TestOldSYN(t *testing.T) {
 	}
 }
 
-// TestEqualKeys: SYNs from one address and port, and connections by SYN cookie
+// TestFinding03EqualKeys: SYNs from one address and port, and connections by SYN cookie
 // from one address, have one record (security, finding 3).
-func TestEqualKeys(t *testing.T) {
+func TestFinding03EqualKeys(t *testing.T) {
 	c := converse(t, Config{Recent: 50_000, MaxHosts: 100_000, Unverified: 50_000})
 	syn := linuxSYN(1025, 64240)
 	for i := range 100_000 {

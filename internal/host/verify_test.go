@@ -105,10 +105,10 @@ func TestAckOfAnotherNumber(t *testing.T) {
 	}
 }
 
-// TestForgedSYNsChangeNothing: SYNs alone show neither another system nor a shared
+// TestFinding05ForgedSYNsChangeNothing: SYNs alone show neither another system nor a shared
 // address; verified connections do, in the order in which they came (security,
 // finding 5).
-func TestForgedSYNsChangeNothing(t *testing.T) {
+func TestFinding05ForgedSYNsChangeNothing(t *testing.T) {
 	signs := func(c *conversation) (change, shared bool) {
 		h, _ := c.Host(linuxSYN(1, 0).Src.Addr())
 		return h.LastChange != 0, h.LastNAT != 0
@@ -144,7 +144,9 @@ func TestForgedSYNsChangeNothing(t *testing.T) {
 				}
 				connect(c, s, tt.how)
 			}
-			if change, shared := signs(c); change != tt.change || shared != tt.shared {
+			change, shared := signs(c)
+			t.Logf("by %s: change of system %v, shared address %v", tt.how, change, shared)
+			if change != tt.change || shared != tt.shared {
 				t.Errorf("change of system %v, shared address %v, want %v and %v", change, shared, tt.change, tt.shared)
 			}
 			h, _ := c.Host(linuxSYN(1, 0).Src.Addr())

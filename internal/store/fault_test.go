@@ -164,6 +164,29 @@ func TestForeign(t *testing.T) {
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Error("the file was changed")
 	}
+	if err := Try(path); err == nil || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("try: %v", err)
+	}
+	for _, text := range []string{"hosts = 5\n", strings.Repeat("a line of a log\n", 1000)} {
+		path := t.TempDir() + "/text"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for what, open := range map[string]func() error{
+			"try":  func() error { return Try(path) },
+			"open": func() error { _, err := Open(Config{Path: path}); return err },
+		} {
+			if err := open(); err == nil || !strings.Contains(err.Error(), "it is no database") {
+				t.Errorf("%s of a text: %v", what, err)
+			}
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != text {
+			t.Errorf("the text is gone: %v", err)
+		}
+	}
+	if err := Try(t.TempDir() + "/new"); err != nil {
+		t.Errorf("try of a new file: %v", err)
+	}
 	if _, err := Open(Config{Path: t.TempDir() + "/no/folder/x"}); err == nil {
 		t.Error("a folder that does not exist is no error")
 	}

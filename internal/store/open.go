@@ -116,11 +116,38 @@ func (d *database) prepare(ctx context.Context) (err error) {
 // no table yet.
 func isForeign(f *os.File, size int64) error {
 	head := make([]byte, 100)
-	if _, err := f.ReadAt(head, 0); err != nil || size <= pageSize || !bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
+	_, err := f.ReadAt(head, 0)
+	switch isDatabase := bytes.HasPrefix(head, []byte("SQLite format 3\x00")); {
+	case !isDatabase && size%pageSize != 0: // not even a damaged one of ours: setting it aside would take it away
+		return errNoDatabase
+	case err != nil || size <= pageSize || !isDatabase:
 		return nil
 	}
 	if binary.BigEndian.Uint32(head[68:]) != application {
 		return errForeign
+	}
+	return nil
+}
+
+// Try returns why Open would not take the file that is there, without a change to
+// it. That it is damaged or locked is no reason.
+func Try(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err == nil && !st.Mode().IsRegular() {
+		err = errNotFile
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := isForeign(f, st.Size()); err != nil {
+		return fmt.Errorf("store %s: %w", path, err)
 	}
 	return nil
 }
@@ -223,6 +250,8 @@ func (d *database) moved(path string) bool {
 var (
 	errDamaged = errors.New("it is damaged")
 	errNotFile = errors.New("it is not a file")
+
+	errNoDatabase = errors.New("it is no database, but another file (name another path)")
 )
 
 // code is SQLite's primary result code of an error, 0 if it has none.
@@ -243,7 +272,7 @@ func isDamage(err error) bool {
 // isFatal reports an error that does not go away by itself: somebody chose the
 // wrong file.
 func isFatal(err error) bool {
-	return errors.Is(err, errForeign) || errors.Is(err, errNewer) || errors.Is(err, errNotFile) ||
+	return errors.Is(err, errForeign) || errors.Is(err, errNewer) || errors.Is(err, errNotFile) || errors.Is(err, errNoDatabase) ||
 		errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist)
 }
 

@@ -14,11 +14,16 @@ import (
 // What the logs of mail servers say. Postfix: smtpd(8), "NOQUEUE: reject:" with
 // the name of the list, "milter-reject:" of a filter; the port is there with
 // smtpd_client_port_logging. amavis: $log_templ, "Blocked SPAM" and "Passed CLEAN".
+//
+// A line is taken by its own program alone, behind time and host: clients choose
+// other parts of lines, such as a HELO, and could write a line of another into it.
+const lineBegin = `^(?:\d{4}-\d\d-\d\dT\S+|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S+ `
+
 var (
 	logTime = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\dT\S+)|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d))\s`)
-	blocked = regexp.MustCompile(`postfix\S*/(?:smtpd|postscreen)\[\d+\]: NOQUEUE: reject: \S+ from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\d\d .*blocked using `)
-	milter  = regexp.MustCompile(`postfix\S*/(?:smtpd|cleanup)\[\d+\]: [0-9A-Za-z]+: milter-reject: END-OF-MESSAGE from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\.7\.1 .*(?i:spam)`)
-	amavis  = regexp.MustCompile(`amavis\S*\[\d+\]: \([^)]*\) (Blocked|Passed) (SPAM|SPAMMY|CLEAN)(?: \{[^}]*\})?, (?:[A-Z ]+ )?\[([0-9a-fA-F.:]+)\](?::(\d+))?.* Hits: (-?[0-9.]+)`)
+	blocked = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|postscreen)\[\d+\]: NOQUEUE: reject: \S+ from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\d\d .*blocked using `)
+	milter  = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|cleanup)\[\d+\]: [0-9A-Za-z]+: milter-reject: END-OF-MESSAGE from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\.7\.1 .*(?i:spam)`)
+	amavis  = regexp.MustCompile(lineBegin + `amavis\S*\[\d+\]: \([^)]*\) (Blocked|Passed) (SPAM|SPAMMY|CLEAN)(?: \{[^}]*\})?, (?:[A-Z ]+ )?\[([0-9a-fA-F.:]+)\](?::(\d+))?.* Hits: (-?[0-9.]+)`)
 )
 
 // threshold of amavis, where its log has none: $sa_kill_level_deflt as shipped.
@@ -37,7 +42,8 @@ func FromLog(line string, now time.Time) *Line {
 		if m[2] != "CLEAN" {
 			l.Verdict = "spam"
 		}
-		if score, err := strconv.ParseFloat(m[5], 64); err == nil {
+		// A sender, a subject or a Message-ID may have such words, too: then there is no score.
+		if score, err := strconv.ParseFloat(m[5], 64); err == nil && strings.Count(line, " Hits: ") == 1 {
 			threshold := amavisThreshold
 			l.Score, l.Threshold = &score, &threshold
 		}
@@ -94,16 +100,22 @@ type Count struct {
 func SendLog(ctx context.Context, r io.Reader, c *Client, follow bool) (n Count, err error) {
 	in := bufio.NewReaderSize(r, maxLine)
 	var part []byte
+	skip := false
 	for {
 		text, err := in.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue // no mail server writes a line that long
-		}
-		if err != nil && (!errors.Is(err, io.EOF) || !follow) && !errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 			return n, err
 		}
-		part = append(part, text...)
-		if err != nil && follow {
+		if len(part)+len(text) > maxLine { // no mail server writes such a line, and its end is no line of its own
+			skip, part = true, part[:0]
+		}
+		if !skip {
+			part = append(part, text...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && follow:
 			select {
 			case <-ctx.Done():
 				return n, nil
@@ -111,14 +123,13 @@ func SendLog(ctx context.Context, r io.Reader, c *Client, follow bool) (n Count,
 				continue
 			}
 		}
-		if len(part) > 0 {
+		if !skip && len(part) > 0 {
 			n.Lines++
 			if sendErr := n.send(c, string(part)); sendErr != nil {
 				return n, sendErr
 			}
-			part = part[:0]
 		}
-		if err != nil {
+		if skip, part = false, part[:0]; err != nil {
 			return n, nil
 		}
 	}

@@ -19,10 +19,13 @@ import (
 // Bounds of a connection.
 const (
 	maxLine    = 64 << 10 // bytes; of a body as well: rspamd lists all symbols
+	maxHead    = 16 << 10 // bytes of an HTTP request before its body
 	idleTime   = 10 * time.Minute
 	forgetTime = 10 * time.Minute
-	maxConns   = 200
 )
+
+// MaxConns is how many connections of one listener are served at once.
+const MaxConns = 200
 
 // Server takes verdicts: lines of JSON, each answered by one, or the body of an
 // HTTP POST. Set the fields before Serve. Safe for concurrent use.
@@ -39,18 +42,20 @@ func (s *Server) Stats() serve.Stats { return s.group.Stats() }
 
 // Serve takes the connections of ln until ctx ends.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	return s.group.Serve(ctx, ln, serve.Config{MaxConns: maxConns, ClientFirst: true, Grace: time.Second, Logger: serve.Log(s.Logger)}, s.conn)
+	return s.group.Serve(ctx, ln, serve.Config{MaxConns: MaxConns, ClientFirst: true, Grace: time.Second, Logger: serve.Log(s.Logger)}, s.conn)
 }
 
 // conn serves one connection. Lines wait for the store only when nothing else
 // has come yet: those of a pipe go on.
 func (s *Server) conn(ctx context.Context, nc net.Conn) {
 	defer nc.Close()
-	in := bufio.NewReaderSize(nc, maxLine)
+	limit := &io.LimitedReader{R: nc}
+	in := bufio.NewReaderSize(limit, maxLine)
 	out := bufio.NewWriter(nc)
 	defer out.Flush()
 	for {
 		nc.SetDeadline(time.Now().Add(idleTime))
+		limit.N = maxHead + maxLine // of the next request; what is buffered has been counted
 		if begin, _ := in.Peek(5); string(begin) == "POST " {
 			if !s.post(ctx, nc, in, out) {
 				return
@@ -146,5 +151,6 @@ func (s *Server) post(ctx context.Context, nc net.Conn, in *bufio.Reader, out *b
 	if a.Error != "" {
 		w.StatusCode = http.StatusBadRequest
 	}
-	return w.Write(out) == nil && out.Flush() == nil && !r.Close && len(body) <= maxLine
+	// What is left of a body that was not read would be taken for lines.
+	return w.Write(out) == nil && out.Flush() == nil && !r.Close && err == nil && len(body) <= maxLine
 }

@@ -111,6 +111,11 @@ func TestLog(t *testing.T) {
 			`{"client":"[2001:db8::5]:2000","time":"2026-01-02T03:00:00Z","verdict":"spam","source":"amavis","score":14.2,"threshold":6.31}`},
 		{"Jan  2 03:00:00 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 450 4.7.1 greylisted", "null"},
 		{"Jan  2 03:00:00 mx postfix/smtpd[1]: connect from unknown[192.0.2.1]", "null"},
+		{"Jan  2 03:00:00 mx postfix/cleanup[1]: 4AB12C: message-id=<postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 blocked using x>", "null"},
+		{"Jan  2 03:00:00 mx postfix/smtpd[1]: warning: non-SMTP command from unknown[192.0.2.7]: Jan  2 03:00:00 mx postfix/cleanup[9]: 4AB12C: milter-reject: END-OF-MESSAGE from unknown[192.0.2.9]: 5.7.1 Spam message rejected", "null"},
+		{"Jan  2 03:00:00 mx postfix/cleanup[1]: 4AB12C: message-id=<amavis[77]: (1-1) Blocked SPAM, [192.0.2.1]:2000 <a@b> -> <c@d>, Hits: 14.2>", "null"},
+		{"Jan  2 03:00:00 mx amavis[77]: (00077-01) Passed CLEAN {RelayedInbound}, [192.0.2.5]:2000 <a@b> -> <c@d>, Message-ID: <, Hits: -50, size>, mail_id: y, Hits: 5.1, size: 900",
+			`{"client":"192.0.2.5:2000","time":"2026-01-02T03:00:00Z","verdict":"ham","source":"amavis"}`},
 		{"Jan  2 03:00:00 mx postfix/smtpd[1]: warning: from=<NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 blocked using x>", "null"},
 	} {
 		if got, _ := json.Marshal(FromLog(tt.line, now)); string(got) != tt.want {
@@ -247,6 +252,54 @@ func TestHostile(t *testing.T) {
 		if !in.Scan() || in.Text() != `{"ok":true}` {
 			t.Fatalf("after all that the answer is %q, %v", in.Text(), in.Err())
 		}
+	}
+}
+
+// TestHostileHTTP: a request is read to a bound, whatever it says of itself.
+func TestHostileHTTP(t *testing.T) {
+	_, at, _ := serveStore(t)
+	for name, text := range map[string]struct{ begin, more string }{
+		"a header without end":  {"POST / HTTP/1.1\r\n", "X: y\r\n"},
+		"a line without end":    {"POST / HTTP/1.1\r\nX: ", "xxxxxxxxxxxxxxxx"},
+		"a body without end":    {"POST / HTTP/1.1\r\nContent-Length: 1099511627776\r\n\r\n", "xxxxxxxxxxxxxxxx"},
+		"chunks without end":    {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
+		"a trailer without end": {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", "X: y\r\n"},
+	} {
+		nc, err := net.Dial("unix", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(nc, text.begin)
+		begin := time.Now()
+		taken, more := 0, []byte(strings.Repeat(text.more, 1000))
+		for taken < 8<<20 {
+			n, err := nc.Write(more)
+			if taken += n; err != nil {
+				break
+			}
+		}
+		nc.Close()
+		if took := time.Since(begin); taken > 2<<20 || took > 5*time.Second { // the kernel keeps a part
+			t.Errorf("%s: %d bytes of one request are taken, in %v", name, taken, took)
+		}
+	}
+}
+
+// TestLongLine: the end of a line that is too long is no line.
+func TestLongLine(t *testing.T) {
+	_, at, _ := serveStore(t)
+	const reject = "Jan  2 03:00:00 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 blocked using x\n"
+	for _, text := range []string{strings.Repeat("x", maxLine) + reject, strings.Repeat("x", 3*maxLine-1) + reject} {
+		c, err := Dial(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := SendLog(t.Context(), strings.NewReader(text+reject), c, false)
+		if err != nil || n.Verdicts != 1 {
+			t.Errorf("%d verdicts, %v; want that of the second line alone", n.Verdicts, err)
+		}
+		c.Close()
 	}
 }
 

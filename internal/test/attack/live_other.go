@@ -9,8 +9,8 @@ import (
 
 const liveCommand = "live"
 
-func live(context.Context) (bool, error) {
-	return false, errors.New("floods of a running sensor need Linux")
-}
+var errLinux = errors.New("it needs Linux")
 
-func liveFlood(bool, int, string) error { return errors.New("needs Linux") }
+func (t *table) live(context.Context) { t.failed("floods of a running sensor", errLinux) }
+
+func liveFlood([]string) error { return errLinux }

@@ -5,16 +5,17 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/test/flood"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -28,8 +29,8 @@ const (
 // limits are those of the default configuration.
 var limits = host.Config{MaxHosts: 100_000, Unverified: 50_000, Recent: 50_000}
 
-// flood makes the n-th SYN of a kind of flood.
-type flood struct {
+// kind makes the n-th SYN of a kind of flood.
+type kind struct {
 	name string
 	syn  func(s *packet.Segment, n uint32)
 }
@@ -39,12 +40,7 @@ var (
 	server6 = netip.MustParseAddrPort("[2001:db8::25]:25")
 )
 
-// mix spreads numbers, the same in every run.
-func mix(n uint32) uint32 {
-	n = (n ^ n>>16) * 0x45d9f3b
-	n = (n ^ n>>16) * 0x45d9f3b
-	return n ^ n>>16
-}
+func mix(n uint32) uint32 { return flood.Mix(n) }
 
 func four(a uint32, port uint16) netip.AddrPort {
 	var b [4]byte
@@ -61,10 +57,10 @@ func six(network uint64, host uint64, port uint16) netip.AddrPort {
 
 // floods are the kinds; the first of each IP version is what others are compared
 // with.
-func floods(v6 bool) []flood {
+func floods(v6 bool) []kind {
 	const network = 0x20010db800010000
 	if v6 {
-		return []flood{
+		return []kind{
 			{"IPv6, random addresses", func(s *packet.Segment, n uint32) {
 				s.Src = six(uint64(mix(n))<<32|uint64(mix(n+1)), uint64(n), uint16(n))
 			}},
@@ -73,7 +69,7 @@ func floods(v6 bool) []flood {
 			{"IPv6, one /64", func(s *packet.Segment, n uint32) { s.Src = six(network, uint64(mix(n)), 4711) }},
 		}
 	}
-	return []flood{
+	return []kind{
 		{"IPv4, random addresses", func(s *packet.Segment, n uint32) { s.Src = four(mix(n), uint16(n)) }},
 		{"IPv4, one address", func(s *packet.Segment, n uint32) { s.Src = four(0xcb007107, uint16(n)) }},
 		{"IPv4, one address and port", func(s *packet.Segment, n uint32) { s.Src = four(0xcb007107, 4711) }},
@@ -91,15 +87,18 @@ func sender(i int) netip.AddrPort { return four(0xc0000201+uint32(i), 40000) }
 
 // syn is a SYN as Linux sends it.
 func syn(v6 bool) packet.Segment {
-	s := packet.Segment{
-		Dst: server4, Version: 4, Type: packet.SYN, Flags: packet.FlagSYN, TTL: 57, MSS: 1460, Window: 64240, Scale: 7,
-		HeaderLen: 60, TS1: 1, Quirks: packet.QuirkDF | packet.QuirkIDNonZero,
-	}
 	if v6 {
-		s.Dst, s.Version, s.HeaderLen, s.Quirks = server6, 6, 80, 0
+		return flood.SYN(server6)
 	}
-	s.Layout.Len = uint8(copy(s.Layout.Kinds[:], []byte{packet.OptMSS, packet.OptSOK, packet.OptTS, packet.OptNOP, packet.OptWS}))
-	return s
+	return flood.SYN(server4)
+}
+
+// seqd gives each SYN a sequence number before it is made one of a kind.
+func seqd(next func(*packet.Segment, uint32)) func(*packet.Segment, uint32) {
+	return func(s *packet.Segment, n uint32) {
+		s.Seq = mix(n ^ 0x5bd1e995)
+		next(s, n)
+	}
 }
 
 // sensor is a table with genuine senders in it.
@@ -140,15 +139,14 @@ func (t *sensor) known() (n int) {
 
 // cost is what a SYN of a flood takes, and how many genuine senders are known
 // after it.
-func (f flood) cost(v6 bool) (perSYN time.Duration, known int) {
+func (f kind) cost(v6 bool) (perSYN time.Duration, known int) {
 	var all []time.Duration
 	for range rounds {
 		t := newSensor()
-		s := syn(v6)
+		s, next := syn(v6), seqd(f.syn)
 		begin := time.Now()
 		for n := range uint32(floodSYNs) {
-			s.Seq = mix(n ^ 0x5bd1e995)
-			f.syn(&s, n)
+			next(&s, n)
 			t.take(s)
 		}
 		all = append(all, time.Since(begin)/floodSYNs)
@@ -168,6 +166,8 @@ func cookies() (per time.Duration, known int) {
 	return time.Since(begin) / floodSYNs, t.known()
 }
 
+var errSkipped = errors.New("it was skipped")
+
 func yes(met bool) string {
 	if met {
 		return "yes"
@@ -177,11 +177,7 @@ func yes(met bool) string {
 
 func main() {
 	if len(os.Args) == 5 && os.Args[1] == liveCommand {
-		kind, err := strconv.Atoi(os.Args[3])
-		if err == nil {
-			err = liveFlood(os.Args[2] == "true", kind, os.Args[4])
-		}
-		if err != nil {
+		if err := liveFlood(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "attack:", err)
 			os.Exit(1)
 		}
@@ -189,26 +185,23 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	failed := costs()
-	failed = payload() || failed
-	met, err := live(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "attack:", err)
-	}
-	if failed = !met || failed; !runTests(ctx) || failed {
-		fmt.Fprintln(os.Stderr, "attack: a row is not met")
+	t := newTable()
+	t.costs()
+	t.payload()
+	t.live(ctx)
+	t.tests(ctx)
+	if !t.end() {
 		os.Exit(1)
 	}
 }
 
 // costs measures what a SYN of each kind of flood costs.
-func costs() (failed bool) {
-	fmt.Println("| flood | a SYN | of random ones | genuine senders known | met |\n|---|---|---|---|---|")
+func (t *table) costs() {
+	bar := fmt.Sprintf("%.2f× at most, %d of %d", mostCost, senders, senders)
 	row := func(name string, per, random time.Duration, known int) {
 		ratio := float64(per) / float64(random)
-		ok := ratio <= mostCost && known == senders
-		failed = failed || !ok
-		fmt.Printf("| %s | %d ns | %.2f× | %d of %d | %s |\n", name, per.Nanoseconds(), ratio, known, senders, yes(ok))
+		t.row("a SYN: "+name, fmt.Sprintf("%d ns, %.2f× a random one; %d of %d senders known", per.Nanoseconds(), ratio, known, senders),
+			bar, ratio <= mostCost && known == senders)
 	}
 	for _, v6 := range []bool{false, true} {
 		var random time.Duration
@@ -224,5 +217,4 @@ func costs() (failed bool) {
 			row("IPv4, connections of one address by SYN cookie", per, random, known)
 		}
 	}
-	return failed
 }

@@ -28,28 +28,27 @@ var dialogue = []struct {
 	{true, "Subject: x\r\n\r\nx\r\n.\r\n"}, {false, "250 ok\r\n"}, {true, "QUIT\r\n"}, {false, "221 bye\r\n"},
 }
 
-// payload floods the mail ports with spoofed data while genuine senders speak, and
-// prints what a segment costs, what it takes in memory, and how many of the
-// genuine sessions are read to their end.
-func payload() (failed bool) {
-	fmt.Println("\n| flood of the mail ports with smtp = true | a segment | added to the heap | genuine sessions read | met |\n|---|---|---|---|---|")
-	for _, f := range []flood{
-		{"20,000,000 data segments of random addresses", func(s *packet.Segment, n uint32) { s.Src = four(mix(n), uint16(n)) }},
-		{"20,000,000 data segments as from the ends of genuine connections", func(s *packet.Segment, n uint32) { s.Src = sender(int(n % senders)) }},
-		{"20,000,000 data segments as from the mail server to random addresses", func(s *packet.Segment, n uint32) {
+// payload floods the mail ports with spoofed data while genuine senders speak:
+// what a segment costs, what it takes in memory, and how many of the genuine
+// sessions are read to their end.
+func (t *table) payload() {
+	bar := fmt.Sprintf("less than %d MiB, %d of %d", mostPayload>>20, senders, senders)
+	for _, f := range []kind{
+		{"of random addresses", func(s *packet.Segment, n uint32) { s.Src = four(mix(n), uint16(n)) }},
+		{"as from the ends of genuine connections", func(s *packet.Segment, n uint32) { s.Src = sender(int(n % senders)) }},
+		{"as from the mail server to random addresses", func(s *packet.Segment, n uint32) {
 			s.Src, s.Dst = server4, four(mix(n), uint16(n))
 		}},
 	} {
 		per, bytes, read := f.payload()
-		ok := read == senders && bytes < mostPayload
-		failed = failed || !ok
-		fmt.Printf("| %s | %d ns | %d KiB | %d of %d | %s |\n", f.name, per.Nanoseconds(), bytes>>10, read, senders, yes(ok))
+		t.row("smtp = true: 20,000,000 data segments "+f.name,
+			fmt.Sprintf("%d ns a segment, %d KiB added to the heap, %d of %d genuine sessions read", per.Nanoseconds(), bytes>>10, read, senders),
+			bar, read == senders && bytes < mostPayload)
 	}
-	return failed
 }
 
 // payload is the cost of one such flood.
-func (f flood) payload() (per time.Duration, bytes int64, read int) {
+func (f kind) payload() (per time.Duration, bytes int64, read int) {
 	reader := reading.New(reading.Config{})
 	t := &sensor{host.New(signature.Builtin(), limits, nil), 1e15}
 	t.Follow(reader.Follow, func(o *event.Observation) {
