@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/config":  {"packet", "note", "internal/policy", "internal/front", "internal/proxy", "internal/serve", "internal/sockops"},
 	"internal/daemon": {"internal/claim", "capture", "engine", "event", "filter", "note", "p0f", "packet", "query", "savedsyn", "signature", "internal/signature", "internal/config", "internal/host",
 		"internal/front/amavis", "internal/front/milter", "internal/front/policyd", "internal/inherit", "internal/proxy", "internal/proxyproto",
-		"internal/report", "internal/sandbox", "internal/sender", "internal/serve", "internal/sockops", "internal/evidence", "internal/status", "internal/store", "internal/verdict", "internal/view", "internal/web",
+		"internal/report", "internal/sandbox", "internal/sender", "internal/serve", "internal/sockops", "internal/evidence", "internal/export", "internal/status", "internal/store", "internal/verdict", "internal/view", "internal/web",
 		"internal/feed", "internal/doctor", "internal/follow", "internal/shared", "internal/proc"},
 	"internal/doctor":            {"capture", "filter", "packet", "internal/config", "internal/proc", "internal/view"},
 	"internal/front":             {"note"},
@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 	"internal/evidence":          {"note"},
 	"internal/store":             {"note", "internal/evidence"},
 	"internal/shared":            {"note", "internal/evidence", "internal/store"},
+	"internal/export":            {"event", "note", "internal/evidence", "internal/store"},
 	"internal/verdict":           {"internal/serve", "internal/store"},
 
 	"clienthello":      {},

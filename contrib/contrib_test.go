@@ -291,7 +291,7 @@ func TestConfiguration(t *testing.T) {
 		t.Fatalf("check names no socket:\n%s", want)
 	}
 	checkSocket(t, socket[1])
-	keys := regexp.MustCompile("`toml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(read(t, "../internal/config/config.go")+read(t, "../internal/config/sensor.go")+read(t, "../internal/config/fronts.go")+read(t, "../internal/config/store.go"), -1)
+	keys := regexp.MustCompile("`toml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(read(t, "../internal/config/config.go")+read(t, "../internal/config/sensor.go")+read(t, "../internal/config/fronts.go")+read(t, "../internal/config/store.go")+read(t, "../internal/config/export.go"), -1)
 	if len(keys) < 10 {
 		t.Fatalf("%d keys in internal/config, want more", len(keys))
 	}

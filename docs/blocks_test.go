@@ -97,6 +97,8 @@ var elsewhere = map[string]shown{
 	"balancer.md\nstream {":                    in("e2e/balancer/balancer_test.go", "stream {", "proxy_protocol on"),
 	"balancer.md\nfrontend smtp":               {why: "HAProxy 3.4, which Debian does not have yet; what it writes is decoded below it"},
 	"balancer.md\nssh -nNT":                    {why: "OpenSSH's options; the socket is query.md's"},
+	"clickhouse.md\nSELECT sensor":             in("internal/export/clickhouse_test.go", ""),
+	"clickhouse.md\nALTER TABLE":               {why: "what mxprint forget has ClickHouse do, which TestClickHouse runs"},
 	"evidence.md\n{\"id\":":                    in("internal/verdict/verdict_test.go", `"abcdefghijklmnopqrst"`, `"threshold":6`, `"verdict":"spam"`),
 	"score.md\ncd tools/dialectlab":            {why: "a test of a module of its own"},
 	"dialect.md\noffer=":                       {why: "fingerprints, which TestDialects reads"},
@@ -380,7 +382,7 @@ func checkTranscript(t *testing.T, b *block) {
 	t.Errorf("%s: no test produces what $ %s prints", b, command)
 }
 
-var ourSections = regexp.MustCompile(`(?m)^\[(sensor|signatures|limits|p0f|query|milter|policy|amavis|proxy|http|store|log)\]$`)
+var ourSections = regexp.MustCompile(`(?m)^\[(sensor|signatures|limits|p0f|query|milter|policy|amavis|proxy|http|store|export|log)\]$`)
 
 // checkConfig has the configuration read. What belongs to a section that the
 // page shows elsewhere is given.

@@ -42,6 +42,7 @@ type Config struct {
 	Proxy      Proxy      `toml:"proxy"`
 	HTTP       HTTP       `toml:"http"`
 	Store      Store      `toml:"store"`
+	Export     Export     `toml:"export"`
 	Log        Log        `toml:"log"`
 
 	path, text string
@@ -112,9 +113,9 @@ func Default() *Config {
 		Milter: defaultHeader(), Policy: Policy{Header: defaultHeader()},
 		Amavis: Amavis{Form: "v2"},
 		HTTP:   HTTP{Mode: "0666"},
-		Store:  defaultStore(),
-		Proxy:  defaultProxy(),
-		Log:    Log{Level: "info"},
+		Store:  defaultStore(), Export: defaultExport(),
+		Proxy: defaultProxy(),
+		Log:   Log{Level: "info"},
 	}
 }
 
@@ -179,6 +180,7 @@ func (c *Config) Check() Faults {
 	c.Amavis.check(&k)
 	c.HTTP.check(&k)
 	c.Store.check(&k)
+	c.Export.check(&k)
 	c.Proxy.check(&k)
 	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", `want "debug", "info", "warn" or "error"`)
 	c.files(&k)

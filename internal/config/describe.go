@@ -51,6 +51,12 @@ func (c *Config) Describe(signatures int) string {
 	if v := &c.Store.Valkey; v.On() {
 		line("shared", fmt.Sprintf("%s, as %s", strings.Join(v.Servers, ", "), v.Name()))
 	}
+	if e := &c.Export; e.ClickHouse != "" {
+		line("history", fmt.Sprintf("%s to %s, kept %v; at most %d MiB wait in %s", strings.Join(e.Tables, ", "), e.ClickHouse, e.Age, e.SpoolMiB, e.Spool))
+	}
+	if e := &c.Export; e.File != "" {
+		line("history", fmt.Sprintf("%s to %s", strings.Join(e.Tables, ", "), e.File))
+	}
 	if rules, _ := c.Policy.Compile(); rules != nil {
 		for _, text := range rules.Describe() {
 			line("rule", text)

@@ -90,7 +90,7 @@ func (c *Config) LowPorts() bool {
 // resolver's files are needed.
 func (c *Config) LooksUpNames() bool {
 	ask, _ := c.Sensor.AskTLS()
-	return isName(c.Proxy.Backend) || isName(ask) || c.Store.Valkey.On() // a Cluster or Sentinel names others
+	return isName(c.Proxy.Backend) || isName(ask) || isName(c.Export.host()) || c.Store.Valkey.On() // a Cluster or Sentinel names others
 }
 
 func isName(at string) bool {

@@ -34,6 +34,7 @@ func (c *Config) Warnings() Faults {
 				fmt.Sprintf("%q is on all addresses without protection: any machine that reaches it %s; %s", at, f.may, remedy))
 		}
 	}
+	k.that(!c.Export.inClear(), "export.clickhouse", fmt.Sprintf("%s is reached without TLS: any machine on the way can read addresses and the password; use https://, or a tunnel", c.Export.ClickHouse))
 	return k.faults
 }
 
@@ -137,6 +138,7 @@ func (c *Config) files(k *checker) {
 	seen = append(seen,
 		file{"query.tls_cert", c.Query.TLSCert}, file{"query.tls_key", c.Query.TLSKey}, file{"query.token_file", c.Query.TokenFile},
 		file{"http.tls_cert", c.HTTP.TLSCert}, file{"http.tls_key", c.HTTP.TLSKey}, file{"http.token_file", c.HTTP.TokenFile},
+		file{"export.password_file", c.Export.PasswordFile}, file{"export.key_file", c.Export.KeyFile}, file{"export.ca", c.Export.CA},
 		file{"sensor.filter_program", c.Sensor.FilterProgram}, file{"sensor.ask_token_file", c.Sensor.AskTokenFile},
 		file{"sensor.ask_cert", c.Sensor.AskCert}, file{"sensor.ask_ca", c.Sensor.AskCA})
 	for _, f := range c.Store.Valkey.Files() {
@@ -144,7 +146,7 @@ func (c *Config) files(k *checker) {
 	}
 	for _, w := range []file{
 		{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown},
-		{"limits.state", c.Limits.StateFile()}, {"store.path", c.Store.Path},
+		{"limits.state", c.Limits.StateFile()}, {"store.path", c.Store.Path}, {"export.file", c.Export.File},
 	} {
 		for _, other := range seen {
 			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))

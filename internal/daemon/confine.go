@@ -33,7 +33,7 @@ func (s *Settings) confine(rules sandbox.Rules, log *slog.Logger) {
 func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 	r := sandbox.Rules{
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
-		Append:  []string{s.Log.P0f, s.Log.JSON},
+		Append:  []string{s.Log.P0f, s.Log.JSON, s.Export.File},
 		Replace: []string{s.Store.Path, s.Signatures.Unknown, s.Limits.StateFile()},
 		Listen:  s.UnixSockets(),
 	}
@@ -56,10 +56,15 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 		r.Read = append(r.Read, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 	}
 	if _, byTLS := s.Sensor.AskTLS(); byTLS && s.Sensor.AskCert == "" && s.Sensor.AskCA == "" {
-		r.Tree = append(r.Tree, "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
+		r.Tree = append(r.Tree, systemCAs...)
 	}
+	replace, read, trees := s.exportFiles()
+	r.Replace, r.Read, r.Tree = append(r.Replace, replace...), append(r.Read, read...), append(r.Tree, trees...)
 	return r
 }
+
+// systemCAs are the folders with the certificates of the system's CAs.
+var systemCAs = []string{"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}
 
 // warnOfFiles reports what the user that root became cannot do later with the
 // files of the configuration. What is open stays so.
@@ -82,6 +87,7 @@ func (o *opener) warnOfFiles() {
 		{o.Query.TLSKey, "a reload fails: the file cannot be read", unix.R_OK},
 		{folder(o.Log.P0f), "a log that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
 		{folder(o.Log.JSON), "a log that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
+		{folder(o.Export.File), "a file of history that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
 		{folder(o.Signatures.Unknown), "unknown SYNs cannot be written", unix.W_OK | unix.X_OK},
 	} {
 		if f.path != "" && unix.Access(f.path, f.mode) != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/export"
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/shared"
@@ -33,9 +34,10 @@ type monitor struct {
 	meter    *status.Meter
 	restored *status.Restored // nil: nothing
 	history  status.History
-	feed     *feed.Feed    // nil: there is no page to see it
-	store    *store.Store  // nil: none is configured
-	shared   *shared.Store // nil likewise
+	feed     *feed.Feed       // nil: there is no page to see it
+	store    *store.Store     // nil: none is configured
+	shared   *shared.Store    // nil likewise
+	exporter *export.Exporter // nil likewise
 
 	mu         sync.Mutex
 	sources    []*watchedSource

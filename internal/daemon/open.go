@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/config"
+	"github.com/mxprint/mxprint/internal/export"
 	"github.com/mxprint/mxprint/internal/inherit"
 	"github.com/mxprint/mxprint/internal/shared"
 	"github.com/mxprint/mxprint/internal/store"
@@ -33,16 +34,18 @@ type opener struct {
 	trial   *trial           // nil for good
 	user    *account         // to become; nil: none
 
-	in      *sensor
-	memory  *memory       // nil: none is kept
-	store   *store.Store  // nil: none is configured
-	shared  *shared.Store // nil likewise: what several sensors share
-	proxied []task        // those of [proxy]
-	tasks   []task        // all others
-	closes  []io.Closer
-	errs    []error
-	fronts  []listening
-	ready   bool // everything is open: what is opened from now on is closed by its task
+	in       *sensor
+	memory   *memory          // nil: none is kept
+	store    *store.Store     // nil: none is configured
+	exporter *export.Exporter // nil likewise
+	rowFile  *LogFile         // of exporter
+	shared   *shared.Store    // nil likewise: what several sensors share
+	proxied  []task           // those of [proxy]
+	tasks    []task           // all others
+	closes   []io.Closer
+	errs     []error
+	fronts   []listening
+	ready    bool // everything is open: what is opened from now on is closed by its task
 }
 
 // listening is a front and where it listens.
@@ -53,7 +56,7 @@ type listening struct{ name, at string }
 // Close what is returned; after an error nothing stays open.
 func (s *Settings) Open(process *inherit.Process, check []string, log *slog.Logger) (*Opened, error) {
 	for _, w := range s.Warnings() {
-		log.Warn("a listener is open to others", "reason", w)
+		log.Warn("something is open to others", "reason", w)
 	}
 	o := &opener{Settings: s, log: log, process: process}
 	if err := o.open(); err != nil {
@@ -86,11 +89,16 @@ func (o *opener) open() error {
 	if o.user, err = unprivileged(o.Sensor.User); err != nil { // what was opened by then would stay behind
 		return o.At("sensor.user", err)
 	}
+	o.openExport()
 	o.openStore()
 	o.openShared()
 	o.in = o.sensor()
 	o.openMemory()
+	if o.exporter != nil {
+		o.exporter.Who = o.in.who
+	}
 	o.remember()
+	o.exports()
 	r := &reloader{database: o.database(), sensor: o.in, log: o.log}
 	if o.remote.server != nil || o.remote.web != nil {
 		r.certificate = o.loadCertificates
@@ -106,6 +114,7 @@ func (o *opener) open() error {
 	o.tasks = append(o.tasks, o.in.run(len(o.Proxy.Listen) > 0, o.log)...)
 	o.socket()
 	o.unknown()
+	o.savesRows()
 	if err = errors.Join(o.errs...); err != nil || o.trial != nil {
 		return err
 	}

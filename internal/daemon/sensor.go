@@ -76,8 +76,8 @@ func (o *opener) sensor() *sensor {
 	kept := o.store != nil
 	publishes := publisher{o.shared, s.trusted()}
 	if len(observers) == 0 {
-		wants = func(o *event.Observation) bool {
-			return report.Unmatched(o) || shown && feed.Wants(o) || kept && o.Module == event.SMTP || publishes.wants(o)
+		wants = func(ob *event.Observation) bool {
+			return report.Unmatched(ob) || shown && feed.Wants(ob) || kept && ob.Module == event.SMTP || publishes.wants(ob) || o.wantsRow(ob)
 		}
 	}
 	if o.shared != nil {
@@ -85,6 +85,9 @@ func (o *opener) sensor() *sensor {
 	}
 	if kept {
 		observers = append(observers, ends{o.store})
+	}
+	if o.exporter != nil {
+		observers = append(observers, o.exporter)
 	}
 	observers = append(observers, in.unknown)
 	if shown {

@@ -25,6 +25,7 @@ type Settings struct {
 	opener packet.Opener // of tunnels
 	remote *remote
 	shared *shared.Config // nil: none is configured
+	export *exporting     // nil: no history is exported
 
 	anyNetNS bool    // sensor.cgroup was named
 	clients  int     // of each listener of a front; 0: the default
@@ -38,7 +39,7 @@ func Load(c *config.Config) (*Settings, error) {
 	s := &Settings{Config: c}
 	db, err := s.database().Load()
 	s.db = db
-	if err := errors.Join(s.loadRemote(), s.loadShared(), err, s.loadSource()); err != nil {
+	if err := errors.Join(s.loadRemote(), s.loadShared(), s.loadExport(), err, s.loadSource()); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -235,9 +236,9 @@ func (p publisher) wants(o *event.Observation) bool {
 	return p.store != nil && (o.Module == event.SYN && p.trusted || o.Module == event.TLS || o.Module == event.SMTP)
 }
 
-// forgetting removes a sender from the stores that there are.
+// forgetting removes a sender from the stores and rows that there are.
 func (o *opener) forgetting() func(context.Context, store.Subject) (int64, error) {
-	if o.shared == nil {
+	if o.shared == nil && o.exporter == nil {
 		return nil
 	}
 	return func(ctx context.Context, sub store.Subject) (n int64, err error) {
@@ -246,9 +247,14 @@ func (o *opener) forgetting() func(context.Context, store.Subject) (int64, error
 				return n, err
 			}
 		}
-		keys, err := o.shared.Forget(ctx, sub)
-		if o.store == nil {
-			n = keys
+		if o.shared != nil {
+			keys, failed := o.shared.Forget(ctx, sub)
+			if err = failed; o.store == nil {
+				n = keys
+			}
+		}
+		if o.exporter != nil {
+			err = errors.Join(err, o.forgetRows(ctx, sub))
 		}
 		if err != nil {
 			err = fmt.Errorf("this sensor has forgotten %d connections: %w", n, err)

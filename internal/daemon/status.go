@@ -124,6 +124,9 @@ func (m *monitor) counters() *status.Status {
 		now := status.Shared(m.shared.Stats())
 		st.Shared = &now
 	}
+	if m.exporter != nil {
+		st.Export = exportStatus(m.exporter.Stats())
+	}
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()
 	defer m.mu.Unlock()

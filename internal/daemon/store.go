@@ -30,7 +30,7 @@ func (o *opener) openStore() {
 		o.fail("store.path", "store", err)
 		return
 	}
-	s, err := store.Open(store.Config{Path: c.Path, MaxSize: int64(c.SizeMiB) << 20, MaxAge: c.Age, Marks: c.IDAge, Logger: o.log})
+	s, err := store.Open(store.Config{Path: c.Path, MaxSize: int64(c.SizeMiB) << 20, MaxAge: c.Age, Marks: c.IDAge, Judged: o.judged(), Logger: o.log})
 	if err != nil {
 		o.fail("store.path", "store", err)
 		return

@@ -49,7 +49,7 @@ func (h *History) Fill(s *Status) {
 		Late:    now.Late - then.Late,
 		// Those of a source that has failed are gone.
 		Frames: less(now.Frames, then.Frames), SYNs: less(now.SYNs, then.SYNs), Drops: less(now.Drops, then.Drops),
-		NotRead: less(now.NotRead, then.NotRead), Lost: now.Lost - then.Lost,
+		NotRead: less(now.NotRead, then.NotRead), Lost: now.Lost - then.Lost, Rows: now.Rows - then.Rows,
 	}
 }
 
@@ -67,6 +67,9 @@ func (s *Status) Totals() (sum Recent) {
 		sum.Drops += src.Drops
 	}
 	sum.NotRead = s.NotRead
+	if s.Export != nil {
+		sum.Rows = s.Export.Dropped.Sum()
+	}
 	sum.Lost = s.Lost.Observations + s.Lost.Unwritten
 	return sum
 }

@@ -26,6 +26,7 @@ const (
 	fewUnread    = 10   // frames, fewer show nothing
 	unreadShare  = 0.1  // of the frames
 	certificate  = 7 * 24 * time.Hour
+	awayTime     = 30 * time.Second // of ClickHouse: it restarts at times
 )
 
 // Judge sets Health and Reasons.
@@ -132,6 +133,14 @@ func (s *Status) judgeFiles(v *verdict) {
 		}
 		if st.WriteFault != "" && st.WriteFault != st.Fault {
 			v.isDegraded("nothing is published in the shared store: %s", st.WriteFault)
+		}
+	}
+	if e := s.Export; e != nil {
+		if e.Fault != "" && (e.Since == nil || s.Now.Sub(*e.Since) >= awayTime) {
+			v.isDegraded("history does not arrive; %s rows wait: %s", number(uint64(e.Waiting)), e.Fault)
+		}
+		if s.Recent.Rows > 0 {
+			v.isDegraded("%d rows of history of the last %v were dropped", s.Recent.Rows, s.span())
 		}
 	}
 	if fault := s.Configuration.Fault; fault != "" {

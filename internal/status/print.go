@@ -133,12 +133,31 @@ func (s *Status) printRest(b *strings.Builder) {
 		line("shared store", "%s, as %s; %s asked, %s found, %s errors, %s without it; %s published, %s not, %d wait", strings.Join(st.Servers, ", "), st.Sensor,
 			number(st.Asked), number(st.Found), number(st.Errors), number(st.Missed), number(st.Published), number(st.Dropped), st.Queued)
 	}
+	s.printExport(line)
 	if s.Certificate != nil {
 		line("certificate", "expires at %s", s.Certificate.UTC().Format(time.DateTime))
 	}
 	line("configuration", "%s", cmp.Or(s.Configuration.Path, "none: every key has its default"))
 	if len(s.Configuration.Waiting) > 0 {
 		line("", "waits for a restart: %s", strings.Join(s.Configuration.Waiting, ", "))
+	}
+}
+
+func (s *Status) printExport(line func(what, format string, args ...any)) {
+	e := s.Export
+	if e == nil {
+		return
+	}
+	if e.ClickHouse != "" {
+		age := ""
+		if e.Oldest != nil {
+			age = ", the oldest of " + rough(s.Now.Sub(*e.Oldest)) + " ago"
+		}
+		line("history", "to %s: %s rows sent, %s wait%s; %d of %d MiB, %s dropped", e.ClickHouse, number(e.Sent), number(uint64(e.Waiting)), age,
+			e.Bytes>>20, e.MaxBytes>>20, number(e.Dropped.Sum()))
+	}
+	if e.Written+e.Dropped.File > 0 {
+		line("history", "to its file: %s rows, %s not written", number(e.Written), number(e.Dropped.File))
 	}
 }
 

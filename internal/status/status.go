@@ -35,6 +35,7 @@ type Status struct {
 
 	Store    *Store    `json:"store,omitempty"`    // the memory that lasts; nil: none is configured
 	Shared   *Shared   `json:"shared,omitempty"`   // the memory that several sensors share; nil likewise
+	Export   *Export   `json:"export,omitempty"`   // history for ClickHouse or a file; nil: none is configured
 	Restored *Restored `json:"restored,omitempty"` // from an earlier process
 
 	Database      Database      `json:"database"`
@@ -78,6 +79,38 @@ type Shared struct {
 	Dropped    uint64   `json:"unpublished"`           // notes and counts that could not be published in time
 	Queued     int      `json:"queued"`                // to be written
 	Lag        float64  `json:"lag_seconds"`           // that the last write had waited
+}
+
+// Export is history on its way to ClickHouse, or into a file.
+type Export struct {
+	ClickHouse string        `json:"clickhouse,omitempty"`
+	Fault      string        `json:"fault,omitempty"` // why nothing is sent or written now
+	Since      *time.Time    `json:"since,omitempty"` // of the fault
+	Waiting    int           `json:"waiting"`         // rows in the spool
+	Oldest     *time.Time    `json:"oldest,omitempty"`
+	Bytes      int64         `json:"bytes"` // of the spool
+	MaxBytes   int64         `json:"max_bytes"`
+	Sent       uint64        `json:"sent"` // rows
+	Batches    uint64        `json:"batches"`
+	Failures   uint64        `json:"failures"` // requests
+	Last       *time.Time    `json:"last,omitempty"`
+	Written    uint64        `json:"written"` // lines of the file
+	Dropped    ExportDropped `json:"dropped_rows"`
+}
+
+// ExportDropped are rows that nothing has, by reason.
+type ExportDropped struct {
+	Memory  uint64 `json:"memory"`  // the disk was too slow
+	Full    uint64 `json:"full"`    // the spool was over its bound
+	Disk    uint64 `json:"disk"`    // the disk of the spool was full, or failed
+	Damaged uint64 `json:"damaged"` // files of the spool were damaged
+	Refused uint64 `json:"refused"` // by ClickHouse
+	File    uint64 `json:"file"`    // the file could not be written
+}
+
+// Sum is all of them.
+func (d *ExportDropped) Sum() uint64 {
+	return d.Memory + d.Full + d.Disk + d.Damaged + d.Refused + d.File
 }
 
 // Source is one place where SYNs come from: an interface, or "sockops", "proxy".
@@ -190,6 +223,7 @@ type Recent struct {
 	Drops   uint64  `json:"drops"`
 	NotRead uint64  `json:"unread_frames"`
 	Lost    uint64  `json:"lost_observations"`
+	Rows    uint64  `json:"dropped_rows"` // of history
 }
 
 // Restored is what the sensor had from an earlier process when it started.

@@ -33,7 +33,11 @@ type Config struct {
 	MaxSize int64         // bytes of the file and what lies beside it; 0: 2 GiB
 	MaxAge  time.Duration // of connections, verdicts, names and addresses; 0: 30 days
 	Marks   time.Duration // how long an id in a header is good; 0: 14 days
-	Logger  *slog.Logger  // nil: none
+	// Judged is called with each verdict that was written, and with those whose
+	// connection is not here but may be at another sensor: by its id. It must not
+	// wait. It may be nil.
+	Judged func(connection string, v *Verdict)
+	Logger *slog.Logger // nil: none
 
 	// For tests.
 	commit, read time.Duration

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/note"
@@ -109,6 +110,9 @@ func (w *writer) verdict(tx *transaction, v *Verdict) error {
 	id, err := w.find(tx, v)
 	if errors.Is(err, ErrUnknownID) || errors.Is(err, ErrNoConnection) || errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrTooMany) {
 		w.s.orphans.Add(1)
+		if errors.Is(err, ErrUnknownID) {
+			w.judge(strings.ToLower(v.ID), v)
+		}
 		v.answer(err)
 		return nil
 	} else if err != nil {
@@ -119,9 +123,33 @@ func (w *writer) verdict(tx *transaction, v *Verdict) error {
 		id, v.At.UnixMilli(), v.Source, v.Spam, v.Sure, v.Person, score, threshold)
 	if err == nil {
 		w.s.verdicts.Add(1)
+		w.judgedOf(tx, id, v)
 		v.answer(nil)
 	}
 	return err
+}
+
+// judgement is a verdict that Judged is called with after the commit.
+type judgement struct {
+	connection string
+	verdict    *Verdict
+}
+
+// judgedOf notes a verdict on a connection of the file.
+func (w *writer) judgedOf(tx *transaction, id int64, v *Verdict) {
+	if w.s.cfg.Judged == nil {
+		return
+	}
+	var b []byte
+	if tx.QueryRow("SELECT mark FROM connection WHERE id = ?", id).Scan(&b) == nil && len(b) == markSize {
+		w.judge(mark(b).String(), v)
+	}
+}
+
+func (w *writer) judge(connection string, v *Verdict) {
+	if _, ok := parseMark(connection); ok && w.s.cfg.Judged != nil {
+		w.judged = append(w.judged, judgement{connection, v})
+	}
 }
 
 func (v *Verdict) answer(err error) {

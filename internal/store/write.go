@@ -25,7 +25,8 @@ type writer struct {
 	waitTill time.Time                  // after a fault
 	wait     time.Duration
 	retained time.Time
-	swept    int64 // id of table text up to which was looked for unused ones
+	swept    int64       // id of table text up to which was looked for unused ones
+	judged   []judgement // of this batch
 }
 
 // The time between attempts after a fault.
@@ -151,7 +152,8 @@ var errWaits = errors.New("store: waits after a fault")
 
 // write writes a batch, all or nothing.
 func (w *writer) write(batch []item) error {
-	return w.transaction(func(tx *transaction) error {
+	defer func() { w.judged = w.judged[:0] }()
+	err := w.transaction(func(tx *transaction) error {
 		for i := range batch {
 			var err error
 			switch b := &batch[i]; {
@@ -168,6 +170,12 @@ func (w *writer) write(batch []item) error {
 		}
 		return nil
 	})
+	for _, j := range w.judged {
+		if err == nil {
+			w.s.cfg.Judged(j.connection, j.verdict)
+		}
+	}
+	return err
 }
 
 // transaction is one, with the statements that come often parsed already: that

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/serve"
@@ -127,7 +128,7 @@ func (s *Server) forget(ctx context.Context, what string) Answer {
 	}
 	n, err := forget(ctx, sub)
 	if err != nil {
-		return Answer{Error: err.Error()}
+		return Answer{Error: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	}
 	return Answer{OK: true, Forgotten: &n}
 }

@@ -50,6 +50,15 @@ var (
 	sharedLag     = desc("shared_store_lag_seconds", "How long what was published last had waited.")
 	certificate   = desc("certificate_expiry_timestamp_seconds", "When the certificate of the query socket by TLS expires.")
 	configValid   = desc("configuration_valid", "1 while the configuration file would start again.")
+	rowsSent      = desc("export_rows_total", "Rows of history that ClickHouse has taken.")
+	rowsWaiting   = desc("export_waiting_rows", "Rows of history in the spool.")
+	rowsOldest    = desc("export_lag_seconds", "Age of the oldest row of history in the spool; 0 where none waits.")
+	rowsBytes     = desc("export_spool_bytes", "Size of the spool of history.")
+	rowsMax       = desc("export_spool_limit_bytes", "Size that the spool may have (export.spool_mib).")
+	rowsFailures  = desc("export_failed_requests_total", "Requests to ClickHouse that failed.")
+	rowsDropped   = desc("export_dropped_rows_total", "Rows of history that nothing has.", "reason")
+	rowsWritten   = desc("export_written_rows_total", "Rows of history in the file (export.file).")
+	rowsFault     = desc("export_failing", "1 while history does not arrive.")
 	configWaiting = desc("configuration_keys_waiting", "Keys of the configuration file that wait for a restart.")
 )
 
@@ -99,6 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if s.Certificate != nil {
 		m.gauge(certificate, seconds(*s.Certificate))
 	}
+	m.export(s)
 	m.counter(notRead, s.NotRead)
 	m.gauge(configValid, truth(s.Configuration.Fault == ""))
 	m.gauge(configWaiting, float64(len(s.Configuration.Waiting)))
@@ -176,6 +186,32 @@ func (m metrics) signatures(db *status.Database) {
 	m.gauge(sigLoaded, seconds(db.Loaded))
 	if at, err := time.Parse("2006-01", db.Date); err == nil {
 		m.gauge(sigDate, seconds(at))
+	}
+}
+
+// export is history on its way. Without [export] there is nothing.
+func (m metrics) export(s *status.Status) {
+	e := s.Export
+	if e == nil {
+		return
+	}
+	lag := 0.0
+	if e.Oldest != nil {
+		lag = s.Now.Sub(*e.Oldest).Seconds()
+	}
+	m.counter(rowsSent, e.Sent)
+	m.gauge(rowsWaiting, float64(e.Waiting))
+	m.gauge(rowsOldest, lag)
+	m.gauge(rowsBytes, float64(e.Bytes))
+	m.gauge(rowsMax, float64(e.MaxBytes))
+	m.counter(rowsFailures, e.Failures)
+	m.counter(rowsWritten, e.Written)
+	m.gauge(rowsFault, truth(e.Fault != ""))
+	for _, d := range []struct {
+		reason string
+		n      uint64
+	}{{"memory", e.Dropped.Memory}, {"full", e.Dropped.Full}, {"disk", e.Dropped.Disk}, {"damaged", e.Dropped.Damaged}, {"refused", e.Dropped.Refused}, {"file", e.Dropped.File}} {
+		m.counter(rowsDropped, d.n, d.reason)
 	}
 }
 

@@ -21,6 +21,9 @@ func main() {
 	if _, err := parts.Haraka(ctx, log); err != nil {
 		log("%v", err)
 	}
+	if _, err := parts.ChDB(ctx, log); err != nil {
+		log("%v", err)
+	}
 	if os.Geteuid() != 0 {
 		log("not root: no Debian systems; the tests that need them skip")
 		return
