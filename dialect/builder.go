@@ -152,12 +152,19 @@ func (b *Builder) Command(c Command) {
 	if b.closed || b.closing {
 		return
 	}
-	v, _ := verbOf(c.Line)
+	v, rest := verbOf(c.Line)
+	if isGreeting(c.Line) {
+		v = ehlo
+	}
 	b.manner(&c)
 	b.reaction(v, c.Heard)
 	b.push(v)
 	var buf [160]byte
 	line := c.Line[:min(len(c.Line), 512)]
+	if isVerbAlone(rest) {
+		b.alone(v, c.Heard)
+		return
+	}
 	switch v {
 	case helo, ehlo:
 		switch {
@@ -194,6 +201,19 @@ func (b *Builder) Command(c Command) {
 		b.once(Quit, word(buf[:0], line))
 	}
 	b.step(v, c.Heard)
+}
+
+// alone takes a command of which the verb is known and no more.
+func (b *Builder) alone(v verb, heard Heard) {
+	switch v {
+	case helo, ehlo, auth, startTLS:
+		b.tls = b.tls || v == startTLS
+		b.last = v
+		return
+	case quit:
+		b.quit = true
+	}
+	b.step(v, heard)
 }
 
 // once sets a field that has no value yet.

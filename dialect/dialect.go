@@ -4,9 +4,9 @@
 //
 //	var b dialect.Builder
 //	b.Reply(220, 0)
-//	b.Command(dialect.Command{Line: "EHLO mail.example.org", Heard: dialect.Yes})
+//	b.Command(dialect.Command{Line: "EHLO mail.example.org", Heard: dialect.All})
 //	b.Reply(250, dialect.OfferOf("PIPELINING")|dialect.OfferOf("SIZE"))
-//	b.Command(dialect.Command{Line: "MAIL FROM:<a@example.org> SIZE=1000", Heard: dialect.Yes})
+//	b.Command(dialect.Command{Line: "MAIL FROM:<a@example.org> SIZE=1000", Heard: dialect.All})
 //	…
 //	f := b.Fingerprint()
 //	fmt.Println(f.String()) // offer=pipelining,size;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE=

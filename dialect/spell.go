@@ -73,6 +73,9 @@ func trimLeft(s string) string {
 // of themselves is kept, and what names a host is not.
 func hello(b []byte, line string) []byte {
 	_, rest := verbOf(line)
+	if isGreeting(line) {
+		rest = line[1:]
+	}
 	b = append(b, line[:len(line)-len(rest)]...)
 	name := trimLeft(rest)
 	blanks := len(rest) - len(name)
@@ -151,24 +154,17 @@ func isAddr(name string) bool {
 // path appends MAIL or RCPT as it is spelled: the address is left out, and so
 // are the values of parameters, but for BODY's.
 func path(b []byte, line string) []byte {
-	const mostHead, most = 24, 120
+	const most = 120
 	begin := len(b)
-	i := 0
-	for i < len(line) && line[i] != '<' && line[i] != '@' && line[i] != '"' && i < mostHead {
-		b = append(b, line[i])
-		i++
-		if line[i-1] == ':' {
-			for i < len(line) && line[i] == ' ' && i < mostHead {
-				b = append(b, ' ')
-				i++
-			}
-			break
-		}
-	}
-	if i < len(line) && line[i] == '<' {
+	i := head(line)
+	b = append(b, line[:i]...)
+	switch {
+	case i == len(line):
+		return b
+	case line[i] == '<':
 		b = append(b, "<>"...)
 		i = closing(line, i)
-	} else {
+	default:
 		b = append(b, "a"...)
 		for i < len(line) && line[i] != ' ' {
 			i++
@@ -190,6 +186,33 @@ func path(b []byte, line string) []byte {
 		}
 	}
 	return b
+}
+
+// head returns how much of a line stands before the address: the verb, FROM or TO
+// and its colon, and blanks. What is neither of these words may be an address.
+func head(line string) int {
+	const most = 24
+	_, rest := verbOf(line)
+	rest = trimLeft(rest)
+	if rest != "" && rest[0] == unspelled {
+		return len(line) - len(rest) + 1
+	}
+	for _, word := range [...]string{"FROM", "TO"} {
+		if len(rest) < len(word) || !strings.EqualFold(rest[:len(word)], word) {
+			continue
+		}
+		after := trimLeft(rest[len(word):])
+		if after != "" && after[0] == ':' {
+			rest = after[1:]
+			for rest != "" && rest[0] == ' ' {
+				rest = rest[1:]
+			}
+		} else if after == "" || len(after) < len(rest)-len(word) || after[0] == '<' {
+			rest = after
+		}
+		break
+	}
+	return min(len(line)-len(rest), most)
 }
 
 // closing returns the place behind the bracket that ends a path. Quotes hide

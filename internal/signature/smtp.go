@@ -212,6 +212,12 @@ func smtpHead[T ~string | ~[]byte](text T) int {
 		if text[i] == '<' && text[i+1] == '>' {
 			return i + 2
 		}
+		if text[i] == '*' { // of arguments alone
+			if i+2 < len(text) && text[i+1] == '<' && text[i+2] == '>' {
+				return i + 3
+			}
+			return i + 2
+		}
 		if text[i] == ':' {
 			i++
 			for i < len(text) && text[i] == ' ' {

@@ -193,6 +193,10 @@ func smtpKey(f *dialect.Fingerprint, field dialect.Field, buf *[32]byte) []byte 
 		return nil
 	}
 	switch field {
+	case dialect.Hello, dialect.Mail, dialect.Rcpt:
+		if unspelled(value) {
+			return nil
+		}
 	case dialect.Records:
 		if value[len(value)-1] == '-' {
 			return nil

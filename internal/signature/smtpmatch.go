@@ -1,7 +1,9 @@
 package signature
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/mxprint/mxprint/dialect"
 )
@@ -71,12 +73,20 @@ func plain(f *dialect.Fingerprint) bool {
 		return false
 	}
 	for field := range plainValues {
-		if v := f.Get(dialect.Field(field)); v != nil && plainValues[field] != nil && !slices.Contains(plainValues[field], string(v)) {
+		v := f.Get(dialect.Field(field))
+		if v == nil || plainValues[field] == nil || unspelled(v) {
+			continue
+		}
+		if !slices.Contains(plainValues[field], string(v)) {
 			return false
 		}
 	}
 	return true
 }
+
+// unspelled reports whether a value is one of arguments alone: * stands for how
+// they were spelled.
+func unspelled(value []byte) bool { return bytes.IndexByte(value, '*') >= 0 }
 
 var plainValues = [dialect.NumFields][]string{
 	dialect.Hello:   {"EHLO fqdn", "EHLO bare", "EHLO [ip]"},
@@ -218,6 +228,10 @@ func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) 
 }
 
 func (t *smtpTerm) takesHello(value []byte) bool {
+	if value[0] == '*' { // * NAME
+		_, name, _ := strings.Cut(t.text, " ")
+		return t.host && slices.Contains(hostForms[:], string(value[2:])) || !t.host && strings.TrimLeft(name, " ") == string(value[2:])
+	}
 	if !t.host {
 		return string(value) == t.text
 	}
@@ -247,7 +261,11 @@ func (t *smtpTerm) takesRecords(value []byte) bool {
 // offers what it belongs to, and only there.
 func (t *smtpTerm) takesPath(f *dialect.Fingerprint, value []byte) bool {
 	head := smtpHead(value)
-	if string(value[:head]) != t.text {
+	if star := bytes.IndexByte(value[:head], '*'); star >= 0 { // MAIL *<>
+		if !strings.HasSuffix(t.text, string(value[star+1:head])) {
+			return false
+		}
+	} else if string(value[:head]) != t.text {
 		return false
 	}
 	value = value[head:]

@@ -26,8 +26,10 @@ func (t *tally) String() string {
 }
 
 // add counts the answer about a session.
-func (t *tally) add(db *signature.DB, s *spoken) {
-	m, engine := db.MatchSMTP(&s.print), labelName(s.Engine)
+func (t *tally) add(db *signature.DB, s *spoken) { t.count(db.MatchSMTP(&s.print), s) }
+
+func (t *tally) count(m signature.SMTPMatch, s *spoken) {
+	engine := labelName(s.Engine)
 	in := m.N > 0 && s.named() && (m.Sigs[0].Label.Name == engine || slices.Contains(m.Others(), engine))
 	switch {
 	case m.N == 0:

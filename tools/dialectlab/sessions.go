@@ -28,6 +28,8 @@ type spoken struct {
 	TLS     string `json:"tls"`
 	Dialect string `json:"dialect"`
 
+	Plain []string `json:"plain"` // what the client said, decrypted: README.md
+
 	print dialect.Fingerprint
 }
 

@@ -1,0 +1,65 @@
+package signature
+
+import "github.com/mxprint/mxprint/dialect"
+
+// JoinSMTP is MatchSMTP of a session of which two have seen parts: f is what its
+// packets show, and g what the mail server heard, inside TLS too. The programs
+// are those of f that also agree with g; one that no signature describes without
+// TLS agrees with any g. Where none is left, or the packets show no more than the
+// mail server does, the answer is that of f alone. If f has nothing to compare,
+// it is that of g.
+func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
+	if !f.Has(dialect.Records) {
+		if f.Has(dialect.Mail) {
+			return db.MatchSMTP(f)
+		}
+		joined := *f
+		joined.Join(g)
+		return db.MatchSMTP(&joined)
+	}
+	if !g.Has(dialect.Mail) && !g.Has(dialect.Flow) {
+		return db.MatchSMTP(f)
+	}
+	agrees, described := make(map[string]bool), make(map[string]bool)
+	for _, s := range db.smtp.sigs {
+		if s.rules[dialect.Mail] == nil && s.rules[dialect.Flow] == nil {
+			continue
+		}
+		described[s.Label.Name] = true
+		if s.heard(g) {
+			agrees[s.Label.Name] = true
+		}
+	}
+	specific, generic := smtpFound{}, smtpFound{}
+	for _, s := range db.smtp.sigs {
+		if !s.fits(f) || described[s.Label.Name] && !agrees[s.Label.Name] {
+			continue
+		}
+		if s.Label.Generic {
+			generic.add(s)
+		} else {
+			specific.add(s)
+		}
+	}
+	found := &specific
+	if specific.n == 0 {
+		found = &generic
+	}
+	m := found.match()
+	if m.N == 0 {
+		return db.MatchSMTP(f)
+	}
+	m.Weak = m.Sigs[0].builtin && (m.N > 1 || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f) && !db.smtp.weights.enough(g))
+	return m
+}
+
+// heard reports whether a signature agrees with what a mail server heard, whether
+// or not it describes sessions with TLS.
+func (s *SMTP) heard(g *dialect.Fingerprint) bool {
+	for _, field := range [...]dialect.Field{dialect.Mail, dialect.Rcpt, dialect.Data, dialect.Flow, dialect.Next} {
+		if value := g.Get(field); value != nil && s.rules[field] != nil && !s.takes(g, field, value) {
+			return false
+		}
+	}
+	return true
+}
