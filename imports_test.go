@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"savedsyn":  {"packet", "signature", "note", "internal/answer", "internal/signature", "internal/sender"}, // a note in one call is what it is for
 	"engine":    {"internal/await", "internal/observe", "internal/unread", "packet", "filter", "capture", "signature", "event", "internal/signature", "internal/host", "note", "internal/answer"},
 	"p0f":       {"note", "internal/ask", "internal/serve"},
-	"query":     {"note", "internal/ask", "internal/serve", "internal/front"},
+	"query":     {"dialect", "note", "internal/ask", "internal/serve", "internal/front"},
 
 	"internal/answer":  {"dialect", "internal/signature", "note", "event"},
 	"internal/await":   {},
@@ -78,8 +78,8 @@ var mayImport = map[string][]string{
 	"clienthello":      {},
 	"dialect":          {},
 	"internal/stream":  {"clienthello", "dialect"},
-	"internal/conduct": {"internal/stream", "note"},
-	"internal/sender":  {"note", "event", "packet", "clienthello", "internal/stream", "internal/conduct", "internal/host", "internal/answer", "internal/signature"},
+	"internal/conduct": {"dialect", "internal/stream", "note"},
+	"internal/sender":  {"dialect", "note", "event", "packet", "clienthello", "internal/stream", "internal/conduct", "internal/host", "internal/answer", "internal/signature"},
 
 	// Tests alone.
 	"contrib": {},
@@ -88,7 +88,7 @@ var mayImport = map[string][]string{
 
 // frontImports hold for every package under internal/front, the fronts of mail
 // servers: they need a note.Lookuper and no more.
-var frontImports = []string{"note", "internal/policy", "internal/claim", "internal/ask", "internal/front", "internal/serve"}
+var frontImports = []string{"dialect", "note", "internal/policy", "internal/claim", "internal/ask", "internal/front", "internal/serve"}
 
 // standardAlone are the packages a Go mail server can import for nothing: with
 // all they import, they are the standard library and ours.

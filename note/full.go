@@ -67,6 +67,8 @@ func (n *Note) sender(f *words) {
 			f.word("tls_version", t.Version)
 			f.word("ja4", t.JA4)
 		}
+		f.word("tls_agreed", t.Agreed)
+		f.word("tls_cipher", t.Cipher)
 		f.state("tls_state", t.State)
 	}
 	if s := n.Software; s != nil && s.State != Unavailable {

@@ -46,6 +46,12 @@ type Query struct {
 	// mail server asks within microseconds of the handshake, and may be ahead
 	// of the capture. Zero answers at once.
 	Wait time.Duration
+	// Heard is what the mail server itself saw of the client, and Claims what the
+	// mail says of its sender. Nil means that who asks does not know. They become
+	// part of the answer where the sensor reads SMTP. The caller must not change
+	// what they point to.
+	Heard  *Heard
+	Claims *Claims
 }
 
 // State is one of the four answers. The zero value is Unavailable: the zero

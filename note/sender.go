@@ -44,7 +44,7 @@ func (p *Progress) UnmarshalText(text []byte) error {
 }
 
 // TLS is what a client's first TLS message, the ClientHello, says of the library
-// that sent it. All but State is empty unless State is Complete.
+// that sent it. All of that but State is empty unless State is Complete.
 type TLS struct {
 	State      Progress `json:"state"`
 	Library    string   `json:"library,omitempty"`     // "OpenSSL"; empty where no rule fits
@@ -54,6 +54,11 @@ type TLS struct {
 	JA4        string   `json:"ja4,omitempty"`         // a method of FoxIO
 	JA4Raw     string   `json:"ja4_r,omitempty"`       // what JA4 hashes
 	ServerName bool     `json:"server_name,omitempty"` // it names the server it wants (SNI)
+
+	// What the mail server says was agreed, whatever the State: "1.3",
+	// "TLS_AES_256_GCM_SHA384".
+	Agreed string `json:"agreed,omitempty"`
+	Cipher string `json:"cipher,omitempty"`
 }
 
 // Software names the program that speaks SMTP, by the dialect it speaks.

@@ -3,10 +3,12 @@ package query
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/ask"
@@ -40,6 +42,7 @@ type Client struct {
 
 	once sync.Once
 	ask  ask.Client
+	old  atomic.Bool // the server takes no reports
 
 	dial func(context.Context) (net.Conn, error) // nil but in tests
 }
@@ -74,7 +77,7 @@ func (c *Client) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 		end = d
 	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		n, err := c.client().Lookup(ctx, q)
+		n, err := c.lookup(ctx, q)
 		if err != nil {
 			return note.Note{}, fmt.Errorf("query: asking %s: %w", c.Addr, err)
 		}
@@ -89,6 +92,20 @@ func (c *Client) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 		case <-time.After(min(pause, left)):
 		}
 	}
+}
+
+// lookup asks once. A server that takes no reports is asked without them.
+func (c *Client) lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	reports := q.Heard != nil || q.Claims != nil
+	if reports && !c.old.Load() {
+		n, err := c.client().Lookup(ctx, q)
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "not an address") { // it knows no ask
+			return n, err
+		}
+		c.old.Store(true)
+	}
+	q.Heard, q.Claims = nil, nil
+	return c.client().Lookup(ctx, q)
 }
 
 // answers reports whether a note is about what was asked. What is known of the

@@ -31,16 +31,23 @@ type request struct {
 	client netip.AddrPort
 	server netip.AddrPort // zero where it is not given
 	wait   time.Duration  // less than 0 where it is not given
+	report *report        // of one that begins with ask; else nil
 }
 
 // parseRequest reads a request without its line end. Errors are printable
 // ASCII in one line.
 func parseRequest(line string) (r request, err error) {
 	r.wait = -1
-	if len(line) > maxRequest {
+	words := strings.FieldsFunc(line, func(c rune) bool { return c == ' ' })
+	ask := len(words) > 0 && words[0] == askWord
+	switch {
+	case ask && len(line) > maxAsk:
+		return r, errAskTooLong
+	case ask:
+		words = words[1:]
+	case len(line) > maxRequest:
 		return r, errTooLong
 	}
-	words := strings.FieldsFunc(line, func(c rune) bool { return c == ' ' })
 	if len(words) > 0 {
 		if f, ok := formNames[words[0]]; ok {
 			r.form, words = f, words[1:]
@@ -57,10 +64,14 @@ func parseRequest(line string) (r request, err error) {
 	if r.client, words, err = parseEnd(words); err != nil {
 		return r, err
 	}
-	if len(words) > 0 {
+	if len(words) > 0 && !(ask && strings.Contains(words[0], "=")) {
 		if r.server, words, err = parseEnd(words); err != nil {
 			return r, err
 		}
+	}
+	if ask {
+		r.report, err = parseReport(words)
+		return r, err
 	}
 	if len(words) > 0 {
 		return r, fmt.Errorf("one word too many: %s", quote(words[0]))
@@ -151,11 +162,18 @@ func quote(s string) string {
 }
 
 // appendRequest appends a request for a note in JSON, to be answered at once,
-// line end included.
+// line end included. Where the query reports something, it begins with ask.
 func appendRequest(dst []byte, q note.Query) []byte {
+	reports := q.Heard != nil || q.Claims != nil
+	if reports {
+		dst = append(dst, askWord+" "...)
+	}
 	dst = appendEnd(append(dst, "json wait=0"...), q.Client)
 	if q.Server.Addr().IsValid() {
 		dst = appendEnd(dst, q.Server)
+	}
+	if reports {
+		dst = appendReport(dst, &q)
 	}
 	return append(dst, '\n')
 }

@@ -170,7 +170,20 @@ func (c *conn) serve() {
 			return
 		}
 		have = copy(in, rest)
+		in = fit(in, have)
 	}
+}
+
+// fit makes room for the rest of a request that begins with ask, and gives it up
+// after that.
+func fit(in []byte, have int) []byte {
+	switch {
+	case have == len(in) && have < maxAsk:
+		return append(in, make([]byte, maxAsk+len("\r\n")-have)...)
+	case have == 0 && len(in) > bufferSize:
+		return make([]byte, bufferSize)
+	}
+	return in
 }
 
 // outputs keeps the buffers of answers, which only connections that answer
@@ -205,13 +218,21 @@ func (c *conn) lines(in []byte, end bool) (rest []byte) {
 		c.closing = true
 	case end && len(in) > 0:
 		out = c.line(out, in)
-	case len(in) > maxRequest+len("\r"):
+	case len(in) > longest(in)+len("\r"):
 		out, in = c.skip(out, len(in)), nil
 	case c.skipped > 0 && len(in) > 0:
 		out, in = c.skip(out, len(in)), nil
 	}
 	c.write(out)
 	return in
+}
+
+// longest is how long a request that begins so may be.
+func longest(in []byte) int {
+	if bytes.HasPrefix(in, []byte(askWord+" ")) {
+		return maxAsk
+	}
+	return maxRequest
 }
 
 // isP0fQuery reports whether a client of p0f's socket speaks, which would wait
@@ -236,7 +257,9 @@ func (c *conn) line(out, line []byte) []byte {
 	if err != nil {
 		return c.refuse(out, err)
 	}
-	n, err := c.s.Lookuper.Lookup(c.ctx, note.Query{Client: r.client, Server: r.server, Wait: c.left(r.wait)})
+	q := note.Query{Client: r.client, Server: r.server, Wait: c.left(r.wait)}
+	r.report.add(&q)
+	n, err := c.s.Lookuper.Lookup(c.ctx, q)
 	if err != nil {
 		c.s.group.Missed.Add(1)
 		n = note.Note{}

@@ -32,10 +32,11 @@ const (
 	// to be written.
 	maxPending = 16384
 
-	// inlinePending is how many queries without an answer, of 128 bytes at most,
-	// surely fit into the socket's buffer (8 KiB on the BSDs), so that writing
-	// them cannot block.
+	// inlinePending is how many queries without an answer, of inlineQuery bytes
+	// at most, surely fit into the socket's buffer (8 KiB on the BSDs), so that
+	// writing them cannot block.
 	inlinePending = 64
+	inlineQuery   = 128
 
 	// minPause is how long no connection is made after one that could not be;
 	// it doubles each time, up to Client.MaxPause.
@@ -52,7 +53,7 @@ var (
 
 // Protocol is the form of questions and answers.
 type Protocol struct {
-	// Append appends a question, of 128 bytes at most.
+	// Append appends a question.
 	Append func(dst []byte, q note.Query) []byte
 
 	// Read reads one answer. An error means that the connection has ended, or

@@ -42,6 +42,7 @@ type conn struct {
 	out      []byte    // queries to be written
 	spare    []byte    // replaces out
 	writing  bool      // somebody writes, and will look at out again
+	long     bool      // since a query had no answer, one was longer than inlineQuery
 }
 
 // usable reports whether queries can be put to the connection. One that has
@@ -85,7 +86,9 @@ func (c *conn) ask(ctx context.Context, about note.Query) (outcome, error) {
 		return outcome{}, errBusy
 	}
 	c.push(q)
+	before := len(c.out)
 	c.out = c.protocol.Append(c.out, about)
+	c.long = c.long || len(c.out)-before > inlineQuery
 	c.startWriting()
 	c.mu.Unlock()
 
@@ -101,7 +104,7 @@ func (c *conn) ask(ctx context.Context, about note.Query) (outcome, error) {
 // push appends to the questions without an answer. c.mu is held.
 func (c *conn) push(q question) {
 	if c.waiting() == 0 {
-		c.progress = time.Now()
+		c.progress, c.long = time.Now(), false
 	}
 	if len(c.pending) == cap(c.pending) && c.first > 0 {
 		n := copy(c.pending, c.pending[c.first:])
@@ -135,7 +138,7 @@ func (c *conn) startWriting() {
 		return
 	}
 	c.writing = true
-	if c.waiting() <= inlinePending && !c.write() {
+	if c.waiting() <= inlinePending && !c.long && !c.write() {
 		return
 	}
 	c.wg.Add(1)

@@ -135,6 +135,7 @@ type reader struct {
 	n       int
 	replied int  // how many of them, from the first on, have a reply
 	unsure  bool // bytes are missing, or the two sides do not fit
+	heard   bool // a mail server reports the lines: At is their number
 	found   [len(kinds)]evidence
 	anyFind bool
 }
@@ -218,7 +219,9 @@ func (r *reader) text(v *evidence) string {
 		case stream.End:
 			b = append(b, map[bool]string{true: "RST", false: "FIN"}[v.event.Flags&stream.IsRST != 0]...)
 		}
-		if v.event.Flags&stream.IsRST == 0 {
+		if r.heard {
+			b = strconv.AppendUint(append(b, " in line "...), uint64(v.event.At), 10)
+		} else if v.event.Flags&stream.IsRST == 0 {
 			b = strconv.AppendUint(append(b, " at byte "...), uint64(v.event.At), 10)
 		}
 	}
@@ -227,7 +230,10 @@ func (r *reader) text(v *evidence) string {
 		b = strconv.AppendUint(append(b, " of "...), uint64(v.reply.At+v.reply.Len), 10)
 	}
 	if v.word != "" {
-		b = append(append(b, ", "...), v.word...)
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, v.word...)
 	}
 	if v.count > 1 {
 		b = strconv.AppendInt(append(b, ", times "...), int64(v.count), 10)

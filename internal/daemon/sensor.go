@@ -10,6 +10,7 @@ import (
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/proxy"
@@ -122,6 +123,7 @@ func (o *opener) sensor() *sensor {
 	if in.sender != nil {
 		in.who = in.sender.Lookuper(in.engine)
 	}
+	in.who = claim.Builtin().Lookuper(in.who)
 	switch s.Sensor.Source {
 	case config.SourceSockops:
 		o.sockops(in)

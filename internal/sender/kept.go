@@ -28,7 +28,8 @@ type entry struct {
 	fed       bool      // bytes from a program, not packets
 	tls       *note.TLS // of its hello
 	done      *note.Note
-	at        int64 // of its begin, and then of its end
+	heard     *heard // what a mail server reports; nil: nothing
+	at        int64  // of its begin, and then of its end
 	place     *list.Element
 }
 

@@ -21,9 +21,22 @@ type lookuper struct {
 func (l lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	n, err := l.Lookuper.Lookup(ctx, q)
 	if err == nil {
-		l.reader.add(&n, q.Unmapped())
+		l.reader.answer(&n, q.Unmapped())
 	}
 	return n, err
+}
+
+// answer adds what is known, and what the mail server that asks reports.
+func (r *Reader) answer(n *note.Note, q note.Query) {
+	var h *heard
+	if q.Heard != nil {
+		h = readHeard(q.Heard)
+	}
+	kept := h != nil && r.hear(q, h)
+	r.add(n, q)
+	if h != nil && !kept { // its packets are not read
+		h.join(r.cfg.DB, n)
+	}
 }
 
 // add sets what is known of the connection that was asked about. Without the
@@ -42,25 +55,32 @@ func (r *Reader) add(n *note.Note, q note.Query) {
 func (p *part) add(n *note.Note, q note.Query) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.kept.all[stream.Key{Client: q.Client, Server: q.Server}]
+	e := p.entry(q)
 	if e == nil {
-		// Without the server's end, or with another than that in the packets, as
-		// with a port forwarding.
-		if e = p.kept.newest[q.Client]; e == nil {
-			return false
-		}
+		return false
 	}
 	p.known(n, e)
 	return true
+}
+
+// entry is what is known of the connection that was asked about, or nil.
+func (p *part) entry(q note.Query) *entry {
+	if e := p.kept.all[stream.Key{Client: q.Client, Server: q.Server}]; e != nil {
+		return e
+	}
+	// Without the server's end, or with another than that in the packets, as with
+	// a port forwarding.
+	return p.kept.newest[q.Client]
 }
 
 // known adds what is known of a connection.
 func (p *part) known(n *note.Note, e *entry) {
 	if e.done != nil {
 		n.TLS, n.Software, n.Conduct, n.Flow = e.done.TLS, e.done.Software, e.done.Conduct, e.done.Flow
-		return
-	}
-	if s := p.table.Session(e.key); s != nil {
+	} else if s := p.table.Session(e.key); s != nil {
 		p.fill(n, e, s)
+	}
+	if e.heard != nil {
+		e.heard.join(p.reader.cfg.DB, n)
 	}
 }

@@ -123,9 +123,15 @@ func (p *part) done(key stream.Key, s *stream.Session) {
 	n := new(note.Note)
 	p.fill(n, e, s)
 	p.kept.ended(e, n, p.at)
-	if len(s.Events) > 0 {
-		p.tell(event.SMTP, key, n)
+	if len(s.Events) == 0 {
+		return
 	}
+	if e.heard != nil {
+		joined := *n
+		e.heard.join(p.reader.cfg.DB, &joined)
+		n = &joined
+	}
+	p.tell(event.SMTP, key, n)
 }
 
 // tell reports what was found out.
