@@ -383,7 +383,7 @@ func FuzzConn(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint8) {
 		v := &serving{
-			Server: &Server{Lookuper: quiet{who}}, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour,
+			Server: &Server{Lookuper: quiet{who}, Again: portion%2 == 0}, header: header, log: slog.New(slog.DiscardHandler), deadline: time.Hour,
 			Handoff: serve.NewHandoff(nil),
 		}
 		ctx, cancel := context.WithCancel(context.Background())

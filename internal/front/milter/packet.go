@@ -10,6 +10,7 @@ import (
 
 	library "github.com/d--j/go-milter"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/front"
 )
 
@@ -78,7 +79,7 @@ func (c *conn) take(cmd byte, n int) error {
 	case cmdHelo:
 		return c.helo(n)
 	case cmdMail, cmdRcpt, cmdUnknown:
-		c.emit(cmd, []byte{0}) // an empty text
+		return c.said(cmd, n)
 	default:
 		return fmt.Errorf("%w: command %q", errPacket, cmd)
 	}
@@ -187,10 +188,41 @@ func (c *conn) macros(n int) error {
 	if err != nil {
 		return err
 	}
-	if b[0] == cmdConnect {
+	if b[0] == cmdConnect || b[0] == cmdHelo && c.v.Again {
 		c.emit(cmdMacros, b)
 	}
 	return nil
+}
+
+// maxSaid is how much of a command is looked at, in bytes.
+const maxSaid = 1024
+
+// said: a command of the client, or the arguments of MAIL or RCPT, each up to a
+// NUL. What belongs to persons stays here.
+func (c *conn) said(cmd byte, n int) error {
+	if !c.v.Again {
+		c.emit(cmd, []byte{0}) // an empty text
+		return c.skip(n)
+	}
+	b, err := c.in.Peek(min(n, maxSaid))
+	if err != nil {
+		return cut(err)
+	}
+	c.emit(cmd, []byte(lineOf(cmd, b)), []byte{0})
+	return c.skip(n)
+}
+
+// lineOf is a command in the language of dialect.Redact. How the client spelled
+// MAIL and RCPT does not come.
+func lineOf(cmd byte, b []byte) string {
+	text := string(bytes.ReplaceAll(bytes.TrimRight(b, "\x00"), []byte{0}, []byte{' '}))
+	switch cmd {
+	case cmdMail:
+		text = "MAIL *" + text
+	case cmdRcpt:
+		text = "RCPT *" + text
+	}
+	return dialect.Redact(text)
 }
 
 // header: a name and a value, of which only the name matters, and with claims the

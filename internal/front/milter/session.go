@@ -8,6 +8,7 @@ import (
 
 	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
+	"github.com/mxprint/mxprint/note"
 )
 
 // This file and what packet.go checks are all that has to do with the library.
@@ -17,12 +18,19 @@ import (
 // 3.6 s. No valid mail has that many; one that does is refused.
 const maxForged = 1000
 
-// unwanted are the events that are of no use to us.
-const unwanted = library.OptNoRcptTo | library.OptNoBody |
-	library.OptNoEOH | library.OptNoUnknown | library.OptNoData
+// unwanted are the events that are of no use to us, and unheard those of which
+// the same holds where what the client says is not looked at.
+const (
+	unwanted = library.OptNoBody | library.OptNoEOH | library.OptNoData
+	unheard  = library.OptNoRcptTo | library.OptNoUnknown
+)
 
-// silent are the events that a mail server need not wait for.
-const silent = library.OptNoConnReply | library.OptNoHeloReply | library.OptNoMailReply | library.OptNoHeaderReply
+// silent are the events that a mail server need not wait for, and so are those of
+// answered where they come.
+const (
+	silent   = library.OptNoConnReply | library.OptNoHeloReply | library.OptNoMailReply | library.OptNoHeaderReply
+	answered = library.OptNoRcptReply | library.OptNoUnknownReply
+)
 
 // needed are the changes that we make to a mail. An offer without them has been
 // refused when the library sees it.
@@ -33,14 +41,18 @@ func (v *serving) run() error {
 	return library.NewServer(
 		library.WithMilter(func() library.Milter { return &session{v: v} }),
 		library.WithActions(needed),
-		library.WithNegotiationCallback(negotiate),
+		library.WithNegotiationCallback(v.negotiate),
 	).Serve(v.Handoff)
 }
 
 // negotiate takes what is offered of what we want. Without silent events we
 // answer all.
-func negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
-	return min(mtaVersion, version), needed, protocol & (unwanted | silent), library.DataSize64K, nil
+func (v *serving) negotiate(mtaVersion, version uint32, _, _ library.OptAction, protocol, _ library.OptProtocol, _ library.DataSize) (uint32, library.OptAction, library.OptProtocol, library.DataSize, error) {
+	want := unwanted | unheard | silent
+	if v.Again {
+		want = unwanted | silent | answered
+	}
+	return min(mtaVersion, version), needed, protocol & want, library.DataSize64K, nil
 }
 
 // session is one connection of a mail server, which may bring the sessions of
@@ -53,6 +65,7 @@ type session struct {
 	hello  string  // what the client called itself last
 	forged int     // headers of our name in the mail so far
 	claims claim.Mail
+	heard  note.Heard
 }
 
 // NewConnection forgets the client before.
@@ -91,15 +104,28 @@ func serverOf(m library.Macros) netip.AddrPort {
 
 // Helo notes what the client calls itself, for what is remembered of it and for
 // claims.
-func (s *session) Helo(name string, _ library.Modifier) (*library.Response, error) {
+func (s *session) Helo(name string, m library.Modifier) (*library.Response, error) {
 	s.hello, s.claims.HELO = name, name
+	s.greeted(name, m)
 	return library.RespContinue, nil
 }
 
-// MailFrom begins a mail.
-func (s *session) MailFrom(string, string, library.Modifier) (*library.Response, error) {
+// MailFrom begins a mail. line is what packet.go makes of the command.
+func (s *session) MailFrom(line, _ string, _ library.Modifier) (*library.Response, error) {
 	s.forged = 0
 	s.beginClaims()
+	s.said(line)
+	return library.RespContinue, nil
+}
+
+// RcptTo and Unknown note what the client says.
+func (s *session) RcptTo(line, _ string, _ library.Modifier) (*library.Response, error) {
+	s.said(line)
+	return library.RespContinue, nil
+}
+
+func (s *session) Unknown(line string, _ library.Modifier) (*library.Response, error) {
+	s.said(line)
 	return library.RespContinue, nil
 }
 
@@ -150,7 +176,7 @@ func (s *session) text() string {
 	}
 	if s.v.Again {
 		q := s.ask.q
-		q.Hello = s.hello
+		q.Hello, q.Heard = s.hello, s.report()
 		n = s.v.again(q, n)
 	}
 	s.contradict(&n)
@@ -175,4 +201,5 @@ func (s *session) Cleanup(library.Modifier) {
 	}
 	s.hello = ""
 	s.forged = 0
+	s.heard = note.Heard{}
 }
