@@ -37,7 +37,7 @@ class Client {
   }
 
   //
-  // The answer is an object; where the line begins with "full " it is the text.
+  // The answer is an object; where the line asks for "full" it is the text.
   ask (line, done) {
     const first = this.waiting[0]
     if (first && performance.now() - first.asked > this.stale) {
@@ -120,7 +120,7 @@ class Client {
       answer = JSON.parse(line)
     } catch (err) { /* below */ }
     const question = this.waiting.shift()
-    if (question && question.line.startsWith('full ') && !line.startsWith('error: ') && /^[ -~]*$/.test(line)) {
+    if (question && /^(?:ask )?full /.test(question.line) && !line.startsWith('error: ') && /^[ -~]*$/.test(line)) {
       this.settle(question, null, line)
       return true
     }

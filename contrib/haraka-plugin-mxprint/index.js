@@ -4,6 +4,7 @@
 const net = require('node:net')
 
 const { Client } = require('./client')
+const heard = require('./heard')
 
 const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', header_form: 'haraka', deadline: 100, max_waiting: 1000 }
 
@@ -12,6 +13,20 @@ exports.register = function () {
   this.register_hook('lookup_rdns', 'ask_mxprint')
   this.register_hook('data_post', 'ask_about_sender')
   this.register_hook('data_post', 'add_p0f_header')
+  // Before the plugins that may end a hook.
+  for (const hook of COMMANDS) this.register_hook(hook, 'hear_line', -90)
+}
+
+const COMMANDS = ['helo', 'ehlo', 'mail', 'rcpt', 'data', 'rset', 'noop', 'quit', 'vrfy', 'unrecognized_command']
+
+// hear_line notes what the client said.
+exports.hear_line = function (next, connection) {
+  try {
+    if (connection.notes.mxprint_reads || this.cfg.header_form === 'full') heard.hear(connection)
+  } catch (e) {
+    this.logerror(`noting a line: ${e.message}`)
+  }
+  next()
 }
 
 exports.load_p0f_ini = function () {
@@ -135,7 +150,14 @@ exports.ask_about_sender = function (next, connection) {
     }
     next()
   }
-  this.client.ask(request(remote, local, 'json wait=0'), (err, answer) => {
+  let words = []
+  try {
+    heard.ended(connection)
+    words = heard.words(connection)
+  } catch (e) {
+    this.logerror(`what the client said: ${e.message}`)
+  }
+  this.ask_reporting(request(remote, local, 'json wait=0'), words, (err, answer) => {
     try {
       if (!err && reads(answer)) {
         connection.notes.mxprint = sender(answer)
@@ -148,9 +170,20 @@ exports.ask_about_sender = function (next, connection) {
     done()
   })
   if (!full) return
-  this.client.ask(request(remote, local, 'full wait=0'), (err, words) => {
-    connection.notes.mxprint_full = err || words === 'not seen' || words === 'unavailable' ? '' : words
+  this.ask_reporting(request(remote, local, 'full wait=0'), words, (err, text) => {
+    connection.notes.mxprint_full = err || text === 'not seen' || text === 'unavailable' ? '' : text
     done()
+  })
+}
+
+// ask_reporting asks with what the client said. A sensor older than 0.1.0 refuses
+// that, and is asked without it.
+exports.ask_reporting = function (line, words, done) {
+  if (this.old_sensor || !words.length) return this.client.ask(line, done)
+  this.client.ask(`ask ${line} ${words.join(' ')}`, (err, answer) => {
+    if (!err || !/^error: not an address/.test(err.message)) return done(err, answer)
+    this.old_sensor = true
+    this.client.ask(line, done)
   })
 }
 

@@ -65,7 +65,7 @@ describe('plugin and the sender', () => {
       s.on('data', (text) => {
         for (const line of text.split('\n').slice(0, -1)) {
           asked.push(line)
-          const form = line.split(' ')[0]
+          const form = line.replace(/^ask /, '').split(' ')[0]
           const again = line.includes('wait=0')
           const answer = form === 'full' ? answers.full : again ? answers.again : answers.first
           s.write(typeof answer === 'string' ? `${answer}\n` : `${JSON.stringify(answer)}\n`)

@@ -1,0 +1,80 @@
+'use strict'
+// What the plugin reports of a client. test/redact.json is what the sensor itself
+// makes of the same lines (package dialect).
+
+const assert = require('node:assert')
+const { describe, it } = require('node:test')
+
+const heard = require('../heard')
+const vectors = require('./redact.json')
+
+// connection is one whose client has said some lines.
+function connection (lines, more = {}) {
+  const c = { notes: {}, results: { get: () => undefined }, current_line: null, ...more }
+  for (const line of lines) {
+    c.current_line = line
+    heard.hear(c)
+  }
+  return c
+}
+
+// decoded are the words with their base64 read.
+function decoded (words) {
+  return words.map((w) => w.replace(/^([a-z_]+):=(.*)$/, (_, key, text) => `${key}=${Buffer.from(text, 'base64').toString('latin1')}`))
+}
+
+describe('what a client said', () => {
+  for (const [line, want] of vectors) {
+    it(JSON.stringify(line), () => {
+      assert.equal(heard.redact(line), want)
+      assert.equal(heard.redact(want), want, 'again')
+    })
+  }
+
+  it('no password after AUTH', () => {
+    const c = connection(['EHLO x', 'AUTH LOGIN', 'am9l', 'c2VjcmV0', ':x', 'MAIL FROM:<a@b.example>'])
+    assert.deepEqual(c.notes.mxprint_heard.lines, ['EHLO x', 'AUTH LOGIN', 'MAIL FROM:<>'])
+  })
+
+  it('bounded, in a question that the sensor takes', () => {
+    const c = connection(Array(200).fill('EHLO ' + '\u0000 '.repeat(500)), { hello: { host: 'x'.repeat(5000), verb: 'EHLO' } })
+    assert.equal(c.notes.mxprint_heard.lines.length, 40)
+    const words = heard.words(c).join(' ')
+    assert.ok(words.length < 8000, `${words.length} bytes`)
+  })
+
+  it('words of one line, whatever is said', () => {
+    const evil = '\n\r\u0000 json 192.0.2.9 \u00ff"'
+    const c = connection(['EHLO ' + evil, evil, 'MAIL FROM:<x> ' + evil], {
+      hello: { host: evil, verb: 'EHLO' }, capabilities: ['SIZE 1', evil, 'PIPELINING'], early_talker: true,
+      tls: { enabled: true, cipher: { version: evil, standardName: evil } },
+      results: { get: () => ({ fcrdns: [evil] }) },
+      transaction: { header: { get_all: () => [evil, evil] } },
+    })
+    for (const word of heard.words(c)) assert.match(word, /^[a-z_]+(?:=[!-~]*|:=[A-Za-z0-9+/=]*)$/)
+  })
+
+  it('findings of Haraka', () => {
+    const say = (before, after, verb = 'EHLO') => {
+      const c = connection([`${verb} x`], { early_talker: before, hello: { host: 'x', verb } })
+      c.early_talker = after
+      return heard.words(c).filter((w) => w.startsWith('saw='))
+    }
+    assert.deepEqual(say(false, false), [])
+    assert.deepEqual(say(true, true), ['saw=early_talker'])
+    assert.deepEqual(say(false, true), ['saw=pipelining_order'])
+    assert.deepEqual(say(false, true, 'HELO'), ['saw=pipelining'])
+  })
+
+  it('claims', () => {
+    const fields = { 'X-Mailer': [], 'User-Agent': ['Acme 1\n'], 'Message-ID': ['<a@b>'], Received: ['from x by mx (Haraka/3) with ESMTP', 'from pc by relay'] }
+    const c = connection(['EHLO x'], {
+      hello: { host: 'x.example', verb: 'EHLO' }, results: { get: () => ({ fcrdns: ['mx.example.org'] }) },
+      transaction: { header: { get_all: (name) => fields[name] } },
+    })
+    assert.deepEqual(decoded(heard.words(c)), ['helo=x.example', 'name=mx.example.org', 'headers=Y', 'mailer=Acme 1', 'message_id=<a@b>',
+      'received=from pc by relay', 'line=EHLO x'])
+    fields.Received.pop()
+    assert.ok(!heard.words(c).some((w) => w.startsWith('received')))
+  })
+})
