@@ -53,8 +53,9 @@ type Filter struct {
 	// Form makes the text of the header; nil means (*note.Note).Header.
 	Form func(*note.Note) string
 
-	// Again has the Lookuper asked once more at the begin of each mail, for a Form
-	// that has more than the SYN shows. The mail waits for it Deadline at most.
+	// Again has the Lookuper asked once more about each mail when its header has
+	// come, with what the client said and the mail claims, for a Form that has more
+	// than the SYN shows. The mail waits for it Deadline at most.
 	Again bool
 
 	// Deadline is how long after the connect the answer may come; 0 means 50
@@ -159,8 +160,13 @@ func (r *run) register(offered bool) error {
 	if offered {
 		r.out.WriteString("register|report|smtp-in|link-connect\n" +
 			"register|report|smtp-in|link-disconnect\n" +
-			"register|report|smtp-in|tx-begin\n" +
-			"register|filter|smtp-in|data-line\n")
+			"register|report|smtp-in|tx-begin\n")
+		if r.Again {
+			r.out.WriteString("register|report|smtp-in|link-tls\n" +
+				"register|report|smtp-in|protocol-client\n" +
+				"register|report|smtp-in|protocol-server\n")
+		}
+		r.out.WriteString("register|filter|smtp-in|data-line\n")
 	} else {
 		r.log.Warn("no listener uses the filter, so it adds no header; add 'filter mxprint' to a listen line of smtpd.conf")
 	}
@@ -224,12 +230,26 @@ func (r *run) line(line []byte) {
 			r.connect(string(id), string(rest))
 		case "link-disconnect":
 			delete(r.sessions, string(id))
-		case "tx-begin":
+		default:
 			if s := r.sessions[string(id)]; s != nil {
-				s.begin()
-				r.again(string(id), s)
+				r.report(s, string(event), string(rest))
 			}
 		}
+	}
+}
+
+// report takes what smtpd reports of a session that it has open. r.mu is held.
+func (r *run) report(s *session, event, text string) {
+	switch event {
+	case "tx-begin":
+		s.begin()
+		s.gathers = r.Again && s.q.Client.IsValid()
+	case "link-tls":
+		s.said.tls(text)
+	case "protocol-client":
+		s.said.client(text)
+	case "protocol-server":
+		s.said.server(text)
 	}
 }
 
@@ -237,7 +257,7 @@ func (r *run) line(line []byte) {
 // are rdns|fcrdns|src|dest; mails over a unix socket have no client. r.mu is
 // held.
 func (r *run) connect(id, fields string) {
-	s := &session{ready: true}
+	s := &session{}
 	r.sessions[id] = s
 	f := strings.Split(fields, "|")
 	if len(f) < 4 {
@@ -247,20 +267,14 @@ func (r *run) connect(id, fields string) {
 	if !client.IsValid() {
 		return
 	}
-	s.ready = false
 	s.q = note.Query{Client: client, Server: server, Wait: r.deadline}
-	r.wg.Go(func() { r.lookup(id, s, s.q) })
+	s.claims.named(f[0], f[1])
+	r.ask(id, s, s.q)
 }
 
-// again asks once more about the client of a session, unless it is being asked
-// about. r.mu is held.
-func (r *run) again(id string, s *session) {
-	if !r.Again || !s.ready || !s.q.Client.IsValid() {
-		return
-	}
-	s.ready = false
-	q := s.q
-	q.Wait = 0
+// ask asks about the client of a session. r.mu is held.
+func (r *run) ask(id string, s *session, q note.Query) {
+	s.asking++
 	r.wg.Go(func() { r.lookup(id, s, q) })
 }
 
@@ -290,7 +304,8 @@ func (r *run) lookup(id string, s *session, q note.Query) {
 	if text != "" {
 		s.header = []byte(r.header.Name + ": " + text)
 	}
-	if r.sessions[id] == s && !s.ready {
+	s.asking--
+	if r.sessions[id] == s && s.ready() {
 		r.release([]byte(id), s)
 		r.out.Flush() // an error stays, and comes up in serve
 	}

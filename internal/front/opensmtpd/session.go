@@ -7,15 +7,23 @@ import (
 )
 
 // maxHeld is how much of a mail waits for the look-up, in bytes. A mail of
-// which more has come goes on without a header.
-const maxHeld = 1 << 20
+// which more has come goes on without a header. maxGathered is how much of its
+// header is gathered before the question.
+const (
+	maxHeld     = 1 << 20
+	maxGathered = 64 << 10
+)
 
 // session is one connection of a client, and the mail that it is sending.
 type session struct {
-	q      note.Query // about its client; without one it is zero
-	ready  bool       // nothing is waited for
-	header []byte     // our header, whole; empty for none
-	held   []byte     // token|line\n…, while it is not ready
+	q       note.Query // about its client; without one it is zero
+	said    said
+	claims  claims
+	asking  int    // questions without an answer
+	gathers bool   // the header of a mail, before the question about it
+	gaveUp  bool   // the mail no longer waits
+	header  []byte // our header, whole; empty for none
+	held    []byte // token|line\n…, while it is not ready
 
 	inMail   bool // a line of the mail has been passed on
 	inBody   bool
@@ -26,8 +34,12 @@ type session struct {
 // was given up in its middle.
 func (s *session) begin() {
 	s.held = nil
-	s.inMail, s.inBody, s.dropping = false, false, false
+	s.inMail, s.inBody, s.dropping, s.gathers, s.gaveUp = false, false, false, false, false
+	s.claims.begin()
 }
+
+// ready reports whether nothing is waited for.
+func (s *session) ready() bool { return s.gaveUp || s.asking == 0 && !s.gathers }
 
 // dataLine takes one line of a mail, in the transparent form of SMTP: "." alone
 // is the end. r.mu is held.
@@ -35,22 +47,39 @@ func (r *run) dataLine(id, token, line []byte) {
 	s := r.sessions[string(id)]
 	if s == nil {
 		// The connection was not reported: no header, and no forged one either.
-		s = &session{ready: true}
+		s = &session{}
 		r.sessions[string(id)] = s
 	}
-	if s.ready {
+	if s.ready() {
 		r.pass(id, s, token, line)
 		return
 	}
 	s.held = append(append(append(append(s.held, token...), '|'), line...), '\n')
+	if s.gathers {
+		r.gather(string(id), s, line)
+	}
 	if len(s.held) > maxHeld {
 		r.release(id, s)
 	}
 }
 
-// release ends the waiting of a session. r.mu is held.
+// gather takes a line of a mail's header, and asks about the mail when that has
+// come. r.mu is held.
+func (r *run) gather(id string, s *session, line []byte) {
+	if len(line) > 0 && string(line) != "." && len(s.held) <= maxGathered {
+		s.claims.take(line)
+		return
+	}
+	s.gathers = false
+	q := s.q
+	q.Wait, q.Hello = 0, s.said.hello
+	q.Heard, q.Claims = s.said.report(), s.claims.report()
+	r.ask(id, s, q)
+}
+
+// release ends the waiting of a mail. r.mu is held.
 func (r *run) release(id []byte, s *session) {
-	s.ready = true
+	s.gaveUp, s.gathers = true, false
 	held := s.held
 	s.held = nil
 	for line := range bytes.Lines(held) {

@@ -1,0 +1,106 @@
+package opensmtpd
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mxprint/mxprint/dialect"
+	"github.com/mxprint/mxprint/note"
+)
+
+// reported keeps the questions.
+type reported struct {
+	mu  sync.Mutex
+	all []note.Query
+}
+
+func (r *reported) Lookup(_ context.Context, q note.Query) (note.Note, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, q)
+	return note.Note{State: note.Unknown, OSName: "x", TotalConn: uint32(len(r.all))}, nil
+}
+
+func client(session, line string) string { return report(session, "protocol-client|"+line) }
+func server(session, line string) string { return report(session, "protocol-server|"+line) }
+
+const moreRegisters = "register|report|smtp-in|link-connect\nregister|report|smtp-in|link-disconnect\nregister|report|smtp-in|tx-begin\n" +
+	"register|report|smtp-in|link-tls\nregister|report|smtp-in|protocol-client\nregister|report|smtp-in|protocol-server\n" +
+	"register|filter|smtp-in|data-line\nregister|ready\n"
+
+// TestHeard: with Again the question about a mail has what the client said, inside
+// TLS too, what was offered, and what the mail claims. The mail waits for its
+// header and no line of it is lost.
+func TestHeard(t *testing.T) {
+	who := new(reported)
+	in := hello + connect("a", "198.18.0.1:1") + server("a", "220 mx ESMTP") + client("a", "EHLO pc.example") +
+		server("a", "250-mx Hello pc.example") + server("a", "250-8BITMIME") + server("a", "250 STARTTLS") + client("a", "STARTTLS") +
+		report("a", "link-tls|TLSv1.3:TLS_AES_256_GCM_SHA384:256:no") + client("a", "EHLO pc.example") +
+		server("a", "250-mx Hello") + server("a", "250-SIZE 1000") + server("a", "250 AUTH PLAIN") +
+		client("a", "AUTH LOGIN") + client("a", "am9l") + client("a", "c2VjcmV0") +
+		client("a", "MAIL FROM:<joe@b.example> SIZE=9") + report("a", "tx-begin|1") + client("a", "RCPT TO:<bob@dest.example>") + client("a", "DATA") +
+		mail("a", "Received: from pc.example (pc.example [198.18.0.1])", "\tby mx", "Received: from inner", "\tby pc.example", "X-Mailer: Acme", "\tMailer 1", "Message-Id: <1@pc.example>", "X-p0f-Result: forged", "", "body", "..")
+	out := dialogue(t, &Filter{Lookuper: who, Again: true}, in)
+	want := moreRegisters + answer("a", `X-p0f-Result: os="x" link_type="" total_conn=2 shared_ip=N`, "Received: from pc.example (pc.example [198.18.0.1])", "\tby mx",
+		"Received: from inner", "\tby pc.example", "X-Mailer: Acme", "\tMailer 1", "Message-Id: <1@pc.example>", "", "body", "..")
+	if out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+	q := who.all[1]
+	heard := &note.Heard{Lines: []string{"EHLO pc.example", "STARTTLS", "EHLO pc.example", "AUTH LOGIN", "MAIL FROM:<> SIZE=", "RCPT TO:<>", "DATA"},
+		Offer: "size,auth", OfferKnown: true, TLS: "1.3", Cipher: "TLS_AES_256_GCM_SHA384"}
+	claims := &note.Claims{Name: "mail.example", NameKnown: true, HeadersKnown: true, Mailer: "Acme Mailer 1", MessageID: "<1@pc.example>", Received: "from inner by pc.example"}
+	if !reflect.DeepEqual(q.Heard, heard) || !reflect.DeepEqual(q.Claims, claims) || q.Hello != "pc.example" || q.Wait != 0 {
+		t.Errorf("asked %+v\nheard %+v, want %+v\nclaims %+v, want %+v", q, q.Heard, heard, q.Claims, claims)
+	}
+}
+
+// TestHeardHostile: a mail without an end of its header, and a client that says
+// too much, are bounded; the mail goes on whole.
+func TestHeardHostile(t *testing.T) {
+	who := new(reported)
+	var in strings.Builder
+	in.WriteString(hello + connect("a", "198.18.0.1:1"))
+	for range 200 {
+		in.WriteString(client("a", "EHLO "+strings.Repeat("x\x1b", 2000)))
+	}
+	in.WriteString(report("a", "tx-begin|1"))
+	var lines []string
+	for range 200 {
+		lines = append(lines, "X-Mailer: "+strings.Repeat("y", 990))
+	}
+	in.WriteString(mail("a", lines...))
+	out := dialogue(t, &Filter{Lookuper: who, Again: true}, in.String())
+	if n := strings.Count(out, "X-Mailer: "); n != 200 || !strings.HasSuffix(out, "|.\n") {
+		t.Errorf("%d of 200 lines", n)
+	}
+	if len(who.all) != 2 || len(who.all[1].Heard.Lines) != dialect.MaxLines || len(who.all[1].Claims.Mailer) > maxClaim {
+		t.Errorf("asked %+v", who.all)
+	}
+}
+
+// TestHeardStalled: a sensor that does not answer delays a mail by the deadline.
+func TestHeardStalled(t *testing.T) {
+	in := hello + connect("a", "198.18.0.1:1") + report("a", "tx-begin|1") + mail("a", "Subject: x", "", "body")
+	synctest.Test(t, func(t *testing.T) {
+		near, far := io.Pipe()
+		var out bytes.Buffer
+		done := make(chan error, 1)
+		go func() { done <- (&Filter{Lookuper: after{time.Hour}, Again: true}).Run(t.Context(), near, &out) }()
+		io.WriteString(far, in)
+		time.Sleep(3 * defaultDeadline)
+		synctest.Wait()
+		if want := moreRegisters + answer("a", "Subject: x", "", "body"); out.String() != want {
+			t.Errorf("got\n%s", out.String())
+		}
+		far.Close()
+		<-done
+	})
+}
