@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim haraka observe opensmtpd packages postfix rspamd sendmail web
 
-.PHONY: attack vuln test-web build man packages demo deps test short lint diff sim sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
+.PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -49,6 +49,11 @@ short:
 
 test-web: deps # the page in a real Chromium; MXPRINT_SHOTS=DIR keeps the screenshots
 	cd tools/webtest && npm ci --ignore-scripts --no-audit --no-fund && $(GO) test -count=1 -timeout 15m ./...
+
+# Many sensors: history with ClickHouse away for a while, ten minutes unless FLEET_AWAY=1m is given.
+FLEET_AWAY ?= 10m
+test-fleet: deps
+	MXPRINT_FLEET_AWAY=$(FLEET_AWAY) $(GO) test -count=1 -timeout 60m -v -run TestAwayLong ./internal/export
 
 # Known faults of what is linked in; wants the database at vuln.go.dev.
 vuln: $(BIN)/govulncheck

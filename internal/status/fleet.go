@@ -1,6 +1,7 @@
 package status
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -13,13 +14,32 @@ import (
 // Peer is a sensor of a fleet, as it last said of itself in the store that the
 // fleet shares.
 type Peer struct {
-	Name    string        `json:"sensor"`
-	Version string        `json:"version"`
-	Started time.Time     `json:"started"`
-	Seen    time.Duration `json:"-"` // how long ago it spoke
-	Lag     time.Duration `json:"-"` // how long its notes wait until others have them
-	Queued  int           `json:"waiting"`
-	Dropped uint64        `json:"dropped"` // notes that others never got
+	Name    string
+	Version string
+	Started time.Time
+	Seen    time.Duration // how long ago it spoke
+	Lag     time.Duration // how long its notes waited until others had them
+	Queued  int           // notes that wait
+	Dropped uint64        // notes that others never got
+}
+
+// MarshalJSON writes the peer as docs/observe.md describes it.
+func (p Peer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name    string    `json:"sensor"`
+		State   string    `json:"state"`
+		Version string    `json:"version"`
+		Started time.Time `json:"started"`
+		Seen    float64   `json:"seen_seconds"`
+		Lag     float64   `json:"lag_seconds"`
+		Queued  int       `json:"waiting"`
+		Dropped uint64    `json:"dropped"`
+	}{p.Name, p.State(), p.Version, p.Started.UTC(), p.Seen.Seconds(), p.Lag.Seconds(), p.Queued, p.Dropped})
+}
+
+// FleetWell reports whether all sensors are well.
+func FleetWell(list []Peer) bool {
+	return !slices.ContainsFunc(list, func(p Peer) bool { return p.State() != string(Well) })
 }
 
 // The bounds from which a Peer is not well.
@@ -39,10 +59,9 @@ func (p *Peer) State() string {
 	return string(Well)
 }
 
-// PrintFleet writes a table of sensors, those that are not well first, and reports
-// whether all are well. The texts come from other machines: nothing in them reaches
-// a terminal as a control.
-func PrintFleet(w io.Writer, list []Peer, now time.Time) (well bool, err error) {
+// PrintFleet writes a table of sensors, those that are not well first. The texts come
+// from other machines: nothing in them reaches a terminal as a control.
+func PrintFleet(w io.Writer, list []Peer, now time.Time) error {
 	list = slices.Clone(list)
 	bad := func(p *Peer) bool { return p.State() != string(Well) }
 	slices.SortFunc(list, func(a, b Peer) int {
@@ -67,6 +86,6 @@ func PrintFleet(w io.Writer, list []Peer, now time.Time) (well bool, err error) 
 	if len(list) > 0 {
 		table(&b, rows)
 	}
-	_, err = io.WriteString(w, b.String())
-	return sick == 0, err
+	_, err := io.WriteString(w, b.String())
+	return err
 }

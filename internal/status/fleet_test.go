@@ -1,6 +1,7 @@
 package status
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +24,16 @@ mx2     well    0.1.0    2h00m  3s ago     300µs  0        0
 		{Name: "mx3", Version: "0.1.0", Started: up, Seen: 90 * time.Second},
 	}
 	var b strings.Builder
-	if well, err := PrintFleet(&b, list, noon); well || err != nil || b.String() != want {
-		t.Errorf("PrintFleet = %t, %v\n%s\nwant\n%s", well, err, b.String(), want)
+	if err := PrintFleet(&b, list, noon); err != nil || b.String() != want || FleetWell(list) || !FleetWell(list[:2]) {
+		t.Errorf("PrintFleet = %v, %t\n%s\nwant\n%s", err, FleetWell(list), b.String(), want)
+	}
+	const one = `{"sensor":"mx1","state":"well","version":"0.2.0","started":"2026-11-28T11:59:00Z","seen_seconds":3,"lag_seconds":0.012,"waiting":1,"dropped":0}`
+	if text, err := json.Marshal(list[1]); err != nil || string(text) != one {
+		t.Errorf("JSON is %s, %v; want %s", text, err, one)
 	}
 	b.Reset()
-	if well, _ := PrintFleet(&b, nil, noon); !well || b.String() != "0 sensors, 0 versions, 0 not well\n" {
-		t.Errorf("of none: %t, %q", well, b.String())
+	if PrintFleet(&b, nil, noon); b.String() != "0 sensors, 0 versions, 0 not well\n" {
+		t.Errorf("without any: %q", b.String())
 	}
 	b.Reset()
 	PrintFleet(&b, []Peer{{Name: "\x1b]0;x\x07", Version: "\u202e"}}, noon)
