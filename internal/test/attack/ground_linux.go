@@ -24,9 +24,10 @@ const (
 // ground is a running sensor and an attacker, in network namespaces of their own
 // that a link joins.
 type ground struct {
-	dir, client, server string
-	log                 bytes.Buffer
-	sensor              *exec.Cmd
+	dir, attacks, server string
+	log                  bytes.Buffer
+	sensor               *exec.Cmd
+	web                  *http.Client
 }
 
 // newGround builds the program and starts it, with the page on.
@@ -35,7 +36,8 @@ func newGround(ctx context.Context) (g *ground, err error) {
 		return nil, errors.New("it needs root, for network namespaces")
 	}
 	id := strconv.Itoa(os.Getpid())
-	g = &ground{client: "mxattack-c" + id, server: "mxattack-s" + id}
+	g = &ground{attacks: "mxattack-c" + id, server: "mxattack-s" + id}
+	g.web = g.client()
 	defer func() {
 		if err != nil {
 			g.close()
@@ -54,9 +56,9 @@ func newGround(ctx context.Context) (g *ground, err error) {
 		return nil, err
 	}
 	for _, args := range []string{
-		"netns add " + g.client, "netns add " + g.server,
-		"-n " + g.client + " link add " + clientIf + " type veth peer name " + serverIf + " netns " + g.server,
-		"-n " + g.client + " link set " + clientIf + " up", "-n " + g.server + " link set " + serverIf + " up",
+		"netns add " + g.attacks, "netns add " + g.server,
+		"-n " + g.attacks + " link add " + clientIf + " type veth peer name " + serverIf + " netns " + g.server,
+		"-n " + g.attacks + " link set " + clientIf + " up", "-n " + g.server + " link set " + serverIf + " up",
 	} {
 		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("ip %s: %w: %s", args, err, out)
@@ -93,7 +95,7 @@ func (g *ground) close() {
 		g.sensor.Process.Signal(syscall.SIGTERM)
 		g.sensor.Wait()
 	}
-	exec.Command("ip", "netns", "del", g.client).Run()
+	exec.Command("ip", "netns", "del", g.attacks).Run()
 	exec.Command("ip", "netns", "del", g.server).Run()
 	os.RemoveAll(g.dir)
 }
@@ -105,11 +107,11 @@ func (g *ground) attacker(ctx context.Context, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", g.client, self, liveCommand}, args...)...).CombinedOutput()
+	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", g.attacks, self, liveCommand}, args...)...).CombinedOutput()
 }
 
-// web is a client of the page.
-func (g *ground) web() *http.Client {
+// client is one of the page.
+func (g *ground) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", g.path("http.sock"))
 	}}}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -183,13 +184,21 @@ func main() {
 		}
 		return
 	}
+	only := flag.String("only", "", "costs, payload, live or tests; all without")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	t := newTable()
-	t.costs()
-	t.payload()
-	t.live(ctx)
-	t.tests(ctx)
+	for _, part := range []struct {
+		name string
+		run  func(context.Context)
+	}{
+		{"costs", func(context.Context) { t.costs() }}, {"payload", func(context.Context) { t.payload() }}, {"live", t.live}, {"tests", t.tests},
+	} {
+		if *only == "" || *only == part.name {
+			part.run(ctx)
+		}
+	}
 	if !t.end() {
 		os.Exit(1)
 	}

@@ -18,7 +18,7 @@ import (
 const (
 	pageFlood = -1 // the kind of flood that asks nothing
 	pageTime  = 10 * time.Second
-	pageSlow  = 100 * time.Millisecond // that the page's data may take meanwhile
+	pageSlow  = 250 * time.Millisecond // that the page's data may take meanwhile
 	pageGrows = 64 << 20               // bytes that the flood may add
 )
 
@@ -40,7 +40,7 @@ func (g *ground) readEvents(ctx context.Context) (*reader, error) {
 		cancel()
 		return nil, err
 	}
-	answer, err := g.web().Do(req)
+	answer, err := g.web.Do(req)
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("events: %s", answer.Status)
 	}
@@ -97,7 +97,7 @@ func (r *reader) read() (connections, rates int, fault error) {
 // itself.
 func (g *ground) connections() (text []byte, count int, took time.Duration, err error) {
 	begin := time.Now()
-	answer, err := g.web().Get("http://sensor/api/v1/connections?limit=1000")
+	answer, err := g.web.Get("http://sensor/api/v1/connections?limit=1000")
 	if err != nil {
 		return nil, 0, 0, err
 	}
