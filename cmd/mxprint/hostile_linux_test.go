@@ -33,7 +33,7 @@ func wantClean(t *testing.T, what, text string) {
 }
 
 // hostileSensor answers every query, and every command, with escape sequences.
-func hostileSensor(t *testing.T) (p0fSocket, querySocket string) {
+func hostileSensor(t *testing.T) (p0fSocket, querySocket, verdictSocket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mxt")
 	if err != nil {
@@ -78,7 +78,17 @@ func hostileSensor(t *testing.T) (p0fSocket, querySocket string) {
 		}
 		io.WriteString(nc, hostile+"\n\ndone "+hostile+"\n")
 	})
-	return p0fSocket, querySocket
+	verdictSocket = listen("v", func(nc net.Conn) {
+		defer nc.Close()
+		for in := bufio.NewReader(nc); ; {
+			if _, err := in.ReadString('\n'); err != nil {
+				return
+			}
+			quoted, _ := json.Marshal(hostile)
+			io.WriteString(nc, `{"error":`+string(quoted)+"}\n")
+		}
+	})
+	return p0fSocket, querySocket, verdictSocket
 }
 
 // TestFinding21Terminal: what a signature file, a capture or a sensor says
@@ -89,7 +99,8 @@ func TestFinding21Terminal(t *testing.T) {
 	if _, err := os.Stat(capture); err != nil {
 		t.Fatal(err)
 	}
-	oneSocket, querySocket := hostileSensor(t)
+	oneSocket, querySocket, verdictSocket := hostileSensor(t)
+	log := write(t, "mail.log", "Jan  2 03:00:00 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 blocked using x\n")
 	strange := write(t, "x"+hostile+".fp", "nonsense "+hostile+"\n")
 	for _, args := range [][]string{
 		{"read", "-f", fp, capture}, {"explain", "-f", fp, capture}, {"summary", "-f", fp, capture},
@@ -99,6 +110,8 @@ func TestFinding21Terminal(t *testing.T) {
 		{"query", "-s", querySocket, "192.0.2.1:1234"},
 		{"reload", "-s", querySocket}, {"signatures", "unknown", "-s", querySocket}, {"status", "-s", querySocket},
 		{"check", strange}, {"read", strange},
+		{"verdicts", "-s", verdictSocket, "-log", log}, {"forget", "-s", verdictSocket, "192.0.2.1"},
+		{"history", "-store", strange, "192.0.2.1"}, {"report", "-store", strange}, {"watch", "-s", "http://127.0.0.1:1", "state=" + hostile},
 	} {
 		_, out, errs := typed(t, args...)
 		wantClean(t, strings.Join(args[:2], " "), out+errs)

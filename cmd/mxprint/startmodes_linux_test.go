@@ -162,6 +162,7 @@ func (m *startMode) check(t *testing.T) {
 	c.send(asked)
 	c.wantAnswer()
 	pid := s.sensorPID()
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) }) // it may be a child of what is killed
 	want := m.refused
 	if want == "" {
 		built, _ := builtProgram()
