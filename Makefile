@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 COMMIT  := $(shell git describe --always --abbrev=12 --match= --dirty 2>/dev/null)
 LDFLAGS := -X main.commit=$(COMMIT)
 
-E2E := amavis balancer exim haraka observe opensmtpd packages postfix rspamd sendmail web
+E2E := amavis balancer exim fleet haraka observe opensmtpd packages postfix rspamd sendmail web
 
 .PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
@@ -50,9 +50,11 @@ short:
 test-web: deps # the page in a real Chromium; MXPRINT_SHOTS=DIR keeps the screenshots
 	cd tools/webtest && npm ci --ignore-scripts --no-audit --no-fund && $(GO) test -count=1 -timeout 15m ./...
 
-# Many sensors: history with ClickHouse away for a while, ten minutes unless FLEET_AWAY=1m is given.
+# Many sensors: several exchangers and one store, with Sentinel, a Cluster and faults in the middle of 1,000
+# mails; history with ClickHouse away for a while, ten minutes unless FLEET_AWAY=1m is given.
 FLEET_AWAY ?= 10m
 test-fleet: deps
+	MXPRINT_FLEET=1 $(GO) test -count=1 -timeout 30m -v ./e2e/fleet ./internal/shared
 	MXPRINT_FLEET_AWAY=$(FLEET_AWAY) $(GO) test -count=1 -timeout 60m -v -run TestAwayLong ./internal/export
 
 # Known faults of what is linked in; wants the database at vuln.go.dev.

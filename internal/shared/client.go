@@ -17,7 +17,7 @@ func dial(cfg *Config) (valkey.Client, error) {
 		InitAddress: cfg.Servers, Username: cfg.User, Password: cfg.Password, TLSConfig: cfg.TLS,
 		ClientName: "mxprint", ClientSetInfo: valkey.DisableClientSetInfo, // what an ACL need not allow
 		DialCtxFn: connect, ConnWriteTimeout: stalled,
-		PipelineMultiplex: -1, AlwaysPipelining: true, DisableRetry: true,
+		PipelineMultiplex: -1, AlwaysPipelining: true,
 		RingScaleEachConn: 12, ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
 		CacheSizeEachConn: 8 << 20, BlockingPoolSize: 4,
 	}

@@ -35,7 +35,7 @@ type sensorWire struct {
 }
 
 const (
-	beatEvery  = 10 * time.Second
+	beatEvery  = 5 * time.Second
 	listTime   = 5 * time.Second
 	maxSensors = 10_000
 	maxSensor  = 1 << 10 // bytes
@@ -51,15 +51,23 @@ func (s *Store) heartbeat(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	for _, r := range l.DoMulti(ctx,
-		l.B().Set().Key(prefix+kindSensor+s.cfg.Sensor).Value(string(text)).PxMilliseconds(sensorAge.Milliseconds()).Build(),
+	for i, r := range l.DoMulti(ctx,
+		l.B().Set().Key(prefix+kindSensor+s.cfg.Sensor).Value(string(text)).Get().PxMilliseconds(sensorAge.Milliseconds()).Build(),
 		l.B().Sadd().Key(keySensors).Member(s.cfg.Sensor).Build(),
 		l.B().Expire().Key(keySensors).Seconds(int64(2*sensorAge.Seconds())).Build()) {
-		if err := r.Error(); err != nil {
+		err := r.Error()
+		if i == 0 && valkey.IsValkeyNil(err) {
+			if err = nil; s.spoke.Swap(true) {
+				s.emptied.Add(1)
+				s.log.Warn("the shared store was emptied", "servers", s.cfg.Servers)
+			}
+		}
+		if err != nil {
 			s.cannotWrite(err)
 			return err
 		}
 	}
+	s.spoke.Store(true)
 	s.canWrite()
 	return nil
 }

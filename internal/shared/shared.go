@@ -78,6 +78,7 @@ type Store struct {
 	queue       queue
 	recent      recent
 	since       time.Time
+	spoke       atomic.Bool   // this sensor has said that it lives
 	soon        chan struct{} // the evidence is to be published now
 
 	mu         sync.Mutex
@@ -85,6 +86,7 @@ type Store struct {
 	writeFault string // why nothing is written, or ""
 
 	asked, found, missed, errors, malformed atomic.Uint64
+	emptied                                 atomic.Uint64
 	published, dropped                      atomic.Uint64
 }
 
@@ -323,6 +325,7 @@ type Stats struct {
 	Missed     uint64  // look-ups that went on without the store
 	Errors     uint64  // questions without a proper answer in time
 	Malformed  uint64  // records that were not used
+	Emptied    uint64  // times that the store had lost what this sensor had said of itself
 	Published  uint64  // notes
 	Dropped    uint64  // notes and counts that could not be published in time
 	Queued     int     // to be written
@@ -338,6 +341,7 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Servers: s.cfg.Servers, Sensor: s.cfg.Sensor, Fault: fault, WriteFault: writeFault,
 		Asked: s.asked.Load(), Found: s.found.Load(), Missed: s.missed.Load(), Errors: s.errors.Load(), Malformed: s.malformed.Load(),
+		Emptied:   s.emptied.Load(),
 		Published: s.published.Load(), Dropped: s.dropped.Load(), Queued: queued, Lag: lag.Seconds(),
 	}
 }

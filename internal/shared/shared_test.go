@@ -573,3 +573,11 @@ func TestPassword(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// needFleet skips what takes long, or starts many servers.
+func needFleet(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MXPRINT_FLEET") == "" {
+		t.Skip("starts many servers: make test-fleet")
+	}
+}

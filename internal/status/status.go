@@ -75,6 +75,7 @@ type Shared struct {
 	Missed     uint64   `json:"missed"`                // look-ups that went on without it
 	Errors     uint64   `json:"errors"`                // questions without a proper answer in time
 	Malformed  uint64   `json:"malformed"`             // records that were not used
+	Emptied    uint64   `json:"emptied"`               // times that it had lost what this sensor had said of itself
 	Published  uint64   `json:"published"`             // notes
 	Dropped    uint64   `json:"unpublished"`           // notes and counts that could not be published in time
 	Queued     int      `json:"queued"`                // to be written

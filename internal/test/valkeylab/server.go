@@ -196,5 +196,12 @@ func (s *Server) CLI(args ...string) string {
 	return out
 }
 
+// SetPassword is what redis-cli gives from now on.
+func (s *Server) SetPassword(password string) {
+	if s.auth = nil; password != "" {
+		s.auth = []string{"--no-auth-warning", "-a", password}
+	}
+}
+
 // Log is what the server has printed.
 func (s *Server) Log() string { return s.out.String() }
