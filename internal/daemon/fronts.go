@@ -87,7 +87,7 @@ func (o *opener) amavis(w *monitor) {
 		return
 	}
 	watched := w.front("amavis", 0)
-	server := &amavis.Server{Lookuper: watched.who(), V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
+	server := &amavis.Server{Lookuper: watched.counter, V3: c.Form == "v3", Wait: o.wait(), Allow: allow, Logger: o.log}
 	watched.stats = server.Stats
 	for _, at := range c.Listen {
 		o.keepUp("amavis.listen", watched, at, func() (task, error) {
@@ -143,7 +143,7 @@ func (o *opener) openFronts(w *monitor, command commandFunc) {
 			continue
 		}
 		watched := w.front(f.name, cmp.Or(f.most, serve.DefaultMaxConns))
-		server, stats := f.serve(watched.who())
+		server, stats := f.serve(watched.counter)
 		watched.stats = stats
 		for _, at := range f.listen {
 			o.keepUp(f.key, watched, at, func() (task, error) {

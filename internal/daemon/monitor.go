@@ -149,24 +149,19 @@ type watchedFront struct {
 	stats   func() serve.Stats // nil: no counters
 	most    int                // connections of a listener; 0: none
 
-	feed *feed.Feed // may be nil
-
 	mu     sync.Mutex
 	at     []string
 	faults []status.Fault
 }
 
-// who is what the front asks.
-func (f *watchedFront) who() note.Lookuper {
-	if f.feed == nil {
-		return f.counter
-	}
-	return f.feed.Front(f.name, f.counter)
-}
-
-// front adds a front, which asks the counter that is returned.
+// front adds a front, which asks its counter.
 func (m *monitor) front(name string, most int) *watchedFront {
-	f := &watchedFront{name: name, most: most, counter: m.meter.Front(), feed: m.feed}
+	f := &watchedFront{name: name, most: most, counter: m.meter.Front()}
+	if m.feed != nil {
+		f.counter.Heard = func(q note.Query, n note.Note, now time.Time, took time.Duration) {
+			m.feed.Answered(name, q, &n, now, took)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fronts = append(m.fronts, f)

@@ -213,7 +213,7 @@ func (o *opener) socket() {
 		return
 	}
 	watched := o.in.monitor.front("p0f", o.P0f.MaxClients)
-	server := &p0f.Server{Lookuper: watched.who(), MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
+	server := &p0f.Server{Lookuper: watched.counter, MaxConns: o.P0f.MaxClients, Wait: o.wait(), Logger: o.log}
 	watched.stats = server.Stats
 	o.keepUp("p0f.socket", watched, path, func() (task, error) {
 		if err := makeFolder(path, o.user); err != nil {

@@ -10,11 +10,13 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mxprint/mxprint/note"
@@ -122,11 +124,31 @@ type ends struct{ client, server netip.AddrPort }
 
 // kept is a connection with its place among the events.
 type kept struct {
-	Connection
+	// conn is the connection as it was when it last changed: another one each time,
+	// so that it can be read without the lock. What is counted stands below.
+	conn  atomic.Pointer[Connection]
+	asked atomic.Int64
+	took  atomic.Int64 // nanoseconds
+
 	n      uint64 // its number, from 1 on
 	event  uint64 // of its last change
 	minute int64  // in which it is counted
 	names  [kinds]string
+}
+
+// now is the connection with what was counted of it.
+func (k *kept) now() Connection {
+	c := *k.conn.Load()
+	c.Asked, c.Took = int(k.asked.Load()), time.Duration(k.took.Load())
+	return c
+}
+
+// count counts a question and how long its answer took.
+func (k *kept) count(took time.Duration) {
+	k.asked.Add(1)
+	for old := k.took.Load(); int64(took) > old && !k.took.CompareAndSwap(old, int64(took)); {
+		old = k.took.Load()
+	}
 }
 
 // Feed keeps connections and events. Make one with New; safe for concurrent
@@ -135,6 +157,7 @@ type Feed struct {
 	epoch string // of the process: numbers of another one mean nothing
 	now   func() time.Time
 	stale chan ends // connections to ask about again
+	known known     // some of byEnds
 
 	mu     sync.Mutex
 	ring   []*kept        // by number, modulo Kept
@@ -147,10 +170,12 @@ type Feed struct {
 
 // New returns an empty Feed.
 func New() *Feed {
-	return &Feed{
+	f := &Feed{
 		epoch: strconv.FormatInt(time.Now().UnixMilli(), 36), now: time.Now, stale: make(chan ends, 1024),
 		byEnds: make(map[ends]*kept),
 	}
+	f.known.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
+	return f
 }
 
 // front is a note.Lookuper whose answers enter a feed.
@@ -160,7 +185,8 @@ type front struct {
 	who  note.Lookuper
 }
 
-// Front returns a Lookuper for the front of that name, which asks who.
+// Front returns a Lookuper for the front of that name, which asks who and enters
+// what it answers.
 func (f *Feed) Front(name string, who note.Lookuper) note.Lookuper { return &front{f, name, who} }
 
 // Lookup implements note.Lookuper.
@@ -168,24 +194,41 @@ func (f *front) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	began := f.feed.now()
 	n, err := f.who.Lookup(ctx, q)
 	now := f.feed.now()
-	f.feed.answered(f.name, q.Unmapped(), &n, now, now.Sub(began))
+	f.feed.Answered(f.name, q, &n, now, now.Sub(began))
 	return n, err
 }
 
-// answered enters an answer. One that says what the last one about the connection
-// said is counted, and is no event: some mail servers ask often.
-func (f *Feed) answered(name string, q note.Query, n *note.Note, now time.Time, took time.Duration) {
+// Answered enters the answer to a question of the front of that name, which it does
+// not keep; now is when it was there, took how long that was. One that says what
+// the last one about the connection said is counted, and is no event: some mail
+// servers ask often. That is without a lock, for it is what happens most.
+func (f *Feed) Answered(name string, q note.Query, n *note.Note, now time.Time, took time.Duration) {
+	q = q.Unmapped()
+	if k := f.known.find(q); k != nil {
+		if c := k.conn.Load(); now.Sub(c.Changed) < same && c.asksAgain(name, n) {
+			k.count(took)
+			return
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := f.entry(q, now)
-	c.Asked++
-	c.Took = max(c.Took, took)
-	if !slices.Contains(c.Fronts, name) && len(c.Fronts) < maxFronts {
-		c.Fronts = append(slices.Clip(c.Fronts), name) // readers have the list
-	} else if alike(&c.Note, n) {
+	k := f.entry(q, now)
+	k.count(took)
+	c := k.conn.Load()
+	if c.asksAgain(name, n) {
 		return
 	}
-	f.changed(c, n, now)
+	fronts := c.Fronts
+	if !slices.Contains(fronts, name) && len(fronts) < maxFronts {
+		fronts = append(slices.Clip(fronts), name) // readers have the list
+	}
+	f.changed(k, fronts, n, now)
+}
+
+// asksAgain reports whether the question of a front and its answer tell nothing
+// new about the connection.
+func (c *Connection) asksAgain(front string, n *note.Note) bool {
+	return (slices.Contains(c.Fronts, front) || len(c.Fronts) >= maxFronts) && alike(&c.Note, n)
 }
 
 // alike reports whether two notes of one connection show the same. Parts that are
@@ -201,37 +244,55 @@ func alike(a, b *note.Note) bool {
 // held.
 func (f *Feed) entry(q note.Query, now time.Time) *kept {
 	key := ends{q.Client, q.Server}
-	c := f.byEnds[key]
-	if c != nil && now.Sub(c.Changed) < same {
-		return c
+	k := f.byEnds[key]
+	if k != nil && now.Sub(k.conn.Load().Changed) < same {
+		return k
 	}
 	f.last++
-	c = &kept{n: f.last, Connection: Connection{ID: f.epoch + "-" + strconv.FormatUint(f.last, 36), At: now, Client: q.Client, Server: q.Server}}
-	if at := int(c.n % Kept); at < len(f.ring) {
-		if old := f.ring[at]; old != nil && f.byEnds[ends{old.Client, old.Server}] == old {
-			delete(f.byEnds, ends{old.Client, old.Server})
-		}
+	k = &kept{n: f.last}
+	k.conn.Store(&Connection{ID: f.epoch + "-" + strconv.FormatUint(f.last, 36), At: now, Client: q.Client, Server: q.Server})
+	if at := int(k.n % Kept); at < len(f.ring) {
+		f.forget(f.ring[at])
 	}
-	if len(f.ring) < Kept && int(c.n%Kept) >= len(f.ring) {
-		f.ring = append(f.ring, make([]*kept, int(c.n%Kept)+1-len(f.ring))...)
+	if len(f.ring) < Kept && int(k.n%Kept) >= len(f.ring) {
+		f.ring = append(f.ring, make([]*kept, int(k.n%Kept)+1-len(f.ring))...)
 	}
-	f.ring[c.n%Kept] = c
-	f.byEnds[key] = c
-	return c
+	f.ring[k.n%Kept] = k
+	f.byEnds[key] = k
+	return k
+}
+
+// forget takes a connection, which gives way to another, out of the maps. The
+// lock is held.
+func (f *Feed) forget(k *kept) {
+	if k == nil {
+		return
+	}
+	c := k.conn.Load()
+	if key := (ends{c.Client, c.Server}); f.byEnds[key] == k {
+		delete(f.byEnds, key)
+	}
+	f.known.drop(k, c)
 }
 
 // changed sets the note of a connection, and makes it an event. The lock is
 // held.
-func (f *Feed) changed(c *kept, n *note.Note, now time.Time) {
-	c.Note, c.Changed = *n, now
-	f.tally.count(c)
+func (f *Feed) changed(k *kept, fronts []string, n *note.Note, now time.Time) {
+	c := k.conn.Load()
+	if k.event != 0 { // others have it
+		c = &Connection{ID: c.ID, At: c.At, Client: c.Client, Server: c.Server}
+	}
+	c.Fronts, c.Note, c.Changed = fronts, *n, now
+	k.conn.Store(c)
+	f.known.put(k, c)
+	f.tally.count(k, c)
 	f.seq++
-	c.event = f.seq
+	k.event = f.seq
 	at := int(f.seq % maxEvents)
 	if at >= len(f.events) {
 		f.events = append(f.events, make([]uint64, at+1-len(f.events))...)
 	}
-	f.events[at] = c.n
+	f.events[at] = k.n
 }
 
 // numbered is the connection of a number, or nil. The lock is held.
@@ -249,7 +310,7 @@ func (f *Feed) ByID(id string) (Connection, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c := f.numbered(n); err == nil && epoch == f.epoch && c != nil {
-		return c.Connection, true
+		return c.now(), true
 	}
 	return Connection{}, false
 }
@@ -265,8 +326,8 @@ func (f *Feed) Recent(filter *Filter, limit int) []Connection {
 		if c == nil {
 			break
 		}
-		if filter.Takes(&c.Connection) {
-			list = append(list, c.Connection)
+		if now := c.now(); filter.Takes(&now) {
+			list = append(list, now)
 		}
 	}
 	return list

@@ -281,8 +281,66 @@ func BenchmarkAnswered(b *testing.B) {
 			f := New()
 			b.ReportAllocs()
 			for i := range b.N {
-				f.answered("milter", query(i%different), &n, time.Unix(1e9, 0), time.Millisecond)
+				f.Answered("milter", query(i%different), &n, time.Unix(1e9, 0), time.Millisecond)
 			}
 		})
+	}
+}
+
+// BenchmarkAnsweredAgain has several fronts ask about one client.
+func BenchmarkAnsweredAgain(b *testing.B) {
+	f, q := New(), query(1)
+	n, _ := linux(q)
+	now := time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			f.Answered("p0f", q, &n, now, time.Microsecond)
+		}
+	})
+}
+
+// TestAnsweredAgain: an answer that says nothing new is counted without the lock
+// and without an allocation, whichever connections share a slot and whichever gave
+// way to newer ones.
+func TestAnsweredAgain(t *testing.T) {
+	f := New()
+	n, _ := linux(note.Query{})
+	now := time.Now()
+	f.Answered("p0f", query(1), &n, now, time.Millisecond)
+	f.mu.Lock()
+	again := make(chan float64)
+	go func() {
+		again <- testing.AllocsPerRun(10, func() { f.Answered("p0f", query(1), &n, now, 2*time.Millisecond) })
+	}()
+	select {
+	case allocs := <-again:
+		if allocs != 0 {
+			t.Errorf("an answer that says nothing new allocates %v times", allocs)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("an answer that says nothing new waits for the lock")
+	}
+	f.mu.Unlock()
+	if c, _ := f.ByID(f.epoch + "-1"); c.Asked != 12 || c.Took != 2*time.Millisecond || f.seq != 1 {
+		t.Errorf("asked %d times, %v at most, %d events; want 12, 2ms, 1", c.Asked, c.Took, f.seq)
+	}
+	const clients = 3 * slots
+	for range 2 {
+		for i := range clients {
+			f.Answered("p0f", query(i), &n, now, 0)
+		}
+	}
+	for _, c := range f.Recent(&Filter{}, clients) {
+		if want := map[bool]int{false: 2, true: 14}[c.Client == query(1).Client]; c.Asked != want {
+			t.Fatalf("%v was asked about %d times, want %d", c.Client, c.Asked, want)
+		}
+	}
+	for i := range Kept {
+		f.Answered("p0f", query(clients+i), &n, now, 0)
+	}
+	f.Answered("p0f", query(0), &n, now, 0) // the first has given way
+	if c := f.Recent(&Filter{}, 1)[0]; c.Client != query(0).Client || c.Asked != 1 {
+		t.Errorf("%v, asked about %d times; want a new connection of %v", c.Client, c.Asked, query(0).Client)
 	}
 }

@@ -53,9 +53,9 @@ func (f *Feed) refresh(ctx context.Context, who note.Lookuper, e ends) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// A mail server may have asked without its own end.
-	if c := f.byEnds[ends{client: q.Client}]; c != nil && f.byEnds[ends{q.Client, q.Server}] == nil {
-		f.changed(c, &n, f.now())
-		return
+	k := f.byEnds[ends{client: q.Client}]
+	if k == nil || f.byEnds[ends{q.Client, q.Server}] != nil {
+		k = f.entry(q, f.now())
 	}
-	f.changed(f.entry(q, f.now()), &n, f.now())
+	f.changed(k, k.conn.Load().Fronts, &n, f.now())
 }

@@ -55,10 +55,12 @@ func (r *Reader) Read(limit int) (list []Event, lost uint64) {
 	}
 	for ; r.next <= f.seq && len(list) < limit; r.next++ {
 		c := f.numbered(f.events[r.next%maxEvents])
-		if c == nil || c.event != r.next || !r.filter.Takes(&c.Connection) {
+		if c == nil || c.event != r.next {
 			continue
 		}
-		list = append(list, Event{f.epoch + "-" + strconv.FormatUint(r.next, 36), c.Connection})
+		if now := c.now(); r.filter.Takes(&now) {
+			list = append(list, Event{f.epoch + "-" + strconv.FormatUint(r.next, 36), now})
+		}
 	}
 	return list, lost
 }

@@ -37,7 +37,7 @@ type tally struct {
 
 // count counts a connection where it was not, or under its new names. It stays
 // in the minute in which it came.
-func (t *tally) count(c *kept) {
+func (t *tally) count(k *kept, c *Connection) {
 	names := [kinds]string{bySystem: c.system(), byProgram: c.Program(), byLink: c.Note.LinkType, byState: c.Note.State.String()}
 	at := c.At.Unix() / 60
 	m := &t.minutes[at%minutes]
@@ -48,14 +48,14 @@ func (t *tally) count(c *kept) {
 		m.at, m.counts = at, [kinds]map[string]int{}
 	}
 	for kind, name := range names {
-		if c.minute == at && c.names[kind] == name {
+		if k.minute == at && k.names[kind] == name {
 			continue
 		}
 		if m.counts[kind] == nil {
 			m.counts[kind] = make(map[string]int)
 		}
 		counts := m.counts[kind]
-		if old := c.names[kind]; c.minute == at && old != "" {
+		if old := k.names[kind]; k.minute == at && old != "" {
 			if _, known := counts[old]; !known {
 				old = Others
 			}
@@ -63,7 +63,7 @@ func (t *tally) count(c *kept) {
 				delete(counts, old)
 			}
 		}
-		c.names[kind] = name
+		k.names[kind] = name
 		if name == "" {
 			continue
 		}
@@ -72,7 +72,7 @@ func (t *tally) count(c *kept) {
 		}
 		counts[name]++
 	}
-	c.minute = at
+	k.minute = at
 }
 
 // Count is how many connections have a name.
@@ -170,10 +170,11 @@ func sorted(counts map[string]int) []Count {
 func (f *Feed) senders() []Sender {
 	all := make(map[netip.Addr]*Sender)
 	for n := f.last; n > 0; n-- {
-		c := f.numbered(n)
-		if c == nil {
+		k := f.numbered(n)
+		if k == nil {
 			break
 		}
+		c := k.conn.Load()
 		addr := c.Client.Addr()
 		s := all[addr]
 		if s == nil { // the newest one names it

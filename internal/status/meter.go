@@ -47,6 +47,10 @@ func NewMeter(who note.Lookuper, names []string) *Meter {
 
 // Counter is a note.Lookuper that counts the answers of one front.
 type Counter struct {
+	// Heard, if set before the first question, is called after each: now is when the
+	// answer was there, took how long that was.
+	Heard func(q note.Query, n note.Note, now time.Time, took time.Duration)
+
 	meter  *Meter
 	states [4]atomic.Uint64
 }
@@ -58,7 +62,8 @@ func (m *Meter) Front() *Counter { return &Counter{meter: m} }
 func (c *Counter) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	began := time.Now()
 	n, err := c.meter.who.Lookup(ctx, q)
-	c.meter.took(time.Since(began))
+	took := time.Since(began)
+	c.meter.took(took)
 	c.states[n.State&3].Add(1)
 	c.meter.questions.Add(1)
 	switch {
@@ -76,6 +81,9 @@ func (c *Counter) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 			count = c.meter.systems[other]
 		}
 		count.Add(1)
+	}
+	if c.Heard != nil {
+		c.Heard(q, n, began.Add(took), took)
 	}
 	return n, err
 }
