@@ -12,9 +12,9 @@ export CGO_ENABLED = 0
 COMMIT  := $(shell git describe --always --abbrev=12 --match= --dirty 2>/dev/null)
 LDFLAGS := -X main.commit=$(COMMIT)
 
-E2E := amavis balancer exim fleet haraka observe opensmtpd packages postfix rspamd sendmail web
+E2E := amavis balancer exim fleet haraka observe opensmtpd packages postfix rspamd sendmail site web
 
-.PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
+.PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim kills store-rate sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -96,6 +96,12 @@ sweep-config: # as root: what check -write accepts, the real program serves
 
 sim: # what the report says of simulated sites whose truth is known: 12 of them
 	MXPRINT_SIM_SEEDS=12 $(GO) test -count=1 -timeout 60m -v -run TestSimulator ./internal/evidence
+
+kills: # a process that writes the store is killed 200 times
+	MXPRINT_KILLS=200 $(GO) test -count=1 -timeout 60m -v -run 'TestKill$$' ./internal/store
+
+store-rate: # ten minutes of 2,000 connections a second, with a bound of 64 MiB
+	MXPRINT_RATE=10m $(GO) test -count=1 -timeout 20m -v -run 'TestRate$$' ./internal/store
 
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md

@@ -114,6 +114,7 @@ func (n *Note) past(f *words) {
 		f.word("first_seen", m.FirstSeen.UTC().Format("2006-01-02"))
 	}
 	f.list("changed", m.Changed)
+	f.list("new_here", m.NewHere)
 	f.count("names", m.Names)
 	f.count("addresses", m.Addresses)
 }

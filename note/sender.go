@@ -223,6 +223,7 @@ type Memory struct {
 	ChangedAt time.Time `json:"changed_at,omitzero"` // and since when; zero: not known
 	Names     uint32    `json:"names,omitempty"`     // that the address has called itself before, up to 1,000
 	Addresses uint32    `json:"addresses,omitempty"` // that have called themselves by this connection's name before, up to 1,000
+	NewHere   []string  `json:"new_here,omitempty"`  // what no connection to this site had before: name, ja4, dialect
 	ID        string    `json:"id,omitempty"`        // random, of this connection: a filter's verdict on its mail comes back with it
 
 	// Of all sensors that share a store: about how many addresses have sent this

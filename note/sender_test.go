@@ -23,7 +23,7 @@ func withSender() Note {
 	n.Contradictions = &Findings{State: Reading}
 	n.Flow = &Flow{HandshakeRTT: 12_345 * time.Microsecond, TCPRTT: time.Millisecond, SMTPRTT: time.Second, Counted: true,
 		Retransmits: 2, Resent: 1, ClosedBy: "client", Reset: true}
-	n.Memory = &Memory{FirstSeen: time.Unix(1_700_000_000, 0).UTC(), Visits: 7, Changed: []string{"software"}}
+	n.Memory = &Memory{FirstSeen: time.Unix(1_700_000_000, 0).UTC(), Visits: 7, Changed: []string{"software"}, NewHere: []string{"ja4"}}
 	return n
 }
 
@@ -69,7 +69,7 @@ func TestSenderJSON(t *testing.T) {
 		{n.Contradictions, `{"state":"reading"}`},
 		{n.Flow, `{"handshake_rtt_ms":12.345,"tcp_rtt_ms":1,"smtp_rtt_ms":1000,"retransmits":2,"zero_windows":0,"resent":1,"closed_by":"client","reset":true}`},
 		{&Flow{}, `{}`},
-		{n.Memory, `{"first_seen":"2023-11-14T22:13:20Z","visits":7,"changed":["software"]}`},
+		{n.Memory, `{"first_seen":"2023-11-14T22:13:20Z","visits":7,"changed":["software"],"new_here":["ja4"]}`},
 	} {
 		if got, err := json.Marshal(tt.part); err != nil || string(got) != tt.want {
 			t.Errorf("%T is %s, %v, want %s", tt.part, got, err, tt.want)
@@ -86,7 +86,7 @@ func TestFull(t *testing.T) {
 		{"full", withSender(), `os="Windows XP" os_quality=generic_fuzzy os_or="Android,ChromeOS" rewritten="ttl,mss" link="DSL" distance=17 by_connection=Y shared_ip=Y ` +
 			`tls="OpenSSL 3.0 to 3.4" tls_settings="default" tls_version=1.3 ja4=t13i301100_5f7f3e0f8a7b_e5627efa2ab1 ` +
 			`software="Python smtplib 3.13 and newer" software_quality=generic software_or="aiosmtplib" ` +
-			`conduct="early_talker,bare_lf?" contradictions_state=reading visits=7 first_seen=2023-11-14 changed="software" dialect="ehlo:fqdn"`},
+			`conduct="early_talker,bare_lf?" contradictions_state=reading visits=7 first_seen=2023-11-14 changed="software" new_here="ja4" dialect="ehlo:fqdn"`},
 		{"nothing", Note{}, ""},
 		{"not seen", Note{State: NotSeen}, ""},
 		{"not seen, by TLS", Note{State: NotSeen, TLS: &TLS{State: Complete, Library: "Go"}}, `tls="Go"`},

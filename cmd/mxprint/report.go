@@ -15,7 +15,7 @@ import (
 var reportCommand = command{
 	name:    "report",
 	summary: "show what signals were worth at this site",
-	usage: `Usage: mxprint report [-config FILE | -store FILE] [-clickhouse] [-days N] [-json | -html]
+	usage: `Usage: mxprint report [-config FILE | -store FILE] [-clickhouse] [-days N] [-add FILE]… [-json | -html | -counts]
 
 Shows what each signal of a connection was worth at this site, by the verdicts
 that came into the store: how many senders had it, how many of these sent spam,
@@ -30,11 +30,15 @@ filter missed. docs/evidence.md says how the figures are made.
   -days N       try rules with the last N days (default 14)
   -json         print one JSON object
   -html         print one page with plots
+  -counts       print the counts alone, for -add at another machine or site; they
+                name no sender
+  -add FILE     add up with the counts of another machine or site; any number
 
 Examples:
   mxprint report
   mxprint report -html >report.html
   mxprint report -clickhouse -days 7
+  ssh mx2 mxprint report -counts >mx2.counts; mxprint report -add mx2.counts
 `,
 	run: runReport,
 }
@@ -43,14 +47,28 @@ func runReport(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("report")
 	path, file := fs.String("config", "", ""), fs.String("store", "", "")
 	fleet := fs.Bool("clickhouse", false, "")
-	days, asJSON, html := fs.Int("days", 14, ""), fs.Bool("json", false, ""), fs.Bool("html", false, "")
+	days, asJSON, html, asCounts := fs.Int("days", 14, ""), fs.Bool("json", false, ""), fs.Bool("html", false, ""), fs.Bool("counts", false, "")
+	var others []string
+	fs.Func("add", "", func(name string) error { others = append(others, name); return nil })
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if fs.NArg() > 0 || *days < 1 || *days > 30 || *asJSON && *html || *fleet && *file != "" {
-		return usagef("report: want no arguments, -days from 1 to 30, -json or -html, -store or -clickhouse")
+	if fs.NArg() > 0 || *days < 1 || *days > 30 || *asJSON && *html || *asCounts && (*asJSON || *html) || *fleet && *file != "" {
+		return usagef("report: want no arguments, -days from 1 to 30, one of -json, -html and -counts at most, -store or -clickhouse")
 	}
-	report, err := makeReport(ctx, *path, *file, *fleet, *days)
+	src, done, err := reportSource(*path, *file, *fleet, others)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if *asCounts {
+		c, err := src.Evidence(ctx)
+		if err == nil {
+			_, err = std.out.Write(c.Append(nil))
+		}
+		return err
+	}
+	report, err := evidence.Make(ctx, src, time.Now(), *days)
 	switch {
 	case err != nil:
 		return err
@@ -62,25 +80,29 @@ func runReport(ctx context.Context, args []string, std *stdio) error {
 	return report.Print(std.forPeople())
 }
 
-// makeReport makes a report of a store, or of the history of all sensors.
-func makeReport(ctx context.Context, path, file string, fleet bool, days int) (*evidence.Report, error) {
+// reportSource is a store, or the history of a fleet, with the counts of others.
+func reportSource(path, file string, fleet bool, others []string) (src evidence.Source, done func() error, err error) {
+	done = func() error { return nil }
 	if fleet {
 		c, err := loadConfig(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		r, err := daemon.ExportReader(c)
+		if src, err = daemon.ExportReader(c); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		r, err := openStore(path, file)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return evidence.Make(ctx, r, time.Now(), days)
+		src, done = r, r.Close
 	}
-	r, err := openStore(path, file)
-	if err != nil {
-		return nil, err
+	if src, err = evidence.Join(src, others); err != nil {
+		done()
+		return nil, nil, err
 	}
-	defer r.Close()
-	return evidence.Make(ctx, r, time.Now(), days)
+	return src, done, nil
 }
 
 // openStore opens the store of a configuration, or the one that is named.

@@ -22,12 +22,14 @@ const QUIET = 60000
 // error or with an object, within the deadline.
 class Client {
   // where: a path or HOST:PORT; deadline in milliseconds; limit of questions
-  // under way. say(text) is called when answers begin or cease to come.
-  constructor ({ where, deadline, limit, say }) {
+  // under way. say(text) is called when answers begin or cease to come. good says
+  // whether an object is an answer.
+  constructor ({ where, deadline, limit, say, good = (answer) => typeof answer.state === 'string' }) {
     this.address = address(where)
     this.deadline = deadline
     this.limit = limit
     this.say = say
+    this.good = good
     this.socket = null
     this.waiting = [] // in the order of the answers, also those given up
     this.text = ''
@@ -124,7 +126,7 @@ class Client {
       this.settle(question, null, line)
       return true
     }
-    const good = answer !== null && typeof answer === 'object' && typeof answer.state === 'string'
+    const good = answer !== null && typeof answer === 'object' && this.good(answer)
     if (question && good) {
       this.settle(question, null, answer)
       return true

@@ -6,13 +6,14 @@ const net = require('node:net')
 const { Client } = require('./client')
 const heard = require('./heard')
 
-const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', header_form: 'haraka', deadline: 100, max_waiting: 1000 }
+const DEFAULTS = { socket_path: '/run/mxprint/query.sock', add_header: '', header_form: 'haraka', deadline: 100, max_waiting: 1000, verdict_socket: '' }
 
 exports.register = function () {
   this.load_p0f_ini()
   this.register_hook('lookup_rdns', 'ask_mxprint')
   this.register_hook('data_post', 'ask_about_sender')
   this.register_hook('data_post', 'add_p0f_header')
+  this.register_hook('reset_transaction', 'send_verdicts')
   // Before the plugins that may end a hook.
   for (const hook of COMMANDS) this.register_hook(hook, 'hear_line', -90)
 }
@@ -39,8 +40,18 @@ exports.load_p0f_ini = function () {
     deadline: number(this, main, 'deadline', 1, 10000),
     max_waiting: number(this, main, 'max_waiting', 1, 100000),
     rules: rules(this, ini.rules || {}),
+    verdict_socket: String(main.verdict_socket || DEFAULTS.verdict_socket),
   }
+  this.load_karma_ini()
   if (this.client) this.client.close()
+  if (this.verdicts) this.verdicts.close()
+  this.verdicts = !this.cfg.verdict_socket ? null : new Client({
+    where: this.cfg.verdict_socket,
+    deadline: VERDICT_TIME,
+    limit: this.cfg.max_waiting,
+    say: (text) => this.logwarn(`${this.cfg.verdict_socket}: ${text}`),
+    good: (answer) => answer.ok === true || typeof answer.error === 'string',
+  })
   this.client = new Client({
     where: this.cfg.socket_path,
     deadline: this.cfg.deadline,
@@ -100,6 +111,16 @@ function judge (list, connection, answer) {
 
 exports.shutdown = function () {
   if (this.client) this.client.close()
+  if (this.verdicts) this.verdicts.close()
+}
+
+// No mail waits for a verdict to be taken.
+const VERDICT_TIME = 10000
+
+// load_karma_ini reads from which score on karma denies, and welcomes.
+exports.load_karma_ini = function () {
+  const t = this.config.get('karma.ini', () => this.load_karma_ini()).thresholds || {}
+  this.karma = { negative: Number(t.negative) || -8, positive: Number(t.positive) || 2 }
 }
 
 exports.ask_mxprint = function (next, connection) {
@@ -112,6 +133,7 @@ exports.ask_mxprint = function (next, connection) {
       const result = err ? failure(err) : results(remote.ip, answer)
       connection.notes.p0f = result
       connection.notes.mxprint_reads = !err && reads(answer)
+      connection.notes.mxprint_id = err || !answer.memory ? '' : text(answer.memory.id)
       connection.results.add({ name: 'p0f' }, result)
       const words = header_text(result)
       if (words) connection.loginfo(this, words)
@@ -120,6 +142,51 @@ exports.ask_mxprint = function (next, connection) {
     }
     next()
   })
+}
+
+// send_verdicts sends what karma and the filters made of a mail to mxprint's store,
+// when the mail is over.
+exports.send_verdicts = function (next, connection) {
+  try {
+    const about = this.verdicts && subject(connection)
+    for (const verdict of about ? verdicts(this.karma, connection) : []) {
+      this.verdicts.ask(JSON.stringify({ ...about, ...verdict }), (err, answer) => {
+        if (!err && answer.error) connection.logdebug(this, `verdict: ${answer.error}`)
+      })
+    }
+  } catch (e) {
+    this.logerror(`after a mail: ${e.message}`)
+  }
+  next()
+}
+
+// subject names the connection, where there is anything to say of it.
+function subject (connection) {
+  const { remote, transaction } = connection
+  if (!transaction || !transaction.rcpt_to || !transaction.rcpt_to.length) return null
+  if (connection.notes.mxprint_id) return { id: connection.notes.mxprint_id }
+  if (remote.is_private || !net.isIP(remote.ip || '') || !port(remote)) return null
+  return { client: net.isIPv6(remote.ip) ? `[${remote.ip}]:${port(remote)}` : `${remote.ip}:${port(remote)}` }
+}
+
+// verdicts are those of karma, whose scores are the worse the lower they are, and
+// of the filters that Haraka asked. Karma is sure where it denies or welcomes.
+function verdicts (bounds, connection) {
+  const list = []
+  const karma = connection.results.get('karma')
+  if (karma && Number.isFinite(karma.score) && bounds.negative < 0) {
+    list.push({ source: 'haraka-karma', score: -karma.score, threshold: -bounds.negative, sure: karma.score <= bounds.negative || karma.score >= bounds.positive })
+  }
+  const results = connection.transaction && connection.transaction.results
+  const assassin = results && results.get('spamassassin')
+  if (assassin && Number.isFinite(assassin.score) && assassin.required > 0) {
+    list.push({ source: 'spamassassin', score: assassin.score, threshold: assassin.required })
+  }
+  const rspamd = results && results.get('rspamd')
+  if (rspamd && Number.isFinite(rspamd.score) && rspamd.action) {
+    list.push({ source: 'rspamd', score: rspamd.score, required_score: count(rspamd.required_score), action: text(rspamd.action) })
+  }
+  return list
 }
 
 // reads reports whether the sensor reads what clients say.

@@ -9,20 +9,25 @@
 -- those a score that you have watched, in /etc/rspamd/local.d/groups.conf; the
 -- group is "mxprint". Settings go into /etc/rspamd/rspamd.conf.local:
 --
---   mxprint { socket = "/run/mxprint/query.sock"; header = "X-Mxprint"; timeout = 0.2; }
+--   mxprint { socket = "/run/mxprint/query.sock"; header = "X-Mxprint"; timeout = 0.2; verdicts = ""; }
 --
 -- It reads the header of mxprint's milter (form = "full") where that has run
 -- before. Without the header it asks the query socket, by connection where rspamd
 -- knows the client's port and else by address. Without an answer in time the mail
 -- goes on without a symbol.
+--
+-- With verdicts = "/run/mxprint/verdict.sock" ([store] listen of mxprint) it sends
+-- what rspamd made of each mail, for mxprint's report. No mail waits for that.
 
 local rspamd_logger = require "rspamd_logger"
 local tcp = require "rspamd_tcp"
+local ucl = require "ucl"
 
 local settings = {
   socket = "/run/mxprint/query.sock", -- a path, or "" for the header alone
   header = "X-Mxprint",               -- or "" for the socket alone: a client can send it where no milter removes it
   timeout = 0.2,                      -- seconds
+  verdicts = "",                      -- a path, or "": no verdicts are sent
 }
 for key, value in pairs(rspamd_config:get_all_opt("mxprint") or {}) do
   settings[key] = value
@@ -85,6 +90,7 @@ end
 
 local function insert(task, text)
   local w = words(text)
+  if w.id then task:get_mempool():set_variable("mxprint_id", w.id) end
   if not w.os then return end
   local sure = not (w.software_quality or ""):find("generic", 1, true) -- else a candidate, which is no name
   task:insert_result("MXPRINT", 1.0, w.os, sure and w.software or "")
@@ -140,6 +146,35 @@ local id = rspamd_config:register_symbol({
   callback = check, score = 0.0, group = "mxprint",
   description = "the system that opened the connection, and the program that spoke",
 })
+
+-- verdict sends the action and the score, with the id of the connection or the
+-- client. The threshold is that from which on a mail is marked.
+local function verdict(task)
+  local v = { source = "rspamd", action = task:get_metric_action(), id = task:get_mempool():get_variable("mxprint_id") }
+  local score, ip = task:get_metric_score(), task:get_from_ip()
+  if score then v.score = score[1] end
+  v.required_score = rspamd_config:get_metric_action("add header")
+  if not v.id and ip and ip:is_valid() then
+    local port = ip.get_port and ip:get_port() or 0
+    v.client = ip:to_string()
+    if port > 0 then v.client = (ip:get_version() == 6 and "[" .. v.client .. "]" or v.client) .. ":" .. port end
+  end
+  if not v.id and not v.client then return end
+  tcp.request({
+    task = task,
+    host = settings.verdicts,
+    data = { ucl.to_format(v, "json-compact", true) .. "\n" },
+    timeout = settings.timeout,
+    stop_pattern = "\n",
+    callback = function(err)
+      if err then rspamd_logger.infox(task, "mxprint does not take the verdict: %s", err) end
+    end,
+  })
+end
+
+if settings.verdicts ~= "" then
+  rspamd_config:register_symbol({ name = "MXPRINT_VERDICT", type = "idempotent", flags = "empty,explicit_disable,ignore_passthrough", callback = verdict })
+end
 
 local function symbol(name, description)
   rspamd_config:register_symbol({ name = name, type = "virtual", parent = id, score = 0.0, group = "mxprint", description = description })

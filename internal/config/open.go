@@ -24,6 +24,7 @@ func (c *Config) Warnings() Faults {
 		{"policy.listen", "may ask", c.Policy.Listen, c.Policy.ProxyFrom},
 		{"http.listen", "reads the metrics", c.HTTP.Listen, nil},
 		{"store.listen", "may send verdicts, which makes the evidence worthless", c.Store.Listen, nil},
+		{"store.milter", "may send verdicts, which makes the evidence worthless", c.Store.Milter, nil},
 	} {
 		for _, at := range f.listen {
 			remedy := "listen on 127.0.0.1, or have a firewall in front"

@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type Store struct {
 	Age     time.Duration `toml:"age"`
 	IDAge   time.Duration `toml:"id_age"`
 	Listen  []string      `toml:"listen"`
+	Milter  []string      `toml:"milter"`
 	Mode    string        `toml:"mode"`
 
 	Valkey
@@ -29,7 +31,8 @@ func (s *Store) check(k *checker) {
 	k.between(s.SizeMiB, 16, 1_000_000, "store.size_mib")
 	k.that(s.Age >= 24*time.Hour && s.Age <= 8760*time.Hour, "store.age", `want a duration from "24h" to "8760h"`)
 	k.that(s.IDAge >= time.Hour && s.IDAge <= s.Age, "store.id_age", `want a duration from "1h" to store.age`)
-	k.endpoints("store", s.Listen, s.Mode)
+	k.endpoints("store", slices.Concat(s.Listen, s.Milter), s.Mode)
 	k.that(len(s.Listen) == 0 || s.Path != "" || s.Valkey.On(), "store.listen", "there is nothing to take verdicts into: name the file, store.path")
+	k.that(len(s.Milter) == 0 || s.Path != "", "store.milter", "there is nothing to take verdicts into: name the file, store.path")
 	s.Valkey.check(k)
 }

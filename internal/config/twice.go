@@ -29,6 +29,7 @@ func (c *Config) lists() []list {
 		{"milter.listen", "milter", c.Milter.Listen}, {"policy.listen", "policy", c.Policy.Listen},
 		{"amavis.listen", "amavis", c.Amavis.Listen}, {"proxy.listen", "", c.Proxy.Listen}, {"http.listen", "http", c.HTTP.Listen},
 		{"http.tls_listen", "https", c.HTTP.TLSListen}, {"store.listen", "verdicts", c.Store.Listen},
+		{"store.milter", "verdicts, milter", c.Store.Milter},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/front/milter"
 	"github.com/mxprint/mxprint/internal/serve"
 	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/store"
@@ -76,7 +77,7 @@ func (o *opener) remember() {
 // takeVerdicts opens where verdicts are taken.
 func (o *opener) takeVerdicts(m *monitor) {
 	c := &o.Store
-	if len(c.Listen) == 0 || o.store == nil && o.shared == nil && o.trial == nil {
+	if len(c.Listen)+len(c.Milter) == 0 || o.store == nil && o.shared == nil && o.trial == nil {
 		return
 	}
 	server := &verdict.Server{Store: o.store, Forget: o.forgetting(), Logger: o.log}
@@ -86,6 +87,16 @@ func (o *opener) takeVerdicts(m *monitor) {
 		o.keepUp("store.listen", watched, at, func() (task, error) {
 			ln, err := o.listen(at, c.Mode, nil)
 			return func(ctx context.Context) error { return server.Serve(ctx, ln) }, err
+		})
+	}
+	reader := &milter.Server{Logger: o.log, Read: &milter.Reading{
+		Names: append(verdict.Headers(), o.Milter.Header),
+		Mail:  server.Headers(o.Milter.Header),
+	}}
+	for _, at := range c.Milter {
+		o.keepUp("store.milter", watched, at, func() (task, error) {
+			ln, err := o.listen(at, c.Mode, nil)
+			return func(ctx context.Context) error { return reader.Serve(ctx, ln) }, err
 		})
 	}
 }

@@ -8,7 +8,9 @@
 // its share of spam among the mails with a sure verdict, at most one however
 // many mails came (LISA 2011, Kakavelakis et al., has the labels from the
 // filter's own sure scores; karma counts connections, which one busy sender
-// outvotes).
+// outvotes). A filter is not sure about every mail: the days on which it was not
+// are counted as well, so that a sender with one mail a day, whose verdict is
+// often missing, weighs as much as one with fifty.
 package evidence
 
 import (
@@ -21,7 +23,7 @@ import (
 // Bounds of what Counts keep.
 const (
 	maxTokens = 2000    // distinct tokens
-	maxDays   = 8192    // days of senders for each token
+	maxDays   = 16_384  // days of senders for each token
 	maxTotal  = 1 << 20 // and for all tokens: some 60 MB
 	maxAge    = 120     // days: four half-lives
 	maxText   = 200     // bytes of a token
@@ -30,11 +32,12 @@ const (
 // Everything is the token that every mail has.
 const Everything = "*"
 
-// Sample is a mail with a sure verdict.
+// Sample is a mail with a verdict.
 type Sample struct {
 	Sender uint64 // of the sender's network; see Sender
 	Day    int32  // days since 1970
 	Spam   bool
+	Unsure bool     // no verdict on it is sure: it is neither spam nor ham
 	Tokens []string // distinct; Everything is added
 }
 
@@ -60,8 +63,10 @@ type senderDay struct {
 	day    int32
 }
 
-// mails are those of a sender on a day.
-type mails struct{ spam, ham uint16 }
+// mails are those of a sender on a day: by sure verdicts, and without one.
+type mails struct{ spam, ham, unsure uint16 }
+
+func (m mails) sure() int { return int(m.spam) + int(m.ham) }
 
 func newTally() *tally { return &tally{days: make(map[senderDay]mails)} }
 
@@ -107,7 +112,10 @@ func (c *Counts) add(token string, s Sample) {
 		c.tokens[token] = t
 	}
 	m := mails{ham: 1}
-	if s.Spam {
+	switch {
+	case s.Unsure:
+		m = mails{unsure: 1}
+	case s.Spam:
 		m = mails{spam: 1}
 	}
 	c.into(t, senderDay{s.Sender, s.Day}, m)
@@ -139,7 +147,7 @@ func (t *tally) add(key senderDay, m mails) {
 		return
 	}
 	old := t.days[key]
-	t.days[key] = mails{more(old.spam, m.spam), more(old.ham, m.ham)}
+	t.days[key] = mails{more(old.spam, m.spam), more(old.ham, m.ham), more(old.unsure, m.unsure)}
 	for len(t.days) > maxDays {
 		t.sample(t.shift + 1)
 	}

@@ -176,8 +176,8 @@ func TestMostOf(t *testing.T) {
 	}{
 		{nil, 0},
 		{[]float64{1, 30, 1}, 1}, // few: all the same
-		{slices.Repeat([]float64{1}, 40), 2},
-		{append(slices.Repeat([]float64{1}, 38), 30), 2}, // 2 of 40
+		{slices.Repeat([]float64{1}, 50), 2},
+		{append(slices.Repeat([]float64{1}, 48), 30), 2}, // 2 of 50
 	} {
 		if got := mostOf(slices.Clone(tt.weights)); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("mostOf(%v) = %v, want %v", tt.weights, got, tt.want)

@@ -29,17 +29,17 @@ func (c *Counts) Drift(token string, today int32) Drift {
 	}
 	t, all := c.tokens[token].sorted(), c.tokens[Everything].sorted()
 	var d Drift
-	week, before := t.measure(today, today-6, today), t.measure(today, today-driftSpan, today-7)
+	week, before := t.measure(today, today-6, today, nil), t.measure(today, today-driftSpan, today-7, nil)
 	if week.senders >= fewSenders && before.senders >= fewSenders {
 		d.Trend = week.share() - before.share()
 	}
 	best := driftSure
 	for day := today - driftSpan; day <= today; day++ {
-		was, is := t.measure(today, day-driftSpan, day-1), t.measure(today, day, today)
+		was, is := t.measure(today, day-driftSpan, day-1, nil), t.measure(today, day, today, nil)
 		if was.senders < MinSenders || is.senders < fewSenders {
 			continue
 		}
-		allWas, allIs := all.measure(today, day-driftSpan, day-1), all.measure(today, day, today)
+		allWas, allIs := all.measure(today, day-driftSpan, day-1, nil), all.measure(today, day, today, nil)
 		worthWas, errWas := was.share()-allWas.share(), was.error()
 		worthIs, errIs := is.share()-allIs.share(), is.error()
 		if math.Abs(worthWas) < speaks*errWas || worthIs*sign(worthWas) > math.Abs(worthWas)/2 {

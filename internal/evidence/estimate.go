@@ -12,7 +12,7 @@ const (
 	MinSenders  = 10
 	HalfLife    = 30.0 // days
 
-	share     = 0.05 // of a token's weight that one sender can have
+	share     = 0.04 // of a token's weight that one sender can have
 	prior     = 10.0 // days of senders that speak for the site's own share of spam
 	maxWeight = 4.0  // of a token, in natural log-odds
 	within    = 1.96 // standard errors of an interval: 95 %
@@ -44,48 +44,50 @@ type Estimate struct {
 	Weight         float64  `json:"weight"`
 	WeightInterval Interval `json:"weight_interval"`
 
+	verdicts  float64 // the share by the verdicts as they are
 	effective float64 // independent days of senders that the estimate is worth
 }
 
 // Estimates returns what is known of each token on a day.
 func (c *Counts) Estimates(today int32) []Estimate {
-	base := c.Estimate(Everything, today)
+	s := c.site(today)
 	var list []Estimate
 	for _, token := range c.Tokens() {
-		list = append(list, c.tokens[token].estimate(token, today, base.Share))
+		list = append(list, c.tokens[token].estimate(token, today, s))
 	}
 	return list
 }
 
 // Estimate returns what is known of one token on a day.
 func (c *Counts) Estimate(token string, today int32) Estimate {
-	t := c.tokens[Everything]
-	if t == nil {
-		return Estimate{Token: token}
-	}
-	base := t.sorted().measure(today, math.MinInt32, today)
-	if t = c.tokens[token]; t == nil {
-		return Estimate{Token: token, Base: base.share()}
-	}
-	return t.estimate(token, today, base.share())
+	return c.estimate(token, today, c.site(today))
 }
 
-func (t *tally) estimate(token string, today int32, base float64) Estimate {
-	m := t.sorted().measure(today, math.MinInt32, today)
+func (c *Counts) estimate(token string, today int32, s *site) Estimate {
+	if t := c.tokens[token]; t != nil {
+		return t.estimate(token, today, s)
+	}
+	return Estimate{Token: token, Base: s.correct(s.share)}
+}
+
+// estimate works out a token. Whether it says something, and what it weighs, are
+// by the verdicts as they are: wrong ones make every token weigh less.
+func (t *tally) estimate(token string, today int32, s *site) Estimate {
+	m := t.sorted().measure(today, math.MinInt32, today, s)
 	e := Estimate{
-		Token: token, Senders: m.senders << t.shift, Mails: m.mails << t.shift, Base: base,
+		Token: token, Senders: m.senders << t.shift, Mails: m.mails << t.shift, Base: s.correct(s.share),
 		Enough: m.decayedMails*t.scale() >= MinVerdicts && m.decayedSenders*t.scale() >= MinSenders,
 	}
 	if m.weight == 0 {
 		return e
 	}
-	e.Share, e.effective = m.share(), m.effective()
-	e.Interval = wilson(e.Share, e.effective, within)
-	if base > 0 {
-		e.Lift = e.Share / base
+	e.verdicts, e.effective = m.share(), m.effective()
+	e.Share, e.Interval = s.correct(e.verdicts), s.interval(e.verdicts, e.effective, within)
+	if e.Base > 0 {
+		e.Lift = e.Share / e.Base
 	}
-	e.Signal = e.Enough && token != Everything && !wilson(e.Share, e.effective, speaks).Holds(base)
-	e.weigh()
+	e.Signal = e.Enough && token != Everything && !wilson(e.verdicts, e.effective, speaks).Holds(s.share)
+	e.weigh(s.share)
 	return e
 }
 
@@ -94,10 +96,10 @@ func (t *tally) scale() float64 { return math.Ldexp(1, int(t.shift)) }
 
 // weigh sets the weight. The prior counts as days of senders with the site's own
 // share: a token that was seen seldom weighs little, whatever was seen.
-func (e *Estimate) weigh() {
-	base := min(max(e.Base, 0.001), 0.999)
-	spam := e.Share*e.effective + prior*base
-	ham := (1-e.Share)*e.effective + prior*(1-base)
+func (e *Estimate) weigh(base float64) {
+	base = min(max(base, 0.001), 0.999)
+	spam := e.verdicts*e.effective + prior*base
+	ham := (1-e.verdicts)*e.effective + prior*(1-base)
 	w := math.Log(spam/ham) - math.Log(base/(1-base))
 	err := within * math.Sqrt(1/spam+1/ham)
 	bound := func(x float64) float64 { return min(max(x, -maxWeight), maxWeight) }
@@ -157,13 +159,14 @@ func (t *tally) sorted() list {
 	return l
 }
 
-// measure weighs the days from first to last: each counts for half after
-// HalfLife, and no sender for more than its share.
-func (l list) measure(today, first, last int32) measured {
+// measure weighs the days from first to last that have a sure verdict: each counts
+// for half after HalfLife, for those of its kind without one where the site is
+// known, and no sender for more than its share.
+func (l list) measure(today, first, last int32, s *site) measured {
 	m := measured{byDay: make(map[int32]part)}
 	var within list
 	for _, e := range l {
-		if e.day >= first && e.day <= last {
+		if e.day >= first && e.day <= last && e.sure() > 0 {
 			within = append(within, e)
 		}
 	}
@@ -172,9 +175,9 @@ func (l list) measure(today, first, last int32) measured {
 		var weight, newest float64
 		for _, e := range own {
 			w := decay(today - e.day)
-			weight, newest = weight+w, max(newest, w)
-			m.mails += int(e.spam) + int(e.ham)
-			m.decayedMails += w * (float64(e.spam) + float64(e.ham))
+			weight, newest = weight+w*s.weight(e.mails), max(newest, w)
+			m.mails += e.sure()
+			m.decayedMails += w * float64(e.sure())
 		}
 		m.senders++
 		m.decayedSenders += newest
@@ -185,7 +188,7 @@ func (l list) measure(today, first, last int32) measured {
 		f := min(1, most/weights[len(m.bySender)])
 		var p part
 		for _, e := range own {
-			w, day := f*decay(today-e.day), m.byDay[e.day]
+			w, day := f*decay(today-e.day)*s.weight(e.mails), m.byDay[e.day]
 			p.weight += w
 			p.spam += w * e.share()
 			m.byDay[e.day] = part{day.weight + w, day.spam + w*e.share()}
@@ -213,7 +216,7 @@ func (l list) senders(yield func(list) bool) {
 	}
 }
 
-func (m mails) share() float64 { return float64(m.spam) / float64(int(m.spam)+int(m.ham)) }
+func (m mails) share() float64 { return float64(m.spam) / float64(m.sure()) }
 
 // decay is what a day counts after a number of days.
 func decay(days int32) float64 { return math.Exp2(-float64(max(days, 0)) / HalfLife) }

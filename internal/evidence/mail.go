@@ -89,9 +89,10 @@ func (m *Mail) Filtered() Label {
 	return l
 }
 
-// Count adds the mail to counts, if it has a label.
-func (m *Mail) Count(c *Counts) {
-	if l := m.Label(); l != Unsure {
-		c.Add(Sample{Sender: m.Sender, Day: Day(m.At), Spam: l == Spam, Tokens: m.Tokens})
-	}
+// Count adds the mail to counts.
+func (m *Mail) Count(c *Counts) { c.Add(m.sample(m.Tokens)) }
+
+func (m *Mail) sample(tokens []string) Sample {
+	l := m.Label()
+	return Sample{Sender: m.Sender, Day: Day(m.At), Spam: l == Spam, Unsure: l == Unsure, Tokens: tokens}
 }

@@ -28,6 +28,7 @@ type Report struct {
 	Judged      int64          `json:"with_verdict"`
 	Sources     map[string]int `json:"sources"` // verdicts since then
 	All         Estimate       `json:"all"`
+	Wrong       Wrong          `json:"wrong_verdicts"`
 	Signals     []Signal       `json:"signals"`
 	Silent      int            `json:"silent"` // tokens with enough support that say nothing
 	Few         int            `json:"few"`    // tokens with too little support
@@ -61,6 +62,7 @@ type Combo struct {
 // said later.
 type Missed struct {
 	Mails    int       `json:"mails"`
+	Marked   int       `json:"marked"` // that had a signal for spam
 	Signals  []Miss    `json:"signals,omitempty"`
 	Examples []Example `json:"examples,omitempty"`
 }
@@ -98,7 +100,7 @@ func Make(ctx context.Context, src Source, now time.Time, days int) (*Report, er
 		return nil, err
 	}
 	today := Day(now)
-	r := &Report{Made: now.UTC().Truncate(time.Second), Sources: make(map[string]int), All: c.Estimate(Everything, today)}
+	r := &Report{Made: now.UTC().Truncate(time.Second), Sources: make(map[string]int), All: c.Estimate(Everything, today), Wrong: c.site(today).wrong}
 	start := today - int32(days) + 1
 	if first, _ := c.Days(); first > start-int32(days) { // little history: the later half
 		start = min(max(start, (first+today)/2+1), today)
@@ -177,7 +179,7 @@ func (c *Counts) byDay(token string, today int32) (list []DayShare) {
 	}
 	days := make(map[int32]sum)
 	for key, m := range t.days {
-		if key.day > today-plotDays {
+		if key.day > today-plotDays && m.sure() > 0 {
 			s := days[key.day]
 			days[key.day] = sum{s.n + 1, s.spam + m.share()}
 		}
@@ -208,16 +210,21 @@ func (r *Report) miss(m *Mail) {
 		return
 	}
 	r.Missed.Mails++
+	marked := false
 	for _, s := range r.Signals {
 		if s.Weight <= 0 || !slices.Contains(m.Tokens, s.Token) {
 			continue
 		}
+		marked = true
 		i := slices.IndexFunc(r.Missed.Signals, func(x Miss) bool { return x.Token == s.Token })
 		if i < 0 {
 			i = len(r.Missed.Signals)
 			r.Missed.Signals = append(r.Missed.Signals, Miss{Token: s.Token})
 		}
 		r.Missed.Signals[i].Mails++
+	}
+	if marked {
+		r.Missed.Marked++
 	}
 	if len(r.Missed.Examples) < maxExamples {
 		r.Missed.Examples = append(r.Missed.Examples, Example{m.At.UTC(), place(m.Network), m.Name, m.Tokens})
@@ -242,10 +249,6 @@ func newPairs(tokens []string) *pairs {
 const between = " and "
 
 func (p *pairs) add(m *Mail) {
-	l := m.Label()
-	if l == Unsure {
-		return
-	}
 	var have, both []string
 	for _, token := range m.Tokens {
 		if p.of[token] {
@@ -260,27 +263,29 @@ func (p *pairs) add(m *Mail) {
 			}
 		}
 	}
-	p.counts.Add(Sample{Sender: m.Sender, Day: Day(m.At), Spam: l == Spam, Tokens: both})
+	p.counts.Add(m.sample(both))
 }
 
 // combos are the pairs whose share is beyond that of both parts, in the same
 // direction.
 func (p *pairs) combos(c *Counts, today int32) (list []Combo) {
-	single := make(map[string]Estimate)
+	single, s := make(map[string]Estimate), c.site(today)
 	for token := range p.of {
-		single[token] = c.Estimate(token, today)
+		single[token] = c.estimate(token, today, s)
 	}
 	for a, ea := range single {
 		for b, eb := range single {
 			if a >= b {
 				continue
 			}
-			e := p.counts.Estimate(a+between+b, today)
+			e := p.counts.estimate(a+between+b, today, s)
 			if !e.Signal {
 				continue
 			}
-			sure := wilson(e.Share, e.effective, speaks)
-			if sure.Low > max(ea.Interval.High, eb.Interval.High) || sure.High < min(ea.Interval.Low, eb.Interval.Low) {
+			// By the verdicts as they are: what is wrong with them is so of all three.
+			sure := wilson(e.verdicts, e.effective, speaks)
+			of, with := wilson(ea.verdicts, ea.effective, within), wilson(eb.verdicts, eb.effective, within)
+			if sure.Low > max(of.High, with.High) || sure.High < min(of.Low, with.Low) {
 				list = append(list, Combo{e, [2]string{a, b}})
 			}
 		}

@@ -41,7 +41,7 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"conduct=early_talker", "lost its worth on", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict"} {
+	for _, want := range []string{"conduct=early_talker", "lost its worth on", "IN SHORT", "had a signal for spam", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())
 		}
@@ -56,7 +56,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("noise is a signal: %+v", one.Estimate)
 		}
 	}
-	for _, want := range []string{"<svg", "lost its worth on", "</html>"} {
+	for _, want := range []string{"<svg", "In short", "lost its worth on", "</html>"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -119,5 +119,35 @@ func TestReportOfLittle(t *testing.T) {
 	}
 	if r.Since.After(s.now()) {
 		t.Errorf("it is of the days from %v", r.Since)
+	}
+}
+
+// TestJoin adds up the counts of two sites by a file.
+func TestJoin(t *testing.T) {
+	one, two := newSim(8, 0), newSim(9, 0)
+	for range 10 {
+		one.pass()
+		two.pass()
+	}
+	path := t.TempDir() + "/two.counts"
+	if err := os.WriteFile(path, two.counts(two.day).Append(nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := Join(one, []string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := Make(t.Context(), j, one.now(), 14)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := one.counts(one.day).Estimate(Everything, one.day), two.counts(two.day).Estimate(Everything, two.day); both.All.Mails != a.Mails+b.Mails || both.All.Senders != a.Senders+b.Senders {
+		t.Errorf("both are %+v, one %+v and the other %+v", both.All, a, b)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Join(one, []string{path}); err == nil || !strings.Contains(err.Error(), "two.counts") {
+		t.Errorf("a file that is no counts: %v", err)
 	}
 }

@@ -72,7 +72,11 @@ func (r *Report) Print(out io.Writer) error {
 		return w.err
 	}
 	w.line("All days that are remembered: %s %% spam (%s), of %d senders by days; %d mails with a sure verdict", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
-	w.line("A share is that of spam among the senders' days with the signal; recent days count more. The interval holds it in 95 of 100 cases.")
+	w.line("A share is that of spam among the senders' days with the signal; recent days count more. The interval contains the true share in 95 of 100 cases.")
+	w.line("\nIN SHORT")
+	for _, sentence := range r.Brief() {
+		w.line("  - %s", sentence)
+	}
 	r.printSignals(w)
 	r.printCombos(w)
 	r.printWould(w)
@@ -85,6 +89,16 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
+}
+
+// maxColumn is the width of a signal in a table: a dialect may be longer.
+const maxColumn = 60
+
+func column(token string) string {
+	if len(token) <= maxColumn {
+		return token
+	}
+	return token[:maxColumn-1] + "…"
 }
 
 type printer struct {
@@ -117,7 +131,7 @@ func (r *Report) printSignals(w *printer) {
 		if s.LostOn != "" {
 			note = "lost its worth on " + s.LostOn
 		}
-		rows = append(rows, []string{s.Token, fmt.Sprint(s.Senders), fmt.Sprint(s.Mails), s.Percent(), s.Interval.Percent(), s.Times(), s.Turn(), note})
+		rows = append(rows, []string{column(s.Token), fmt.Sprint(s.Senders), fmt.Sprint(s.Mails), s.Percent(), s.Interval.Percent(), s.Times(), s.Turn(), note})
 	}
 	w.table(rows)
 	w.line("TO ALL compares the share with that of all senders. LAST WEEK is by how many points the last seven days differ.")
@@ -130,7 +144,7 @@ func (r *Report) printCombos(w *printer) {
 	w.line("\nTOGETHER MORE THAN EACH")
 	rows := [][]string{{"SIGNALS", "SENDERS", "MAILS", "SPAM %", "INTERVAL"}}
 	for _, c := range r.Combos {
-		rows = append(rows, []string{c.Token, fmt.Sprint(c.Senders), fmt.Sprint(c.Mails), c.Percent(), c.Interval.Percent()})
+		rows = append(rows, []string{column(c.Token), fmt.Sprint(c.Senders), fmt.Sprint(c.Mails), c.Percent(), c.Interval.Percent()})
 	}
 	w.table(rows)
 }
@@ -155,7 +169,7 @@ func PrintWould(out io.Writer, list []*Would) error {
 func (w *printer) would(list []*Would) {
 	rows := [][]string{{"RULE", "HITS", "SPAM", "LET THROUGH", "HAM", "HAM SENDERS HIT %", "INTERVAL"}}
 	for _, o := range list {
-		rows = append(rows, []string{o.What, fmt.Sprint(o.Hit), fmt.Sprint(o.Spam), fmt.Sprint(o.More), fmt.Sprint(o.Ham), o.HamPercent(), o.HamInterval.Percent()})
+		rows = append(rows, []string{column(o.What), fmt.Sprint(o.Hit), fmt.Sprint(o.Spam), fmt.Sprint(o.More), fmt.Sprint(o.Ham), o.HamPercent(), o.HamInterval.Percent()})
 	}
 	w.table(rows)
 	w.line("HITS, SPAM, LET THROUGH and HAM are mails; a hit that is neither spam nor ham has no sure verdict.")

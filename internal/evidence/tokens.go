@@ -159,6 +159,9 @@ func (t *tokens) memory(m *note.Memory) {
 	for _, part := range m.Changed {
 		t.add("changed", part)
 	}
+	for _, part := range m.NewHere {
+		t.add("new here", part)
+	}
 	if m.Names >= 4 {
 		t.add("memory", "4 names and more")
 	}

@@ -9,8 +9,12 @@ import (
 	"slices"
 )
 
-// magic begins counts as bytes, with the version of the form.
-const magic = "mxprint counts 1\n"
+// magic begins counts as bytes, with the version of the form. The first version
+// had no mails without a sure verdict.
+const (
+	magic  = "mxprint counts 2\n"
+	magic1 = "mxprint counts 1\n"
+)
 
 // ErrDamaged is the error of Decode.
 var ErrDamaged = errors.New("evidence: damaged counts")
@@ -29,6 +33,7 @@ func (c *Counts) Append(to []byte) []byte {
 			to = binary.AppendUvarint(to, uint64(e.day))
 			to = binary.AppendUvarint(to, uint64(e.spam))
 			to = binary.AppendUvarint(to, uint64(e.ham))
+			to = binary.AppendUvarint(to, uint64(e.unsure))
 		}
 	}
 	return to
@@ -37,10 +42,11 @@ func (c *Counts) Append(to []byte) []byte {
 // Decode reads what Append wrote. Nothing in it is trusted: it takes no more
 // memory than the bytes do, a few times over.
 func Decode(text []byte) (*Counts, error) {
-	if len(text) < len(magic) || string(text[:len(magic)]) != magic {
+	begin := string(text[:min(len(text), len(magic))])
+	if begin != magic && begin != magic1 {
 		return nil, fmt.Errorf("%w: they do not begin with %q", ErrDamaged, magic[:len(magic)-1])
 	}
-	r := &reader{rest: text[len(magic):]}
+	r := &reader{rest: text[len(magic):], first: begin == magic1}
 	c := NewCounts()
 	for len(r.rest) > 0 && !r.bad {
 		token := string(r.bytes(r.number(maxText)))
@@ -70,8 +76,9 @@ func Decode(text []byte) (*Counts, error) {
 
 // reader reads numbers until something is wrong.
 type reader struct {
-	rest []byte
-	bad  bool
+	rest  []byte
+	bad   bool
+	first bool // the first version
 }
 
 func (r *reader) check(ok bool) { r.bad = r.bad || !ok }
@@ -101,5 +108,8 @@ func (r *reader) entry() (key senderDay, m mails) {
 	}
 	key.day = int32(r.number(1 << 24))
 	m.spam, m.ham = uint16(r.number(math.MaxUint16)), uint16(r.number(math.MaxUint16))
+	if !r.first {
+		m.unsure = uint16(r.number(math.MaxUint16))
+	}
 	return key, m
 }

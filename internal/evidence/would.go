@@ -119,7 +119,7 @@ func (w *Would) Finish() {
 		for _, e := range l {
 			today = max(today, e.day)
 		}
-		m := l.measure(today, 0, today)
+		m := l.measure(today, 0, today, nil)
 		*p.share, *p.interval = m.share(), wilson(m.share(), m.effective(), within)
 	}
 	list := slices.SortedFunc(maps.Values(w.hamByName), func(a, b *HitSender) int {

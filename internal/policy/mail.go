@@ -78,6 +78,7 @@ type Memory struct {
 	Visits  int      `expr:"visits"`
 	Days    float64  `expr:"days"` // since it was first seen
 	Changed []string `expr:"changed"`
+	NewHere []string `expr:"new_here"`
 }
 
 // Flow is note.Flow, times in milliseconds.
@@ -113,7 +114,7 @@ func NewMail(n *note.Note) *Mail {
 		m.Flow = Flow{millis(f.TCPRTT), millis(f.SMTPRTT), int(f.Retransmits)}
 	}
 	if r := n.Memory; r != nil {
-		m.Memory = Memory{Known: true, New: r.New, Visits: int(r.Visits), Changed: r.Changed}
+		m.Memory = Memory{Known: true, New: r.New, Visits: int(r.Visits), Changed: r.Changed, NewHere: r.NewHere}
 		if !r.FirstSeen.IsZero() && n.LastSeen.After(r.FirstSeen) {
 			m.Memory.Days = n.LastSeen.Sub(r.FirstSeen).Hours() / 24
 		}

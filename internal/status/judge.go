@@ -126,6 +126,9 @@ func (s *Status) judgeFiles(v *verdict) {
 		if st.Aside != "" {
 			v.isDegraded("the store was damaged and is begun again; kept as %s (remove it, and restart)", st.Aside)
 		}
+		if st.Gone {
+			v.isDegraded("the file of store %s was removed or replaced while it was open: it is begun again, and what it had is lost (a restart removes this line)", st.Path)
+		}
 	}
 	if st := s.Shared; st != nil {
 		if st.Fault != "" {

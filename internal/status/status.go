@@ -52,6 +52,7 @@ type Store struct {
 	Path     string `json:"path"`
 	Fault    string `json:"fault,omitempty"`     // why nothing is remembered now
 	Aside    string `json:"set_aside,omitempty"` // the damaged file that was kept, and what was wrong with it
+	Gone     bool   `json:"gone,omitempty"`      // the file was removed or replaced: what it had is lost
 	Bytes    int64  `json:"bytes"`               // on the disk
 	MaxBytes int64  `json:"max_bytes"`
 	Queued   int    `json:"queued"`             // to be written

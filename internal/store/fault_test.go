@@ -92,8 +92,8 @@ func TestRemoved(t *testing.T) {
 		return err == nil
 	})
 	r.written()
-	if list, err := r.reader().History(t.Context(), subject(t, "198.18.1.0/24"), 100); err != nil || len(list) != 50 {
-		t.Errorf("%d connections, %v", len(list), err)
+	if list, err := r.reader().History(t.Context(), subject(t, "198.18.1.0/24"), 100); err != nil || len(list) != 50 || !r.Stats().Gone {
+		t.Errorf("%d connections, %v; %+v", len(list), err, r.Stats())
 	}
 }
 

@@ -22,6 +22,10 @@ func (w *writer) fold(last int64) error {
 	if err != nil || last <= from {
 		return err
 	}
+	var any bool
+	if err := w.s.db.Load().write.QueryRow("SELECT EXISTS (SELECT 1 FROM verdict WHERE connection > ? AND connection <= ?)", from, last).Scan(&any); err != nil || !any {
+		return err
+	}
 	return w.recountTo(last, func(c *evidence.Counts) error {
 		return mails(context.Background(), w.s.db.Load().write, w.s.seed, from, last, func(m *evidence.Mail) error {
 			m.Count(c)

@@ -126,8 +126,8 @@ func (w *writer) forget(sub Subject) (n int64, err error) {
 	}
 	s.mu.Lock()
 	s.hosts.clear()
+	s.traits.clear()
 	s.recent.clear()
-	s.marks.clear()
 	s.mu.Unlock()
 	if err != nil {
 		return n, err

@@ -28,10 +28,12 @@ const pageSize = 4096
 
 // source names a file to the driver.
 func source(path string, write bool) string {
-	q := url.Values{"_pragma": {"busy_timeout(0)", "secure_delete(1)", "foreign_keys(0)", "temp_store(2)", "cache_size(-4096)"}}
+	q := url.Values{"_pragma": {"busy_timeout(0)", "secure_delete(1)", "foreign_keys(0)", "temp_store(2)", "cache_size(-8192)"}}
 	if write {
+		// A commit writes to the log and does not wait for the disk: what empties
+		// the log does, in emptyLog.
 		q["_pragma"] = append(q["_pragma"], fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(NORMAL)",
-			"wal_autocheckpoint(500)")
+			"wal_autocheckpoint(0)")
 	} else {
 		q["_pragma"] = append(q["_pragma"], "query_only(1)")
 	}
@@ -87,6 +89,12 @@ func openFile(path string) (*database, error) {
 	}
 	d.read.SetMaxOpenConns(4)
 	d.read.SetMaxIdleConns(4)
+	if d.log, err = sql.Open("sqlite", source(path, true)); err != nil {
+		d.read.Close()
+		d.write.Close()
+		return nil, err
+	}
+	d.log.SetMaxOpenConns(1)
 	if err = d.check(ctx); err == nil {
 		err = d.prepare(ctx)
 	}
@@ -107,6 +115,9 @@ func (d *database) prepare(ctx context.Context) (err error) {
 	}
 	if d.host, err = d.read.PrepareContext(ctx, selectHost); err == nil {
 		d.count, err = d.read.PrepareContext(ctx, countName)
+	}
+	if err == nil {
+		d.trait, err = d.read.PrepareContext(ctx, hasTrait)
 	}
 	return err
 }
@@ -180,14 +191,14 @@ func (d *database) check(ctx context.Context) error {
 func (s *Store) begin(db *database) error {
 	ctx := context.Background()
 	most := (s.cfg.MaxSize - s.cfg.logSize()) / pageSize
-	if _, err := db.write.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", most)); err != nil {
+	if _, err := db.write.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d; PRAGMA journal_size_limit = %d", most, s.cfg.logSize()/4)); err != nil {
 		return err
 	}
 	var last sql.NullInt64
 	if err := db.write.QueryRowContext(ctx, "SELECT max(id) FROM connection").Scan(&last); err != nil {
 		return err
 	}
-	seed, err := keep(ctx, db.write, "seed", int64(s.seed))
+	seed, err := keepNumber(ctx, db.write, "seed", int64(s.seed))
 	if err != nil {
 		return err
 	}
@@ -195,14 +206,15 @@ func (s *Store) begin(db *database) error {
 	s.seed = uint64(seed)
 	s.nextID = max(s.nextID, last.Int64+1)
 	s.hosts.clear()
+	s.traits.clear()
 	s.mu.Unlock()
 	s.db.Store(db)
 	s.breaker.reset()
 	return nil
 }
 
-// keep returns a number of the file, which is set first if it is not there.
-func keep(ctx context.Context, db *sql.DB, name string, value int64) (int64, error) {
+// keepNumber returns a number of the file, which is set first if it is not there.
+func keepNumber(ctx context.Context, db *sql.DB, name string, value int64) (int64, error) {
 	if _, err := db.ExecContext(ctx, "INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)", name, value); err != nil {
 		return 0, err
 	}

@@ -2,12 +2,9 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/base32"
 	"errors"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -62,25 +59,12 @@ func (s *Store) asked(ctx context.Context, q note.Query, n *note.Note) {
 	now := s.cfg.now()
 	v, again := s.visit(q.Client, now)
 	name := CleanName(q.Hello)
-	s.mu.Lock()
-	m := v.memory
-	s.mu.Unlock()
-	keep := m
-	if m == nil {
-		if m = s.recall(ctx, q.Client.Addr(), name, n, now); m == nil {
-			m = &note.Memory{ID: v.mark.String()} // of which nothing else is known
-		} else {
-			m.ID = v.mark.String()
-			keep = m
-		}
-	}
-	own := *m
-	own.ID = v.mark.String()
-	join(&own, n.Memory)
-	n.Memory = &own
+	s.recall(ctx, v, string(Key(q.Client.Addr())), traits(name, n))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v.memory = keep
+	m := v.memory(name, n, now)
+	join(m, n.Memory)
+	n.Memory = m
 	s.push(item{connection: &connection{id: v.id, at: v.began, client: q.Client, name: name, mark: v.mark, note: *n, again: again}})
 }
 
@@ -111,32 +95,89 @@ func (s *Store) visit(client netip.AddrPort, now time.Time) (v *visit, again boo
 	if v, ok := s.recent.get(client); ok && now.Sub(v.began) < same && (v.ended.IsZero() || now.Sub(v.ended) < sameEnded) {
 		return v, true
 	}
-	v = &visit{id: s.nextID, began: now}
-	rand.Read(v.mark[:])
+	v = &visit{id: s.nextID, began: now, mark: newMark(s.seed, s.nextID)}
 	s.nextID++
 	s.recent.put(client, v)
-	s.marks.put(v.mark, v.id)
 	return v, false
 }
 
-// recall returns what is remembered of an address, or nil where that cannot be
-// said in time.
-func (s *Store) recall(ctx context.Context, a netip.Addr, name string, n *note.Note, now time.Time) *note.Memory {
-	k := string(Key(a))
+// traits are what is looked for at the whole site: KIND VALUE.
+func traits(name string, n *note.Note) (list []string) {
+	if name != "" {
+		list = append(list, "name "+name)
+	}
+	if t := n.TLS; t != nil && t.State == note.Complete && t.JA4 != "" {
+		list = append(list, "ja4 "+cut(t.JA4))
+	}
+	if s := n.Software; s != nil && s.Reading == note.Complete && s.Dialect != "" {
+		list = append(list, "dialect "+cut(s.Dialect))
+	}
+	return list
+}
+
+// recall reads what was known before a connection, of its address and of its
+// traits, as far as that was not read before and can be had in time.
+func (s *Store) recall(ctx context.Context, v *visit, k string, wanted []string) {
 	s.mu.Lock()
-	h, ok := s.hosts.get(k)
-	s.mu.Unlock()
-	addresses := -1
-	if !ok || name != "" {
-		var err error
-		if h, addresses, err = s.read(ctx, k, h, ok, name); err != nil && !ok {
-			return nil
+	if v.host == nil {
+		if h, ok := s.hosts.get(k); ok {
+			v.host = &h
 		}
 	}
-	m := &note.Memory{New: !h.known, Visits: h.visits, Names: h.names}
-	if addresses > 0 {
-		m.Addresses = uint32(addresses)
+	q := question{key: k, host: v.host == nil}
+	for _, trait := range wanted {
+		if _, ok := v.traits[trait]; ok {
+			continue
+		}
+		if n, ok := s.traits.get(trait); ok {
+			v.knows(trait, n)
+		} else {
+			q.traits = append(q.traits, trait)
+		}
 	}
+	s.mu.Unlock()
+	if !q.host && len(q.traits) == 0 {
+		return
+	}
+	a, err := s.read(ctx, &q)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.host == nil {
+		v.host = &a.host
+	}
+	for i, n := range a.traits {
+		if _, ok := v.traits[q.traits[i]]; !ok {
+			v.knows(q.traits[i], n)
+		}
+	}
+}
+
+// knows notes how many addresses had a trait before the connection. The caller
+// locks.
+func (v *visit) knows(trait string, n uint32) {
+	if v.traits == nil {
+		v.traits = make(map[string]uint32)
+	}
+	v.traits[trait] = n
+}
+
+// memory is what a note says of it. The caller locks.
+func (v *visit) memory(name string, n *note.Note, now time.Time) *note.Memory {
+	m := &note.Memory{ID: v.mark.String()}
+	for _, trait := range traits(name, n) {
+		if known, ok := v.traits[trait]; ok && known == 0 {
+			kind, _, _ := strings.Cut(trait, " ")
+			m.NewHere = append(m.NewHere, kind)
+		}
+	}
+	h := v.host
+	if h == nil {
+		return m // of which nothing else is known
+	}
+	m.New, m.Visits, m.Names, m.Addresses = !h.known, h.visits, h.names, v.traits["name "+name]
 	if !h.known {
 		return m
 	}
@@ -162,40 +203,37 @@ func (h *host) changes(system, software, tls string) (list []string) {
 	return list
 }
 
-// read reads an address from the file, unless it is in memory, and counts the
-// addresses that called themselves by a name. It gives up after readTime.
-func (s *Store) read(ctx context.Context, k string, h host, have bool, name string) (host, int, error) {
+// question is what a look-up reads from the file.
+type question struct {
+	key    string
+	host   bool
+	traits []string
+}
+
+type answer struct {
+	host   host
+	traits []uint32
+	err    error
+}
+
+// read reads from the file. It gives up after readTime.
+func (s *Store) read(ctx context.Context, q *question) (answer, error) {
 	db := s.db.Load()
 	if db == nil || !s.breaker.closed(s.cfg.now()) {
-		return h, -1, errSlow
+		return answer{}, errSlow
 	}
 	select {
 	case s.reads <- struct{}{}:
 	default:
 		s.breaker.late(s.cfg.now())
-		return h, -1, errSlow
-	}
-	type answer struct {
-		host      host
-		addresses int
-		err       error
+		return answer{}, errSlow
 	}
 	got := make(chan answer, 1)
 	go func() {
 		defer func() { <-s.reads }()
-		a := answer{host: h, addresses: -1}
-		if !have {
-			a.host, a.err = readHost(db.host.QueryRow([]byte(k)))
-		}
-		if a.err == nil && name != "" {
-			a.addresses, a.err = countAddresses(db.count, name)
-		}
-		if a.err == nil && !have {
-			s.mu.Lock()
-			if _, newer := s.hosts.get(k); !newer && s.db.Load() == db && a.host.known {
-				s.hosts.put(k, a.host)
-			}
-			s.mu.Unlock()
+		a := db.answer(q)
+		if a.err == nil {
+			s.keep(db, q, a)
 		}
 		got <- a
 	}()
@@ -208,12 +246,45 @@ func (s *Store) read(ctx context.Context, k string, h host, have bool, name stri
 		} else {
 			s.breaker.intime()
 		}
-		return a.host, a.addresses, a.err
+		return a, a.err
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	s.breaker.late(s.cfg.now())
-	return h, -1, errSlow
+	return answer{}, errSlow
+}
+
+func (d *database) answer(q *question) (a answer) {
+	if q.host {
+		a.host, a.err = readHost(d.host.QueryRow([]byte(q.key)))
+	}
+	for _, trait := range q.traits {
+		var n uint32
+		if name, ok := strings.CutPrefix(trait, "name "); a.err == nil && ok {
+			a.err = d.count.QueryRow(name, maxNames).Scan(&n)
+		} else if a.err == nil {
+			a.err = d.trait.QueryRow(trait).Scan(&n)
+		}
+		a.traits = append(a.traits, n)
+	}
+	return a
+}
+
+// keep has what was read in memory for the next look-ups.
+func (s *Store) keep(db *database, q *question, a answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db.Load() != db {
+		return
+	}
+	if _, newer := s.hosts.get(q.key); !newer && a.host.known {
+		s.hosts.put(q.key, a.host)
+	}
+	for i, trait := range q.traits {
+		if _, newer := s.traits.get(trait); !newer {
+			s.traits.put(trait, a.traits[i])
+		}
+	}
 }
 
 var errSlow = errors.New("store: no answer in time")
@@ -227,12 +298,10 @@ func readHost(row *sql.Row) (h host, err error) {
 	return h, err
 }
 
-const countName = "SELECT count(*) FROM (SELECT 1 FROM named WHERE name = (SELECT id FROM text WHERE text = ?) LIMIT ?)"
-
-func countAddresses(count *sql.Stmt, name string) (n int, err error) {
-	err = count.QueryRow(name, maxNames).Scan(&n)
-	return n, err
-}
+const (
+	countName = "SELECT count(*) FROM (SELECT 1 FROM named WHERE name = (SELECT id FROM text WHERE text = ?) LIMIT ?)"
+	hasTrait  = "SELECT EXISTS (SELECT 1 FROM trait WHERE what = ?)"
+)
 
 // breaker stops the reading of a file that does not answer.
 type breaker struct {
@@ -267,20 +336,4 @@ func (b *breaker) intime() { b.row.Store(0) }
 func (b *breaker) reset() {
 	b.row.Store(0)
 	b.until.Store(0)
-}
-
-// letters writes marks: what survives mail software that folds case.
-var letters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-// String returns the mark as a header has it.
-func (m mark) String() string { return letters.EncodeToString(m[:]) }
-
-// parseMark reads a mark.
-func parseMark(text string) (m mark, ok bool) {
-	b, err := letters.DecodeString(strings.ToLower(text))
-	if err != nil || len(b) != markSize {
-		return m, false
-	}
-	m = mark(b)
-	return m, slices.Max(b) > 0
 }

@@ -58,7 +58,7 @@ func Reduce(n *note.Note) note.Note {
 			Counted: f.Counted, Retransmits: min(f.Retransmits, 5), ZeroWindows: min(f.ZeroWindows, 2), ClosedBy: f.ClosedBy, Reset: f.Reset}
 	}
 	if m := n.Memory; m != nil {
-		r.Memory = &note.Memory{New: m.New, Visits: power(m.Visits), Names: power(m.Names), Addresses: power(m.Addresses), Changed: m.Changed}
+		r.Memory = &note.Memory{New: m.New, Visits: power(m.Visits), Names: power(m.Names), Addresses: power(m.Addresses), Changed: m.Changed, NewHere: m.NewHere}
 	}
 	return r
 }

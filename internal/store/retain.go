@@ -14,7 +14,6 @@ const (
 	slice       = 300  // rows of one transaction
 	fullAt      = 0.90 // of the bound, from which on the oldest are removed
 	roomAt      = 0.85 // and down to which
-	foldAfter   = 3 * 24 * time.Hour
 )
 
 // retain removes what is too old or too much, a slice at a time.
@@ -33,25 +32,30 @@ func (w *writer) tidy(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	old := now.Add(-w.s.cfg.MaxAge).UnixMilli()
-	_, err = w.removeBefore(old)
-	for room := time.Now(); err == nil && float64(used) > fullAt*float64(w.s.cfg.MaxSize-w.s.cfg.logSize()) && time.Since(room) < retainEvery/2; {
-		var n int64
-		if n, err = w.removeOldest(); err != nil || n == 0 {
-			break
-		}
-		w.checkpoint()
-		if used, err = w.measure(); err == nil && float64(used) < roomAt*float64(w.s.cfg.MaxSize-w.s.cfg.logSize()) {
-			break
-		}
+	w.removing = w.removing || used > w.part(fullAt)
+	if _, err = w.removeBefore(now.Add(-w.s.cfg.MaxAge).UnixMilli()); err == nil && w.removing {
+		err = w.slice()
 	}
 	if err == nil {
 		err = w.sweep()
 	}
-	if err == nil {
-		_, err = w.s.db.Load().write.Exec("UPDATE connection SET mark = NULL WHERE id IN (SELECT id FROM connection WHERE mark IS NOT NULL AND at < ? ORDER BY id LIMIT ?)",
-			now.Add(-w.s.cfg.Marks).UnixMilli(), slice)
+	return err
+}
+
+// part is a part of what the file may have, in bytes.
+func (w *writer) part(x float64) int64 {
+	return int64(x * float64(w.s.cfg.MaxSize-w.s.cfg.logSize()))
+}
+
+// slice removes a slice of the oldest, until there is room.
+func (w *writer) slice() error {
+	n, err := w.removeOldest()
+	if err != nil {
+		return err
 	}
+	used, err := w.measure()
+	w.removing = n > 0 && used > w.part(roomAt)
+	w.checkpoint()
 	return err
 }
 
@@ -118,6 +122,7 @@ func (w *writer) remove(id, before int64) (n int64, err error) {
 		for _, table := range []string{
 			"DELETE FROM host WHERE address IN (SELECT address FROM host WHERE last < ? ORDER BY last LIMIT ?)",
 			"DELETE FROM named WHERE (address, name) IN (SELECT address, name FROM named WHERE last < ? ORDER BY last LIMIT ?)",
+			"DELETE FROM trait WHERE what IN (SELECT what FROM trait WHERE last < ? ORDER BY last LIMIT ?)",
 		} {
 			if _, err := tx.Exec(table, before, 2*slice); err != nil {
 				return err
@@ -127,8 +132,22 @@ func (w *writer) remove(id, before int64) (n int64, err error) {
 	})
 	if n > 0 {
 		w.s.expired.Add(uint64(n))
+		w.forgetCounts()
 	}
 	return n, err
+}
+
+// forgetCounts has names counted again, once a minute: fewer addresses have them.
+func (w *writer) forgetCounts() {
+	now := w.s.cfg.now()
+	if now.Sub(w.recounted) < time.Minute {
+		return
+	}
+	w.recounted = now
+	w.traits.clear()
+	w.s.mu.Lock()
+	w.s.traits.clear()
+	w.s.mu.Unlock()
 }
 
 // sweep removes texts that nothing has any more, some each time.

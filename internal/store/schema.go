@@ -73,6 +73,18 @@ CREATE TABLE verdict (
 	threshold  REAL
 );
 CREATE INDEX verdict_connection ON verdict (connection);
+`, `
+-- An id has the number of its connection in it. An index by random bytes wrote a
+-- page anywhere in the file for each connection.
+DROP INDEX connection_mark;
+
+-- JA4 and dialects that the site has seen: KIND VALUE.
+CREATE TABLE trait (
+	what  TEXT PRIMARY KEY,
+	first INTEGER NOT NULL,
+	last  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX trait_last ON trait (last);
 `}
 
 // migrate brings a file to the newest schema, all or nothing.

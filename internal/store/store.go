@@ -51,10 +51,11 @@ const (
 	DefaultMarks   = 14 * 24 * time.Hour
 	MinSize        = 16 << 20
 
-	commitEvery = 250 * time.Millisecond
+	commitEvery = 100 * time.Millisecond
 	maxQueue    = 20_000 // of what waits to be written
 	maxHosts    = 50_000 // addresses of which a copy is in memory, times two
 	maxRecent   = 50_000 // connections that may be looked up again, times two
+	maxTraits   = 20_000 // names, JA4 and dialects, times two
 )
 
 // Store remembers. Safe for concurrent use.
@@ -66,17 +67,20 @@ type Store struct {
 	queue  []item
 	nextID int64
 	recent generations[netip.AddrPort, *visit]
-	marks  generations[mark, int64] // ids of connections that may not be in the file yet
 	hosts  generations[string, host]
-	seed   uint64 // of evidence
-	fault  string // why nothing is written, or ""
+	traits generations[string, uint32] // how many addresses had one; of others than names 1
+	seed   uint64                      // of evidence, and of the ids in headers
+	fault  string                      // why nothing is written, or ""
 	size   int64
 	aside  string // where a damaged file was put
+	gone   bool   // the file was removed or replaced
 
-	wake    chan struct{}
-	reads   chan struct{} // places for look-ups that read the file
-	breaker breaker
-	db      atomic.Pointer[database]
+	wake     chan struct{}
+	grown    chan struct{} // the log is to be emptied
+	emptying sync.Mutex    // while it is
+	reads    chan struct{} // places for look-ups that read the file
+	breaker  breaker
+	db       atomic.Pointer[database]
 
 	// Who is asked about sessions that ended without a question; nil: no one.
 	Who note.Lookuper
@@ -84,18 +88,14 @@ type Store struct {
 	written, dropped, verdicts, orphans, asides, expired atomic.Uint64
 }
 
-// mark is the id of a connection in our header.
-type mark [markSize]byte
-
-const markSize = 12
-
 // visit is a connection that may be looked up again.
 type visit struct {
 	id     int64
 	mark   mark
 	began  time.Time
-	ended  time.Time // zero: not that we know
-	memory *note.Memory
+	ended  time.Time         // zero: not that we know
+	host   *host             // what was known of the address before; nil: not read yet
+	traits map[string]uint32 // and how many addresses had a trait
 }
 
 // item is something to be written.
@@ -123,6 +123,7 @@ type Stats struct {
 	Path     string
 	Fault    string // why nothing is remembered now
 	Aside    string // the damaged file that was kept, and what was wrong with it
+	Gone     bool   // the file was removed or replaced: what it had is lost
 	Bytes    int64  // on the disk
 	MaxBytes int64
 	Queued   int    // to be written
@@ -161,9 +162,9 @@ func Open(cfg Config) (*Store, error) {
 		cfg.now = time.Now
 	}
 	s := &Store{
-		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), reads: make(chan struct{}, 4), nextID: 1,
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), grown: make(chan struct{}, 1), reads: make(chan struct{}, 4), nextID: 1,
 		recent: newGenerations[netip.AddrPort, *visit](maxRecent), hosts: newGenerations[string, host](maxHosts),
-		marks: newGenerations[mark, int64](maxRecent),
+		traits: newGenerations[string, uint32](maxTraits),
 	}
 	var seed [8]byte
 	rand.Read(seed[:])
@@ -186,10 +187,13 @@ func (s *Store) Files() []string {
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.commit)
 	defer tick.Stop()
+	var emptying sync.WaitGroup
+	emptying.Go(func() { s.emptyLog(ctx) })
 	w := &writer{s: s}
 	for {
 		select {
 		case <-ctx.Done():
+			emptying.Wait()
 			w.flush()
 			s.close()
 			return nil
@@ -240,7 +244,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Stats{
-		Path: s.cfg.Path, Fault: s.fault, Aside: s.aside, Bytes: s.size, MaxBytes: s.cfg.MaxSize, Queued: len(s.queue),
+		Path: s.cfg.Path, Fault: s.fault, Aside: s.aside, Gone: s.gone, Bytes: s.size, MaxBytes: s.cfg.MaxSize, Queued: len(s.queue),
 		Written: s.written.Load(), Dropped: s.dropped.Load(), Verdicts: s.verdicts.Load(), Orphans: s.orphans.Load(),
 		Asides: s.asides.Load(), Expired: s.expired.Load(), Slow: s.breaker.slow.Load(),
 	}
@@ -271,13 +275,16 @@ func (s *Store) works() {
 // database is an open file.
 type database struct {
 	read, write *sql.DB
+	log         *sql.DB   // empties the write-ahead log
 	host, count *sql.Stmt // of look-ups
+	trait       *sql.Stmt
 	ready       map[string]*sql.Stmt
 	file        os.FileInfo // to see that it is another one now, or gone
 }
 
 func (d *database) close() {
 	if d != nil {
+		d.log.Close()
 		d.read.Close()
 		d.write.Close()
 	}

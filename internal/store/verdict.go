@@ -188,7 +188,7 @@ func (w *writer) findMark(tx *transaction, text string) (id int64, err error) {
 	if !ok {
 		return 0, ErrUnknownID
 	}
-	err = tx.QueryRow(findMark, m[:]).Scan(&id)
+	err = tx.QueryRow(findMark, m.number(w.s.seed), m[:], w.s.cfg.now().Add(-w.s.cfg.Marks).UnixMilli()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrUnknownID
 	}

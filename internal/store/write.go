@@ -20,18 +20,22 @@ const maxBatch = 250
 
 // writer is the one goroutine that writes.
 type writer struct {
-	s        *Store
-	texts    generations[string, int64] // ids of table text
-	waitTill time.Time                  // after a fault
-	wait     time.Duration
-	retained time.Time
-	swept    int64       // id of table text up to which was looked for unused ones
-	judged   []judgement // of this batch
+	s         *Store
+	texts     generations[string, int64] // ids of table text
+	traits    generations[string, int64] // when table trait had one last
+	waitTill  time.Time                  // after a fault
+	wait      time.Duration
+	retained  time.Time
+	recounted time.Time
+	removing  bool        // there is too much: a slice of the oldest goes with each batch
+	judged    []judgement // of this batch
+	swept     int64       // id of table text up to which was looked for unused ones
 }
 
-// The time between attempts after a fault.
+// The time between attempts after a fault. A lock of a moment, as for a copy, is
+// no loss: what waits is written within a second.
 const (
-	firstWait = time.Second
+	firstWait = 50 * time.Millisecond
 	lastWait  = 30 * time.Second
 )
 
@@ -51,23 +55,60 @@ func (w *writer) flush() {
 			return
 		}
 		w.checkpoint()
+		w.retain()
+		if w.removing {
+			w.with(w.slice)
+		}
 	}
 }
 
-// checkpoint empties the log before it takes too much of the bound. Where
-// look-ups read all the time they go on without a memory for a moment.
+// emptyLog moves what the write-ahead log has into the file, whenever it has
+// grown. It waits for the disk, and does not hold up what is written meanwhile.
+func (s *Store) emptyLog(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.grown:
+		}
+		db := s.db.Load()
+		if db == nil {
+			continue
+		}
+		s.emptying.Lock()
+		for range 3 { // what came meanwhile is little: then the log begins from its start
+			var busy, pages, moved int
+			err := db.log.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &moved)
+			if err != nil || moved >= pages {
+				break
+			}
+		}
+		s.emptying.Unlock()
+	}
+}
+
+// checkpoint sees to the log: its emptying is begun in time. Where that is too slow
+// the writer waits for it and does the rest, and look-ups go on without a memory
+// for a moment.
 func (w *writer) checkpoint() {
 	s := w.s
 	st, err := os.Stat(s.cfg.Path + "-wal")
 	db := s.db.Load()
-	if err != nil || db == nil || st.Size() < s.cfg.logSize()/4 {
+	if err != nil || db == nil || st.Size() <= s.cfg.logSize()/4 {
 		return
 	}
-	if st.Size() > s.cfg.logSize()/2 {
-		for range cap(s.reads) {
-			s.reads <- struct{}{}
-			defer func() { <-s.reads }()
-		}
+	select {
+	case s.grown <- struct{}{}:
+	default:
+	}
+	if st.Size() <= s.cfg.logSize()*3/4 {
+		return
+	}
+	s.emptying.Lock()
+	defer s.emptying.Unlock()
+	for range cap(s.reads) {
+		s.reads <- struct{}{}
+		defer func() { <-s.reads }()
 	}
 	var busy, pages, moved int
 	if err := db.write.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
@@ -118,8 +159,12 @@ func (w *writer) with(do func() error) error {
 	if db == nil || db.moved(s.cfg.Path) {
 		if db != nil {
 			s.log.Warn("the store's file was removed or replaced: it is begun again", "store", s.cfg.Path)
+			s.mu.Lock()
+			s.gone = true
+			s.mu.Unlock()
 		}
 		w.texts.clear()
+		w.traits.clear()
 		err = s.reopen()
 	}
 	if err == nil {
@@ -127,6 +172,7 @@ func (w *writer) with(do func() error) error {
 	}
 	if isDamage(err) && s.db.Load() != nil {
 		w.texts.clear()
+		w.traits.clear()
 		s.close()
 		if aside := s.setAside(err); aside != nil {
 			err = aside
@@ -140,7 +186,9 @@ func (w *writer) with(do func() error) error {
 	if err != nil {
 		w.wait = min(max(2*w.wait, firstWait), lastWait)
 		w.waitTill = now.Add(w.wait)
-		s.failed(words(err))
+		if code(err) != sqlite3.SQLITE_BUSY || w.wait >= time.Second {
+			s.failed(words(err))
+		}
 		return err
 	}
 	w.wait = 0
@@ -187,7 +235,7 @@ type transaction struct {
 
 // often are those statements.
 var often = []string{insertText, selectText, insertConnection, updateConnection, updateNamed, countNamed, insertNamed, selectHost, insertHost,
-	findMark, countVerdicts, insertVerdict}
+	findMark, countVerdicts, insertVerdict, insertTrait}
 
 const (
 	insertText       = "INSERT OR IGNORE INTO text (text) VALUES (?)"
@@ -199,7 +247,8 @@ const (
 	insertNamed      = "INSERT INTO named (address, name, last) VALUES (?, ?, ?)"
 	selectHost       = "SELECT first, last, visits, names, system, software, tls, changed, changed_at FROM host WHERE address = ?"
 	insertHost       = "INSERT OR REPLACE INTO host (address, first, last, visits, names, system, software, tls, changed, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	findMark         = "SELECT id FROM connection WHERE mark = ?"
+	insertTrait      = "INSERT INTO trait (what, first, last) VALUES (?1, ?2, ?2) ON CONFLICT (what) DO UPDATE SET last = max(last, ?2)"
+	findMark         = "SELECT id FROM connection WHERE id = ? AND mark = ? AND at >= ?"
 	countVerdicts    = "SELECT count(*) FROM verdict WHERE connection = ?"
 	insertVerdict    = "INSERT INTO verdict (connection, at, source, spam, sure, person, score, threshold) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -237,6 +286,7 @@ func (w *writer) transaction(do func(*transaction) error) error {
 	if err != nil {
 		tx.Rollback()
 		w.texts.clear()
+		w.traits.clear()
 	}
 	return err
 }
@@ -284,19 +334,43 @@ func (w *writer) connection(tx *transaction, c *connection) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := w.named(tx, k, name, c.at)
+	fresh, err := w.named(tx, k, name, c)
 	if err != nil {
+		return err
+	}
+	if err := w.trait(tx, c); err != nil {
 		return err
 	}
 	return w.host(tx, k, c, visits, fresh)
 }
 
+// trait notes what else is new at the site, and once an hour that it is there.
+func (w *writer) trait(tx *transaction, c *connection) error {
+	for _, what := range traits("", &c.note) {
+		at := c.at.UnixMilli()
+		if last, ok := w.traits.get(what); ok && at-last < time.Hour.Milliseconds() {
+			continue
+		}
+		if _, err := tx.Exec(insertTrait, what, at); err != nil {
+			return err
+		}
+		if w.traits.young == nil {
+			w.traits = newGenerations[string, int64](maxTraits)
+		}
+		w.traits.put(what, at)
+		w.s.mu.Lock()
+		w.s.traits.put(what, 1)
+		w.s.mu.Unlock()
+	}
+	return nil
+}
+
 // named notes the name of an address, and returns whether it is a new one.
-func (w *writer) named(tx *transaction, k []byte, name int64, at time.Time) (fresh bool, err error) {
+func (w *writer) named(tx *transaction, k []byte, name int64, c *connection) (fresh bool, err error) {
 	if name == 0 {
 		return false, nil
 	}
-	r, err := tx.Exec(updateNamed, at.UnixMilli(), k, name)
+	r, err := tx.Exec(updateNamed, c.at.UnixMilli(), k, name)
 	if err != nil {
 		return false, err
 	}
@@ -307,7 +381,13 @@ func (w *writer) named(tx *transaction, k []byte, name int64, at time.Time) (fre
 	if err := tx.QueryRow(countNamed, k).Scan(&have); err != nil || have >= maxNames {
 		return false, err
 	}
-	_, err = tx.Exec(insertNamed, k, name, at.UnixMilli())
+	if _, err = tx.Exec(insertNamed, k, name, c.at.UnixMilli()); err == nil {
+		w.s.mu.Lock()
+		if n, ok := w.s.traits.get("name " + c.name); ok {
+			w.s.traits.put("name "+c.name, min(n+1, maxNames))
+		}
+		w.s.mu.Unlock()
+	}
 	return true, err
 }
 
@@ -364,8 +444,10 @@ func (w *writer) completed(tx *transaction, q note.Query) error {
 	}
 	v, again := s.visit(q.Client, s.cfg.now())
 	s.mu.Lock()
-	n.Memory = v.memory
 	v.ended = s.cfg.now()
+	if n.Memory = nil; v.host != nil || len(v.traits) > 0 {
+		n.Memory = v.memory("", &n, v.ended)
+	}
 	s.mu.Unlock()
 	return w.connection(tx, &connection{id: v.id, at: v.began, client: q.Client, mark: v.mark, note: n, again: again})
 }

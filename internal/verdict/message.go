@@ -34,10 +34,10 @@ func header(r io.Reader) (textproto.MIMEHeader, error) {
 
 var idWord = regexp.MustCompile(`^id=([a-z2-7]{20})(?: |$)`)
 
-// ID returns the id of our header in a message: the first one of that name is
-// ours, as the milter removes those that came.
-func id(h textproto.MIMEHeader, name string) (string, error) {
-	if m := idWord.FindStringSubmatch(strings.TrimSpace(h.Get(name))); m != nil {
+// id returns the id of our header: the first one of that name in a message is ours,
+// as the milter removes those that came.
+func id(value string) (string, error) {
+	if m := idWord.FindStringSubmatch(strings.TrimSpace(value)); m != nil {
 		return m[1], nil
 	}
 	return "", ErrNoID
@@ -53,7 +53,7 @@ func Learned(r io.Reader, name string, spam bool) (*Line, error) {
 	if spam {
 		l.Verdict = "spam"
 	}
-	l.ID, err = id(h, name)
+	l.ID, err = id(h.Get(name))
 	return l, err
 }
 
@@ -64,18 +64,27 @@ var assassin = regexp.MustCompile(`^(?:Yes|No),\s+score=(-?[0-9.]+)\s+(?:tagged_
 // "default: False [1.20 / 15.00];".
 var spamd = regexp.MustCompile(`^[^:]*:\s+(?:True|False)\s+\[(-?[0-9.]+)\s+/\s+([0-9.]+)\]`)
 
+// Headers are those that FromHeaders reads, besides our own.
+func Headers() []string { return []string{"X-Spam-Status", "X-Spamd-Result"} }
+
 // Filtered makes the line of a message by the headers that a filter wrote.
 func Filtered(r io.Reader, name string) (*Line, error) {
 	h, err := header(r)
 	if err != nil {
 		return nil, err
 	}
+	return FromHeaders(h.Get, name)
+}
+
+// FromHeaders makes the line of a message by its headers: get returns the first of
+// a name; ours has the name given.
+func FromHeaders(get func(string) string, name string) (*Line, error) {
 	l := new(Line)
 	for _, f := range []struct {
 		header, source string
 		form           *regexp.Regexp
 	}{{"X-Spam-Status", "spamassassin", assassin}, {"X-Spamd-Result", "rspamd", spamd}} {
-		m := f.form.FindStringSubmatch(strings.TrimSpace(h.Get(f.header)))
+		m := f.form.FindStringSubmatch(strings.TrimSpace(get(f.header)))
 		if m == nil {
 			continue
 		}
@@ -84,8 +93,9 @@ func Filtered(r io.Reader, name string) (*Line, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.header, err)
 		}
+		var err error
 		l.Source, l.Score, l.Threshold = f.source, &score, &threshold
-		l.ID, err = id(h, name)
+		l.ID, err = id(get(name))
 		return l, err
 	}
 	return nil, errors.New("the message has no X-Spam-Status or X-Spamd-Result")

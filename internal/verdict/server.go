@@ -115,6 +115,25 @@ func (s *Server) line(ctx context.Context, nc net.Conn, text []byte, wait bool) 
 	return Answer{OK: true}
 }
 
+// Headers takes the verdict of a filter from the headers of a mail; ours has the
+// name given. A mail that no filter judged has none.
+func (s *Server) Headers(name string) func(map[string]string) {
+	return func(h map[string]string) {
+		l, err := FromHeaders(func(key string) string { return h[key] }, name)
+		if err != nil {
+			return
+		}
+		s.group.Requests.Add(1)
+		v, err := l.Of()
+		if err == nil {
+			err = s.Store.Verdict(v, false)
+		}
+		if err != nil {
+			s.group.Bad.Add(1)
+		}
+	}
+}
+
 func (s *Server) forget(ctx context.Context, what string) Answer {
 	sub, err := store.ParseSubject(what)
 	if err != nil {

@@ -50,6 +50,15 @@ var (
 	sharedQueued  = desc("shared_store_queued", "Notes and counts that wait to be published.")
 	sharedLag     = desc("shared_store_lag_seconds", "How long what was published last had waited.")
 	certificate   = desc("certificate_expiry_timestamp_seconds", "When the certificate of the query socket by TLS expires.")
+	storeUp       = desc("store_up", "1 while connections are remembered.")
+	storeBytes    = desc("store_bytes", "Size of the store's files.")
+	storeMax      = desc("store_limit_bytes", "Size that they may have (store.size_mib).")
+	storeQueued   = desc("store_queued", "Connections and verdicts that wait to be written.")
+	storeWritten  = desc("store_connections_total", "Connections that were written.")
+	storeDropped  = desc("store_dropped_total", "Connections and verdicts that could not be written in time.")
+	storeAsides   = desc("store_set_aside_total", "Damaged files that were set aside.")
+	storeSlow     = desc("store_slow_lookups_total", "Answers without memory: the store was too slow, or could not be read.")
+	verdicts      = desc("verdicts_total", "Verdicts that came, by whether their connection was found.", "found")
 	configValid   = desc("configuration_valid", "1 while the configuration file would start again.")
 	rowsSent      = desc("export_rows_total", "Rows of history that ClickHouse has taken.")
 	rowsWaiting   = desc("export_waiting_rows", "Rows of history in the spool.")
@@ -110,6 +119,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		m.gauge(certificate, seconds(*s.Certificate))
 	}
 	m.export(s)
+	m.store(s.Store)
 	m.counter(notRead, s.NotRead)
 	m.gauge(configValid, truth(s.Configuration.Fault == ""))
 	m.gauge(configWaiting, float64(len(s.Configuration.Waiting)))
@@ -124,6 +134,22 @@ func (m metrics) gauge(d *prometheus.Desc, v float64, labels ...string) {
 
 func (m metrics) counter(d *prometheus.Desc, n uint64, labels ...string) {
 	m.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (m metrics) store(s *status.Store) {
+	if s == nil {
+		return
+	}
+	m.gauge(storeUp, truth(s.Fault == ""))
+	m.gauge(storeBytes, float64(s.Bytes))
+	m.gauge(storeMax, float64(s.MaxBytes))
+	m.gauge(storeQueued, float64(s.Queued))
+	m.counter(storeWritten, s.Written)
+	m.counter(storeDropped, s.Dropped)
+	m.counter(storeAsides, s.Asides)
+	m.counter(storeSlow, s.Slow)
+	m.counter(verdicts, s.Verdicts, "yes")
+	m.counter(verdicts, s.Orphans, "no")
 }
 
 func (m metrics) source(s *status.Source) {

@@ -37,6 +37,7 @@ func sample() *status.Status {
 		Lost:          status.Lost{Observations: 1, Unwritten: 2, LogLines: 3},
 		Database:      status.Database{Signatures: 210, Date: "2026-11", Loaded: last},
 		Configuration: status.Configuration{Waiting: []string{"limits.hosts"}},
+		Store:         &status.Store{Fault: "its disk is full", Bytes: 5, MaxBytes: 9, Queued: 2, Written: 8, Dropped: 3, Asides: 1, Slow: 4, Verdicts: 6, Orphans: 7},
 	}
 	s.Judge()
 	return s
@@ -65,6 +66,8 @@ func TestMetrics(t *testing.T) {
 		`mxprint_lookup_duration_seconds_bucket{le="0.002"} 10`, `mxprint_lookup_duration_seconds_bucket{le="+Inf"} 14`, `mxprint_lookup_duration_seconds_sum 0.5`,
 		`mxprint_matched_answers_total{system="Linux"} 4`, `mxprint_hosts_limit 100`, `mxprint_lost_observations_total{reason="unwritten"} 2`,
 		`mxprint_signatures_newest_timestamp_seconds 1.7934912e+09`, `mxprint_certificate_expiry_timestamp_seconds 1.7e+09`,
+		`mxprint_store_up 0`, `mxprint_store_bytes 5`, `mxprint_store_limit_bytes 9`, `mxprint_store_dropped_total 3`, `mxprint_store_set_aside_total 1`,
+		`mxprint_store_slow_lookups_total 4`, `mxprint_verdicts_total{found="yes"} 6`, `mxprint_verdicts_total{found="no"} 7`,
 		`mxprint_configuration_keys_waiting 1`, `mxprint_configuration_valid 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"slices"
 	"strings"
 
 	library "github.com/d--j/go-milter"
@@ -66,4 +67,21 @@ func (s *session) contradict(n *note.Note) {
 	s.claims.HeadersKnown = true
 	found := s.v.Claims.Check(n, &s.claims)
 	n.Contradictions = &found
+}
+
+// wants reports whether a header is one that is read; r may be nil.
+func (r *Reading) wants(name string) bool {
+	return r != nil && slices.ContainsFunc(r.Names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// note keeps the first of each name.
+func (r *Reading) note(s *session, name, value string) {
+	for _, n := range r.Names {
+		if _, have := s.read[n]; !have && strings.EqualFold(n, name) {
+			if s.read == nil {
+				s.read = make(map[string]string)
+			}
+			s.read[n] = short(value)
+		}
+	}
 }

@@ -76,6 +76,10 @@ type Server struct {
 	// means not.
 	Claims *claim.Table
 
+	// Read makes the Server one that only reads, after the filters of the mail server:
+	// it asks nothing and changes nothing. nil means not.
+	Read *Reading
+
 	// Deadline is how long after the client connected a note may come; 0 means
 	// 50 ms. The end of a mail waits for what is left of it, which is seldom
 	// anything.
@@ -90,6 +94,12 @@ type Server struct {
 
 	group         serve.Group
 	noted, forged atomic.Uint64
+}
+
+// Reading is what a Server that only reads does.
+type Reading struct {
+	Names []string                // of headers
+	Mail  func(map[string]string) // gets the first of each name that a mail has, up to 300 bytes; it must not wait
 }
 
 // Stats is what a Server did since its start. Requests are mails that came to

@@ -229,7 +229,7 @@ func lineOf(cmd byte, b []byte) string {
 // beginning of some values.
 func (c *conn) header(n int) error {
 	most := maxName + 1
-	if c.v.Claims != nil {
+	if c.v.Claims != nil || c.v.Read != nil {
 		most += maxClaim
 	}
 	b, err := c.in.Peek(min(n, most))
@@ -240,7 +240,7 @@ func (c *conn) header(n int) error {
 	if !ok || len(name) > maxName {
 		name = nil
 	}
-	if !isClaim(string(name)) {
+	if !isClaim(string(name)) && !c.v.Read.wants(string(name)) {
 		value = nil
 	}
 	c.emit(cmdHeader, name, []byte{0}, c.claim(value), []byte{0})
@@ -258,9 +258,10 @@ func (c *conn) helo(n int) error {
 	return c.skip(n)
 }
 
-// claim is a text up to its end, at most maxClaim bytes of it; nil without claims.
+// claim is a text up to its end, at most maxClaim bytes of it; nil where no header
+// is read.
 func (c *conn) claim(b []byte) []byte {
-	if c.v.Claims == nil {
+	if c.v.Claims == nil && c.v.Read == nil {
 		return nil
 	}
 	b, _, _ = bytes.Cut(b, []byte{0})

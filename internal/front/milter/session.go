@@ -66,6 +66,7 @@ type session struct {
 	forged int     // headers of our name in the mail so far
 	claims claim.Mail
 	heard  note.Heard
+	read   map[string]string // headers of Reading
 }
 
 // NewConnection forgets the client before.
@@ -77,6 +78,9 @@ func (s *session) NewConnection(library.Modifier) error {
 // Connect asks who the client is.
 func (s *session) Connect(name, family string, port uint16, addr string, m library.Modifier) (*library.Response, error) {
 	s.Cleanup(nil)
+	if s.v.Read != nil {
+		return library.RespContinue, nil
+	}
 	ip, err := netip.ParseAddr(addr)
 	if err != nil || family != "tcp4" && family != "tcp6" {
 		return library.RespContinue, nil // a local submission, or an unknown client
@@ -112,7 +116,7 @@ func (s *session) Helo(name string, m library.Modifier) (*library.Response, erro
 
 // MailFrom begins a mail. line is what packet.go makes of the command.
 func (s *session) MailFrom(line, _ string, _ library.Modifier) (*library.Response, error) {
-	s.forged = 0
+	s.forged, s.read = 0, nil
 	s.beginClaims()
 	s.said(line)
 	return library.RespContinue, nil
@@ -131,6 +135,10 @@ func (s *session) Unknown(line string, _ library.Modifier) (*library.Response, e
 
 // Header counts the headers that only we may add.
 func (s *session) Header(name, value string, _ library.Modifier) (*library.Response, error) {
+	if r := s.v.Read; r != nil {
+		r.note(s, name, value)
+		return library.RespContinue, nil
+	}
 	if strings.EqualFold(name, s.v.header.Name) {
 		s.forged++
 	}
@@ -143,6 +151,10 @@ func (s *session) EndOfMessage(m library.Modifier) (*library.Response, error) {
 	forged := s.forged
 	s.forged = 0
 	s.v.group.Requests.Add(1)
+	if s.v.Read != nil {
+		s.v.Read.Mail(s.read)
+		return library.RespAccept, nil
+	}
 	if forged > maxForged {
 		return library.RejectWithCodeAndReason(550, "5.6.0 Too many headers "+s.v.header.Name)
 	}

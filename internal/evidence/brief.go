@@ -1,0 +1,54 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+)
+
+// spares is the share of the ham senders' days that a rule may hit and still be
+// proposed: at most one in a hundred, by the upper end of its interval.
+const spares = 0.01
+
+// Brief is the report in a few sentences: what a reader does next depends on them.
+func (r *Report) Brief() []string {
+	list := []string{fmt.Sprintf("Of 100 senders on a day %s send spam (%s). The strongest signals for it: %s.", r.All.Percent(), r.All.Interval.Percent(), r.strongest(1))}
+	list = append(list, fmt.Sprintf("The strongest against it: %s.", r.strongest(-1)))
+	list = append(list, r.proposal())
+	for _, s := range r.Signals {
+		if s.LostOn != "" {
+			list = append(list, fmt.Sprintf("%s lost its worth on %s: do not build on it.", s.Token, s.LostOn))
+		}
+	}
+	if r.Missed.Mails > 0 {
+		list = append(list, fmt.Sprintf("%d mails that the filter let through were spam by later verdicts; %d of them had a signal for spam.", r.Missed.Mails, r.Missed.Marked))
+	} else {
+		list = append(list, "What the filter let through is not known: no person and no second filter said of such a mail that it is spam.")
+	}
+	if w := r.Wrong; w.Taken > 0 {
+		list = append(list, fmt.Sprintf("Even the half of your regular senders with the least spam has %s %% spam by the verdicts: %s %% of the sure verdicts are taken for wrong, and the shares are corrected for that. The intervals cover both.", percent(w.Cleanest), percent(w.Taken)))
+	}
+	return list
+}
+
+// strongest names up to three signals for spam (1) or against (-1) that have not
+// lost their worth.
+func (r *Report) strongest(direction float64) string {
+	var words []string
+	for _, s := range r.Signals {
+		if s.Weight*direction > 0 && s.LostOn == "" && len(words) < 3 {
+			words = append(words, fmt.Sprintf("%s (%s %% spam, %s)", s.Token, s.Percent(), s.Interval.Percent()))
+		}
+	}
+	return orNone(strings.Join(words, ", "))
+}
+
+// proposal is the lowest threshold that spares honest senders.
+func (r *Report) proposal() string {
+	for _, w := range r.Would[:min(len(r.Would), len(thresholds))] {
+		if w.Spam > 0 && w.HamInterval.High <= spares {
+			return fmt.Sprintf("A %s would have hit %d mails since %s, %d of them surely spam, %d of these let through by the filter, and %s %% of the senders of ham (%s).",
+				w.What, w.Hit, r.Since.Format("2006-01-02"), w.Spam, w.More, w.HamPercent(), w.HamInterval.Percent())
+		}
+	}
+	return "No score is safe to act on: each that hits spam may hit more than 1 % of the senders of ham. Take the signals as one reason among others."
+}
