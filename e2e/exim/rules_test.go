@@ -5,6 +5,7 @@ package exim
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -32,4 +33,23 @@ func TestPolicyFindings(t *testing.T) {
 			t.Errorf("%s: X-mxprint-Policy: %q, want %q", id, got, want)
 		}
 	}
+}
+
+// TestRulesSensorAway: a rule that denies does so to the client that sends blind,
+// and to none while the sensor is stalled or stopped. Exim asks twice, and waits a
+// second for each.
+func TestRulesSensorAway(t *testing.T) {
+	pair := lab.NewPair(t)
+	dir := mailtest.TempDir(t)
+	sensor := mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
+	const deny = `  deny
+    condition = ${if match{$acl_m_mxfull}{ conduct="[^"]*\\bpipelining\\b}}
+    message   = sent commands blind
+`
+	e := startEximWith(t, pair.Server, dir, mailtest.AsWritten, func(acls string) string {
+		acls = fullACL(t)(acls)
+		at := strings.LastIndex(acls, "  accept")
+		return acls[:at] + deny + acls[at:]
+	})
+	mailtest.CheckRulesAway(t, pair, e.mails, sensor, "sent commands blind", 2*time.Second)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -52,4 +53,14 @@ func TestPolicyFindings(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRulesSensorAway: the plugin's rules deny no mail while the sensor is stalled
+// or stopped.
+func TestRulesSensorAway(t *testing.T) {
+	pair := lab.NewPair(t)
+	dir := mailtest.TempDir(t)
+	sensor := mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
+	h := startHarakaPlugin(t, pair.Server, "mxprint", filepath.Join(dir, "query.sock"), false, "deadline=1000\n[rules]\npipelining=denysoft\n")
+	mailtest.CheckRulesAway(t, pair, h.mails, sensor, "(pipelining)", 2*time.Second)
 }
