@@ -202,7 +202,7 @@ func TestAmavis(t *testing.T) {
 					}
 				})
 			}
-			if got := s.Stats(); got.Queries < 2 || got.Bad+got.Refused+got.Dropped > 0 {
+			if got := s.Stats(); got.Requests < 2 || got.Bad+got.Refused+got.Dropped > 0 {
 				t.Errorf("Stats = %+v, want two questions", got)
 			}
 			stop()
