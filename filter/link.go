@@ -47,33 +47,46 @@ type link struct {
 // links are the link layers by LINKTYPE value and, for raw IP, also by the values
 // that some systems use for DLT_RAW. Address families are filled in by linkLayer.
 var links = map[int]link{
-	1:   {kind: kindEther, typeAt: 12, payload: 14, vlan: true, macs: true, src: 6, dst: 0},            // ETHERNET
-	6:   {kind: kindEther, typeAt: 20, payload: 22, macs: true, src: 8, dst: 2},                        // IEEE802_5, without source routing: two addresses, LLC and SNAP
-	100: {kind: kindEther, typeAt: 6, payload: 8},                                                      // ATM_RFC1483: LLC and SNAP
-	104: {kind: kindEther, typeAt: 2, payload: 4},                                                      // C_HDLC: address, control, EtherType
-	113: {kind: kindEther, typeAt: 14, payload: 16},                                                    // LINUX_SLL
-	138: {kind: kindEther, typeAt: 16, payload: 18},                                                    // APPLE_IP_OVER_IEEE1394: two addresses of 8 bytes
-	240: {kind: kindEther, typeAt: 16, payload: 18, start: 4, vlan: true, macs: true, src: 10, dst: 4}, // NETANALYZER: 4 bytes, then Ethernet
-	276: {kind: kindEther, typeAt: 0, payload: 20},                                                     // LINUX_SLL2
-	9:   {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP: address, control, protocol
-	50:  {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP_HDLC: likewise
-	51:  {kind: kindPPP, typeAt: 6, payload: 8},                                                        // PPP_ETHER: PPPoE session header, protocol
-	166: {kind: kindPPP, typeAt: 2, payload: 4},                                                        // PPP_PPPD: direction, control, protocol
-	0:   {kind: kindFamily, payload: 4},                                                                // NULL
-	108: {kind: kindFamily, payload: 4},                                                                // LOOP
-	109: {kind: kindFamily, payload: 12},                                                               // ENC: family, SPI, flags
-	117: {kind: kindPFLOG, typeAt: 1},                                                                  // PFLOG
-	105: {kind: kindWLAN, typeAt: 6, payload: 8, vlan: true},                                           // IEEE802_11: LLC and SNAP are 8 bytes, EtherType last
-	12:  {kind: kindVersion},                                                                           // RAW
+	// Those with an EtherType.
+	1:   {kind: kindEther, typeAt: 12, payload: 14, vlan: true, macs: true, src: 6, dst: 0}, // ETHERNET
+	6:   {kind: kindEther, typeAt: 20, payload: 22, macs: true, src: 8, dst: 2},             // IEEE802_5, no source routing: LLC and SNAP
+	100: {kind: kindEther, typeAt: 6, payload: 8},                                           // ATM_RFC1483: LLC and SNAP
+	104: {kind: kindEther, typeAt: 2, payload: 4},                                           // C_HDLC: address, control
+	113: {kind: kindEther, typeAt: 14, payload: 16},                                         // LINUX_SLL
+	138: {kind: kindEther, typeAt: 16, payload: 18},                                         // APPLE_IP_OVER_IEEE1394: addresses of 8 bytes
+	276: {kind: kindEther, typeAt: 0, payload: 20},                                          // LINUX_SLL2
+
+	// NETANALYZER: 4 bytes, then Ethernet.
+	240: {kind: kindEther, typeAt: 16, payload: 18, start: 4, vlan: true, macs: true, src: 10, dst: 4},
+
+	// IEEE802_11: LLC and SNAP are 8 bytes, the EtherType is last.
+	105: {kind: kindWLAN, typeAt: 6, payload: 8, vlan: true},
+
+	9:   {kind: kindPPP, typeAt: 2, payload: 4}, // PPP: address, control, protocol
+	50:  {kind: kindPPP, typeAt: 2, payload: 4}, // PPP_HDLC: likewise
+	51:  {kind: kindPPP, typeAt: 6, payload: 8}, // PPP_ETHER: PPPoE session header, protocol
+	166: {kind: kindPPP, typeAt: 2, payload: 4}, // PPP_PPPD: direction, control, protocol
+
+	0:   {kind: kindFamily, payload: 4},  // NULL
+	108: {kind: kindFamily, payload: 4},  // LOOP
+	109: {kind: kindFamily, payload: 12}, // ENC: family, SPI, flags
+	117: {kind: kindPFLOG, typeAt: 1},    // PFLOG
+
+	12:  {kind: kindVersion}, // RAW
 	14:  {kind: kindVersion},
 	101: {kind: kindVersion},
 	228: {kind: kindIPv4}, // IPV4
 	229: {kind: kindIPv6}, // IPV6
-	129: {kind: kindByte, typeAt: 4, payload: 8, types: map[uint32][]uint32{
-		etherIPv4: {0xd4, 0xf0}, etherIPv6: {0xc4}, etherARP: {0xd5, 0xf1}, etherRARP: {0xd6},
-	}}, // ARCNET_LINUX
-	226: {kind: kindByte, typeAt: 1, payload: 24, types: map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {26}}}, // IPNET: families as Solaris numbers them
+
+	129: {kind: kindByte, typeAt: 4, payload: 8, types: arcnetTypes}, // ARCNET_LINUX
+	226: {kind: kindByte, typeAt: 1, payload: 24, types: ipnetTypes}, // IPNET
 }
+
+// arcnetTypes are the types of ARCNET, and ipnetTypes families as Solaris numbers them.
+var (
+	arcnetTypes = map[uint32][]uint32{etherIPv4: {0xd4, 0xf0}, etherIPv6: {0xc4}, etherARP: {0xd5, 0xf1}, etherRARP: {0xd6}}
+	ipnetTypes  = map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {26}}
+)
 
 // linkLayer returns the link layer of a Config.
 func linkLayer(cfg Config) (link, error) {

@@ -62,13 +62,10 @@ func (p *Program) run(frame []byte, wireLen uint32, known noted) uint32 {
 			if i.Op&ldInd != 0 {
 				at += uint64(x)
 			}
-			switch size := i.Op & (sizeH | sizeB); {
-			case size == sizeH && at+2 <= n:
-				a = uint32(binary.BigEndian.Uint16(frame[at:]))
-			case size == sizeB && at < n:
-				a = uint32(frame[at])
-			case size == sizeW && at+4 <= n:
-				a = binary.BigEndian.Uint32(frame[at:])
+			v, ok := bytesAt(frame, at, i.Op&(sizeH|sizeB))
+			switch {
+			case ok:
+				a = v
 			case at >= adStart && i.Op&ldInd == 0:
 				a = known.at(i.K)
 			default:
@@ -123,6 +120,20 @@ func (p *Program) run(frame []byte, wireLen uint32, known noted) uint32 {
 		}
 	}
 	return 0
+}
+
+// bytesAt reads a number of a frame; it is not ok to read beyond its end.
+func bytesAt(frame []byte, at uint64, size uint16) (v uint32, ok bool) {
+	n := uint64(len(frame))
+	switch {
+	case size == sizeH && at+2 <= n:
+		return uint32(binary.BigEndian.Uint16(frame[at:])), true
+	case size == sizeB && at < n:
+		return uint32(frame[at]), true
+	case size == sizeW && at+4 <= n:
+		return binary.BigEndian.Uint32(frame[at:]), true
+	}
+	return 0, false
 }
 
 // skip returns how many instructions a jump skips.
