@@ -117,19 +117,22 @@ func zones(s *seen) (first, last uint32) {
 	return uint32(s.Window) >> zoneBits, uint32(int(s.Window)+segment) >> zoneBits
 }
 
-// child returns the nodes behind n for a packet, one after the other; next is 0
-// at first.
-func (n *node) child(s *seen, next *uint32) (*node, bool) {
-	i := *next
-	*next++
+// each visits the nodes behind n for a packet, one after the other.
+func (n *node) each(s *seen, visit func(*node)) {
+	at := func(key uint32) {
+		if child := n.children.at(key); child != nil {
+			visit(child)
+		}
+	}
 	if n.field != byZone {
-		return n.children.at(n.field.key(s)), i == 0
+		at(n.field.key(s))
+		return
 	}
 	first, last := zones(s)
-	if i <= last-first {
-		return n.children.at(first + i), true
+	for zone := first; zone <= last; zone++ {
+		at(zone)
 	}
-	return n.children.at(jumboZone | uint32(s.Window)), i == last-first+1
+	at(jumboZone | uint32(s.Window))
 }
 
 // key is the value of a field in a packet.
@@ -401,15 +404,7 @@ func (t *tcpTable) findExact(n *node, s *seen, specific, generic *candidate) {
 			t.exactIn(n.entries, s, specific, generic)
 			return
 		}
-		for next := uint32(0); ; {
-			child, ok := n.child(s, &next)
-			if !ok {
-				break
-			}
-			if child != nil {
-				t.findExact(child, s, specific, generic)
-			}
-		}
+		n.each(s, func(child *node) { t.findExact(child, s, specific, generic) })
 	}
 }
 
@@ -435,15 +430,7 @@ func (t *tcpTable) exactIn(entries []entry, s *seen, specific, generic *candidat
 func (t *tcpTable) findFuzzy(n *node, s *seen, nearly *candidate) {
 	for ; n != nil; n = n.rest {
 		if n.children != nil {
-			for next := uint32(0); ; {
-				child, ok := n.child(s, &next)
-				if !ok {
-					break
-				}
-				if child != nil {
-					t.findFuzzy(child, s, nearly)
-				}
-			}
+			n.each(s, func(child *node) { t.findFuzzy(child, s, nearly) })
 			continue
 		}
 		for _, e := range n.entries {
