@@ -19,6 +19,7 @@
 package conduct
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mxprint/mxprint/internal/stream"
@@ -58,11 +59,7 @@ const (
 type Kind struct{ ID, Words string }
 
 // Kinds are all findings, in the order in which Read lists them.
-func Kinds() []Kind {
-	list := make([]Kind, len(kinds))
-	copy(list, kinds[:])
-	return list
-}
+func Kinds() []Kind { return slices.Clone(kinds[:]) }
 
 var kinds = [...]Kind{
 	{EarlyTalker, "spoke before it had received the first line of the greeting"},

@@ -142,15 +142,12 @@ func programPath() (string, error) {
 		return "", err
 	}
 	named, err := exec.LookPath(os.Args[0])
-	if err != nil {
-		return self, nil
+	if err == nil {
+		named, err = filepath.Abs(named)
 	}
-	if named, err = filepath.Abs(named); err != nil {
-		return self, nil
-	}
-	a, err := os.Stat(named)
-	b, err2 := os.Stat(self)
-	if err != nil || err2 != nil || !os.SameFile(a, b) {
+	a, err2 := os.Stat(named)
+	b, err3 := os.Stat(self)
+	if errors.Join(err, err2, err3) != nil || !os.SameFile(a, b) {
 		return self, nil
 	}
 	return named, nil

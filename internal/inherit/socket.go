@@ -96,13 +96,11 @@ func (s Socket) listener() (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: descriptor %d: %w", ErrInherited, s.FD, serve.Cause(err))
 	}
-	own, err := os.Lstat(s.Path)
-	if err == nil {
+	own, _ := os.Lstat(s.Path)
+	if own != nil {
 		if st, ok := own.Sys().(*syscall.Stat_t); !ok || uint64(st.Dev) != s.Dev || uint64(st.Ino) != s.Ino {
 			own = nil
 		}
-	} else {
-		own = nil
 	}
 	return newListener(serve.AdoptUnix(ln.(*net.UnixListener), s.Path, own, s.Given), s.Given), nil
 }
