@@ -36,7 +36,7 @@ func TestFinding09Drain(t *testing.T) {
 	dir := mailtest.TempDir(t)
 	at := netip.AddrPortFrom(pair.Server.IPv4, 2525)
 	mailtest.WriteFiles(t, dir, map[string]string{"m.toml": fmt.Sprintf(
-		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\ndeadline = \"1s\"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\nmax_connections = 500\n", // the milter has the other descriptors
+		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\ndeadline = \"1s\"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\n",
 		filepath.Join(dir, "p0f.sock"), at)})
 	m := mailtest.Start(t, "proxy", pair.Server.Command(context.Background(),
 		filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", filepath.Join(dir, "m.toml")))

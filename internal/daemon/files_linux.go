@@ -41,7 +41,11 @@ func (s *Settings) shareFiles(log *slog.Logger) {
 }
 
 // needs are numbers of connections, and of listeners that have as many each.
-type needs struct{ proxied, proxies, clients, fronts, others int }
+type needs struct {
+	proxied, proxies, clients, fronts, others int
+
+	each bool // a mail server asks a front by a connection for each session
+}
 
 func filesNeeded(c *config.Config) needs {
 	n := needs{proxied: c.Proxy.MaxConnections, clients: max(serve.DefaultMaxConns, c.P0f.MaxClients)}
@@ -66,6 +70,7 @@ func filesNeeded(c *config.Config) needs {
 			}
 		default:
 			n.fronts++
+			n.each = n.each || l.Key == "milter.listen" || l.Key == "policy.listen"
 			if l.Network == "tcp" || greeted[l.Key] > 0 {
 				n.others += strangers
 			}
@@ -85,9 +90,14 @@ func (n needs) all() uint64 {
 const fewClients = 100
 
 // fit returns how many connections each listener may have: the proxy all that
-// it is configured for, as far as the fronts have fewClients each.
+// it is configured for, as far as the fronts have fewClients each, or one for each
+// session: a mail whose milter is refused a connection keeps a forged header.
 func (n needs) fit(have uint64) (proxied, clients int) {
 	left := int(min(have, 1<<30)) - filesBeside - n.others
-	proxied = min(n.proxied, max((left-fewClients*n.fronts)/2/n.proxies, 1))
+	most := (left - fewClients*n.fronts) / 2 / n.proxies
+	if n.each {
+		most = min(most, left/(2*n.proxies+n.fronts))
+	}
+	proxied = min(n.proxied, max(most, 1))
 	return proxied, max((left-2*proxied*n.proxies)/max(n.fronts, 1), 1)
 }

@@ -27,6 +27,9 @@ func TestFinding08Descriptors(t *testing.T) {
 		if got.all() > have || got.proxied < 1 || got.clients < 1 {
 			t.Errorf("of %d descriptors %d are used by %+v", have, got.all(), got)
 		}
+		if have > 10_000 && got.clients < got.proxied {
+			t.Errorf("of %d descriptors the milter has places for %d of %d sessions", have, got.clients, got.proxied)
+		}
 	}
 	c.HTTP.TLSListen, c.Store.Listen = []string{":9926"}, []string{"127.0.0.1:9927"}
 	if got, want := filesNeeded(c).all()-n.all(), uint64(3*64+200+2000); got != want {
