@@ -160,6 +160,10 @@ func someMails(ctx context.Context, db *sql.DB, from, last int64, profiles map[i
 	return list, next, nil
 }
 
+// maxProfiles is how many notes are kept in memory meanwhile, of up to maxProfile
+// bytes each. Clients choose them by how they speak.
+const maxProfiles = 8192
+
 // readProfile reads a note; one that cannot be read is empty.
 func readProfile(ctx context.Context, db *sql.DB, id int64, have map[int64]*note.Note) (*note.Note, error) {
 	if n := have[id]; n != nil {
@@ -173,7 +177,7 @@ func readProfile(ctx context.Context, db *sql.DB, id int64, have map[int64]*note
 	if json.Unmarshal([]byte(text), n) != nil {
 		*n = note.Note{}
 	}
-	if len(have) > 100_000 {
+	if len(have) >= maxProfiles {
 		clear(have)
 	}
 	have[id] = n

@@ -66,3 +66,18 @@ func TestRate(t *testing.T) {
 		t.Errorf("the files had %d bytes", largest)
 	}
 }
+
+// TestProfilesInMemory: what clients choose, how they speak, does not fill the
+// memory while the evidence is counted.
+func TestProfilesInMemory(t *testing.T) {
+	r := start(t, nil)
+	have := make(map[int64]*note.Note)
+	for id := range int64(maxProfiles + 1000) {
+		if _, err := readProfile(t.Context(), r.Store.db.Load().read, 1_000_000+id, have); err != nil {
+			t.Fatal(err)
+		}
+		if len(have) > 8192 {
+			t.Fatalf("%d notes are in memory", len(have))
+		}
+	}
+}
