@@ -12,22 +12,22 @@ var golang = family{
 		last := n > 0 && (h.Ciphers[n-1]>>8 == 0x13 || !h.tls13())
 		return h.RecordVersion == 0x0301 && beginsWith(h.SignatureAlgorithms, 0x0804, 0x0403, 0x0807, 0x0805, 0x0806) && last && h.has(0xff01)
 	},
-	releases: []string{"1.16", "1.17", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26"},
+	// Notes are Go's release notes, unless they say otherwise.
+	releases: []string{"1.15", "1.16", "1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26"},
 	marks: []mark{
-		// 1.17 took the order of ciphers into its own hands (its release notes).
-		{is: func(h *Hello) bool { return before(h.Ciphers, 0xc02f, 0xc02b) }, to: "1.16"},
-		{is: func(h *Hello) bool { return before(h.Ciphers, 0xc02b, 0xc02f) }, from: "1.17"},
-		{is: hasExtension(extExtendedMaster), from: "1.21"},
-		{is: not(hasExtension(extExtendedMaster)), to: "1.20"},
+		{is: func(h *Hello) bool { return before(h.Ciphers, 0xc02f, 0xc02b) }, to: "1.16", notes: "1.17: the order of ciphers is the library's own"},
+		{is: func(h *Hello) bool { return before(h.Ciphers, 0xc02b, 0xc02f) }, from: "1.17", notes: "1.17: the order of ciphers is the library's own"},
+		{is: hasExtension(extExtendedMaster), from: "1.21", notes: "1.21: extended master secret"},
+		{is: not(hasExtension(extExtendedMaster)), to: "1.20", notes: "1.21: extended master secret"},
 		{is: goOldOrder, to: "1.22"},
 		{is: not(goOldOrder), from: "1.23"},
-		{is: not(hasCipher(0x9c)), from: "1.22"},
-		{is: hasGroup(0x6399), from: "1.23", to: "1.23"}, // Kyber, before it was ML-KEM
-		{is: hasGroup(0x11ec), from: "1.24"},
+		{is: not(hasCipher(0x9c)), from: "1.22", notes: "1.22: ciphers without ECDHE are not offered"},
+		{is: hasGroup(0x6399), from: "1.23", to: "1.23", notes: "1.23: Kyber; 1.24: ML-KEM instead"},
+		{is: hasGroup(0x11ec), from: "1.24", notes: "1.24: ML-KEM"},
 		{is: hasExtension(50), from: "1.25"},
 		{is: both((*Hello).tls13, not(hasExtension(50))), to: "1.24"},
-		{is: hasGroup(0x11eb), from: "1.26"},
-		{is: both(hasGroup(0x11ec), not(hasGroup(0x11eb))), to: "1.25"},
+		{is: hasGroup(0x11eb), from: "1.26", notes: "crypto/tls, defaults.go: the groups before 1.26"},
+		{is: both(hasGroup(0x11ec), not(hasGroup(0x11eb))), to: "1.25", notes: "crypto/tls, defaults.go: the groups before 1.26"},
 	},
 	settings: []setting{
 		{is: func(h *Hello) bool { return before(h.Ciphers, 0xc014, 0x9c) && !goOldOrder(h) }, name: "go.mod before 1.22"},
@@ -49,11 +49,11 @@ var jsse = family{
 		return h.RecordVersion == 0x0303 && beginsWith(h.SignatureAlgorithms, 0x0403, 0x0503, 0x0603) && h.has(50) &&
 			h.ordered(extServerName, extStatusRequest, extGroups, extPointFormats, extExtendedMaster, extVersions)
 	},
-	releases: []string{"11", "17", "25"},
+	releases: []string{"11", "12", "16", "17", "18", "20", "21", "22", "24", "25"},
 	marks: []mark{
-		{is: not(signsWith(0x0807)), to: "11"},
-		{is: signsWith(0x0807), from: "17"},
-		{is: hasGroup(0x11ec), from: "25"},
+		{is: not(signsWith(0x0807)), to: "16"},
+		{is: signsWith(0x0807), from: "12"},
+		{is: hasGroup(0x11ec), from: "22"},
 	},
 	settings: []setting{
 		{is: ciphersBegin(0xc02c, 0xc02b, 0xcca9, 0xc030, 0xcca8, 0xc02f, 0x9f, 0xccaa, 0xa3), name: "default"},

@@ -46,16 +46,19 @@ func (l Library) Releases() string {
 type family struct {
 	name     string
 	is       func(*Hello) bool
-	releases []string // that marks speak of
+	releases []string // those recorded, and those next to them
 	marks    []mark
 	settings []setting
 }
 
 // mark narrows the releases of a family to those from one to another; "" is no
-// bound.
+// bound. Where no notes of the library date the change, it may have come with
+// each release between the last one recorded without it and the first one
+// recorded with it, and the bound lies as far out as that.
 type mark struct {
 	is       func(*Hello) bool
 	from, to string
+	notes    string // the release notes that date the change
 }
 
 type setting struct {
