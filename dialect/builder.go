@@ -48,6 +48,7 @@ const (
 	maxFlow    = 20
 	maxRecs    = 64
 	fewBytes   = 128 // of a first segment or record: more than a line of a header is rare
+	fullBytes  = 500 // of a first segment: it may be as long as the network takes (RFC 9293 §3.7.1)
 )
 
 // Builder makes a Fingerprint of what both sides say, in the order in which it
@@ -81,6 +82,7 @@ type Builder struct {
 
 	slowest time.Duration
 	timed   bool
+	slow    bool
 
 	recs
 }
@@ -344,17 +346,32 @@ func (b *Builder) Message(m Message) {
 		b.nFlow += 2
 	}
 	b.last = dot
-	switch {
-	case m.First == 0:
-	case m.First < fewBytes && m.Bytes > m.First+5:
-		b.f.set(Write, []byte("lines"))
-	default:
-		b.f.set(Write, []byte("bulk"))
+	if m.First > 0 {
+		b.f.set(Write, writing(m.First, m.Bytes))
 	}
 	if m.Dot != DotWith || m.First == m.Bytes { // else a write of its own may have waited, and come with more
 		b.f.set(Dot, dotName(m.Dot))
 	}
 }
+
+// writing says how a message was written, by how many bytes came first.
+func writing(first, bytes uint32) []byte {
+	switch {
+	case bytes <= first+lenCRLF:
+		return []byte("one")
+	case first == lenDate || first == lenDate-1:
+		return []byte("date")
+	case first < fewBytes:
+		return []byte("lines")
+	case first < fullBytes:
+		return []byte("parts")
+	}
+	return []byte("bulk")
+}
+
+// Slow notes that each command came longer after the reply than programs and
+// the network take.
+func (b *Builder) Slow() { b.slow = true }
 
 func dotName(e End) []byte {
 	switch e {
@@ -433,6 +450,16 @@ func (b *Builder) Fingerprint() Fingerprint {
 		}
 		f.set(Think, []byte{bucket})
 	}
+	if b.slow {
+		f.set(Pace, []byte("slow"))
+	}
 	b.recs.describe(&f, b.helloLen, b.closed || b.left)
+	switch {
+	case !f.Has(Records):
+	case b.recs.alerted():
+		f.set(EndBy, []byte("alert"))
+	case b.closed:
+		f.set(EndBy, []byte("noalert"))
+	}
 	return f
 }

@@ -43,24 +43,26 @@ const (
 	Settings              // whose choice of ciphers that is
 	Hints                 // what the program chose in its ClientHello
 	Padding               // "yes" or "no", where the hello has a length that OpenSSL pads
+	SNI                   // "yes" or "no": whether the hello has the server's name
 	Records               // lengths of the records up to the message
 	Mail                  // MAIL with its parameters
 	Rcpt                  // RCPT likewise
 	Data                  // DATA or BDAT
 	Flow                  // order of the commands up to the message, and which did not wait
-	Write                 // how the message is written: "lines" or "bulk"
+	Write                 // how the message is written: "one", "parts", "lines", "date" or "bulk"
 	Dot                   // the final dot: "alone", "crlf" or "with"
 	Next                  // the command after the message
 	Refused               // what follows when no recipient was accepted
 	Quit                  // how QUIT is spelled
-	EndBy                 // how the connection ends
+	EndBy                 // how the connection ends; inside TLS "alert" or "noalert"
 	LineEnd               // "lf" or "cr" where a line does not end with CRLF
 	Think                 // longest silence before a command
+	Pace                  // "slow" where each command came long after the reply
 	NumFields
 )
 
-var names = [NumFields]string{"greet", "hello", "nohello", "starttls", "tls", "settings", "hints", "pad", "rec", "mail", "rcpt", "data", "flow",
-	"write", "dot", "next", "refused", "quit", "end", "eol", "think"}
+var names = [NumFields]string{"greet", "hello", "nohello", "starttls", "tls", "settings", "hints", "pad", "sni", "rec", "mail", "rcpt", "data", "flow",
+	"write", "dot", "next", "refused", "quit", "end", "eol", "think", "pace"}
 
 // String returns the name of a field: "hello".
 func (f Field) String() string {

@@ -78,7 +78,7 @@ func TestBuilder(t *testing.T) {
 			<250
 			<221
 			+close`,
-			"offer=pipelining,size,dsn;greet=wait;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=bulk;dot=with;next=+Q;quit=QUIT;end=quit!"},
+			"offer=pipelining,size,dsn;greet=wait;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=one;dot=with;next=+Q;quit=QUIT;end=quit!"},
 		{"what names persons or hosts is left out", `<220
 			helo  Some.Host.example
 			<250
@@ -135,11 +135,14 @@ func TestRecords(t *testing.T) {
 		records []int // plain lengths; 0 is an answer of the server
 		want    string
 	}{
-		{"command by command", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 40, 60, 2, 30, 3, 0, 6, 0, 2}, "rec=e/n/n/6;write=lines;dot=alone;next=/6"},
-		{"TLS 1.2", true, []int{8, 0, 40, 0, 30, 0, 6, 0, 500, 5, 0, 6, 0}, "rec=e/n/n/6;write=bulk;dot=crlf;next=/6"},
-		{"pipelining", false, []int{8, 0, 90, 0, 700, 0, 2}, "rec=e/n/n"},
-		{"many recipients", false, []int{8, 0, 40, 0, 30, 0, 31, 0, 32, 0, 33, 0, 6, 0, 700}, "rec=e/n/n/6;write=bulk;dot=with;next=$"},
-		{"refused", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 2}, "rec=e/n/n/6"},
+		{"command by command", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 40, 60, 2, 30, 3, 0, 6, 0, 2}, "rec=e/n/n/6;write=lines;dot=alone;next=/6;end=alert"},
+		{"TLS 1.2", true, []int{8, 0, 40, 0, 30, 0, 6, 0, 500, 5, 0, 6, 0}, "rec=e/n/n/6;write=one;dot=crlf;next=/6"},
+		{"pipelining", false, []int{8, 0, 90, 0, 700, 0, 2}, "rec=e/n/n;end=alert"},
+		{"the date first", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 39, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=date;dot=alone;next=/6"},
+		{"header and body", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 300, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=parts;dot=alone;next=/6"},
+		{"blocks", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 4096, 4096, 700, 0, 6, 0}, "rec=e/n/n/6;write=bulk;dot=with;next=/6"},
+		{"many recipients", false, []int{8, 0, 40, 0, 30, 0, 31, 0, 32, 0, 33, 0, 6, 0, 700}, "rec=e/n/n/6;write=one;dot=with;next=$"},
+		{"refused", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 2}, "rec=e/n/n/6;end=alert"},
 	} {
 		var b dialect.Builder
 		b.Reply(220, 0)
@@ -167,10 +170,47 @@ func TestRecords(t *testing.T) {
 		}
 		b.ServerClosed()
 		f := b.Fingerprint()
-		want := "offer=starttls;greet=wait;hello=EHLO bare;starttls=STARTTLS;tls=OpenSSL;settings=default;hints=3t;pad=no;" + test.want
+		want := "offer=starttls;greet=wait;hello=EHLO bare;starttls=STARTTLS;tls=OpenSSL;settings=default;hints=3t;pad=no;sni=no;" + test.want
 		if got := f.String(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", test.name, got, want)
 		}
+	}
+}
+
+// TestTLSEnd: inside TLS the end is an alert of the client, or none; a session
+// that goes on has no end.
+func TestTLSEnd(t *testing.T) {
+	for _, test := range []struct {
+		alert, close bool
+		want         string
+	}{{true, true, "alert"}, {true, false, "alert"}, {false, true, "noalert"}, {false, false, ""}} {
+		var b dialect.Builder
+		b.ClientHello(dialect.ClientHello{Implicit: true, Name: true})
+		b.Record(false, 22, 300)
+		b.Record(false, 20, 1)
+		b.Record(false, 22, 40)
+		b.Record(false, 23, 8+24)
+		b.Record(true, 23, 100)
+		if test.alert {
+			b.Record(false, 21, 26)
+		}
+		if test.close {
+			b.Close(dialect.ResetByIt, dialect.Nothing)
+		}
+		f := b.Fingerprint()
+		if got := string(f.Get(dialect.EndBy)); got != test.want || string(f.Get(dialect.SNI)) != "yes" {
+			t.Errorf("%+v: %s", test, f.String())
+		}
+	}
+}
+
+func TestSlow(t *testing.T) {
+	var b dialect.Builder
+	b.Reply(220, 0)
+	b.Command(dialect.Command{Line: "EHLO x", Heard: dialect.All})
+	b.Slow()
+	if f := b.Fingerprint(); string(f.Get(dialect.Pace)) != "slow" {
+		t.Errorf("%s", f.String())
 	}
 }
 

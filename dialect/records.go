@@ -8,6 +8,7 @@ const (
 	finished12GCM    = 16 + overheadGCM
 	finished12ChaCha = 16 + overheadChaCha
 	typeCCS          = 20
+	typeAlert        = 21
 	typeHandshake    = 22
 	typeData         = 23
 )
@@ -31,6 +32,8 @@ type recs struct {
 	nHints   int
 	padding  [4]byte
 	nPadding int
+	named    bool // the hello has the server's name
+	alert    bool // the last record of TLS 1.2 is one
 }
 
 // ClientHello is what is known of the first message of TLS. Library and Settings
@@ -40,6 +43,7 @@ type ClientHello struct {
 	Settings string // whose choice of ciphers it has
 	Hints    string // letters of docs/dialect.md
 	Padding  string // "yes", "no" or, where its length shows nothing, empty
+	Name     bool   // it has the server's name
 	Implicit bool   // TLS began with the first byte
 }
 
@@ -52,7 +56,7 @@ func (b *Builder) ClientHello(h ClientHello) {
 	if h.Settings == "" {
 		h.Settings = "other"
 	}
-	b.implicit = h.Implicit
+	b.implicit, b.named = h.Implicit, h.Name
 	b.nLibrary = copy(b.library[:], h.Library)
 	b.nSetting = copy(b.settings[:], h.Settings)
 	b.nHints = copy(b.hints[:], h.Hints)
@@ -70,6 +74,8 @@ func (b *Builder) Record(server bool, kind uint8, length int) {
 	switch {
 	case server:
 		r.answered = true
+	case kind == typeAlert:
+		r.alert = true
 	case kind == typeCCS:
 		r.ccs = true
 	case kind == typeHandshake && r.ccs && length <= 100:
@@ -86,6 +92,10 @@ func (b *Builder) Record(server bool, kind uint8, length int) {
 		r.add(length - r.overhead)
 	}
 }
+
+// alerted reports whether the last record is an alert: close_notify (RFC 8446
+// §6.1).
+func (r *recs) alerted() bool { return r.alert || r.n > 0 && r.list[r.n-1] == lenClose }
 
 func (r *recs) add(n int) {
 	if r.n+2 > maxRecs {
@@ -106,6 +116,8 @@ const (
 	lenDot   = 3
 	lenCRLF  = 5 // the dot, with the line end before it
 	lenWord  = 6 // DATA, QUIT or RSET
+
+	lenDate = 39 // of the line "Date: Sun, 29 Nov 2026 01:45:59 +0000" with its end; the day may have one digit
 )
 
 // turn returns the records up to the next turn, and the rest.
@@ -125,6 +137,11 @@ func (r *recs) describe(f *Fingerprint, helloLen int, closed bool) {
 		f.set(Settings, r.settings[:r.nSetting])
 		f.set(Hints, r.hints[:r.nHints])
 		f.set(Padding, r.padding[:r.nPadding])
+		sni := "no"
+		if r.named {
+			sni = "yes"
+		}
+		f.set(SNI, []byte(sni))
 	}
 	if r.n == 0 {
 		return
@@ -208,15 +225,12 @@ func describeMessage(f *Fingerprint, t []uint16) {
 	case lenCRLF:
 		dot = DotCRLF
 	}
-	body := t
-	if dot != DotWith {
-		body = t[:len(t)-1]
-	}
-	switch {
-	case len(body) > 1 && body[0] < fewBytes:
-		f.set(Write, []byte("lines"))
-	case len(body) > 0:
-		f.set(Write, []byte("bulk"))
+	if len(t) > 1 || dot == DotWith {
+		bytes := uint32(0)
+		for _, n := range t {
+			bytes += uint32(n)
+		}
+		f.set(Write, writing(uint32(t[0]), bytes))
 	}
 	f.set(Dot, dotName(dot))
 }

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"math"
 	"strings"
 
 	"github.com/mxprint/mxprint/dialect"
@@ -16,6 +17,7 @@ type SMTP struct {
 	Source, Date string // how and when it was observed; may be empty
 
 	rules     [dialect.NumFields][]smtpTerm // nil: any value
+	spread    [dialect.NumFields]float32    // log2 of their number
 	need, not dialect.Offer
 	offers    string // the condition, as it is written
 	label     int    // its id, while the labels are being read
@@ -33,6 +35,7 @@ type smtpTerm struct {
 	host   bool        // of hello: text is the verb, and the name is one of a host, whatever its form
 	params []smtpParam // of MAIL and RCPT, in their order
 	open   bool        // what begins so
+	spread float32     // bits that it leaves open
 }
 
 // smtpParam is a parameter of MAIL or RCPT.
@@ -149,8 +152,24 @@ func (p *parser) smtpField(t *SMTP, field dialect.Field, rest, value string) {
 		if p.err != nil {
 			return
 		}
+		term.weigh()
 		t.rules[field] = append(t.rules[field], term)
 		rest = rest[min(len(text)+1, len(rest)):]
+	}
+	t.spread[field] = float32(math.Log2(float64(len(terms))))
+}
+
+// weigh counts what an alternative leaves open: a bit for each parameter that may
+// be missing and each wait that may be either, and more for an open end.
+func (t *smtpTerm) weigh() {
+	t.spread = float32(strings.Count(t.text, "~"))
+	if t.open {
+		t.spread += 2 * open
+	}
+	for i := range t.params {
+		if t.params[i].may {
+			t.spread++
+		}
 	}
 }
 

@@ -72,6 +72,17 @@ func TestSMTP(t *testing.T) {
 		{"rec=e/n*", "rec=e/n/n/6", true},
 		{"refused=S*", "offer=;refused=S/Q", true},
 		{"hello=EHLO @", "hello=EHLO fqdn;mail=MAIL FROM:<>", false}, // a session with MAIL wants a rule for it
+		{"write=one", "write=one", true},
+		{"write=one", "write=bulk", true}, // the network cut it
+		{"write=parts", "write=bulk", true},
+		{"write=one", "write=parts", false},
+		{"write=bulk", "write=parts", true},
+		{"write=bulk", "write=lines", false},
+		{"write=lines", "write=date", true}, // a date is a line
+		{"write=date", "write=lines", false},
+		{"hello=EHLO @", "hello=EHLO fqdn;eol=lf", false}, // a bare LF wants a rule for it
+		{"hello=EHLO @;eol=lf", "hello=EHLO fqdn;eol=lf", true},
+		{"hello=EHLO @", "hello=EHLO fqdn;pace=slow", true}, // a file of one's own does not mind
 		{"tls=OpenSSL", "tls=GnuTLS;rec=e/n/n/6", false},
 	} {
 		if !strings.Contains(test.text, "mail=") && !strings.Contains(test.text, "rec=") { // without either nothing is named
@@ -88,8 +99,8 @@ func TestSMTP(t *testing.T) {
 	}
 }
 
-// TestSMTPSets: all that match are named, three at most; specific ones first,
-// and of several files the first that has one.
+// TestSMTPSets: all that match are named, the likeliest three at most; specific
+// ones first, and of several files the first that has one.
 func TestSMTPSets(t *testing.T) {
 	f, err := dialect.Parse("offer=;hello=EHLO fqdn;rec=e/6")
 	if err != nil {
@@ -106,7 +117,8 @@ func TestSMTPSets(t *testing.T) {
 		{"one", []string{label("s", "A", "1")}, "A 1 [] exact"},
 		{"releases", []string{label("s", "A", "1"), label("s", "A", "2")}, "A  [] exact"},
 		{"three", []string{label("s", "A", "1"), label("s", "B", ""), label("s", "C", "")}, "A 1 [B C] exact"},
-		{"four", []string{label("s", "A", ""), label("s", "B", ""), label("s", "C", ""), label("s", "D", "")}, "none"},
+		{"four", []string{label("s", "A", ""), label("s", "B", ""), label("s", "C", ""), label("s", "D", "")}, "A  [B C] generic"},
+		{"the likeliest", []string{label("s", "A", "") + "|e/n|e/n/n", label("s", "B", "") + "|e/n", label("s", "C", ""), label("s", "D", "") + "*"}, "C  [B A] generic"},
 		{"or", []string{"label = s:mta:A:1\nor = B:2\nsig = hello=EHLO @;rec=e/6"}, "A 1 [B] exact"},
 		{"generic", []string{label("g", "any", ""), label("s", "A", "1")}, "A 1 [] exact"},
 		{"generic alone", []string{label("g", "any", "")}, "any  [] generic"},
@@ -132,8 +144,13 @@ func TestSMTPSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := signature.Builtin().MatchSMTP(&plain); m.N != 0 || !m.Many {
-		t.Error("what many programs say names one")
+	if m := signature.Builtin().MatchSMTP(&plain); m.N != signature.MaxSoftware || !m.Many || m.Quality() != signature.Generic {
+		t.Errorf("what many programs say: %s", m.Title())
+	}
+	if typed, err := dialect.Parse(plain.String() + ";pace=slow"); err != nil {
+		t.Fatal(err)
+	} else if m := signature.Builtin().MatchSMTP(&typed); m.N != 0 {
+		t.Errorf("what a person types: %s", m.Title())
 	}
 	if m := smtpDB(t, "label = s:mta:A:1\nsig = mail=MAIL FROM:<>;flow=M/R/D/.").MatchSMTP(&plain); m.N != 1 {
 		t.Error("a file of one's own does not name what many say")

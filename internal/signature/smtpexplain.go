@@ -44,7 +44,7 @@ func (s *SMTP) Explain(f *dialect.Fingerprint) SMTPNear {
 		case s.rules[field] == nil && needed[field]:
 			d.Want = "nothing"
 			d.Hint = "the signature describes no session that has this field"
-		case s.rules[field] == nil || s.takes(f, field, value):
+		case s.rules[field] == nil || s.takes(f, field, value) != nil:
 			continue
 		}
 		if value == nil {
@@ -81,8 +81,12 @@ func AppendSMTPDraft(dst []byte, f *dialect.Fingerprint) ([]byte, bool) {
 	for field := dialect.Field(0); field < dialect.NumFields; field++ {
 		value := string(f.Get(field))
 		switch field {
-		case dialect.Greet, dialect.Think, dialect.StartTLS:
+		case dialect.Greet, dialect.Think, dialect.Pace, dialect.StartTLS:
 			continue
+		case dialect.SNI:
+			if value == "no" { // an address has no name
+				continue
+			}
 		case dialect.Hello:
 			for _, form := range hostForms {
 				if verb, ok := strings.CutSuffix(value, " "+form); ok {

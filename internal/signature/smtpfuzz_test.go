@@ -39,21 +39,21 @@ func FuzzSMTP(f *testing.F) {
 func compareSMTP(t *testing.T, db *DB, p *dialect.Fingerprint) {
 	t.Helper()
 	m := db.MatchSMTP(p)
-	if m.Many && m.N != 0 || m.N > MaxSoftware {
+	if m.N > MaxSoftware {
 		t.Fatalf("MatchSMTP = %+v", m)
 	}
-	specific, generic := smtpFound{plain: plain(p)}, smtpFound{}
+	var specific, generic smtpFound
 	for _, s := range db.smtp.sigs {
-		fits := s.fits(p)
+		cost, fits := s.fits(p)
 		if near := s.Explain(p); fits != (len(near.Differences) == 0) {
 			t.Fatalf("%q fits %q: %v, but Explain = %+v", s.Text, p.String(), fits, near.Differences)
 		}
 		switch {
 		case !fits:
 		case s.Label.Generic:
-			generic.add(s)
+			generic.add(s, cost)
 		default:
-			specific.add(s)
+			specific.add(s, cost)
 		}
 	}
 	want := specific.match()

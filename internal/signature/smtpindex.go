@@ -25,7 +25,7 @@ type smtpNode struct {
 
 // smtpKeyed are the fields by which signatures are found, those that a session
 // always has and that separate best first.
-var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding,
+var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI,
 	dialect.Data, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Quit, dialect.NoHello, dialect.Refused}
 
 const smtpLeaf = 3 // so few are compared faster than looked for
@@ -125,6 +125,8 @@ func (s *SMTP) keys(f dialect.Field) []string {
 			forms = t.withParams()
 		case f == dialect.Flow:
 			forms = flowForms(t.text)
+		case f == dialect.Write:
+			forms = writeForms(t.text)
 		}
 		if keys = append(keys, forms...); len(forms) == 0 || len(keys) > maxSMTPKeys {
 			return nil
@@ -135,6 +137,16 @@ func (s *SMTP) keys(f dialect.Field) []string {
 }
 
 const maxSMTPKeys = 64 // of a signature and a field
+
+// writeForms lists what one way to write takes.
+func writeForms(want string) (forms []string) {
+	for _, value := range [...]string{"one", "parts", "bulk", "date", "lines"} {
+		if takesWrite(want, value) {
+			forms = append(forms, value)
+		}
+	}
+	return forms
+}
 
 // withParams lists a command with each choice of its parameters.
 func (t *smtpTerm) withParams() []string {

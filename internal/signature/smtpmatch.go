@@ -8,17 +8,16 @@ import (
 	"github.com/mxprint/mxprint/dialect"
 )
 
-// MaxSoftware is how many programs that look the same are named. Where there are
-// more, none is.
+// MaxSoftware is how many programs are named, the likeliest ones.
 const MaxSoftware = 3
 
 // SMTPMatch is which programs speak as a fingerprint says. It is a plain value.
 type SMTPMatch struct {
-	Sigs  [MaxSoftware]*SMTP // one for each name, in the order of the files
-	N     int                // of them; 0 where nothing matched, or too much did
-	Many  bool               // more than MaxSoftware match, or may: too little was said, or nothing that is of one alone
+	Sigs  [MaxSoftware]*SMTP // one for each name, the likeliest first
+	N     int                // of them
+	Many  bool               // more than MaxSoftware match, or may: too little was said
 	Loose bool               // signatures of the first name have different flavors
-	Weak  bool               // built-in signatures, of several programs or of what too many do: candidates and no name
+	Weak  bool               // more programs match, or built-in signatures of what too many do: candidates and no name
 }
 
 // Quality says how well it matches: Exact, Generic, or None.
@@ -42,32 +41,45 @@ func (m *SMTPMatch) Flavor() string {
 }
 
 // MatchSMTP compares a fingerprint with the signatures of clients of SMTP. All
-// that agree with it in each field that both have count; specific ones before
-// generic ones, those of a file read first before those of a later one. A session
-// that came neither to MAIL nor into TLS names none: probes, monitors and guessers
-// of passwords look alike. What the built-in ones say of several programs, or of
-// values that many programs have, is Weak: a program that they do not know may
-// well speak so. It does not allocate.
+// that agree with it in each field that both have match; specific ones before
+// generic ones, those of a file read first before those of a later one. The
+// likeliest programs come first: those whose signatures leave the fewest values
+// open. A session that came neither to MAIL nor into TLS names none: probes,
+// monitors and guessers of passwords look alike. What the built-in ones say of
+// several programs, or of values that many programs have, is Weak: a program that
+// they do not know may well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) {
 		return SMTPMatch{Many: true}
 	}
-	specific, generic := smtpFound{plain: plain(f)}, smtpFound{}
+	var specific, generic smtpFound
 	db.smtp.find(db.smtp.root, f, &specific, &generic)
 	found := &specific
 	if specific.n == 0 {
 		found = &generic
 	}
 	m := found.match()
-	m.Many = m.Many || m.N == 0 && specific.plain
-	m.Weak = m.N > 0 && m.Sigs[0].builtin && (m.N > 1 || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f))
+	switch {
+	case m.N == 0:
+	case !m.Sigs[0].builtin:
+		m.Weak = m.Many
+	case plain(f) || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f):
+		m.Weak = true
+	case m.N > 1 && found.hits[1].cost-found.hits[0].cost < clearly:
+		m.Weak = true
+	default:
+		m.N, m.Many = 1, false
+	}
 	return m
 }
 
+// clearly is by how many bits the likeliest of several programs must be likelier
+// than the next one to be named.
+const clearly = 4
+
 // plain reports whether a session without TLS is spelled as RFC 5321 has its
 // examples, command by command. Many small programs and libraries speak so, and
-// the built-in database does not know them all: it names none. A file of one's own
-// may, for a site knows what it runs.
+// the built-in database does not know them all: it has candidates, and no name.
 func plain(f *dialect.Fingerprint) bool {
 	if f.TLSUsed {
 		return false
@@ -101,51 +113,69 @@ var plainValues = [dialect.NumFields][]string{
 	dialect.EndBy:   {"quit", "fin", "rst"},
 }
 
-// smtpFound gathers the signatures that match, one for each name.
+// maxHits is how many names that match are kept; what is more is the least
+// likely.
+const maxHits = 16
+
+// smtpFound gathers the signatures that match, one for each name, the likeliest
+// first.
 type smtpFound struct {
-	plain bool // those of the built-in database do not count
 	layer int
-	sigs  [MaxSoftware + 1]*SMTP
-	loose [MaxSoftware + 1]bool
+	hits  [maxHits]smtpHit
 	n     int
 }
 
-func (r *smtpFound) add(s *SMTP) {
-	if r.plain && s.builtin || r.n > 0 && s.layer > r.layer {
+// smtpHit is a program of which a signature matches.
+type smtpHit struct {
+	sig   *SMTP
+	cost  float32 // bits that the signature leaves open
+	loose bool    // its signatures that match have different flavors
+}
+
+func (h *smtpHit) before(other *smtpHit) bool {
+	return h.cost < other.cost || h.cost == other.cost && h.sig.at < other.sig.at
+}
+
+func (r *smtpFound) add(s *SMTP, cost float32) {
+	if r.n > 0 && s.layer > r.layer {
 		return
 	}
 	if s.layer < r.layer {
-		*r = smtpFound{plain: r.plain}
+		r.n = 0
 	}
 	r.layer = s.layer
-	for i, old := range r.sigs[:r.n] {
-		if old.Label.SameName(s.Label) {
-			r.loose[i] = r.loose[i] || old.Label.Flavor != s.Label.Flavor
-			if s.at < old.at {
-				r.sigs[i] = s
-			}
+	hit := smtpHit{sig: s, cost: cost}
+	at := 0
+	for at < r.n && !r.hits[at].sig.Label.SameName(s.Label) {
+		at++
+	}
+	switch {
+	case at < r.n:
+		old := &r.hits[at]
+		loose := old.loose || old.sig.Label.Flavor != s.Label.Flavor
+		if !hit.before(old) {
+			old.loose = loose
+			return
+		}
+		hit.loose = loose
+	case r.n < maxHits:
+		r.n++
+	default:
+		if at--; !hit.before(&r.hits[at]) {
 			return
 		}
 	}
-	if r.n < len(r.sigs) {
-		r.sigs[r.n] = s
-		r.n++
+	for ; at > 0 && hit.before(&r.hits[at-1]); at-- {
+		r.hits[at] = r.hits[at-1]
 	}
+	r.hits[at] = hit
 }
 
 func (r *smtpFound) match() (m SMTPMatch) {
-	if r.n > MaxSoftware {
-		m.Many = true
-		return m
+	m.N, m.Many, m.Loose = min(r.n, MaxSoftware), r.n > MaxSoftware, r.hits[0].loose
+	for i := range m.N {
+		m.Sigs[i] = r.hits[i].sig
 	}
-	for i := 1; i < r.n; i++ { // few: sorted by hand, which takes no memory
-		for j := i; j > 0 && r.sigs[j].at < r.sigs[j-1].at; j-- {
-			r.sigs[j], r.sigs[j-1] = r.sigs[j-1], r.sigs[j]
-			r.loose[j], r.loose[j-1] = r.loose[j-1], r.loose[j]
-		}
-	}
-	m.N, m.Loose = r.n, r.loose[0]
-	copy(m.Sigs[:], r.sigs[:r.n])
 	return m
 }
 
@@ -153,13 +183,14 @@ func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic 
 	for ; n != nil; n = n.rest {
 		if n.children == nil {
 			for _, s := range n.sigs {
-				if !s.fits(f) {
+				cost, ok := s.fits(f)
+				if !ok {
 					continue
 				}
 				if s.Label.Generic {
-					generic.add(s)
+					generic.add(s, cost)
 				} else {
-					specific.add(s)
+					specific.add(s, cost)
 				}
 			}
 			return
@@ -179,30 +210,45 @@ func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic 
 
 // needed are the fields without which a signature does not describe a session
 // that has them.
-var needed = [dialect.NumFields]bool{dialect.Records: true, dialect.Mail: true, dialect.Flow: true}
+var needed = [dialect.NumFields]bool{dialect.Records: true, dialect.Mail: true, dialect.Flow: true, dialect.LineEnd: true}
+
+// open is what a field costs, in bits, of which a signature says nothing.
+const open = 1.5
 
 // fits reports whether a fingerprint agrees with a signature in each field that
-// both have.
-func (s *SMTP) fits(f *dialect.Fingerprint) bool {
+// both have, and how many bits the signature leaves open of what was seen: a
+// field of which it takes one value of four leaves two.
+func (s *SMTP) fits(f *dialect.Fingerprint) (cost float32, ok bool) {
 	if f.OfferKnown && (!f.Offer.Has(s.need) || f.Offer&s.not != 0) {
-		return false
+		return 0, false
+	}
+	if s.builtin && f.Has(dialect.Pace) && s.rules[dialect.Pace] == nil {
+		return 0, false // typed by a person
 	}
 	for field := dialect.Field(0); field < dialect.NumFields; field++ {
-		if s.rules[field] == nil {
-			if needed[field] && f.Has(field) {
-				return false
+		value := f.Get(field)
+		switch {
+		case value == nil:
+		case s.rules[field] == nil:
+			if needed[field] {
+				return 0, false
 			}
-			continue
-		}
-		if value := f.Get(field); value != nil && !s.takes(f, field, value) {
-			return false
+			cost += open
+		default:
+			t := s.takes(f, field, value)
+			if t == nil {
+				return 0, false
+			}
+			if cost += s.spread[field] + t.spread; field == dialect.Write && string(value) != t.text {
+				cost += open // it says less, or more
+			}
 		}
 	}
-	return true
+	return cost, true
 }
 
-// takes reports whether one of a field's alternatives is a value.
-func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) bool {
+// takes returns the alternative of a field that takes a value, or nil.
+func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) *smtpTerm {
 	for i := range s.rules[field] {
 		t := &s.rules[field][i]
 		ok := false
@@ -217,14 +263,30 @@ func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) 
 			ok = takesNext(f, t.text, value)
 		case dialect.Records:
 			ok = t.takesRecords(value)
+		case dialect.Write:
+			ok = takesWrite(t.text, string(value))
 		default:
 			ok = string(value) == t.text || t.open && len(value) > len(t.text) && string(value[:len(t.text)]) == t.text
 		}
 		if ok {
-			return true
+			return t
 		}
 	}
-	return false
+	return nil
+}
+
+// takesWrite compares how a message is written. A first segment that is full may
+// have been all or a part, and a date is a line.
+func takesWrite(want, value string) bool {
+	switch want {
+	case value:
+		return true
+	case "bulk":
+		return value == "one" || value == "parts"
+	case "lines":
+		return value == "date"
+	}
+	return value == "bulk" && (want == "one" || want == "parts")
 }
 
 func (t *smtpTerm) takesHello(value []byte) bool {

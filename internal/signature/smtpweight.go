@@ -15,14 +15,14 @@ type smtpWeights [2][dialect.NumFields]map[string]float64
 // signature knows comes as near to one that they know no more often than in one
 // of twenty sessions (docs/score.md).
 const (
-	clearBits   = 8.0 // all fields together
-	recordsBits = 1.6 // inside TLS: records, and what follows the message
-	helloBits   = 5.0 // or the greeting before it
+	clearBits = 7.0 // all fields together
+	tlsBits   = 5.8 // with TLS: those of tlsFields
+	helloBits = 4.5 // or the greeting before it
 )
 
-// tlsFields are those inside TLS that the program decides. Its library, and what
-// it asks of that, is the same for all that use it as it comes.
-var tlsFields = [...]dialect.Field{dialect.Records, dialect.Write, dialect.Next}
+// tlsFields say what each field counts with TLS. The library, and what else it
+// decides, is the same for all programs that use it as it comes.
+var tlsFields = [dialect.NumFields]float64{dialect.Records: 1, dialect.Write: 1, dialect.Next: 1, dialect.EndBy: 1, dialect.Settings: 1, dialect.Hints: 0.5}
 
 // weigh counts the programs. The values of s.keyed must be there.
 func (w *smtpWeights) weigh(sigs []*SMTP) {
@@ -100,10 +100,12 @@ func (s *SMTP) nextForms() []string {
 func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
 	bits := 0.0
 	if f.TLSUsed {
-		for _, field := range tlsFields {
-			bits += w.bits(f, field)
+		for field, weight := range tlsFields {
+			if weight > 0 {
+				bits += weight * w.bits(f, dialect.Field(field))
+			}
 		}
-		return bits >= recordsBits || w.bits(f, dialect.Hello) >= helloBits
+		return bits >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
 	}
 	for field := dialect.Field(0); field < dialect.NumFields; field++ {
 		bits += w.bits(f, field)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mxprint/mxprint/clienthello"
@@ -25,8 +26,12 @@ func (s *Session) Dialect(library clienthello.Library) dialect.Fingerprint {
 	if s.TLS != NoTLS && s.helloDone && s.HelloErr == nil {
 		var buf [16]byte
 		letters, padding := s.hints.text(buf[:0])
+		name := s.hints&named != 0
 		r.b.ClientHello(dialect.ClientHello{Library: library.Name, Settings: library.Settings, Hints: string(letters),
-			Padding: padding, Implicit: s.TLS != StartTLS})
+			Padding: padding, Name: name, Implicit: s.TLS != StartTLS})
+	}
+	if f := &s.Flow; f.SMTPRTT > 0 && f.TCPRTT > 0 && f.SMTPRTT-f.TCPRTT > typed {
+		r.b.Slow()
 	}
 	for i := range s.Events {
 		if e := &s.Events[i]; e.Side == Client {
@@ -37,6 +42,11 @@ func (s *Session) Dialect(library clienthello.Library) dialect.Fingerprint {
 	}
 	return r.b.Fingerprint()
 }
+
+// typed is the shortest silence before a command, less a round trip, of a person
+// at a terminal or of a script that sleeps. Programs answer at once at least once
+// in a session.
+const typed = 150 * time.Millisecond
 
 // dialectReader feeds a session to a dialect.Builder.
 type dialectReader struct {
@@ -140,16 +150,24 @@ type hints uint16
 
 // hintLetters name the bits. Sent are: TLS 1.3; ALPN; encrypt-then-MAC;
 // post-handshake authentication; record size limit; extended master secret;
-// status request; session ticket; a record of version 1.2.
-const hintLetters = "3aehlmotv"
+// status request; session ticket; a record of version 1.2; ciphers without a
+// certificate.
+const hintLetters = "3aehlmotvn"
 
 const (
+	recordV        = 8
+	anonym         = 9
+	named    hints = 1 << 13
 	padded   hints = 1 << 14
 	unpadded hints = 1 << 15
 )
 
-// hintExtensions are the extensions of all letters but the last.
-var hintExtensions = [len(hintLetters) - 1]uint16{43, 16, 22, 49, 28, 23, 5, 35}
+// hintExtensions are the extensions of all letters but the last two.
+var hintExtensions = [len(hintLetters) - 2]uint16{43, 16, 22, 49, 28, 23, 5, 35}
+
+// anonymous are ciphers that need no certificate (RFC 5246 §A.5, RFC 8422 §6):
+// DH and ECDH with AES.
+var anonymous = [...]uint16{0x0034, 0x003a, 0x006c, 0x006d, 0x00a6, 0x00a7, 0xc018, 0xc019}
 
 // hintsOf reads a hello of a length.
 func hintsOf(h *clienthello.Hello, length int) (all hints) {
@@ -159,12 +177,20 @@ func hintsOf(h *clienthello.Hello, length int) (all hints) {
 				all |= 1 << i
 			}
 		}
-		if e == 21 {
+		switch e {
+		case 0:
+			all |= named
+		case 21:
 			all |= padded
 		}
 	}
 	if h.RecordVersion == 0x0303 {
-		all |= 1 << (len(hintLetters) - 1)
+		all |= 1 << recordV
+	}
+	for _, c := range anonymous {
+		if slices.Contains(h.Ciphers, c) {
+			all |= 1 << anonym
+		}
 	}
 	if all&padded == 0 && length > 0xff && length < 0x200 { // OpenSSL pads these, where it is asked to (RFC 7685 §3)
 		all |= unpadded

@@ -12,7 +12,7 @@ import (
 // drafted are the fields that rules are made of. What the server or the
 // configuration decides is left out: whether STARTTLS is used, how fast, how
 // early.
-var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
+var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
 	dialect.Flow, dialect.Write, dialect.Dot, dialect.Next, dialect.Refused, dialect.Quit, dialect.EndBy, dialect.LineEnd}
 
 // rule is a signature in the making.
@@ -245,9 +245,23 @@ func union(f dialect.Field, sessions []*spoken) []string {
 	}
 	slices.Sort(terms)
 	terms = slices.Compact(terms)
+	has := func(value string) bool { return slices.Contains(terms, value) }
+	drop := func(value string) {
+		terms = slices.DeleteFunc(terms, func(term string) bool { return term == value })
+	}
 	switch {
-	case f == dialect.EndBy && slices.Contains(terms, "quit") && slices.Contains(terms, "quit!"),
-		f == dialect.Settings && len(terms) > 1, len(terms) > 10:
+	case f == dialect.SNI && has("no"): // an address has no name
+		return nil
+	case f == dialect.Write:
+		if has("one") || has("parts") { // a large message, cut by the network
+			drop("bulk")
+		}
+		if has("lines") {
+			drop("date")
+		}
+	case f == dialect.EndBy && has("alert") && has("noalert"),
+		f == dialect.EndBy && slices.Contains(terms, "quit") && slices.Contains(terms, "quit!"),
+		len(terms) > 10:
 		return nil
 	}
 	return terms
