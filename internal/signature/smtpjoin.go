@@ -32,32 +32,31 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	}
 	specific, generic := smtpFound{}, smtpFound{}
 	for _, s := range db.smtp.sigs {
-		if !s.fits(f) || described[s.Label.Name] && !agrees[s.Label.Name] {
+		cost, fits := s.fits(f)
+		if !fits || described[s.Label.Name] && !agrees[s.Label.Name] {
 			continue
 		}
 		if s.Label.Generic {
-			generic.add(s)
+			generic.add(s, cost)
 		} else {
-			specific.add(s)
+			specific.add(s, cost)
 		}
 	}
 	found := &specific
 	if specific.n == 0 {
 		found = &generic
 	}
-	m := found.match()
-	if m.N == 0 {
+	if found.n == 0 {
 		return db.MatchSMTP(f)
 	}
-	m.Weak = m.Sigs[0].builtin && (m.N > 1 || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f) && !db.smtp.weights.enough(g))
-	return m
+	return found.answer(db.smtp.weights.enough(f) || db.smtp.weights.enough(g))
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether
 // or not it describes sessions with TLS.
 func (s *SMTP) heard(g *dialect.Fingerprint) bool {
 	for _, field := range [...]dialect.Field{dialect.Mail, dialect.Rcpt, dialect.Data, dialect.Flow, dialect.Next} {
-		if value := g.Get(field); value != nil && s.rules[field] != nil && !s.takes(g, field, value) {
+		if value := g.Get(field); value != nil && s.rules[field] != nil && s.takes(g, field, value) == nil {
 			return false
 		}
 	}

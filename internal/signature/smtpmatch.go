@@ -58,14 +58,19 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if specific.n == 0 {
 		found = &generic
 	}
-	m := found.match()
+	return found.answer(!plain(f) && db.smtp.weights.enough(f))
+}
+
+// answer is what the programs that match are worth: names, or candidates. rare
+// says whether the session has values that few of the programs have that the
+// built-in signatures know.
+func (r *smtpFound) answer(rare bool) SMTPMatch {
+	m := r.match()
 	switch {
 	case m.N == 0:
 	case !m.Sigs[0].builtin:
 		m.Weak = m.Many
-	case plain(f) || len(m.Sigs[0].Label.Others) > 0 || !db.smtp.weights.enough(f):
-		m.Weak = true
-	case m.N > 1 && found.hits[1].cost-found.hits[0].cost < clearly:
+	case !rare || len(m.Sigs[0].Label.Others) > 0, m.N > 1 && r.hits[1].cost-r.hits[0].cost < clearly:
 		m.Weak = true
 	default:
 		m.N, m.Many = 1, false
