@@ -107,9 +107,9 @@ func measureShared(t *testing.T, n, addresses int, elsewhere bool) {
 	time.Sleep(100 * time.Millisecond)
 	took, after := time.Since(begin), infoOf(redis)
 	per := func(name string) float64 { return (after[name] - before[name]) / float64(n) }
-	t.Logf("answered elsewhere %t: %d connections from %d addresses in %v, %d answered by connection; a connection: %.1f commands, %.0f bytes in, %.0f bytes out, %.0f bytes of memory in %.1f keys, %.1fµs of the server's CPU time",
+	t.Logf("answered elsewhere %t: %d connections from %d addresses in %v, %d answered by connection; a connection: %.1f commands, %.0f bytes in, %.0f bytes out, %.0f bytes of memory in %.1f keys, %.1fµs of the server's CPU time; %.0f clients",
 		elsewhere, n, addresses, took.Round(time.Millisecond), answered, per("total_commands_processed"), per("total_net_input_bytes"), per("total_net_output_bytes"), per("used_memory"), per("keys"),
-		1e6*(per("used_cpu_user")+per("used_cpu_sys")))
+		1e6*(per("used_cpu_user")+per("used_cpu_sys")), after["connected_clients"]-1)
 	if answered < n*9/10 {
 		t.Errorf("%d of %d were answered: %+v", answered, n, asks.Stats())
 	}
