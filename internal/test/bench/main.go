@@ -46,6 +46,9 @@ var parts = []part{
 	{"socket", (*bench).sockets, false},
 	{"live", (*bench).live, false},
 	{"proxy", (*bench).proxies, false},
+	{"smtpd", (*bench).smtpd, false},
+	{"verdicts", (*bench).verdicts, false},
+	{"budgets", (*bench).budgets, false},
 	{"peers", (*bench).peers, true},
 	{"sessions", (*bench).sessions, true},
 	{"watched", (*bench).watched, true},
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == askCommand {
 		return askAll(args[1:])
+	}
+	if len(args) == 1 && args[0] == greetCommand {
+		return greet()
 	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := fs.String("only", "", "one part: "+partNames())
