@@ -239,5 +239,10 @@ func (w *writer) sender(n *note.Note) {
 	}
 }
 
+// Size is the length of the record of a note, in bytes, for those who measure.
+func Size(n note.Note) int {
+	return len((&record{sent: time.Now(), server: netip.MustParseAddrPort("198.51.100.25:25"), sensor: "a", note: n}).append(nil))
+}
+
 // micros is a time as a field has it.
 func micros(d time.Duration) uint64 { return uint64(min(max(d, 0), time.Hour).Microseconds()) }

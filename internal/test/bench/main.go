@@ -52,6 +52,7 @@ var parts = []part{
 	{"peers", (*bench).peers, true},
 	{"sessions", (*bench).sessions, true},
 	{"watched", (*bench).watched, true},
+	{"shared", (*bench).shared, true},
 }
 
 func run(ctx context.Context, args []string) error {
