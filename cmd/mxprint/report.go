@@ -15,7 +15,7 @@ import (
 var reportCommand = command{
 	name:    "report",
 	summary: "show what signals were worth at this site",
-	usage: `Usage: mxprint report [-config FILE | -store FILE] [-clickhouse] [-days N] [-add FILE]… [-json | -html | -counts]
+	usage: `Usage: mxprint report [-config FILE | -store FILE] [-clickhouse | -fleet] [-days N] [-add FILE]… [-json | -html | -counts]
 
 Shows what each signal of a connection was worth at this site, by the verdicts
 that came into the store: how many senders had it, how many of these sent spam,
@@ -27,6 +27,8 @@ filter missed. docs/evidence.md says how the figures are made.
   -store FILE   the store itself
   -clickhouse   read the notes and verdicts of all sensors from [export]
                 clickhouse (docs/clickhouse.md)
+  -fleet        weigh signals by the verdicts of all sites that share a store,
+                [store] valkey; what rules would have done is of this site
   -days N       try rules with the last N days (default 14)
   -json         print one JSON object
   -html         print one page with plots
@@ -46,17 +48,17 @@ Examples:
 func runReport(ctx context.Context, args []string, std *stdio) error {
 	fs := newFlags("report")
 	path, file := fs.String("config", "", ""), fs.String("store", "", "")
-	fleet := fs.Bool("clickhouse", false, "")
+	clickhouse, fleet := fs.Bool("clickhouse", false, ""), fs.Bool("fleet", false, "")
 	days, asJSON, html, asCounts := fs.Int("days", 14, ""), fs.Bool("json", false, ""), fs.Bool("html", false, ""), fs.Bool("counts", false, "")
 	var others []string
 	fs.Func("add", "", func(name string) error { others = append(others, name); return nil })
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if fs.NArg() > 0 || *days < 1 || *days > 30 || *asJSON && *html || *asCounts && (*asJSON || *html) || *fleet && *file != "" {
-		return usagef("report: want no arguments, -days from 1 to 30, one of -json, -html and -counts at most, -store or -clickhouse")
+	if fs.NArg() > 0 || *days < 1 || *days > 30 || *asJSON && *html || *asCounts && (*asJSON || *html) || (*clickhouse || *fleet) && *file != "" || *clickhouse && *fleet {
+		return usagef("report: want no arguments, -days from 1 to 30, one of -json, -html and -counts at most, -store, -clickhouse or -fleet")
 	}
-	src, done, err := reportSource(*path, *file, *fleet, others)
+	src, done, err := reportSource(ctx, *path, *file, *clickhouse, *fleet, others)
 	if err != nil {
 		return err
 	}
@@ -81,9 +83,9 @@ func runReport(ctx context.Context, args []string, std *stdio) error {
 }
 
 // reportSource is a store, or the history of a fleet, with the counts of others.
-func reportSource(path, file string, fleet bool, others []string) (src evidence.Source, done func() error, err error) {
+func reportSource(ctx context.Context, path, file string, clickhouse, fleet bool, others []string) (src evidence.Source, done func() error, err error) {
 	done = func() error { return nil }
-	if fleet {
+	if clickhouse {
 		c, err := loadConfig(path)
 		if err != nil {
 			return nil, nil, err
@@ -97,6 +99,16 @@ func reportSource(path, file string, fleet bool, others []string) (src evidence.
 			return nil, nil, err
 		}
 		src, done = r, r.Close
+	}
+	if fleet {
+		c, err := loadConfig(path)
+		if err == nil {
+			src, err = daemon.FleetEvidence(ctx, c, src)
+		}
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
 	}
 	if src, err = evidence.Join(src, others); err != nil {
 		done()

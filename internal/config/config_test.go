@@ -93,6 +93,36 @@ token_file = "x"`, `:2: query.tls_listen: "/run/x" is not ADDRESS:PORT`},
 tls_listen = ["127.0.0.1:2526"]`, ": query.tls_cert: name the file; tls_listen needs it\n" +
 			": query.tls_key: name the file; tls_listen needs it\n" +
 			": query.token_file: name the file; tls_listen needs it"},
+		{"valkey address", `[store]
+valkey = ["redis"]`, `:2: store.valkey: "redis" is neither a path nor HOST:PORT`},
+		{"valkey several", `[store]
+valkey = ["a:1", "b:1"]`, `:2: store.valkey: several servers: set valkey_cluster, or valkey_primary where they are Sentinels; otherwise name one`},
+		{"valkey both", `[store]
+valkey = ["a:1", "b:1"]
+valkey_cluster = true
+valkey_primary = "x"`, `:4: store.valkey_primary: valkey_cluster is set too: give one of them`},
+		{"valkey unix", `[store]
+valkey = ["/run/redis.sock"]
+valkey_cluster = true
+valkey_tls = true`, ":2: store.valkey: a Cluster and Sentinels are reached by HOST:PORT\n" +
+			`:4: store.valkey_tls: it has no meaning with a unix socket`},
+		{"valkey password", `[store]
+valkey = ["a:1"]
+valkey_user = "mxprint"
+valkey_sentinel_password_file = "/x"`, ":3: store.valkey_user: name the file with its password, valkey_password_file\n" +
+			`:4: store.valkey_sentinel_password_file: it is for valkey_primary`},
+		{"valkey tls", `[store]
+valkey = ["a:1"]
+valkey_ca = "/x"
+valkey_cert = "/y"`, ":3: store.valkey_ca: it is for valkey_tls = true\n:4: store.valkey_cert: it is for valkey_tls = true\n" +
+			`: store.valkey_key: valkey_cert and valkey_key go together`},
+		{"valkey name", `[store]
+valkey = ["a:1"]
+valkey_sensor = "mx 1"`, `:3: store.valkey_sensor: want a name of at most 64 letters, digits, and .-_`},
+		{"valkey nothing", `[store]
+valkey_tls = true
+valkey_sensor = "mx1"`, ":2: store.valkey_tls: it is for store.valkey, which names no server\n" +
+			`:3: store.valkey_sensor: it is for store.valkey, which names no server`},
 		{"proxyfrom", `[query]
 proxy_from = ["192.0.2.1"]`, `:2: query.proxy_from: "192.0.2.1" is no network such as 192.0.2.0/24`},
 		{"proxymilter", `[milter]

@@ -34,13 +34,13 @@ func (s *Settings) loadShared() (err error) {
 		{"store.valkey_sentinel_password_file", v.SentinelFile, &c.SentinelPassword},
 	} {
 		if f.path != "" {
-			if *f.to, err = readToken(f.path); err != nil {
+			if *f.to, err = readSecret(f.path); err != nil {
 				return s.At(f.key, err)
 			}
 		}
 	}
 	if v.HashKeyFile != "" {
-		secret, err := readToken(v.HashKeyFile)
+		secret, err := readSecret(v.HashKeyFile)
 		if err == nil && len(secret) < minSecret {
 			err = fmt.Errorf("%s: want at least %d characters (head -c 24 /dev/urandom | base64)", v.HashKeyFile, minSecret)
 		}
@@ -132,6 +132,9 @@ func (o *opener) share() {
 	}
 	if e := o.in.engine; e != nil {
 		s.Connection = e.Connection
+		if o.in.sender != nil {
+			s.Sessions, s.Connection = true, o.in.sender.Connection(e.Connection)
+		}
 	}
 	if o.store != nil {
 		s.Counts = o.siteCounts

@@ -2,6 +2,7 @@ package sender
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/note"
@@ -11,6 +12,16 @@ import (
 // It answers with what was read so far: ask again at the end of the message,
 // when more is known.
 func (r *Reader) Lookuper(next note.Lookuper) note.Lookuper { return lookuper{next, r} }
+
+// Connection returns a function that adds what the Reader knows to what own returns
+// of a connection, without a question to anyone.
+func (r *Reader) Connection(own func(client, server netip.AddrPort) (note.Note, bool)) func(client, server netip.AddrPort) (note.Note, bool) {
+	return func(client, server netip.AddrPort) (note.Note, bool) {
+		n, ok := own(client, server)
+		r.add(&n, note.Query{Client: client, Server: server})
+		return n, ok || n.TLS != nil || n.Software != nil
+	}
+}
 
 type lookuper struct {
 	note.Lookuper

@@ -22,6 +22,9 @@ func (s *Store) Opened(client, server netip.AddrPort) {
 	c.opened, c.published = now, true
 	s.recent.mu.Unlock()
 	s.push(item{what: opened, client: client, server: server, opened: now})
+	if s.Sessions {
+		s.later.add(0, due{client, server, now})
+	}
 }
 
 // Closed says that a connection may have ended. It does not block.
@@ -173,10 +176,29 @@ func (b *batch) add(c valkey.Client, it *item, now time.Time) {
 		}
 		b.cmds = append(b.cmds, c.B().Pexpire().Key(s.names.conn(it.client)+endSYN).Milliseconds(endedAge.Milliseconds()).Build())
 	case session:
+		if it.note == nil && !b.saidSoFar(it) {
+			return
+		}
 		b.set(c, s.names.conn(it.client)+endSession, connAge, &record{sent: now, held: now.Sub(it.opened), server: it.server, sensor: s.cfg.Sensor, note: *it.note})
 	case visited:
 		b.visited(c, it, now)
 	}
+}
+
+// saidSoFar sets the note of a session that goes on, and reports whether there is
+// something new in it.
+func (b *batch) saidSoFar(it *item) bool {
+	if b.s.Connection == nil {
+		return false
+	}
+	n, ok := b.s.Connection(it.client, it.server)
+	if !ok || n.TLS == nil && n.Software == nil && n.Conduct == nil {
+		return false
+	}
+	it.note = &note.Note{TLS: n.TLS, Software: n.Software, Conduct: n.Conduct, Flow: n.Flow}
+	r := record{note: note.Note{TLS: n.TLS, Software: n.Software, Conduct: n.Conduct}} // times change always
+	b.buf = r.append(b.buf[:0])
+	return b.s.isNews(it, maphash.Bytes(sumSeed, b.buf))
 }
 
 // opened publishes the note of a connection, and with it that of its address.
@@ -189,6 +211,7 @@ func (b *batch) opened(c valkey.Client, it *item, now time.Time) {
 	if !ok || !n.ByConnection {
 		return
 	}
+	n.TLS, n.Software, n.Conduct, n.Flow = nil, nil, nil, nil // of a record of their own
 	r := &record{sent: now, held: now.Sub(it.opened), server: it.server, sensor: s.cfg.Sensor, note: n}
 	b.set(c, s.names.conn(it.client)+endSYN, connAge, r)
 	sum := maphash.String(sumSeed, n.OSName+n.OSFlavor+n.RawSig)

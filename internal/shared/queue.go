@@ -154,6 +154,7 @@ type conn struct {
 	ended  bool
 
 	published bool
+	said      uint64  // sum of what was published of the session
 	counted   counted // what was counted already
 	past      *past   // of its address, before it; nil: not read
 	counts    counts

@@ -64,6 +64,8 @@ type Store struct {
 	// Connection returns what this sensor knows of a connection by itself; nil: it
 	// captures nothing, and publishes nothing.
 	Connection func(client, server netip.AddrPort) (note.Note, bool)
+	// Sessions says that Connection has what sessions say while they go on.
+	Sessions bool
 	// Counts makes the evidence of this site with a key for its senders; nil: none
 	// is published.
 	Counts func(ctx context.Context, seed uint64) (*evidence.Counts, error)
@@ -77,6 +79,7 @@ type Store struct {
 	breaker     breaker
 	queue       queue
 	recent      recent
+	later       later
 	since       time.Time
 	spoke       atomic.Bool   // this sensor has said that it lives
 	soon        chan struct{} // the evidence is to be published now
@@ -121,6 +124,7 @@ func (s *Store) Run(ctx context.Context) error {
 		wg.Go(func() { s.writeAll(ctx) })
 	}
 	wg.Go(func() { s.keepCounts(ctx) })
+	wg.Go(func() { s.lookAgain(ctx) })
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	k := &keeper{s: s}

@@ -277,6 +277,44 @@ func TestViews(t *testing.T) {
 	}
 }
 
+// TestSession: what a session has said so far is there before it ends.
+func TestSession(t *testing.T) {
+	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
+	cfg := Config{Servers: []string{srv.Addr}, deadline: patient, Sensor: "b"}
+	b := start(t, cfg).ready(t)
+	cfg.Sensor = "a"
+	a := &sensor{Store: Open(cfg), own: &own{}}
+	a.Connection, a.Sessions = a.own.connection, true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		a.Run(ctx)
+		close(done)
+	}()
+	defer func() {
+		cancel()
+		<-done
+	}()
+	a.ready(t)
+	n := linux
+	n.Software = &note.Software{State: note.Unknown, Reading: note.Reading}
+	a.own.set(client, n)
+	a.Opened(client, server)
+	for _, name := range []string{"", "Exim"} {
+		if name != "" {
+			n.Software = &note.Software{State: note.Matched, Name: name, Reading: note.Complete}
+			a.own.set(client, n)
+		}
+		lab.Eventually(t, func() error {
+			got := b.ask(t, note.Query{Client: client, Server: server})
+			if got.Software == nil || got.Software.Name != name || !got.ByConnection {
+				return fmt.Errorf("%+v", got.Software)
+			}
+			return nil
+		})
+	}
+}
+
 // TestMemory: the fleet counts names, addresses, visits, JA4 and dialects.
 func TestMemory(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,5 +243,23 @@ func TestFetch(t *testing.T) {
 		if !errors.Is(err, c.want) || err == nil && s.Health != c.health {
 			t.Errorf("%s: %+v, %v, want %q, %v", c.name, s, err, c.health, c.want)
 		}
+	}
+}
+
+// TestShared: a shared store that is away is said, in words and figures.
+func TestShared(t *testing.T) {
+	s := sound()
+	s.Shared = &Shared{Servers: []string{"10.0.0.5:6379"}, Sensor: "mx1", Fault: "no answer within 5 ms", WriteFault: "OOM", Asked: 1234, Found: 1000, Missed: 7}
+	s.Judge()
+	if want := []string{"look-ups go on without the shared store: no answer within 5 ms", "nothing is published in the shared store: OOM"}; s.Health != Degraded || !slices.Equal(s.Reasons, want) {
+		t.Errorf("%s, %q, want %q", s.Health, s.Reasons, want)
+	}
+	var b bytes.Buffer
+	if err := s.Print(&b, false); err != nil || !bytes.Contains(b.Bytes(), []byte("shared store   10.0.0.5:6379, as mx1; 1,234 asked, 1,000 found, 0 errors, 7 without it")) {
+		t.Errorf("%v\n%s", err, b.Bytes())
+	}
+	s.Shared.Fault, s.Shared.WriteFault = "", ""
+	if s.Judge(); s.Health != Well {
+		t.Errorf("%s, %q", s.Health, s.Reasons)
 	}
 }
