@@ -17,7 +17,9 @@ var forgetCommand = command{
 Has the running sensor remove all that its store remembers of an address, a
 network, or a name that clients called themselves: connections, verdicts, and
 the sender's part in the evidence. No byte of it is left in the store's files;
-logs, copies and the memory of hosts (limits.state) are not touched.
+logs, copies and the memory of hosts (limits.state) are not touched. What other
+sensors share ([store] valkey) and what ClickHouse has ([export]) goes too; of the
+latter by ALTER TABLE DELETE, which waits until ClickHouse is there.
 
   -s SOCKET  that of [store] listen (default unix:` + config.DefaultVerdictSocket + `)
 

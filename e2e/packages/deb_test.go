@@ -126,7 +126,7 @@ func checkInstalled(t *testing.T, c *mailtest.Chroot, do func(...string) string)
 		"usr/share/man/man5/mxprint-signatures.5.gz", "usr/share/bash-completion/completions/mxprint",
 		"usr/share/zsh/vendor-completions/_mxprint", "usr/share/fish/vendor_completions.d/mxprint.fish",
 		"usr/lib/systemd/system/mxprint.service", "usr/lib/systemd/system/mxprint-p0f.service",
-		"usr/lib/systemd/system/mxprint.socket", "usr/share/mxprint/systemd/mxprint-sockops.conf", "usr/share/mxprint/prometheus/mxprint.yml", "usr/share/mxprint/grafana/mxprint.json", "etc/logrotate.d/mxprint",
+		"usr/lib/systemd/system/mxprint.socket", "usr/share/mxprint/systemd/mxprint-sockops.conf", "usr/share/mxprint/prometheus/mxprint.yml", "usr/share/mxprint/grafana/mxprint.json", "usr/share/mxprint/clickhouse/schema.sql", "etc/logrotate.d/mxprint",
 		"usr/share/mxprint/haraka-plugin-mxprint/index.js", "usr/share/doc/mxprint/third-party.txt",
 	} {
 		if _, err := os.Lstat(filepath.Join(c.Root, path)); err != nil {
