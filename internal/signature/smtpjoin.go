@@ -2,6 +2,10 @@ package signature
 
 import "github.com/mxprint/mxprint/dialect"
 
+// heardBits are the bits of what a mail server heard that are enough for a name,
+// more than without TLS: there the end of the session and its pace count, too.
+const heardBits = 8.0
+
 // JoinSMTP is MatchSMTP of a session of which two have seen parts: f is what its
 // packets show, and g what the mail server heard, inside TLS too. The programs
 // are those of f that also agree with g; one that no signature describes without
@@ -49,7 +53,7 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	if found.n == 0 {
 		return db.MatchSMTP(f)
 	}
-	return found.answer(db.smtp.weights.enough(f) || db.smtp.weights.enough(g))
+	return found.answer(db.smtp.weights.enough(f) || db.smtp.weights.sum(g) >= heardBits)
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether

@@ -98,8 +98,8 @@ func (s *SMTP) nextForms() []string {
 // enough reports whether a session that one program's signatures match says
 // enough to name it.
 func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
-	bits := 0.0
 	if f.TLSUsed {
+		bits := 0.0
 		for field, weight := range tlsFields {
 			if weight > 0 {
 				bits += weight * w.bits(f, dialect.Field(field))
@@ -107,10 +107,15 @@ func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
 		}
 		return bits >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
 	}
+	return w.sum(f) >= clearBits
+}
+
+// sum is the bits of all fields.
+func (w *smtpWeights) sum(f *dialect.Fingerprint) (bits float64) {
 	for field := dialect.Field(0); field < dialect.NumFields; field++ {
 		bits += w.bits(f, field)
 	}
-	return bits >= clearBits
+	return bits
 }
 
 func (w *smtpWeights) bits(f *dialect.Fingerprint, field dialect.Field) float64 {
