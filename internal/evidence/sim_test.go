@@ -271,10 +271,12 @@ type most struct {
 	move float64
 	of   string
 	n    int
+	good cases // of at most 5 points
 }
 
 func (m *most) add(move float64, seed uint64, token string) {
 	m.n++
+	m.good.add(move <= 0.05)
 	if move > m.move {
 		m.move, m.of = move, fmt.Sprintf("%s, seed %d", token, seed)
 	}
@@ -343,7 +345,11 @@ func TestSimulator(t *testing.T) {
 	m.oneSender.atMost(t, 0.05, "one sender with half of the mails")
 	m.onOne.atMost(t, 0.05, "a fifth of all verdicts wrong, all on one signal: the others")
 	m.near.atMost(t, 0.05, "a filter that is wrong in a fifth of its verdicts, near its threshold")
-	m.anywhere.atMost(t, 0.05, "a fifth of all verdicts wrong, sure ones as well, at random")
+	// Here chance is large: of a thousand mails of bots two hundred are said to be
+	// ham, some more or fewer.
+	const anywhere = "a fifth of all verdicts wrong, sure ones as well, at random"
+	m.anywhere.atMost(t, 0.08, anywhere)
+	m.anywhere.good.atLeast(t, 0.95, anywhere+": signals that move by 5 points at most")
 }
 
 // look tries the faults with a site.

@@ -28,14 +28,14 @@ const pageSize = 4096
 
 // source names a file to the driver.
 func source(path string, write bool) string {
-	q := url.Values{"_pragma": {"busy_timeout(0)", "secure_delete(1)", "foreign_keys(0)", "temp_store(2)", "cache_size(-8192)"}}
+	q := url.Values{"_pragma": {"busy_timeout(0)", "secure_delete(1)", "foreign_keys(0)", "temp_store(2)"}}
 	if write {
 		// A commit writes to the log and does not wait for the disk: what empties
 		// the log does, in emptyLog.
 		q["_pragma"] = append(q["_pragma"], fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(NORMAL)",
-			"wal_autocheckpoint(0)")
+			"wal_autocheckpoint(0)", "cache_size(-16384)") // a batch fits
 	} else {
-		q["_pragma"] = append(q["_pragma"], "query_only(1)")
+		q["_pragma"] = append(q["_pragma"], "query_only(1)", "cache_size(-4096)")
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }

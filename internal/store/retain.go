@@ -121,7 +121,7 @@ func (w *writer) remove(id, before int64) (n int64, err error) {
 		}
 		for _, table := range []string{
 			"DELETE FROM host WHERE address IN (SELECT address FROM host WHERE last < ? ORDER BY last LIMIT ?)",
-			"DELETE FROM named WHERE (address, name) IN (SELECT address, name FROM named WHERE last < ? ORDER BY last LIMIT ?)",
+			"DELETE FROM named WHERE (name, address) IN (SELECT name, address FROM named WHERE last < ? ORDER BY last LIMIT ?)",
 			"DELETE FROM trait WHERE what IN (SELECT what FROM trait WHERE last < ? ORDER BY last LIMIT ?)",
 		} {
 			if _, err := tx.Exec(table, before, 2*slice); err != nil {

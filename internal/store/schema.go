@@ -85,6 +85,19 @@ CREATE TABLE trait (
 	last  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX trait_last ON trait (last);
+`, `
+-- By name first: one tree instead of two, of which each connection changes a page
+-- anywhere. How many names an address has is in table host.
+CREATE TABLE names (
+	name    INTEGER NOT NULL,
+	address BLOB NOT NULL,
+	last    INTEGER NOT NULL,
+	PRIMARY KEY (name, address)
+) WITHOUT ROWID;
+INSERT INTO names (name, address, last) SELECT name, address, last FROM named;
+DROP TABLE named;
+ALTER TABLE names RENAME TO named;
+CREATE INDEX named_last ON named (last);
 `}
 
 // migrate brings a file to the newest schema, all or nothing.

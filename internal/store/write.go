@@ -14,9 +14,13 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// maxBatch is how much is written in one transaction. Each connection changes
-// some pages anywhere in the file, and all of them go to the log first.
-const maxBatch = 250
+// Each connection changes some pages anywhere in the file, and all of them go to
+// the log first. Where much waits larger batches change many of them once.
+const (
+	maxBatch      = 250
+	mostBatch     = 1000
+	perConnection = 16 << 10 // bytes of the log that one may take, so that a batch keeps within the bound
+)
 
 // writer is the one goroutine that writes.
 type writer struct {
@@ -101,7 +105,7 @@ func (w *writer) checkpoint() {
 	case s.grown <- struct{}{}:
 	default:
 	}
-	if st.Size() <= s.cfg.logSize()*3/4 {
+	if st.Size() <= s.cfg.logSize()/2 {
 		return
 	}
 	s.emptying.Lock()
@@ -121,8 +125,8 @@ func (w *writer) take() (batch []item, do *item) {
 	s := w.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for n < len(s.queue) && n < maxBatch && s.queue[n].do == nil {
+	n, most := 0, min(max(len(s.queue)/2, maxBatch), mostBatch, int(s.cfg.logSize()/perConnection))
+	for n < len(s.queue) && n < most && s.queue[n].do == nil {
 		n++
 	}
 	if n == 0 && len(s.queue) > 0 {
@@ -234,7 +238,7 @@ type transaction struct {
 }
 
 // often are those statements.
-var often = []string{insertText, selectText, insertConnection, updateConnection, updateNamed, countNamed, insertNamed, selectHost, insertHost,
+var often = []string{insertText, selectText, insertConnection, updateConnection, updateNamed, insertNamed, selectHost, insertHost,
 	findMark, countVerdicts, insertVerdict, insertTrait}
 
 const (
@@ -242,9 +246,8 @@ const (
 	selectText       = "SELECT id FROM text WHERE text = ?"
 	insertConnection = "INSERT OR REPLACE INTO connection (id, at, address, port, name, profile, mark) VALUES (?, ?, ?, ?, ?, ?, ?)"
 	updateConnection = "UPDATE connection SET profile = ?, name = CASE WHEN ? <> 0 THEN ? ELSE name END WHERE id = ?"
-	updateNamed      = "UPDATE named SET last = max(last, ?) WHERE address = ? AND name = ?"
-	countNamed       = "SELECT count(*) FROM named WHERE address = ?"
-	insertNamed      = "INSERT INTO named (address, name, last) VALUES (?, ?, ?)"
+	updateNamed      = "UPDATE named SET last = max(last, ?) WHERE name = ? AND address = ?"
+	insertNamed      = "INSERT INTO named (name, address, last) VALUES (?, ?, ?)"
 	selectHost       = "SELECT first, last, visits, names, system, software, tls, changed, changed_at FROM host WHERE address = ?"
 	insertHost       = "INSERT OR REPLACE INTO host (address, first, last, visits, names, system, software, tls, changed, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	insertTrait      = "INSERT INTO trait (what, first, last) VALUES (?1, ?2, ?2) ON CONFLICT (what) DO UPDATE SET last = max(last, ?2)"
@@ -334,14 +337,23 @@ func (w *writer) connection(tx *transaction, c *connection) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := w.named(tx, k, name, c)
+	h, err := readHost(tx.QueryRow(selectHost, k))
 	if err != nil {
 		return err
+	}
+	if h.names < maxNames {
+		fresh, err := w.named(tx, k, name, c)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			h.names++
+		}
 	}
 	if err := w.trait(tx, c); err != nil {
 		return err
 	}
-	return w.host(tx, k, c, visits, fresh)
+	return w.host(tx, k, c, h, visits)
 }
 
 // trait notes what else is new at the site, and once an hour that it is there.
@@ -370,18 +382,14 @@ func (w *writer) named(tx *transaction, k []byte, name int64, c *connection) (fr
 	if name == 0 {
 		return false, nil
 	}
-	r, err := tx.Exec(updateNamed, c.at.UnixMilli(), k, name)
+	r, err := tx.Exec(updateNamed, c.at.UnixMilli(), name, k)
 	if err != nil {
 		return false, err
 	}
 	if n, _ := r.RowsAffected(); n > 0 {
 		return false, nil
 	}
-	var have int
-	if err := tx.QueryRow(countNamed, k).Scan(&have); err != nil || have >= maxNames {
-		return false, err
-	}
-	if _, err = tx.Exec(insertNamed, k, name, c.at.UnixMilli()); err == nil {
+	if _, err = tx.Exec(insertNamed, name, k, c.at.UnixMilli()); err == nil {
 		w.s.mu.Lock()
 		if n, ok := w.s.traits.get("name " + c.name); ok {
 			w.s.traits.put("name "+c.name, min(n+1, maxNames))
@@ -392,11 +400,7 @@ func (w *writer) named(tx *transaction, k []byte, name int64, c *connection) (fr
 }
 
 // host brings what is remembered of an address up to date.
-func (w *writer) host(tx *transaction, k []byte, c *connection, visits int, freshName bool) error {
-	h, err := readHost(tx.QueryRow(selectHost, k))
-	if err != nil {
-		return err
-	}
+func (w *writer) host(tx *transaction, k []byte, c *connection, h host, visits int) error {
 	at := c.at.UnixMilli()
 	system, software, tls := Titles(&c.note)
 	if changed := h.changes(system, software, tls); len(changed) > 0 {
@@ -415,10 +419,7 @@ func (w *writer) host(tx *transaction, k []byte, c *connection, visits int, fres
 	}
 	h.last = max(h.last, at)
 	h.visits += uint32(visits)
-	if freshName {
-		h.names++
-	}
-	_, err = tx.Exec(insertHost,
+	_, err := tx.Exec(insertHost,
 		k, h.first, h.last, h.visits, h.names, h.system, h.software, h.tls, h.changed, h.changedAt)
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
