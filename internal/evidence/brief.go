@@ -42,13 +42,17 @@ func (r *Report) strongest(direction float64) string {
 	return orNone(strings.Join(words, ", "))
 }
 
-// proposal is the lowest threshold that spares honest senders.
+// proposal is the rule that hits the most spam of those that spare honest senders.
 func (r *Report) proposal() string {
-	for _, w := range r.Would[:min(len(r.Would), len(thresholds))] {
-		if w.Spam > 0 && w.HamInterval.High <= spares {
-			return fmt.Sprintf("A %s would have hit %d mails since %s, %d of them surely spam, %d of these let through by the filter, and %s %% of the senders of ham (%s).",
-				w.What, w.Hit, r.Since.Format("2006-01-02"), w.Spam, w.More, w.HamPercent(), w.HamInterval.Percent())
+	var best *Would
+	for _, w := range r.Would {
+		if w.Spam > 0 && w.HamInterval.High <= spares && (best == nil || w.Spam > best.Spam) {
+			best = w
 		}
 	}
-	return "No score is safe to act on: each that hits spam may hit more than 1 % of the senders of ham. Take the signals as one reason among others."
+	if best == nil {
+		return "No rule of those that were tried is safe to act on: each that hits spam may hit more than 1 % of the senders of ham. Take the signals as one reason among others."
+	}
+	return fmt.Sprintf("Of the rules that would have hit at most 1 %% of the senders of ham, %q hits the most spam: %d of %d mails hit since %s; %d of these the filter let through; %d were surely ham.",
+		best.What, best.Spam, best.Hit, r.Since.Format("2006-01-02"), best.More, best.Ham)
 }
