@@ -191,6 +191,7 @@ func (w *writer) makeRoom() error {
 		if n == 0 {
 			break
 		}
+		w.checkpoint()
 	}
 	_, err := w.s.db.Load().write.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err

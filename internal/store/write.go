@@ -60,7 +60,7 @@ func (w *writer) flush() {
 		}
 		w.checkpoint()
 		w.retain()
-		if w.removing {
+		for n := 0; w.removing && n < len(batch); n += slice { // as many go as came
 			w.with(w.slice)
 		}
 	}
