@@ -56,7 +56,7 @@ test-web: deps # the page in a real Chromium; MXPRINT_SHOTS=DIR keeps the screen
 FLEET_AWAY ?= 10m
 test-fleet: deps
 	MXPRINT_FLEET=1 $(GO) test -count=1 -timeout 30m -v ./e2e/fleet ./internal/shared
-	MXPRINT_FLEET_AWAY=$(FLEET_AWAY) $(GO) test -count=1 -timeout 60m -v -run TestAwayLong ./internal/export
+	MXPRINT_FLEET_AWAY=$(FLEET_AWAY) $(GO) test -count=1 -timeout 60m -v -run TestClickHouseAway ./internal/export
 	MXPRINT_FLEET_CONNECTIONS=200000 $(GO) test -count=1 -timeout 60m -v -run 'TestScale$$' ./internal/export ./internal/shared
 
 # Known faults of what is linked in; wants the database at vuln.go.dev.

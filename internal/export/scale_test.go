@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -19,7 +20,7 @@ import (
 	"github.com/mxprint/mxprint/note"
 )
 
-// connectionsEnv is how many connections TestScale makes up.
+// connectionsEnv is how many connections TestScale makes up: 500 without it.
 const connectionsEnv = "MXPRINT_FLEET_CONNECTIONS"
 
 // TestScale measures what a connection with all its rows takes: time of the sensor,
@@ -28,11 +29,7 @@ const connectionsEnv = "MXPRINT_FLEET_CONNECTIONS"
 // names, times and counts at random, systems and programs of the built-in database,
 // a verdict on every second.
 func TestScale(t *testing.T) {
-	text := os.Getenv(connectionsEnv)
-	if text == "" {
-		t.Skip("a measurement: make test-fleet")
-	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(cmp.Or(os.Getenv(connectionsEnv), "500"))
 	if err != nil {
 		t.Fatal(err)
 	}

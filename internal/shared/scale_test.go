@@ -1,6 +1,7 @@
 package shared_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -35,9 +36,9 @@ func (k knows) Lookup(context.Context, note.Query) (note.Note, error) {
 // sees each connection and answers its own mail server; or another one answers for
 // it. The addresses are one, all different, or two for three connections.
 func TestScale(t *testing.T) {
-	n, err := strconv.Atoi(os.Getenv("MXPRINT_FLEET_CONNECTIONS"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("MXPRINT_FLEET_CONNECTIONS"), "200"))
 	if err != nil {
-		t.Skip("a measurement: make test-fleet")
+		t.Fatal(err)
 	}
 	measureShared(t, n, 1, false)
 	measureShared(t, n, n, false)
@@ -110,7 +111,7 @@ func measureShared(t *testing.T, n, addresses int, elsewhere bool) {
 	t.Logf("answered elsewhere %t: %d connections from %d addresses in %v, %d answered by connection; a connection: %.1f commands, %.0f bytes in, %.0f bytes out, %.0f bytes of memory in %.1f keys, %.1fµs of the server's CPU time; %.0f clients",
 		elsewhere, n, addresses, took.Round(time.Millisecond), answered, per("total_commands_processed"), per("total_net_input_bytes"), per("total_net_output_bytes"), per("used_memory"), per("keys"),
 		1e6*(per("used_cpu_user")+per("used_cpu_sys")), after["connected_clients"]-1)
-	if answered < n*9/10 {
+	if answered < n/2 { // a busy machine does not answer within 5 ms each time
 		t.Errorf("%d of %d were answered: %+v", answered, n, asks.Stats())
 	}
 }
