@@ -30,7 +30,7 @@ func (r *Reader) Feeds(observe func(*event.Observation)) func(client, server net
 		defer p.mu.Unlock()
 		p.tick(time.Now().UnixMicro())
 		p.open(f.key, 0, 0, p.at)
-		if f.e = p.kept.all[f.key]; f.e != nil {
+		if f.e = p.kept.find(f.key); f.e != nil {
 			f.e.fed = true
 		}
 		return f
@@ -64,7 +64,7 @@ func (f *Feed) Note(n *note.Note) {
 }
 
 // current reports whether the connection is still the one between its ends.
-func (f *Feed) current() bool { return f.e != nil && f.part.kept.all[f.key] == f.e }
+func (f *Feed) current() bool { return f.e != nil && f.part.kept.find(f.key) == f.e }
 
 func (f *Feed) take(fromClient bool, b []byte, fin bool) (more bool) {
 	p, side := f.part, stream.Server

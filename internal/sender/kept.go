@@ -15,8 +15,8 @@ import (
 type kept struct {
 	most    int
 	age     int64 // microseconds
-	all     map[stream.Key]*entry
-	newest  map[netip.AddrPort]*entry // by client
+	count   int
+	newest  map[netip.AddrPort]*entry // by client; the others of a client's end follow by older
 	over    *list.List                // of *entry: those not read any more, the oldest first
 	sources map[uint64]int            // of over
 }
@@ -31,20 +31,43 @@ type entry struct {
 	heard     *heard // what a mail server reports; nil: nothing
 	at        int64  // of its begin, and then of its end
 	place     *list.Element
+	older     *entry // of the same client's end, with another server
 }
+
+// mostServers is how many connections of one end of a client are known: more are
+// those of a program that tries to make searches long.
+const mostServers = 16
 
 // shareOf is the part of over that one source may have: connections of one
 // network do not make those of others unknown.
 const shareOf = 16
 
 func newKept(most int, age time.Duration) kept {
-	return kept{most: most, age: age.Microseconds(), all: make(map[stream.Key]*entry), newest: make(map[netip.AddrPort]*entry),
+	return kept{most: most, age: age.Microseconds(), newest: make(map[netip.AddrPort]*entry),
 		over: list.New(), sources: make(map[uint64]int)}
 }
 
+// find returns a connection, or nil.
+func (k *kept) find(key stream.Key) *entry {
+	e := k.newest[key.Client]
+	for e != nil && e.key != key {
+		e = e.older
+	}
+	return e
+}
+
+// add adds a connection that is not there.
 func (k *kept) add(key stream.Key, at int64) {
-	e := &entry{key: key, at: at}
-	k.all[key], k.newest[key.Client] = e, e
+	e := &entry{key: key, at: at, older: k.newest[key.Client]}
+	k.newest[key.Client] = e
+	k.count++
+	oldest, n := e, 1
+	for ; oldest.older != nil; n++ {
+		oldest = oldest.older
+	}
+	if n > mostServers {
+		k.drop(oldest.key)
+	}
 }
 
 // ended notes that the reading of a connection is over, with what it brought.
@@ -70,12 +93,20 @@ func (k *kept) expire(at int64) {
 }
 
 func (k *kept) drop(key stream.Key) {
-	e := k.all[key]
+	e := k.find(key)
 	if e == nil {
 		return
 	}
-	delete(k.all, key)
-	if k.newest[key.Client] == e {
+	k.count--
+	switch first := k.newest[key.Client]; {
+	case first != e:
+		for first.older != e {
+			first = first.older
+		}
+		first.older = e.older
+	case e.older != nil:
+		k.newest[key.Client] = e.older
+	default:
 		delete(k.newest, key.Client)
 	}
 	if e.place == nil {

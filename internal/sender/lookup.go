@@ -76,7 +76,7 @@ func (p *part) add(n *note.Note, q note.Query) bool {
 
 // entry is what is known of the connection that was asked about, or nil.
 func (p *part) entry(q note.Query) *entry {
-	if e := p.kept.all[stream.Key{Client: q.Client, Server: q.Server}]; e != nil {
+	if e := p.kept.find(stream.Key{Client: q.Client, Server: q.Server}); e != nil {
 		return e
 	}
 	// Without the server's end, or with another than that in the packets, as with

@@ -40,7 +40,7 @@ func (p *part) Open(s *packet.Segment, client, server uint32, at int64) {
 	defer p.mu.Unlock()
 	key := stream.Key{Client: s.Src, Server: s.Dst}
 	p.open(key, client, server, at)
-	if e := p.kept.all[key]; e != nil {
+	if e := p.kept.find(key); e != nil {
 		e.handshake = p.answers.rtt(key, s.Ack, at)
 	}
 }
@@ -104,7 +104,7 @@ func (p *part) tick(at int64) {
 func (p *part) hello(key stream.Key, h *clienthello.Hello) {
 	p.helloCount++
 	t := p.reader.hellos.of(h)
-	if e := p.kept.all[key]; e != nil {
+	if e := p.kept.find(key); e != nil {
 		e.tls = t
 	}
 	p.tell(event.TLS, key, &note.Note{TLS: t})
@@ -116,7 +116,7 @@ func (p *part) done(key stream.Key, s *stream.Session) {
 	if slices.ContainsFunc(s.Events, func(e stream.Event) bool { return e.Side == stream.Server }) {
 		p.heard++
 	}
-	e := p.kept.all[key]
+	e := p.kept.find(key)
 	if e == nil {
 		return
 	}

@@ -108,7 +108,7 @@ func (r *Reader) Stats() (s Stats) {
 	for _, p := range r.all() {
 		p.mu.Lock()
 		s.Reading += p.table.Len()
-		s.Kept += len(p.kept.all)
+		s.Kept += p.kept.count
 		s.Read += p.read
 		s.Heard += p.heard
 		s.Hellos += p.helloCount
