@@ -18,15 +18,16 @@ type lookup struct {
 	err    error
 }
 
-// ask starts a look-up. The end of the server does not cut it short: mails
-// under way are finished with their notes.
+// ask starts a look-up of a client.
 func (v *serving) ask(client, server netip.AddrPort) *lookup {
-	q := note.Query{
-		Client: client, Server: server,
-		// A connection that stays unseen must be left time to be answered with
-		// what is known of the address.
-		Wait: v.deadline * 4 / 5,
-	}
+	// A connection that stays unseen must be left time to be answered with what is
+	// known of the address.
+	return v.start(note.Query{Client: client, Server: server, Wait: v.deadline * 4 / 5})
+}
+
+// start starts a look-up. The end of the server does not cut it short: mails
+// under way are finished with their notes.
+func (v *serving) start(q note.Query) *lookup {
 	l := &lookup{q: q, until: time.Now().Add(v.deadline), done: make(chan struct{})}
 	var ctx context.Context
 	ctx, l.cancel = context.WithDeadline(context.Background(), l.until)
@@ -40,10 +41,10 @@ func (v *serving) ask(client, server netip.AddrPort) *lookup {
 
 // again asks once more, and returns the note there was where no answer comes.
 func (v *serving) again(q note.Query, n note.Note) note.Note {
-	ctx, cancel := context.WithTimeout(context.Background(), v.deadline)
-	defer cancel()
 	q.Wait = 0
-	if now, err := v.Lookuper.Lookup(ctx, q); err == nil {
+	l := v.start(q)
+	defer l.cancel()
+	if now, ok := l.note(); ok {
 		return now
 	}
 	return n
