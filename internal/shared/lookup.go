@@ -49,7 +49,7 @@ func (l *Lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 		}
 		return n, err
 	}
-	n, err, f := l.find(ctx, q)
+	n, f, err := l.find(ctx, q)
 	if f != nil && f.join(&n, &q, s) {
 		s.found.Add(1)
 		err = nil
@@ -67,7 +67,7 @@ func knows(n *note.Note, err error, q *note.Query) bool {
 }
 
 // find asks the sensor, and the store too if the sensor does not answer at once.
-func (l *Lookuper) find(ctx context.Context, q note.Query) (n note.Note, err error, f *found) {
+func (l *Lookuper) find(ctx context.Context, q note.Query) (n note.Note, f *found, err error) {
 	s := l.Store
 	own, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,9 +83,9 @@ func (l *Lookuper) find(ctx context.Context, q note.Query) (n note.Note, err err
 	switch {
 	case knows(&n, err, &q):
 		timer.Stop()
-		return n, err, nil
+		return n, nil, err
 	case timer.Stop():
-		return n, err, s.search(ctx, q, 0)
+		return n, s.search(ctx, q, 0), err
 	}
 	end := time.NewTimer(s.cfg.deadline)
 	defer end.Stop()
@@ -94,7 +94,7 @@ func (l *Lookuper) find(ctx context.Context, q note.Query) (n note.Note, err err
 	case <-end.C:
 	case <-ctx.Done():
 	}
-	return n, err, f
+	return n, f, err
 }
 
 // found is what the store has about a question.

@@ -214,8 +214,12 @@ func (b *batch) opened(c valkey.Client, it *item, now time.Time) {
 	n.TLS, n.Software, n.Conduct, n.Flow = nil, nil, nil, nil // of a record of their own
 	r := &record{sent: now, held: now.Sub(it.opened), server: it.server, sensor: s.cfg.Sensor, note: n}
 	b.set(c, s.names.conn(it.client)+endSYN, connAge, r)
-	sum := maphash.String(sumSeed, n.OSName+n.OSFlavor+n.RawSig)
-	if p := store.Network(it.client.Addr()); s.recent.publishes(p, sum, now) {
+	var sum maphash.Hash
+	sum.SetSeed(sumSeed)
+	for _, text := range []string{n.OSName, n.OSFlavor, n.RawSig} {
+		sum.WriteString(text)
+	}
+	if p := store.Network(it.client.Addr()); s.recent.publishes(p, sum.Sum64(), now) {
 		b.set(c, prefix+kindHost+s.names.tag(it.client.Addr()), s.cfg.Age, r)
 	}
 }

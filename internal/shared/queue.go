@@ -175,13 +175,15 @@ func (r *recent) make() {
 // get returns a connection, which may be a new one. A handshake begins a new one.
 // The lock is held.
 func (r *recent) get(e ends, fresh bool, now time.Time) *conn {
-	c := r.young[e]
-	if c == nil {
-		if c = r.old[e]; c != nil {
-			r.put(e, c)
+	var c *conn
+	if !fresh {
+		if c = r.young[e]; c == nil {
+			if c = r.old[e]; c != nil {
+				r.put(e, c)
+			}
 		}
 	}
-	if c == nil || fresh || now.Sub(c.began) > sameConn {
+	if c == nil || now.Sub(c.began) > sameConn {
 		c = &conn{began: now}
 		r.put(e, c)
 	}

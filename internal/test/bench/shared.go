@@ -79,13 +79,14 @@ func (b *bench) shared(ctx context.Context) error {
 	b.add(row{fmt.Sprintf("notes published a second, %d commands at a time on %d connections", sharedBatch, sharedConns),
 		fmt.Sprintf("%.0f", median(theirs)), fmt.Sprintf("%.0f", median(ours)), fmt.Sprintf("%.2f", ratio), "0.5", ratio >= 0.5})
 	for _, atOnce := range []int{1, 8} {
-		took, err := other.ask(ctx, atOnce)
+		took, without, err := other.ask(ctx, atOnce)
 		if err != nil {
 			return err
 		}
 		p99 := took[len(took)*99/100]
-		b.add(row{fmt.Sprintf("look-up answered from another sensor, %d at a time: half within, 99 %% within", atOnce), "",
-			fmt.Sprintf("%v, %v", took[len(took)/2].Round(time.Microsecond), p99.Round(time.Microsecond)), "", "99 % within 1 ms", p99 <= time.Millisecond})
+		b.add(row{fmt.Sprintf("look-up answered from another sensor, %d at a time: half within, 99 %% within, of 20,000 without an answer", atOnce), "",
+			fmt.Sprintf("%v, %v, %d", took[len(took)/2].Round(time.Microsecond), p99.Round(time.Microsecond), without), "", "99 % within 1 ms",
+			p99 <= time.Millisecond && without < sharedWarm/100})
 	}
 	return nil
 }
@@ -182,17 +183,17 @@ func (s *sharing) publish(ctx context.Context) (float64, error) {
 		time.Sleep(time.Millisecond)
 	}
 	took, after := time.Since(begin), s.Stats()
-	if after.Dropped > before.Dropped || after.WriteFault != "" || after.Published-before.Published < sharedNotes {
+	if after.Dropped > before.Dropped || after.WriteFault != "" || after.Published-before.Published < sharedNotes*99/100 { // the last batch may be under way
 		return 0, fmt.Errorf("%+v", after)
 	}
 	return float64(after.Published-before.Published) / took.Seconds(), nil
 }
 
-// ask looks up connections that the other sensor has published.
-func (s *sharing) ask(ctx context.Context, atOnce int) ([]time.Duration, error) {
+// ask looks up connections that the other sensor has published. without is how many
+// had no answer in time.
+func (s *sharing) ask(ctx context.Context, atOnce int) (all []time.Duration, without int64, err error) {
 	who := &shared.Lookuper{Who: stranger{}, Store: s.Store}
 	var mu sync.Mutex
-	var all []time.Duration
 	var wrong, next atomic.Int64
 	var wg sync.WaitGroup
 	for range atOnce {
@@ -212,9 +213,9 @@ func (s *sharing) ask(ctx context.Context, atOnce int) ([]time.Duration, error) 
 		})
 	}
 	wg.Wait()
-	if n := wrong.Load(); n > sharedWarm/1000 {
-		return nil, fmt.Errorf("%d of %d look-ups were not answered: %+v", n, sharedWarm, s.Stats())
+	if without = wrong.Load(); without > sharedWarm/2 {
+		return nil, 0, fmt.Errorf("%d of %d look-ups were not answered: %+v", without, sharedWarm, s.Stats())
 	}
 	slices.Sort(all)
-	return all, nil
+	return all, without, nil
 }
