@@ -28,7 +28,7 @@ type Heard struct {
 type Claims struct {
 	// Name is the verified name of the client: found by its address, and its
 	// address found by it. NameKnown says that somebody looked; then an empty Name
-	// means that there is none.
+	// means that it is absent.
 	Name      string
 	NameKnown bool
 

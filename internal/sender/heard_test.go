@@ -158,7 +158,7 @@ func TestHeardHostile(t *testing.T) {
 	}
 	n.State = note.Unknown
 	if n.TLS != nil {
-		t.Errorf("of words that are none: %+v", n.TLS)
+		t.Errorf("of words that report no TLS: %+v", n.TLS)
 	}
 	for _, text := range []string{n.Full(), n.Software.Dialect} {
 		for _, bad := range []string{"\r", "\n", "\x00", "\x1b", "Evil", "joe", "c2VjcmV0", "hunter"} {
