@@ -132,17 +132,19 @@ func TestRecords(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		old     bool
+		asked   bool  // the server asks for a certificate
 		records []int // plain lengths; 0 is an answer of the server
 		want    string
 	}{
-		{"command by command", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 40, 60, 2, 30, 3, 0, 6, 0, 2}, "rec=e/n/n/6;write=lines;dot=alone;next=/6;end=alert"},
-		{"TLS 1.2", true, []int{8, 0, 40, 0, 30, 0, 6, 0, 500, 5, 0, 6, 0}, "rec=e/n/n/6;write=one;dot=crlf;next=/6"},
-		{"pipelining", false, []int{8, 0, 90, 0, 700, 0, 2}, "rec=e/n/n;end=alert"},
-		{"the date first", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 39, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=date;dot=alone;next=/6"},
-		{"header and body", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 300, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=parts;dot=alone;next=/6"},
-		{"blocks", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 4096, 4096, 700, 0, 6, 0}, "rec=e/n/n/6;write=bulk;dot=with;next=/6"},
-		{"many recipients", false, []int{8, 0, 40, 0, 30, 0, 31, 0, 32, 0, 33, 0, 6, 0, 700}, "rec=e/n/n/6;write=one;dot=with;next=$"},
-		{"refused", false, []int{8, 0, 40, 0, 30, 0, 6, 0, 2}, "rec=e/n/n/6;end=alert"},
+		{"a certificate is asked for", false, true, []int{8, 0, 40, 0, 30, 0, 6, 0, 40, 60, 2, 30, 3, 0, 6, 0, 2}, "rec=e/n/n/6;write=lines;dot=alone;next=/6;end=alert"},
+		{"command by command", false, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 40, 60, 2, 30, 3, 0, 6, 0, 2}, "rec=e/n/n/6;write=lines;dot=alone;next=/6;end=alert"},
+		{"TLS 1.2", true, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 500, 5, 0, 6, 0}, "rec=e/n/n/6;write=one;dot=crlf;next=/6"},
+		{"pipelining", false, false, []int{8, 0, 90, 0, 700, 0, 2}, "rec=e/n/n;end=alert"},
+		{"the date first", false, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 39, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=date;dot=alone;next=/6"},
+		{"header and body", false, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 300, 60, 3, 0, 6, 0}, "rec=e/n/n/6;write=parts;dot=alone;next=/6"},
+		{"blocks", false, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 4096, 4096, 700, 0, 6, 0}, "rec=e/n/n/6;write=bulk;dot=with;next=/6"},
+		{"many recipients", false, false, []int{8, 0, 40, 0, 30, 0, 31, 0, 32, 0, 33, 0, 6, 0, 700}, "rec=e/n/n/6;write=one;dot=with;next=$"},
+		{"refused", false, false, []int{8, 0, 40, 0, 30, 0, 6, 0, 2}, "rec=e/n/n/6;end=alert"},
 	} {
 		var b dialect.Builder
 		b.Reply(220, 0)
@@ -159,6 +161,9 @@ func TestRecords(t *testing.T) {
 			b.Record(false, 22, 40)
 			over = 24
 		} else {
+			if test.asked {
+				b.Record(false, 23, 25)
+			}
 			b.Record(false, 23, 53)
 		}
 		for _, n := range test.records {

@@ -7,6 +7,7 @@ const (
 	overheadChaCha   = 16
 	finished12GCM    = 16 + overheadGCM
 	finished12ChaCha = 16 + overheadChaCha
+	noCertificate    = 8 // an empty list of certificates (RFC 8446 §4.4.2)
 	typeCCS          = 20
 	typeAlert        = 21
 	typeHandshake    = 22
@@ -86,6 +87,9 @@ func (b *Builder) Record(server bool, kind uint8, length int) {
 		case finished12ChaCha:
 			r.overhead = overheadChaCha
 		}
+	case kind == typeData && !r.old && !r.finished && length == noCertificate+overhead13:
+		// A server that asks for a certificate, as Haraka does, gets an empty list
+		// before Finished.
 	case kind == typeData && !r.old && !r.finished:
 		r.finished, r.overhead = true, overhead13 // encrypted, it looks like data
 	case kind == typeData && r.overhead > 0 && length > r.overhead:
