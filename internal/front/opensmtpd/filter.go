@@ -275,7 +275,9 @@ func (r *run) connect(id, fields string) {
 // ask asks about the client of a session. r.mu is held.
 func (r *run) ask(id string, s *session, q note.Query) {
 	s.asking++
-	r.wg.Go(func() { r.lookup(id, s, q) })
+	s.asked++
+	number := s.asked
+	r.wg.Go(func() { r.lookup(id, s, q, number) })
 }
 
 // end reads address:port; IPv6 addresses stand in brackets.
@@ -287,8 +289,9 @@ func end(s string) netip.AddrPort {
 	return front.AddrPort(strings.Trim(s[:i], "[]"), s[i+1:])
 }
 
-// lookup asks, and lets the mail go that waited for it.
-func (r *run) lookup(id string, s *session, q note.Query) {
+// lookup asks, and lets the mail go that waited for it. An answer that comes after
+// that to a later question is too old.
+func (r *run) lookup(id string, s *session, q note.Query, number int) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.deadline)
 	defer cancel()
 	n, err := r.Lookuper.Lookup(ctx, q)
@@ -301,7 +304,8 @@ func (r *run) lookup(id string, s *session, q note.Query) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text != "" {
+	if text != "" && number > s.answered {
+		s.answered = number
 		s.header = []byte(r.header.Name + ": " + text)
 	}
 	s.asking--

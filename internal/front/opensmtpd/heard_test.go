@@ -104,3 +104,43 @@ func TestHeardStalled(t *testing.T) {
 		<-done
 	})
 }
+
+// slow answers the first question after the others.
+type slow struct {
+	mu    sync.Mutex
+	asked int
+}
+
+func (s *slow) Lookup(_ context.Context, q note.Query) (note.Note, error) {
+	s.mu.Lock()
+	s.asked++
+	n := s.asked
+	s.mu.Unlock()
+	if n == 1 {
+		time.Sleep(20 * time.Millisecond)
+	}
+	return note.Note{State: note.Unknown, TotalConn: uint32(n)}, nil
+}
+
+// TestHeardLate: the answer about the connection does not replace a later one about
+// the mail.
+func TestHeardLate(t *testing.T) {
+	in := hello + connect("a", "198.18.0.1:1") + report("a", "tx-begin|1") + mail("a", "Subject: x", "", "body")
+	synctest.Test(t, func(t *testing.T) {
+		near, far := io.Pipe()
+		var out bytes.Buffer
+		done := make(chan error, 1)
+		go func() { done <- (&Filter{Lookuper: new(slow), Again: true}).Run(t.Context(), near, &out) }()
+		for line := range strings.Lines(in) {
+			io.WriteString(far, line)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !strings.Contains(out.String(), "total_conn=2 ") {
+			t.Errorf("got\n%s", out.String())
+		}
+		far.Close()
+		<-done
+	})
+}

@@ -16,14 +16,16 @@ const (
 
 // session is one connection of a client, and the mail that it is sending.
 type session struct {
-	q       note.Query // about its client; without one it is zero
-	said    said
-	claims  claims
-	asking  int    // questions without an answer
-	gathers bool   // the header of a mail, before the question about it
-	gaveUp  bool   // the mail no longer waits
-	header  []byte // our header, whole; empty for none
-	held    []byte // token|line\n…, while it is not ready
+	q        note.Query // about its client; without one it is zero
+	said     said
+	claims   claims
+	asking   int    // questions without an answer
+	asked    int    // questions so far
+	answered int    // the question whose answer header is
+	gathers  bool   // the header of a mail, before the question about it
+	gaveUp   bool   // the mail no longer waits
+	header   []byte // our header, whole; empty for none
+	held     []byte // token|line\n…, while it is not ready
 
 	inMail   bool // a line of the mail has been passed on
 	inBody   bool
