@@ -70,9 +70,12 @@ func startEximWith(t testing.TB, ns *lab.NetNS, dir string, times mailtest.Patie
 	}
 	options := mailtest.Recipe(t, "exim.md", "acl_smtp_connect =", "acl_smtp_data")
 	acls := strings.ReplaceAll(mailtest.Recipe(t, "exim.md", "acl_mxprint_connect:", "acl_mxprint_data:"), "/run/mxprint/", "/mnt/")
-	mailtest.WriteFiles(t, filepath.Join(dir, "exim4"), map[string]string{
-		"exim4.conf": fmt.Sprintf(eximConfig, mailtest.Domain, options, change(times(acls))),
-	})
+	conf := fmt.Sprintf(eximConfig, mailtest.Domain, options, change(times(acls)))
+	if key := filepath.Join(dir, "key.pem"); mailtest.Exists(key) { // of mailtest.NewCert
+		mailtest.GiveFile(t, key, owner)
+		conf = strings.Replace(conf, "tls_advertise_hosts =\n", "tls_advertise_hosts = *\ntls_certificate = /mnt/cert.pem\ntls_privatekey = /mnt/key.pem\n", 1)
+	}
+	mailtest.WriteFiles(t, filepath.Join(dir, "exim4"), map[string]string{"exim4.conf": conf})
 	binds := map[string]string{
 		"/mnt": dir, "/etc/exim4": filepath.Join(dir, "exim4"), "/var/spool/exim4": filepath.Join(dir, "spool"),
 	}

@@ -26,6 +26,7 @@ import (
 type haraka struct {
 	*mailtest.Process
 	mails string // directory with one file a delivered mail
+	cert  string // its certificate, where it has one
 }
 
 // karmaIni has the rules on p0f's results that the plugin ships, and one of the
@@ -77,8 +78,17 @@ func startHarakaRules(t testing.TB, ns *lab.NetNS, plugin, socket string, karma 
 	if out, err := exec.Command(node, program, "-i", dir).CombinedOutput(); err != nil {
 		t.Fatalf("haraka -i: %v\n%s", err, out)
 	}
-	if plugin == "mxprint" {
+	if strings.HasSuffix(plugin, "mxprint") {
 		installPlugin(t, dir)
+	}
+	if strings.HasPrefix(plugin, "tls\n") {
+		h.cert = filepath.Join(dir, "config", "tls_cert.pem")
+		mailtest.NewCert(t, filepath.Dir(h.cert))
+		for _, name := range []string{"cert.pem", "key.pem"} {
+			if err := os.Rename(filepath.Join(dir, "config", name), filepath.Join(dir, "config", "tls_"+name)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	plugins := []string{plugin, "rcpt_to.in_host_list", "queue/test", "ready"}
 	if karma {

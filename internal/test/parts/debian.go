@@ -20,7 +20,9 @@ var systems = map[string][]string{
 	"exim":      {"exim4-daemon-heavy"},
 	"opensmtpd": {"opensmtpd"},
 	"sendmail":  {"sendmail-bin", "sendmail-cf", "m4"},
-	"systemd":   {"systemd-sysv", "dbus", "iproute2", "openssl", "logrotate"}, // boots
+	"senders": {"swaks", "msmtp", "s-nail", "curl", "sendemail", "mutt", "python3", "perl", "php-cli", "libphp-phpmailer", // programs that send mail
+		"perl-openssl-defaults", "libnet-ssleay-perl", "libio-socket-ssl-perl"},
+	"systemd": {"systemd-sysv", "dbus", "iproute2", "openssl", "logrotate"}, // boots
 }
 
 // systemTime bounds the making of one system: a minute on an idle machine.

@@ -1,0 +1,33 @@
+//go:build linux
+
+package exim
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/mailtest"
+)
+
+// What the header says at least, of programs that are not like many others.
+var (
+	inClear = map[string]mailtest.Shown{"Python": mailtest.Named, "Go": mailtest.Candidate}
+	byTLS   = map[string]mailtest.Shown{"Python": mailtest.Named, "PHPMailer": mailtest.Named, "Mutt": mailtest.Named, "swaks": mailtest.Candidate, "s-nail": mailtest.Candidate, "Go": mailtest.Candidate}
+)
+
+// TestPrograms: ten programs send to Exim with the recipe that reports what it
+// saw, in clear and by TLS; the header says which it was.
+func TestPrograms(t *testing.T) {
+	pair := lab.NewPair(t)
+	dir := mailtest.TempDir(t)
+	mailtest.NewCert(t, dir)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
+	e := startEximWith(t, pair.Server, dir, mailtest.Patient, fullACL(t))
+	s := mailtest.NewSenders(t, pair.Client, filepath.Join(dir, "cert.pem"))
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, e.mails, false, inClear)
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, e.mails, true, byTLS)
+	t.Run("two at one address", func(t *testing.T) {
+		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, e.mails, true, mailtest.Named)
+	})
+}
