@@ -106,7 +106,7 @@ var elsewhere = map[string]shown{
 	"add-a-program.md\ntcpdump":                {why: "tcpdump's options; internal/sender reads what it writes"},
 	"add-a-program.md\nhello=":                 {why: "two dialects, which TestAddAProgram matches with the signature below them"},
 	"add-a-program.md\nsig = ":                 {why: "a signature, which TestAddAProgram reads"},
-	"query.md\nask full":                       in("query/heard_test.go", "ask full wait=0", "verbs=EHLO,STARTTLS,EHLO,MAIL,RCPT,DATA helo=mx.example.org"),
+	"query.md\nask full":                       in("query/heard_test.go", "ask full wait=0", "verbs=EHLO,STARTTLS,EHLO,MAIL,RCPT,DATA", "helo=mx.example.org"),
 	"exim.md\ndeny":                            {why: "a sketch that the page warns of"},
 	"glossary.md\ncannot create":               {why: "a pattern of messages"},
 	"go.md\nln, err :=":                        in("savedsyn/example_test.go", "savedsyn.Listen", "savedsyn.Fingerprint"),
