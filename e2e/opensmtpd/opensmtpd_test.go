@@ -45,10 +45,6 @@ func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string, options string) *op
 		"/usr/bin/mxprint filter-opensmtpd", "/mnt/mxprint filter-opensmtpd -s /mnt/query.sock"+options, 1)
 	listen := mailtest.Recipe(t, "opensmtpd.md", "listen on")
 	conf := filter
-	if mailtest.Exists(filepath.Join(dir, "key.pem")) { // of mailtest.NewCert
-		conf = "pki server cert \"/mnt/cert.pem\"\npki server key \"/mnt/key.pem\"\n" + conf
-		listen = strings.Replace(listen, " filter", " tls pki server filter", 1)
-	}
 	for _, addr := range []string{ns.IPv4.String(), ns.IPv6.String()} {
 		conf += strings.Replace(listen, "eth0", addr, 1)
 	}

@@ -143,7 +143,7 @@ func (s *Senders) send(p *program, from, to netip.Addr, id string, tls bool) err
 // NewCert makes a certificate and its key, in cert.pem and key.pem of a folder.
 func NewCert(t testing.TB, dir string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048) // OpenSMTPD 6.8 fails with an elliptic one
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
