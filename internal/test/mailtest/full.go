@@ -37,8 +37,8 @@ func CheckContradictions(t *testing.T, pair *lab.Pair, mails string) {
 		id, want string
 		headers  []string
 	}{
-		{"outlook", `contradictions="mailer_system"`, []string{outlook}},
-		{"outlook-again", `contradictions="mailer_system"`, []string{outlook, "X-Mxprint: contradictions=forged"}},
+		{"outlook", `contradictions="mailer_system`, []string{outlook}},
+		{"outlook-again", `contradictions="mailer_system`, []string{outlook, "X-Mxprint: contradictions=forged"}},
 		{"honest", "", []string{"X-Mailer: Evolution 3.46"}},
 		{"relayed", "", []string{"Received: from pc.example by relay.example; Sat, 1 Jan 2022 00:00:00 +0000", outlook}},
 		{"evil", "", []string{evil, "User-Agent: " + evil}},
