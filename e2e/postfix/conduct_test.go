@@ -93,7 +93,9 @@ func checkConduct(t *testing.T, c *mimic.Client, soon bool, f *note.Findings) {
 	}
 	for _, id := range want {
 		// postscreen has a first line to hear; after it, a greeting that TLS cuts off is not judged.
-		if !f.Has(id) && (id != "early_talker" || !f.Has("greeting_talker") && !f.Has("sudden_tls")) {
+		// A reset may be overtaken by the answer of the socket that is gone: then how it ended is not known.
+		overtaken := soon && id == "no_quit" && f.State == note.NotKnown
+		if !f.Has(id) && !overtaken && (id != "early_talker" || !f.Has("greeting_talker") && !f.Has("sudden_tls")) {
 			t.Errorf("%s: %+v, want %s", c.Name, f, id)
 		}
 	}

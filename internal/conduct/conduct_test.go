@@ -19,7 +19,7 @@ const (
 
 // segments makes a segment of each line of a script. "C:" and "S:" have received
 // all that stands above them, "C@37:" no more than 37 bytes. \r and \n are
-// escaped; FIN and RST stand for themselves.
+// escaped; FIN and RST stand for themselves, and "RST alone" for one without ACK.
 func segments(script string, mss int) []stream.Segment {
 	var out []stream.Segment
 	next := [2]uint32{clientISN + 1, serverISN + 1}
@@ -43,6 +43,10 @@ func segments(script string, mss int) []stream.Segment {
 			ack = serverISN + 1 + uint32(n)
 		}
 		now += time.Millisecond
+		if text == "RST alone" {
+			out = append(out, stream.Segment{Side: side, Seq: next[side], RST: true, Time: now})
+			continue
+		}
 		if text == "FIN" || text == "RST" {
 			out = append(out, stream.Segment{Side: side, Seq: next[side], Ack: ack, ACK: true, FIN: text == "FIN", RST: text == "RST", Time: now})
 			if text == "FIN" {
@@ -206,6 +210,19 @@ func TestRead(t *testing.T) {
 			if ids(got) != tt.want {
 				t.Errorf("%s, %d bytes a segment: %+v, want %q", tt.name, mss, got, tt.want)
 			}
+		}
+	}
+}
+
+// TestResetAlone: a reset without acknowledgement comes from a host that has no
+// such socket any more. How that was closed is not known, after QUIT of no matter.
+func TestResetAlone(t *testing.T) {
+	for script, want := range map[string]note.Progress{
+		with("", "C: RST alone"):                                  note.NotKnown,
+		with("", "C: QUIT\\r\\n\nS: 221 bye\\r\\n\nC: RST alone"): note.Complete,
+	} {
+		if got := Read(read(segments(script, 1<<15))); got.State != want || len(got.List) > 0 {
+			t.Errorf("%q: %+v, want nothing found and %v", script, got, want)
 		}
 	}
 }

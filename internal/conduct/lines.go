@@ -119,12 +119,15 @@ func (r *reader) end() {
 			after = string(quote([]byte("after "), r.s.Text(x.event)))
 		}
 	}
+	if int32(e.Ack) < 0 { // it acknowledges nothing: the socket was closed already, and how is lost or comes later
+		r.unsure = true
+		return
+	}
 	r.find(NoQuit, evidence{event: e, word: after})
 }
 
 // hangUp returns the client's FIN or RST, unless the server ended the connection
-// first: the server's FIN counts as a byte that the client acknowledges. A reset
-// that acknowledges nothing answers a segment to a socket that is closed already.
+// first: the server's FIN counts as a byte that the client acknowledges.
 func (r *reader) hangUp() *stream.Event {
 	var end *stream.Event
 	sent := uint32(0) // by the server
@@ -139,10 +142,10 @@ func (r *reader) hangUp() *stream.Event {
 			return nil
 		}
 	}
-	if end == nil || int32(end.Ack) < 0 {
+	if end == nil {
 		return nil
 	}
-	if end.Ack > sent { // it has received what is missing here
+	if int32(end.Ack-sent) > 0 { // it has received what is missing here
 		r.unsure = true
 		return nil
 	}
