@@ -21,9 +21,9 @@ func (b *bench) matches(ctx context.Context) error {
 	all := map[string][]float64{}
 	var order []string
 	for range 3 {
-		out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkSizes$", "-benchtime", "200ms", "./signature").CombinedOutput()
+		out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkSizes$", "-benchtime", "200ms", "./internal/signature").CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%w: %.2000s", err, out)
 		}
 		for _, m := range sizeLine.FindAllStringSubmatch(string(out), -1) {
 			name := m[1] + " " + m[2]
