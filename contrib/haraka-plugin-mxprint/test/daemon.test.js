@@ -289,7 +289,7 @@ listen = ["${querySocket}"]
 
   test('refuses settings that cannot work', async () => {
     const p = newPlugin({ socket_path: querySocket, add_header: 'a b\r\nc', deadline: 'soon', max_waiting: 0, header_form: 'long' })
-    assert.deepStrictEqual(p.cfg, { socket_path: querySocket, add_header: '', deadline: 100, max_waiting: 1000, header_form: 'haraka', rules: [] })
+    assert.deepStrictEqual(p.cfg, { socket_path: querySocket, add_header: '', deadline: 100, max_waiting: 1000, header_form: 'haraka', rules: [], verdict_socket: '' })
     assert.strictEqual(p.logged.length, 4)
     p.shutdown()
     const q = newPlugin({})
