@@ -117,21 +117,24 @@ func (c *ClickHouse) do(ctx context.Context, query string, settings url.Values, 
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode != http.StatusOK || answer.Header.Get(exceptionCode) != "" || read == nil {
 		return refused(answer)
-	}
-	if read == nil {
-		_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
-		return err
 	}
 	return read(answer.Body)
 }
 
-// refused reads an answer that is an error: its first line, or a part of it.
+const exceptionCode = "X-ClickHouse-Exception-Code"
+
+// refused reads an answer that is an error: its first line, or a part of it. To a
+// statement that was done ClickHouse answers nothing: a text is an error whatever
+// the status, for what it answers to was not done, or not by ClickHouse.
 func refused(answer *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if answer.StatusCode == http.StatusOK && answer.Header.Get(exceptionCode) == "" && len(bytes.TrimSpace(text)) == 0 {
+		return err
+	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	code, _ := strconv.Atoi(answer.Header.Get("X-ClickHouse-Exception-Code"))
+	code, _ := strconv.Atoi(answer.Header.Get(exceptionCode))
 	if _, rest, ok := strings.Cut(line, "Code: "); ok && code == 0 {
 		digits, _, _ := strings.Cut(rest, ".")
 		code, _ = strconv.Atoi(digits)

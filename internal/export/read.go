@@ -82,10 +82,10 @@ func (r *Reader) Mails(ctx context.Context, since time.Time, f func(*evidence.Ma
 	query := "SELECT toUnixTimestamp64Micro(n.time) AS at, n.client, n.client_port, n.sender, n.name, n.tokens, v.verdicts " +
 		fmt.Sprintf(judged, sqlTime(since)) + fmt.Sprintf(" WHERE n.sender %% %d = 0 ORDER BY n.time, n.connection FORMAT JSONCompactEachRow", r.Sample())
 	return r.ClickHouse.do(ctx, query, nil, nil, false, func(in io.Reader) error {
-		lines := bufio.NewReaderSize(in, 64<<10)
-		dec := json.NewDecoder(lines)
-		for dec.More() {
-			m, err := readMail(dec)
+		rows := bufio.NewScanner(in)
+		rows.Buffer(nil, maxRow)
+		for rows.Scan() {
+			m, err := readMail(rows.Bytes())
 			if err != nil {
 				return err
 			}
@@ -93,9 +93,15 @@ func (r *Reader) Mails(ctx context.Context, since time.Time, f func(*evidence.Ma
 				return err
 			}
 		}
+		if err := rows.Err(); err != nil { // also where the answer is cut: half of the mails is no report
+			return fmt.Errorf("the rows of ClickHouse: %w", err)
+		}
 		return nil
 	})
 }
+
+// maxRow bounds a row that is read, in bytes.
+const maxRow = 1 << 20
 
 // choose finds how large a sample is to be.
 func (r *Reader) choose(ctx context.Context) error {
@@ -113,8 +119,8 @@ func (r *Reader) choose(ctx context.Context) error {
 	return err
 }
 
-// readMail reads a row.
-func readMail(dec *json.Decoder) (*evidence.Mail, error) {
+// readMail reads a row: a list of JSON.
+func readMail(text []byte) (*evidence.Mail, error) {
 	var (
 		at, from json.Number
 		client   netip.Addr
@@ -122,11 +128,14 @@ func readMail(dec *json.Decoder) (*evidence.Mail, error) {
 		verdicts [][]any
 	)
 	row := []any{&at, &client, &m.Port, &from, &m.Name, &m.Tokens, &verdicts}
-	if err := dec.Decode(&row); err != nil {
+	if err := json.Unmarshal(text, &row); err != nil {
 		return nil, fmt.Errorf("a row of ClickHouse: %w", err)
 	}
 	micro, err := at.Int64()
 	number, err2 := strconv.ParseUint(from.String(), 10, 64)
+	if !client.IsValid() {
+		err = errors.Join(err, errors.New("no address"))
+	}
 	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("a row of ClickHouse: %w", err)
 	}

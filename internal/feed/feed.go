@@ -8,6 +8,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math/rand/v2"
@@ -26,6 +27,11 @@ import (
 const (
 	// Kept is how many connections are kept; of more the oldest go.
 	Kept = 8192
+
+	// maxUnverified is how many of them may be of clients whose handshake the sensor
+	// has not seen, once there are others: who may ask at all, as each user of a
+	// machine may at p0f's socket, can ask about every address there is.
+	maxUnverified = Kept / 4
 
 	// maxEvents is how many events a reader may be behind.
 	maxEvents = Kept
@@ -131,6 +137,7 @@ type kept struct {
 	took  atomic.Int64 // nanoseconds
 
 	n      uint64 // its number, from 1 on
+	list   int    // of Feed.lists
 	event  uint64 // of its last change
 	minute int64  // in which it is counted
 	names  [kinds]string
@@ -160,19 +167,20 @@ type Feed struct {
 	known known     // some of byEnds
 
 	mu     sync.Mutex
-	ring   []*kept        // by number, modulo Kept
-	last   uint64         // number of the newest connection
-	byEnds map[ends]*kept // the newest with these ends
-	events []uint64       // numbers of connections, by event, modulo maxEvents
-	seq    uint64         // of the newest event
-	tally  tally          // counts of the last hour
+	lists  [2][]*kept       // unverified and verified ones, each in order of number
+	byN    map[uint64]*kept // by number
+	last   uint64           // number of the newest connection
+	byEnds map[ends]*kept   // the newest with these ends
+	events []uint64         // numbers of connections, by event, modulo maxEvents
+	seq    uint64           // of the newest event
+	tally  tally            // counts of the last hour
 }
 
 // New returns an empty Feed.
 func New() *Feed {
 	f := &Feed{
 		epoch: strconv.FormatInt(time.Now().UnixMilli(), 36), now: time.Now, stale: make(chan ends, 1024),
-		byEnds: make(map[ends]*kept),
+		byN: make(map[uint64]*kept), byEnds: make(map[ends]*kept),
 	}
 	f.known.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
 	return f
@@ -248,31 +256,62 @@ func (f *Feed) entry(q note.Query, now time.Time) *kept {
 	if k != nil && now.Sub(k.conn.Load().Changed) < same {
 		return k
 	}
+	if len(f.byN) >= Kept {
+		f.evict()
+	}
 	f.last++
 	k = &kept{n: f.last}
 	k.conn.Store(&Connection{ID: f.epoch + "-" + strconv.FormatUint(f.last, 36), At: now, Client: q.Client, Server: q.Server})
-	if at := int(k.n % Kept); at < len(f.ring) {
-		f.forget(f.ring[at])
-	}
-	if len(f.ring) < Kept && int(k.n%Kept) >= len(f.ring) {
-		f.ring = append(f.ring, make([]*kept, int(k.n%Kept)+1-len(f.ring))...)
-	}
-	f.ring[k.n%Kept] = k
-	f.byEnds[key] = k
+	f.lists[unverified] = append(f.lists[unverified], k)
+	f.byN[k.n], f.byEnds[key] = k, k
 	return k
 }
 
-// forget takes a connection, which gives way to another, out of the maps. The
-// lock is held.
-func (f *Feed) forget(k *kept) {
-	if k == nil {
-		return
+// The lists of a Feed.
+const (
+	unverified = iota
+	verified
+)
+
+// evict takes the connection out that gives way to the next. The lock is held.
+func (f *Feed) evict() {
+	from := unverified
+	if some, others := f.lists[unverified], f.lists[verified]; len(others) > 0 && len(some) <= maxUnverified && (len(some) == 0 || others[0].n < some[0].n) {
+		from = verified
 	}
+	k := f.lists[from][0]
+	f.lists[from][0] = nil
+	f.lists[from] = f.lists[from][1:]
+	delete(f.byN, k.n)
 	c := k.conn.Load()
 	if key := (ends{c.Client, c.Server}); f.byEnds[key] == k {
 		delete(f.byEnds, key)
 	}
 	f.known.drop(k, c)
+}
+
+// verify moves a connection to the verified ones. The lock is held.
+func (f *Feed) verify(k *kept) {
+	byNumber := func(o *kept, n uint64) int { return cmp.Compare(o.n, n) }
+	i, _ := slices.BinarySearchFunc(f.lists[unverified], k.n, byNumber)
+	f.lists[unverified] = slices.Delete(f.lists[unverified], i, i+1)
+	i, _ = slices.BinarySearchFunc(f.lists[verified], k.n, byNumber)
+	f.lists[verified] = slices.Insert(f.lists[verified], i, k)
+	k.list = verified
+}
+
+// newest yields the connections, the newest first. The lock is held.
+func (f *Feed) newest(yield func(*kept) bool) {
+	a, b := f.lists[unverified], f.lists[verified]
+	for len(a)+len(b) > 0 {
+		if len(b) == 0 || len(a) > 0 && a[len(a)-1].n > b[len(b)-1].n {
+			a, b = b, a
+		}
+		k := b[len(b)-1]
+		if b = b[:len(b)-1]; !yield(k) {
+			return
+		}
+	}
 }
 
 // changed sets the note of a connection, and makes it an event. The lock is
@@ -284,6 +323,9 @@ func (f *Feed) changed(k *kept, fronts []string, n *note.Note, now time.Time) {
 	}
 	c.Fronts, c.Note, c.Changed = fronts, *n, now
 	k.conn.Store(c)
+	if k.list == unverified && c.Verified() {
+		f.verify(k)
+	}
 	f.known.put(k, c)
 	f.tally.count(k, c)
 	f.seq++
@@ -295,21 +337,13 @@ func (f *Feed) changed(k *kept, fronts []string, n *note.Note, now time.Time) {
 	f.events[at] = k.n
 }
 
-// numbered is the connection of a number, or nil. The lock is held.
-func (f *Feed) numbered(n uint64) *kept {
-	if n == 0 || n > f.last || n+Kept <= f.last {
-		return nil
-	}
-	return f.ring[n%Kept]
-}
-
 // ByID returns the connection with an ID, if it is kept.
 func (f *Feed) ByID(id string) (Connection, bool) {
 	epoch, number, _ := strings.Cut(id, "-")
 	n, err := strconv.ParseUint(number, 36, 64)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c := f.numbered(n); err == nil && epoch == f.epoch && c != nil {
+	if c := f.byN[n]; err == nil && epoch == f.epoch && c != nil {
 		return c.now(), true
 	}
 	return Connection{}, false
@@ -321,12 +355,11 @@ func (f *Feed) Recent(filter *Filter, limit int) []Connection {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list := []Connection{}
-	for n := f.last; n > 0 && len(list) < limit; n-- {
-		c := f.numbered(n)
-		if c == nil {
+	for k := range f.newest {
+		if len(list) >= limit {
 			break
 		}
-		if now := c.now(); filter.Takes(&now) {
+		if now := k.now(); filter.Takes(&now) {
 			list = append(list, now)
 		}
 	}
@@ -337,5 +370,5 @@ func (f *Feed) Recent(filter *Filter, limit int) []Connection {
 func (f *Feed) Len() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return int(min(f.last, Kept))
+	return len(f.byN)
 }

@@ -27,7 +27,7 @@ func linux(note.Query) (note.Note, error) {
 }
 
 func query(n int) note.Query {
-	return note.Query{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(n >> 8), byte(n)}), 1025), Server: netip.MustParseAddrPort("198.51.100.1:25")}
+	return note.Query{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, byte(n >> 16), byte(n >> 8), byte(n)}), 1025), Server: netip.MustParseAddrPort("198.51.100.1:25")}
 }
 
 func TestFeed(t *testing.T) {
@@ -94,8 +94,8 @@ func TestBounds(t *testing.T) {
 	for i := range Kept + more {
 		who.Lookup(t.Context(), query(i))
 	}
-	if f.Len() != Kept || len(f.ring) != Kept || len(f.byEnds) != Kept || len(f.events) != maxEvents {
-		t.Errorf("%d connections, %d, %d, %d events; want %d", f.Len(), len(f.ring), len(f.byEnds), len(f.events), Kept)
+	if f.Len() != Kept || len(f.lists[verified]) != Kept || len(f.byEnds) != Kept || len(f.events) != maxEvents {
+		t.Errorf("%d connections, %d, %d, %d events; want %d", f.Len(), len(f.lists[verified]), len(f.byEnds), len(f.events), Kept)
 	}
 	if list := f.Recent(&Filter{}, 2*Kept); len(list) != Kept || list[Kept-1].Client != query(more).Client {
 		t.Errorf("Recent has %d, the last %v", len(list), list[len(list)-1].Client)
@@ -111,6 +111,47 @@ func TestBounds(t *testing.T) {
 	}
 	if lost != more || total != Kept {
 		t.Errorf("a slow reader got %d, and heard of %d lost, want %d and %d", total, lost, Kept, more)
+	}
+}
+
+// TestAskedByAnyone: who may ask, and asks about addresses that never came, leaves
+// the connections of senders where they are, and finds his own bounded.
+func TestAskedByAnyone(t *testing.T) {
+	f := New()
+	mail := f.Front("milter", answers(linux))
+	anyone := f.Front("p0f", answers(func(note.Query) (note.Note, error) { return note.Note{State: note.NotSeen}, nil }))
+	spoofed := f.Front("p0f", answers(func(note.Query) (note.Note, error) { return note.Note{State: note.Unknown, SYNs: 1}, nil }))
+	const mails = Kept - maxUnverified - 1
+	for i := range mails {
+		mail.Lookup(t.Context(), query(i))
+	}
+	for i := range 3 * Kept {
+		anyone.Lookup(t.Context(), query(mails+2*i))
+		spoofed.Lookup(t.Context(), query(mails+2*i+1))
+	}
+	list := f.Recent(&Filter{}, 2*Kept)
+	seen := 0
+	for i := range list {
+		if list[i].Verified() {
+			seen++
+		}
+		if _, ok := f.ByID(list[i].ID); !ok {
+			t.Fatalf("%s is not found", list[i].ID)
+		}
+	}
+	if seen != mails || len(list) != Kept || f.Len() != Kept || len(f.byEnds) != Kept {
+		t.Errorf("%d of %d senders are left, among %d connections", seen, mails, len(list))
+	}
+	if last := query(mails + 6*Kept - 1).Client; list[0].Client != last {
+		t.Errorf("the newest is %v, want %v", list[0].Client, last)
+	}
+	for i := range 2 * Kept { // and give way when senders come
+		mail.Lookup(t.Context(), query(-1-i))
+	}
+	for _, c := range f.Recent(&Filter{}, 2*Kept) {
+		if !c.Verified() {
+			t.Fatalf("%v is kept, and older senders are not", c.Client)
+		}
 	}
 }
 

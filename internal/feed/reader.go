@@ -54,7 +54,7 @@ func (r *Reader) Read(limit int) (list []Event, lost uint64) {
 		r.next += lost
 	}
 	for ; r.next <= f.seq && len(list) < limit; r.next++ {
-		c := f.numbered(f.events[r.next%maxEvents])
+		c := f.byN[f.events[r.next%maxEvents]]
 		if c == nil || c.event != r.next {
 			continue
 		}

@@ -115,7 +115,7 @@ func (f *Feed) Summary() *Summary {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now().Unix() / 60
-	s := &Summary{Kept: int(min(f.last, Kept))}
+	s := &Summary{Kept: len(f.byN)}
 	for i := now - minutes + 1; i <= now; i++ {
 		s.Minutes = append(s.Minutes, i*60)
 	}
@@ -169,11 +169,7 @@ func sorted(counts map[string]int) []Count {
 // is held.
 func (f *Feed) senders() []Sender {
 	all := make(map[netip.Addr]*Sender)
-	for n := f.last; n > 0; n-- {
-		k := f.numbered(n)
-		if k == nil {
-			break
-		}
+	for k := range f.newest {
 		c := k.conn.Load()
 		addr := c.Client.Addr()
 		s := all[addr]

@@ -16,7 +16,7 @@ func dial(cfg *Config) (valkey.Client, error) {
 	o := valkey.ClientOption{
 		InitAddress: cfg.Servers, Username: cfg.User, Password: cfg.Password, TLSConfig: cfg.TLS,
 		ClientName: "mxprint", ClientSetInfo: valkey.DisableClientSetInfo, // what an ACL need not allow
-		DialCtxFn: connect, ConnWriteTimeout: stalled,
+		DialCtxFn: connect(cfg.Primary != ""), ConnWriteTimeout: stalled,
 		PipelineMultiplex: -1, AlwaysPipelining: true,
 		RingScaleEachConn: 12, ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
 		CacheSizeEachConn: 8 << 20, BlockingPoolSize: 4,
@@ -31,16 +31,24 @@ func dial(cfg *Config) (valkey.Client, error) {
 	return valkey.NewClient(o)
 }
 
-// connect opens a connection by TCP or to a unix socket.
-func connect(ctx context.Context, at string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
-	network := "tcp"
-	if strings.HasPrefix(at, "/") {
-		network = "unix"
+// connect returns what opens a connection by TCP or to a unix socket. Nothing that
+// the server sends reaches the client unchecked.
+func connect(sentinel bool) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+	return func(ctx context.Context, at string, d *net.Dialer, t *tls.Config) (c net.Conn, err error) {
+		network := "tcp"
+		if strings.HasPrefix(at, "/") {
+			network = "unix"
+		}
+		if t != nil {
+			c, err = (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, network, at)
+		} else {
+			c, err = d.DialContext(ctx, network, at)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &guard{Conn: c, sentinel: sentinel}, nil
 	}
-	if t != nil {
-		return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, network, at)
-	}
-	return d.DialContext(ctx, network, at)
 }
 
 // Try connects once and puts one question, for mxprint check.

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -265,6 +266,11 @@ func ask[T any](s *Store, ctx context.Context, do func(context.Context, valkey.C
 	go func() {
 		defer func() { <-s.reads }()
 		defer cancel()
+		defer func() {
+			if r := recover(); r != nil { // valkey-go believes that EXEC is answered by a list of two
+				got <- answer{err: fmt.Errorf("%w: %v", errProtocol, r)}
+			}
+		}()
 		is, err := do(ctx, l)
 		got <- answer{is, err}
 	}()

@@ -17,12 +17,13 @@ import (
 //
 // A line is taken by its own program alone, behind time and host: clients choose
 // other parts of lines, such as a HELO, and could write a line of another into it.
+// Of Postfix' lines what stands before the first "<" is the server's own.
 const lineBegin = `^(?:\d{4}-\d\d-\d\dT\S+|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S+ `
 
 var (
 	logTime = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\dT\S+)|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d))\s`)
-	blocked = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|postscreen)\[\d+\]: NOQUEUE: reject: \S+ from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\d\d .*blocked using `)
-	milter  = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|cleanup)\[\d+\]: [0-9A-Za-z]+: milter-reject: END-OF-MESSAGE from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\.7\.1 .*(?i:spam)`)
+	blocked = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|postscreen)\[\d+\]: NOQUEUE: reject: \S+ from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\d\d [^<]*blocked using `)
+	milter  = regexp.MustCompile(lineBegin + `postfix\S*/(?:smtpd|cleanup)\[\d+\]: [0-9A-Za-z]+: milter-reject: END-OF-MESSAGE from (?:[^\[]*)\[([0-9a-fA-F.:]+)\](?::(\d+))?: 5\.7\.1 [^<]*(?i:spam)`)
 	amavis  = regexp.MustCompile(lineBegin + `amavis\S*\[\d+\]: \([^)]*\) (Blocked|Passed) (SPAM|SPAMMY|CLEAN)(?: \{[^}]*\})?, (?:[A-Z ]+ )?\[([0-9a-fA-F.:]+)\](?::(\d+))?.* Hits: (-?[0-9.]+)`)
 )
 

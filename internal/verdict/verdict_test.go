@@ -116,6 +116,8 @@ func TestLog(t *testing.T) {
 		{"Jan  2 03:00:00 mx postfix/cleanup[1]: 4AB12C: message-id=<amavis[77]: (1-1) Blocked SPAM, [192.0.2.1]:2000 <a@b> -> <c@d>, Hits: 14.2>", "null"},
 		{"Jan  2 03:00:00 mx amavis[77]: (00077-01) Passed CLEAN {RelayedInbound}, [192.0.2.5]:2000 <a@b> -> <c@d>, Message-ID: <, Hits: -50, size>, mail_id: y, Hits: 5.1, size: 900",
 			`{"client":"192.0.2.5:2000","time":"2026-01-02T03:00:00Z","verdict":"ham","source":"amavis"}`},
+		{`Jan  2 03:00:00 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 <x@y>: Recipient address rejected: User unknown; from=<"blocked using "@b> to=<x@y> proto=ESMTP helo=<x>`, "null"},
+		{"Jan  2 03:00:00 mx postfix/cleanup[9]: 4AB12C: milter-reject: END-OF-MESSAGE from unknown[192.0.2.9]: 5.7.1 no thanks; from=<not.spam@b> to=<c@d>", "null"},
 		{"Jan  2 03:00:00 mx postfix/smtpd[1]: warning: from=<NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 blocked using x>", "null"},
 	} {
 		if got, _ := json.Marshal(FromLog(tt.line, now)); string(got) != tt.want {
