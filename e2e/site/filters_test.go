@@ -22,14 +22,9 @@ const (
 	hamSubject  = "minutes of the meeting"
 )
 
-// startRspamd starts rspamd as a milter, with our Lua file, which sends verdicts.
-func startRspamd(t *testing.T, ns *lab.NetNS, verdicts string) {
+// withLua are our Lua file's settings of a rspamd that sends verdicts.
+func withLua(t *testing.T, verdicts string) map[string]string {
 	t.Helper()
-	program := lab.NeedProgram(t, "rspamd")
-	owner, err := user.Lookup("_rspamd")
-	if err != nil {
-		t.Fatal(err)
-	}
 	lua, err := os.ReadFile(mailtest.RepoPath(t, "contrib", "rspamd", "mxprint.lua"))
 	if err != nil {
 		t.Fatal(err)
@@ -38,10 +33,20 @@ func startRspamd(t *testing.T, ns *lab.NetNS, verdicts string) {
 	if !strings.Contains(string(lua), setting) {
 		t.Fatalf("mxprint.lua has no %q", setting)
 	}
+	return map[string]string{"rspamd.local.lua": strings.Replace(string(lua), setting, `verdicts = "`+verdicts+`", `, 1)}
+}
+
+// startRspamd starts rspamd as a milter, with more files in its folder.
+func startRspamd(t *testing.T, ns *lab.NetNS, files map[string]string) {
+	t.Helper()
+	program := lab.NeedProgram(t, "rspamd")
+	owner, err := user.Lookup("_rspamd")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := mailtest.TempDir(t)
 	state := filepath.Join(dir, "state")
 	mailtest.MakeDir(t, state, owner)
-	mailtest.WriteFiles(t, dir, map[string]string{"rspamd.local.lua": strings.Replace(string(lua), setting, `verdicts = "`+verdicts+`", `, 1)})
 	local := filepath.Join(dir, "local.d")
 	mailtest.WriteFiles(t, local, map[string]string{
 		"worker-proxy.inc":      "upstream \"local\" { self_scan = yes; }\n",
@@ -56,6 +61,9 @@ func startRspamd(t *testing.T, ns *lab.NetNS, verdicts string) {
 		"spam.map": "/" + spamSubject + "/\n",
 		"ham.map":  "/" + hamSubject + "/\n",
 	})
+	for name, text := range files {
+		mailtest.WriteFiles(t, filepath.Dir(filepath.Join(dir, name)), map[string]string{filepath.Base(name): text})
+	}
 	p := mailtest.Start(t, "rspamd", ns.Command(context.Background(), program,
 		"-f", "-c", "/etc/rspamd/rspamd.conf", "-u", owner.Username, "-g", owner.Username,
 		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+state, "--var=RUNDIR="+state, "--var=LOGDIR="+state))
@@ -128,41 +136,4 @@ func startAmavis(t *testing.T, ns *lab.NetNS) {
 	mailtest.WriteFiles(t, dir, map[string]string{"amavisd.conf": fmt.Sprintf(amavisConfig, home, mailtest.Domain, rules)})
 	p := mailtest.Start(t, "amavis", ns.Command(context.Background(), program, "-c", filepath.Join(dir, "amavisd.conf"), "foreground"))
 	p.WaitFor("SMTP", func() bool { return mailtest.Listens(ns, netip.MustParseAddr("127.0.0.1"), 10024) })
-}
-
-// learn has Sieve call mxprint learn with a message, as a user's button or folder
-// does: Pigeonhole's own program runs the script of docs/evidence.md.
-func (s *site) learn(t *testing.T, message, word string) {
-	t.Helper()
-	program := lab.NeedProgram(t, "sieve-test")
-	owner, err := user.Lookup("mail") // Dovecot refuses root
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := mailtest.TempDir(t)
-	wrapper := strings.ReplaceAll(mailtest.Recipe(t, "evidence.md", "#!/bin/sh", "mxprint learn"), "exec mxprint learn",
-		"exec "+filepath.Join(mailtest.BinDir, "mxprint")+" learn -s "+s.socket)
-	mailtest.WriteFiles(t, filepath.Join(dir, "bin"), map[string]string{"mxprint-learn": wrapper})
-	if err := os.Chmod(filepath.Join(dir, "bin", "mxprint-learn"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	mailtest.MakeDir(t, filepath.Join(dir, "run"), nil)
-	mailtest.MakeDir(t, filepath.Join(dir, "home"), owner)
-	settings := strings.ReplaceAll(mailtest.Recipe(t, "evidence.md", "sieve_plugins"), "/usr/local/lib/dovecot/sieve", filepath.Join(dir, "bin"))
-	mailtest.WriteFiles(t, dir, map[string]string{
-		"dovecot.conf": "base_dir = " + dir + "/run\nssl = no\nlog_path = /dev/stderr\nmail_location = maildir:" + dir + "/home/Maildir\n" +
-			"mail_uid = mail\nmail_gid = mail\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n" + settings,
-		"learn.sieve": strings.ReplaceAll(mailtest.Recipe(t, "evidence.md", "mxprint-learn\" [\"spam\"]"), `"spam"`, `"`+word+`"`),
-		"message":     message,
-	})
-	if err := os.Chmod(dir, 0o777); err != nil { // it compiles the script beside it
-		t.Fatal(err)
-	}
-	cmd := s.pair.Server.Command(t.Context(), program, "-c", filepath.Join(dir, "dovecot.conf"), "-e", "-x", "+vnd.dovecot.pipe",
-		filepath.Join(dir, "learn.sieve"), filepath.Join(dir, "message"))
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir + "/home"}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "piped message to program") {
-		t.Fatalf("sieve-test: %v\n%s", err, out)
-	}
 }

@@ -91,12 +91,13 @@ func TestSite(t *testing.T) {
 	s.store, s.socket, s.ask = filepath.Join(dir, "store.db"), "unix:"+filepath.Join(dir, "verdict.sock"), filepath.Join(dir, "query.sock")
 	mailtest.StartServe(t, s.pair.Server, dir, mailtest.SMTP, mailtest.Recipe(t, "postfix.md", "[milter]"), mailtest.LongDeadline, `form = "full"`,
 		"[store]", `path = "`+s.store+`"`, `listen = ["`+s.socket+`"]`, `milter = ["127.0.0.1:7826"]`, `mode = "0666"`)
-	startRspamd(t, s.pair.Server, filepath.Join(dir, "verdict.sock"))
+	startRspamd(t, s.pair.Server, withLua(t, filepath.Join(dir, "verdict.sock")))
 	startAmavis(t, s.pair.Server)
 	p := mailtest.StartPostfixServices(t, s.pair.Server, mailtest.PostfixMaster+amavisMaster(t), "smtpd_milters = inet:127.0.0.1:7825, inet:127.0.0.1:11332",
 		"milter_default_action = tempfail", "milter_content_timeout = 60s", "milter_command_timeout = 30s",
 		"header_checks = regexp:{{/^X-Through: amavis/ FILTER smtp-amavis:[127.0.0.1]:10024}}")
 	s.mails = p.Mails
+	s.startDovecot(t)
 	addrs := s.pair.Client.AddIPv4(2 * senders)
 	bots, honest := addrs[:senders], addrs[senders:]
 	for i := range senders {
@@ -115,7 +116,7 @@ func TestSite(t *testing.T) {
 		word string
 	}{{"bot-0-0", bots[0], true, "spam"}, {"honest-0-0", honest[0], false, "ham"}} {
 		h := mailtest.HeaderLines(t, s.mails, tt.id)
-		s.learn(t, strings.Join(h, "\n")+"\n\nHello.\n", tt.word)
+		s.move(t, tt.id, tt.word)
 		lab.Eventually(t, func() error {
 			if got := s.sources(t, tt.from, tt.spam); !slices.Equal(got, []string{"learn", "rspamd", "spamassassin"}) {
 				return fmt.Errorf("of %v there are verdicts of %q\n%s\n%s", tt.from, got, strings.Join(h, "\n"), s.run(t, "status", "-s", s.ask))
@@ -129,6 +130,32 @@ func TestSite(t *testing.T) {
 	}
 	lab.Eventually(t, func() error { return s.names(t, "dialect="+dialect) })
 	t.Logf("%s", s.run(t, "report", "-store", s.store))
+}
+
+// TestExporter has rspamd's own metadata_exporter send the verdicts, without a file
+// of ours.
+func TestExporter(t *testing.T) {
+	s := &site{pair: lab.NewPair(t)}
+	dir := mailtest.TempDir(t)
+	s.store, s.ask = filepath.Join(dir, "store.db"), filepath.Join(dir, "query.sock")
+	mailtest.StartServe(t, s.pair.Server, dir, mailtest.SMTP, mailtest.Recipe(t, "postfix.md", "[milter]"), mailtest.LongDeadline, `form = "full"`,
+		"[store]", `path = "`+s.store+`"`, `listen = ["127.0.0.1:7827"]`)
+	startRspamd(t, s.pair.Server, map[string]string{"local.d/metadata_exporter.conf": mailtest.Recipe(t, "evidence.md", "MXPRINT {", "7827")})
+	s.mails = mailtest.StartPostfix(t, s.pair.Server, "smtpd_milters = inet:127.0.0.1:7825, inet:127.0.0.1:11332",
+		"milter_default_action = tempfail", "milter_content_timeout = 60s", "milter_command_timeout = 30s").Mails
+	addrs := s.pair.Client.AddIPv4(2)
+	if err := bot(s.pair, addrs[0], "bot", false); err != nil {
+		t.Fatal(err)
+	}
+	s.honest(t, addrs[1], "honest", 1, false)
+	for i, spam := range []bool{true, false} {
+		lab.Eventually(t, func() error {
+			if got := s.sources(t, addrs[i], spam); !slices.Equal(got, []string{"rspamd"}) {
+				return fmt.Errorf("of %v there are verdicts of %q\n%s", addrs[i], got, s.run(t, "status", "-s", s.ask))
+			}
+			return nil
+		})
+	}
 }
 
 // names wants the report to name a signal, for spam.

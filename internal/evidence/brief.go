@@ -14,11 +14,7 @@ func (r *Report) Brief() []string {
 	list := []string{fmt.Sprintf("Of 100 senders on a day %s send spam (%s). The strongest signals for it: %s.", r.All.Percent(), r.All.Interval.Percent(), r.strongest(1))}
 	list = append(list, fmt.Sprintf("The strongest against it: %s.", r.strongest(-1)))
 	list = append(list, r.proposal())
-	for _, s := range r.Signals {
-		if s.LostOn != "" {
-			list = append(list, fmt.Sprintf("%s lost its worth on %s: do not build on it.", s.Token, s.LostOn))
-		}
-	}
+	list = append(list, r.changes()...)
 	if r.Missed.Mails > 0 {
 		list = append(list, fmt.Sprintf("%d mails that the filter let through were spam by later verdicts; %d of them had a signal for spam.", r.Missed.Mails, r.Missed.Marked))
 	} else {
@@ -28,6 +24,24 @@ func (r *Report) Brief() []string {
 		list = append(list, fmt.Sprintf("Even the half of your regular senders with the least spam has %s %% spam by the verdicts: %s %% of the sure verdicts are taken for wrong, and the shares are corrected for that. The intervals cover both.", percent(w.Cleanest), percent(w.Taken)))
 	}
 	return list
+}
+
+// changes says what is not as it was.
+func (r *Report) changes() (list []string) {
+	var turned []string
+	for _, s := range r.Signals {
+		if s.LostOn != "" {
+			list = append(list, fmt.Sprintf("%s lost its worth on %s: do not build on it.", s.Token, s.LostOn))
+		} else if turn := s.Turn(); turn != "" && len(turned) < 3 {
+			turned = append(turned, fmt.Sprintf("%s (%s points)", s.Token, turn))
+		}
+	}
+	if len(turned) > 0 {
+		return append(list, fmt.Sprintf("In the last seven days the share of spam changed, beyond chance: %s.", strings.Join(turned, ", ")))
+	} else if len(list) == 0 {
+		return append(list, "No signal lost its worth, and none changed in the last seven days beyond chance.")
+	}
+	return append(list, "No other signal changed in the last seven days beyond chance.")
 }
 
 // strongest names up to three signals for spam (1) or against (-1) that have not
@@ -42,17 +56,43 @@ func (r *Report) strongest(direction float64) string {
 	return orNone(strings.Join(words, ", "))
 }
 
-// proposal is the rule that hits the most spam of those that spare honest senders.
-func (r *Report) proposal() string {
-	var best *Would
+// best is the rule that hits the most spam of those that spare honest senders; nil
+// where none does.
+func (r *Report) best() (best *Would) {
 	for _, w := range r.Would {
 		if w.Spam > 0 && w.HamInterval.High <= spares && (best == nil || w.Spam > best.Spam) {
 			best = w
 		}
 	}
+	return best
+}
+
+func (r *Report) proposal() string {
+	best := r.best()
 	if best == nil {
 		return "No rule of those that were tried is safe to act on: each that hits spam may hit more than 1 % of the senders of ham. Take the signals as one reason among others."
 	}
 	return fmt.Sprintf("Of the rules that would have hit at most 1 %% of the senders of ham, %q hits the most spam: %d of %d mails hit since %s; %d of these the filter let through; %d were surely ham.",
 		best.What, best.Spam, best.Hit, r.Since.Format("2006-01-02"), best.More, best.Ham)
+}
+
+// Rule is a rule for the configuration that asks for one signal: the best one, or
+// else the strongest for spam that has not lost its worth; "" where no rule can ask
+// for any.
+func (r *Report) Rule() string {
+	var tokens []string
+	if best := r.best(); best != nil {
+		tokens = append(tokens, best.What)
+	}
+	for _, s := range r.Signals {
+		if s.Weight > 0 && s.LostOn == "" {
+			tokens = append(tokens, s.Token)
+		}
+	}
+	for _, token := range tokens {
+		if when := Condition(token); when != "" {
+			return fmt.Sprintf("[[policy.rules]]\nname = \"by-report\"\nwhen = '%s'\naction = \"WARN by report\"\nobserve = true\n", when)
+		}
+	}
+	return ""
 }

@@ -19,6 +19,8 @@ type Drift struct {
 	After  float64 `json:"after"`
 	// Trend is how much the share of the last seven days is above that before.
 	Trend float64 `json:"trend"`
+	// Turned: that is more than chance.
+	Turned bool `json:"turned"`
 }
 
 // Drift looks for the day on which a token lost its worth: of all days the one
@@ -32,6 +34,7 @@ func (c *Counts) Drift(token string, today int32) Drift {
 	week, before := t.measure(today, today-6, today, nil), t.measure(today, today-driftSpan, today-7, nil)
 	if week.senders >= fewSenders && before.senders >= fewSenders {
 		d.Trend = week.share() - before.share()
+		d.Turned = math.Abs(d.Trend) > speaks*math.Hypot(week.error(), before.error())
 	}
 	best := driftSure
 	for day := today - driftSpan; day <= today; day++ {

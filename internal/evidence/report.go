@@ -26,12 +26,17 @@ type Report struct {
 	Trained     bool           `json:"trained_before"` // the weights come from before Since alone
 	Connections int64          `json:"connections"`
 	Judged      int64          `json:"with_verdict"`
-	Sources     map[string]int `json:"sources"` // verdicts since then
+	Sources     map[string]int `json:"sources"`   // verdicts since then
+	Sure        map[string]int `json:"sure"`      // those of them that are sure
+	Unsure      int            `json:"unsure"`    // mails with verdicts of which none is sure, or that differ
+	First       string         `json:"first_day"` // that was counted, "" where nothing was
+	Last        string         `json:"last_day"`
 	All         Estimate       `json:"all"`
 	Wrong       Wrong          `json:"wrong_verdicts"`
 	Signals     []Signal       `json:"signals"`
-	Silent      int            `json:"silent"` // tokens with enough support that say nothing
-	Few         int            `json:"few"`    // tokens with too little support
+	Silent      int            `json:"silent"`         // tokens with enough support that say nothing
+	Few         int            `json:"few"`            // tokens with too little support
+	Next        []Estimate     `json:"next,omitempty"` // of these the ones with the most mails
 	Combos      []Combo        `json:"combinations,omitempty"`
 	Would       []*Would       `json:"would_have"`
 	Missed      Missed         `json:"missed"`
@@ -87,6 +92,7 @@ const (
 	maxPairsOf  = 24
 	maxCombos   = 20
 	maxExamples = 5
+	maxNext     = 8
 	plotDays    = 45
 )
 
@@ -100,10 +106,14 @@ func Make(ctx context.Context, src Source, now time.Time, days int) (*Report, er
 		return nil, err
 	}
 	today := Day(now)
-	r := &Report{Made: now.UTC().Truncate(time.Second), Sources: make(map[string]int), All: c.Estimate(Everything, today), Wrong: c.site(today).wrong}
+	r := &Report{Made: now.UTC().Truncate(time.Second), Sources: make(map[string]int), Sure: make(map[string]int), All: c.Estimate(Everything, today), Wrong: c.site(today).wrong}
 	start := today - int32(days) + 1
-	if first, _ := c.Days(); first > start-int32(days) { // little history: the later half
+	first, last := c.Days()
+	if first > start-int32(days) { // little history: the later half
 		start = min(max(start, (first+today)/2+1), today)
+	}
+	if last > 0 {
+		r.First, r.Last = date(first), date(last)
 	}
 	r.Since = time.Unix(int64(start)*86400, 0).UTC()
 	w := c.Before(start).Weights(today)
@@ -128,9 +138,7 @@ func Make(ctx context.Context, src Source, now time.Time, days int) (*Report, er
 		if m.At.Before(r.Since) {
 			return nil
 		}
-		for _, v := range m.Verdicts {
-			r.Sources[v.Source]++
-		}
+		r.verdicts(m)
 		for _, one := range r.Would {
 			one.Add(m)
 		}
@@ -157,18 +165,37 @@ func (r *Report) signals(c *Counts, today int32) {
 		case e.Signal || d.Lost != 0:
 			s := Signal{Estimate: e, Drift: d, Days: c.byDay(e.Token, today)}
 			if d.Lost != 0 {
-				s.LostOn = time.Unix(int64(d.Lost)*86400, 0).UTC().Format(time.DateOnly)
+				s.LostOn = date(d.Lost)
 			}
 			r.Signals = append(r.Signals, s)
 		case e.Enough:
 			r.Silent++
 		default:
 			r.Few++
+			r.Next = append(r.Next, e)
 		}
 	}
+	slices.SortStableFunc(r.Next, func(a, b Estimate) int { return b.Mails - a.Mails })
+	r.Next = r.Next[:min(len(r.Next), maxNext)]
 	slices.SortStableFunc(r.Signals, func(a, b Signal) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
 	r.Signals = r.Signals[:min(len(r.Signals), maxSignals)]
 }
+
+// verdicts counts those on a mail.
+func (r *Report) verdicts(m *Mail) {
+	for _, v := range m.Verdicts {
+		r.Sources[v.Source]++
+		if v.Sure {
+			r.Sure[v.Source]++
+		}
+	}
+	if m.Label() == Unsure {
+		r.Unsure++
+	}
+}
+
+// date is a day in words.
+func date(day int32) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
 
 // byDay returns the share of each of the last days.
 func (c *Counts) byDay(token string, today int32) (list []DayShare) {
@@ -186,7 +213,7 @@ func (c *Counts) byDay(token string, today int32) (list []DayShare) {
 	}
 	for day := today - plotDays + 1; day <= today; day++ {
 		if s, ok := days[day]; ok {
-			list = append(list, DayShare{time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly), s.n, s.spam / float64(s.n)})
+			list = append(list, DayShare{date(day), s.n, s.spam / float64(s.n)})
 		}
 	}
 	return list

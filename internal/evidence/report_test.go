@@ -41,7 +41,8 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"conduct=early_talker", "lost its worth on", "IN SHORT", "had a signal for spam", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict"} {
+	for _, want := range []string{"conduct=early_talker", "lost its worth on", "IN SHORT", "had a signal for spam", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict",
+		"All are of 2024-10-04 to 2024-11-12", " sure; learn ", "these are undecided", "scores are no verdicts", "is not tried with the mails it comes from", "Too little is known of", "[[policy.rules]]", "mxprint rules test -since 14d", "changed in the last seven days", "; -html and -json have 20"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())
 		}
@@ -56,7 +57,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("noise is a signal: %+v", one.Estimate)
 		}
 	}
-	for _, want := range []string{"<svg", "In short", "lost its worth on", "</html>"} {
+	for _, want := range []string{"<svg", "In short", "lost its worth on", "</html>", "What to do", "these are undecided", "[[policy.rules]]", "All are of 2024-10-04"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -97,6 +98,24 @@ func TestReportEscapes(t *testing.T) {
 	}
 	if strings.Contains(page.String(), "<script>") || strings.Contains(page.String(), "<img") {
 		t.Error("what a sender chose is part of the page")
+	}
+}
+
+// TestOldReport is of a site whose filter has sent no verdict for some days.
+func TestOldReport(t *testing.T) {
+	s := newSim(6, 0)
+	for range 10 {
+		s.pass()
+	}
+	r, err := Make(t.Context(), s, s.now().AddDate(0, 0, 4), 14)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(r.Basis(), " "); !strings.Contains(text, "No verdict has come since") {
+		t.Errorf("the report says %q", text)
+	}
+	if r, err = Make(t.Context(), s, s.now(), 14); err != nil || strings.Contains(strings.Join(r.Basis(), " "), "No verdict has come since") {
+		t.Errorf("of today it says %q, %v", r.Basis(), err)
 	}
 }
 

@@ -294,7 +294,7 @@ func (m most) atMost(t *testing.T, bound float64, what string) {
 }
 
 // moves are how far faults of a site move the share of a signal.
-type moves struct{ oneSender, onOne, near, anywhere most }
+type moves struct{ oneSender, onOne, near, anywhere, systematic most }
 
 // manySenders is what a signal has to have so that chance moves its share by less
 // than what is asked for: where half of the verdicts is lost, or a fifth is wrong,
@@ -350,6 +350,9 @@ func TestSimulator(t *testing.T) {
 	const anywhere = "a fifth of all verdicts wrong, sure ones as well, at random"
 	m.anywhere.atMost(t, 0.08, anywhere)
 	m.anywhere.good.atLeast(t, 0.95, anywhere+": signals that move by 5 points at most")
+	if m.systematic.n > 0 {
+		m.systematic.atMost(t, 0.03, anywhere+": what is left of a larger move where chance is averaged out")
+	}
 }
 
 // look tries the faults with a site.
@@ -390,12 +393,32 @@ func (m *moves) look(t *testing.T, s *sim, c *Counts, seed uint64, days int) {
 	for _, e := range was {
 		if e.Senders >= manySenders {
 			m.near.add(math.Abs(is[e.Token].Share-e.Share), seed, e.Token)
-			m.anywhere.add(math.Abs(random[e.Token].Share-e.Share), seed, e.Token)
+			move := math.Abs(random[e.Token].Share - e.Share)
+			m.anywhere.add(move, seed, e.Token)
+			if move > 0.05 {
+				m.systematic.add(s.again(t, seed, e), seed, e.Token)
+			}
 		}
 		if truth := s.truth(e.Token); !is[e.Token].Interval.Holds(truth) || !random[e.Token].Interval.Holds(truth) {
 			t.Logf("seed %d: with faults %s is %v and %v, in truth %.3f", seed, e.Token, is[e.Token].Interval, random[e.Token].Interval, truth)
 		}
 	}
+}
+
+// again turns other verdicts around, as many, and returns how far the share of a
+// signal moves on average: what is left where chance is averaged out.
+func (s *sim) again(t *testing.T, seed uint64, was Estimate) float64 {
+	t.Helper()
+	const draws = 16
+	var sum, squares float64
+	for i := range uint64(draws) {
+		c := s.wrongAnywhere(1000*(i+1) + seed)
+		d := c.Estimate(was.Token, s.day-1).Share - was.Share
+		sum, squares = sum+d, squares+d*d
+	}
+	mean := sum / draws
+	t.Logf("seed %d: %s moves by %+.1f points on average of %d draws, their standard deviation is %.1f", seed, was.Token, 100*mean, draws, 100*math.Sqrt(squares/draws-mean*mean))
+	return math.Abs(mean)
 }
 
 // plain is a mail without the signals that mean nothing: which only take time here.

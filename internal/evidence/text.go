@@ -37,10 +37,10 @@ func (e Estimate) Times() string {
 	return fmt.Sprintf("%.1f times", e.Lift)
 }
 
-// Turn is how the share of the last week differs, in points; empty where it hardly
-// does.
+// Turn is how the share of the last week differs, in points; empty where that is
+// little, or may be chance.
 func (d Drift) Turn() string {
-	if p := math.Round(100 * d.Trend); math.Abs(p) >= 3 {
+	if p := math.Round(100 * d.Trend); d.Turned && math.Abs(p) >= 3 {
 		return fmt.Sprintf("%+.0f", p)
 	}
 	return ""
@@ -53,25 +53,27 @@ func (r *Report) Enough() bool { return r.All.Enough }
 func (w *Would) HamPercent() string   { return percent(w.HamHit) }
 func (w *Would) SharePercent() string { return percent(w.Share) }
 
-// Verdicts says where the verdicts came from: "rspamd 1200, learn 14".
+// Verdicts says where the verdicts came from: "rspamd 1200, of them 900 sure".
 func (r *Report) Verdicts() string {
 	var words []string
 	for _, source := range slices.Sorted(maps.Keys(r.Sources)) {
-		words = append(words, fmt.Sprintf("%s %d", source, r.Sources[source]))
+		words = append(words, fmt.Sprintf("%s %d, %d sure", source, r.Sources[source], r.Sure[source]))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, "; ")
 }
 
 // Print writes the report for people.
 func (r *Report) Print(out io.Writer) error {
 	w := &printer{out: out}
 	w.line("What signals were worth at this site, %s", r.Made.Format("2006-01-02 15:04 MST"))
-	w.line("%d connections since %s, %d with a verdict (%s)", r.Connections, r.Since.Format("2006-01-02"), r.Judged, orNone(r.Verdicts()))
+	for _, sentence := range r.Basis() {
+		w.line("%s", sentence)
+	}
 	if !r.Enough() {
 		w.line("\nToo little is known to say anything: %d sure verdicts from %d senders, of %d and %d that are needed.", r.All.Mails, r.All.Senders, MinVerdicts, MinSenders)
 		return w.err
 	}
-	w.line("All days that are remembered: %s %% spam (%s), of %d senders by days; %d mails with a sure verdict", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
+	w.line("All these days: %s %% spam (%s), of %d senders by days; %d mails with a sure verdict.", r.All.Percent(), r.All.Interval.Percent(), r.All.Senders, r.All.Mails)
 	w.line("A share is that of spam among the senders' days with the signal; recent days count more. The interval contains the true share in 95 of 100 cases.")
 	w.line("\nIN SHORT")
 	for _, sentence := range r.Brief() {
@@ -81,7 +83,35 @@ func (r *Report) Print(out io.Writer) error {
 	r.printCombos(w)
 	r.printWould(w)
 	r.printMissed(w)
+	r.printNext(w)
 	return w.err
+}
+
+// Basis says what the report rests on: how old, how many, from where.
+func (r *Report) Basis() []string {
+	since := r.Since.Format("2006-01-02")
+	var list []string
+	if r.First != "" {
+		list = append(list, fmt.Sprintf("A signal is one property of a connection, such as system=Windows. All are of %s to %s; a day counts half after 30 days.", r.First, r.Last))
+	}
+	if r.Last != "" && r.Last < r.Made.AddDate(0, 0, -2).Format("2006-01-02") {
+		list = append(list, fmt.Sprintf("No verdict has come since %s: see whether the filter still sends them (mxprint status).", r.Last))
+	}
+	list = append(list, fmt.Sprintf("Since %s: %d connections, %d with a verdict. By source: %s.", since, r.Connections, r.Judged, orNone(r.Verdicts())),
+		fmt.Sprintf("Sure verdicts alone count. %d connections have no verdict, %d have none that is sure, or sure ones that differ: these are undecided.", r.Connections-r.Judged, r.Unsure))
+	return append(list, "mxprint's own scores are no verdicts. But if a filter named here scores by mxprint's signals, it confirms them: give weight to what people said.")
+}
+
+// Undecided says which signals more verdicts would decide.
+func (r *Report) Undecided() string {
+	var words []string
+	for _, e := range r.Next {
+		words = append(words, fmt.Sprintf("%s (%d mails of %d senders)", column(e.Token), e.Mails, e.Senders))
+	}
+	if r.Few > len(r.Next) && len(words) > 0 {
+		words = append(words, fmt.Sprintf("%d more", r.Few-len(r.Next)))
+	}
+	return orNone(strings.Join(words, ", "))
 }
 
 func orNone(s string) string {
@@ -134,7 +164,8 @@ func (r *Report) printSignals(w *printer) {
 		rows = append(rows, []string{column(s.Token), fmt.Sprint(s.Senders), fmt.Sprint(s.Mails), s.Percent(), s.Interval.Percent(), s.Times(), s.Turn(), note})
 	}
 	w.table(rows)
-	w.line("TO ALL compares the share with that of all senders. LAST WEEK is by how many points the last seven days differ.")
+	w.line("TO ALL compares the share with that of all senders. LAST WEEK is by how many points the last seven days differ, if that is more than chance.")
+	w.line("Too little is known of: %s. It takes %d sure verdicts of %d senders.", r.Undecided(), MinVerdicts, MinSenders)
 }
 
 func (r *Report) printCombos(w *printer) {
@@ -151,12 +182,32 @@ func (r *Report) printCombos(w *printer) {
 
 func (r *Report) printWould(w *printer) {
 	w.line("\nWHAT A RULE WOULD HAVE DONE since %s", r.Since.Format("2006-01-02"))
-	if r.Trained {
-		w.line("(a score adds up what the signals of a mail say, by the days before alone)")
-	} else {
-		w.line("(a score adds up what the signals of a mail say; by the same days, for there are no others: scores look better than they are)")
-	}
+	w.line("%s", r.Training())
 	w.would(r.Would)
+}
+
+// Training says which days the scores come from.
+func (r *Report) Training() string {
+	if r.Trained {
+		return fmt.Sprintf("A score adds up what the signals of a mail say, by the days before %s alone: it is not tried with the mails it comes from. The rules of one signal are the strongest of all days.", r.Since.Format("2006-01-02"))
+	}
+	return "A score adds up what the signals of a mail say, by the same days, for there are no others: scores look better than they are."
+}
+
+// printNext says what a reader can do.
+func (r *Report) printNext(w *printer) {
+	w.line("\nWHAT TO DO")
+	rule := r.Rule()
+	if rule == "" {
+		w.line("No rule can ask for one of these signals alone. docs/policy.md says what rules can ask for.")
+		return
+	}
+	w.line("Nothing acts on this report. To watch a signal, add a rule to /etc/mxprint.toml, which logs and does nothing else:\n")
+	for text := range strings.Lines(rule) {
+		w.line("    %s", strings.TrimSpace(text))
+	}
+	w.line("\nThen type\n\n    mxprint rules test -since 14d\n    systemctl reload mxprint\n")
+	w.line("The first prints what the rule would have done. If you agree, remove observe, and set act = true in [policy]. docs/policy.md has the actions, and how Postfix asks.")
 }
 
 // PrintWould writes what rules would have done.
@@ -181,7 +232,10 @@ func (w *printer) would(list []*Would) {
 		}
 		w.line("\n  ham that %q would have hit:", o.What)
 		for _, s := range o.HamSenders[:min(len(o.HamSenders), 5)] {
-			w.line("    %-40s %6d mails, one of %s", s.Name, s.Mails, s.Example)
+			w.line("    %-40s %6d %s, one of %s", s.Name, s.Mails, map[bool]string{true: "mail", false: "mails"}[s.Mails == 1], s.Example)
+		}
+		if more := o.HamNames - 5; more > 0 {
+			w.line("    and %d more; -html and -json have %d", more, len(o.HamSenders))
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (t *tokens) system(n *note.Note) {
 	switch n.State {
 	case note.Matched:
 		t.add("system", n.OSName)
-		t.add("system version", n.OSName+" "+n.OSFlavor)
+		t.add("system version", strings.TrimSpace(n.OSName+" "+n.OSFlavor))
 		if n.Quality != 0 {
 			t.add("system quality", n.Quality.String())
 		}

@@ -23,7 +23,8 @@ type Would struct {
 	Interval    Interval    `json:"interval"`
 	HamHit      float64     `json:"ham_hit"` // share of the ham senders' days that are hit
 	HamInterval Interval    `json:"ham_interval"`
-	HamSenders  []HitSender `json:"ham_senders,omitempty"` // by name, the most mails first
+	HamSenders  []HitSender `json:"ham_senders,omitempty"` // by name, the most mails first, up to 20
+	HamNames    int         `json:"ham_names"`             // how many there are
 
 	matches   func(*Mail) bool
 	hit       *tally
@@ -125,6 +126,7 @@ func (w *Would) Finish() {
 	list := slices.SortedFunc(maps.Values(w.hamByName), func(a, b *HitSender) int {
 		return cmp.Or(cmp.Compare(b.Mails, a.Mails), cmp.Compare(a.Name, b.Name))
 	})
+	w.HamNames = len(list)
 	for _, s := range list[:min(len(list), maxNamed)] {
 		w.HamSenders = append(w.HamSenders, *s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,5 +56,50 @@ func TestPast(t *testing.T) {
 	}
 	if w := got[1]; w.Hit != 1 || w.Spam != 1 {
 		t.Errorf("name: %+v", w)
+	}
+}
+
+// TestReportsConditions has the conditions that a report proposes: each matches the
+// note that has the signal, and no note without it.
+func TestReportsConditions(t *testing.T) {
+	unlike := &note.Note{State: note.Unknown, LinkType: "Ethernet or modem", Distance: note.Hops(25),
+		TLS: &note.TLS{State: note.None}, Software: &note.Software{State: note.Unknown, Dialect: "other"},
+		Conduct: &note.Findings{State: note.Complete}, Contradictions: &note.Findings{State: note.Complete},
+		Memory: &note.Memory{New: true, NewHere: []string{"ja4"}}}
+	usual := full()
+	usual.Memory.Visits, usual.Contradictions = 20, &note.Findings{State: note.Complete, List: []note.Finding{{ID: "helo_not_own"}}}
+	few := &note.Note{State: note.Matched, OSName: "Linux", Distance: note.Hops(0), Memory: &note.Memory{Visits: 3}, TLS: &note.TLS{State: note.Refused}}
+	notes := []*note.Note{unlike, usual, few}
+	for hops := 3; hops < 20; hops += 5 {
+		notes = append(notes, &note.Note{State: note.Matched, OSName: "Linux", OSFlavor: "6.x", Distance: note.Hops(hops)})
+	}
+	tried := make(map[string]bool)
+	for _, n := range notes {
+		for _, token := range evidence.Tokens(n, "", netip.Addr{}) {
+			when := evidence.Condition(token)
+			if tried[token] || when == "" {
+				continue
+			}
+			tried[token] = true
+			set, faults := Compile([]Rule{{Name: "r", When: when, Action: "WARN x"}}, Allow{})
+			if faults != nil {
+				t.Errorf("%s: %s: %v", token, when, faults[0])
+				continue
+			}
+			for _, other := range notes {
+				has := slices.Contains(evidence.Tokens(other, "", netip.Addr{}), token)
+				if v := set.Judge(NewMail(other)); len(v.Hits) > 0 != has || v.Err != nil {
+					t.Errorf("%s: %s matches: %t, %v; want %t of %+v", token, when, len(v.Hits) > 0, v.Err, has, other)
+				}
+			}
+		}
+	}
+	if len(tried) < 30 {
+		t.Errorf("%d signals were tried: %v", len(tried), tried)
+	}
+	for _, token := range []string{"software=O'Brien", `dialect=a"b`, "hello=full name", "dialect=\x01", "*"} {
+		if when := evidence.Condition(token); when != "" {
+			t.Errorf("%q has the condition %s", token, when)
+		}
 	}
 }

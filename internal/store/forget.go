@@ -52,12 +52,19 @@ func looksLikeJA4(text string) bool {
 	return len(parts) == 3 && len(parts[0]) == 10 && len(parts[1]) == 12 && len(parts[2]) == 12
 }
 
+// inNetwork is a condition on tables that have addresses.
+func (s *Subject) inNetwork() (string, []any) {
+	low, high := bounds(s.Network)
+	return "address BETWEEN ? AND ? AND length(address) = ?", []any{low, high, len(low)}
+}
+
 // where is a condition on table connection.
 func (s *Subject) where() (string, []any) {
 	switch {
 	case s.Network.IsValid():
-		low, high := bounds(s.Network)
-		return "address BETWEEN ? AND ? AND length(address) = ?", []any{low, high, len(low)}
+		where, args := s.inNetwork()
+		return "id IN (" + runs + "SELECT id FROM run CROSS JOIN connection INDEXED BY connection_address ON id >> 13 = n WHERE " + where + ")",
+			append([]any{0}, args...)
 	case s.JA4 != "":
 		return `profile IN (SELECT id FROM text WHERE instr(text, ?) > 0)`, []any{`"ja4":"` + s.JA4 + `"`}
 	}
@@ -103,8 +110,9 @@ func (w *writer) forget(sub Subject) (n int64, err error) {
 		}
 		n, _ = r.RowsAffected()
 		if sub.Network.IsValid() {
+			inNetwork, args := sub.inNetwork()
 			for _, table := range []string{"host", "named"} {
-				if _, err := tx.Exec("DELETE FROM "+table+" WHERE "+where, args...); err != nil {
+				if _, err := tx.Exec("DELETE FROM "+table+" WHERE "+inNetwork, args...); err != nil {
 					return err
 				}
 			}
@@ -140,7 +148,8 @@ func addresses(tx *transaction, sub Subject, where string, args []any) (list [][
 	if !sub.Network.IsValid() {
 		return nil, nil
 	}
-	rows, err := tx.Query("SELECT address FROM host WHERE "+where+" UNION SELECT address FROM connection WHERE "+where, append(args, args...)...)
+	inNetwork, of := sub.inNetwork()
+	rows, err := tx.Query("SELECT address FROM host WHERE "+inNetwork+" UNION SELECT address FROM connection WHERE "+where, append(of, args...)...)
 	if err != nil {
 		return nil, err
 	}

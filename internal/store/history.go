@@ -88,7 +88,7 @@ func (r *Reader) Hosts(ctx context.Context, sub Subject, most int) (list []Host,
 	if !sub.Network.IsValid() {
 		return nil, nil
 	}
-	where, args := sub.where()
+	where, args := sub.inNetwork()
 	rows, err := r.db.QueryContext(ctx, "SELECT address, first, last, visits, names, system, software, tls, changed, changed_at FROM host WHERE "+
 		where+" ORDER BY last DESC LIMIT ?", append(args, most)...)
 	if err != nil {

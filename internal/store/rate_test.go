@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"slices"
@@ -79,5 +80,52 @@ func TestProfilesInMemory(t *testing.T) {
 		if len(have) > 8192 {
 			t.Fatalf("%d notes are in memory", len(have))
 		}
+	}
+}
+
+// BenchmarkConnection writes connections of new addresses into a store that is full:
+// each has another removed. B/connection is what goes to the disk.
+func BenchmarkConnection(b *testing.B) {
+	s, err := Open(Config{Path: b.TempDir() + "/store.db", MaxSize: 64 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	l := Lookuper{Who: &answers{}, Store: s}
+	n := uint32(0)
+	write := func(count int) {
+		for i := range count {
+			at24 := n * 0x9e3779b1
+			a := netip.AddrFrom4([4]byte{10, byte(at24 >> 16), byte(at24 >> 8), byte(at24)})
+			q := note.Query{Client: netip.AddrPortFrom(a, uint16(n)|1), Hello: []string{"a.example", "b.example", ""}[n%3]}
+			if _, err := l.Lookup(ctx, q); err != nil {
+				b.Fatal(err)
+			}
+			if n++; i%200 == 199 || i == count-1 { // a tenth of a second, at 2,000 a second
+				if err := s.run(ctx, func(*writer) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	for s.Stats().Expired == 0 {
+		write(10_000)
+	}
+	write(50_000)
+	var before, after unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &before)
+	b.ResetTimer()
+	write(b.N)
+	b.StopTimer()
+	unix.Getrusage(unix.RUSAGE_SELF, &after)
+	b.ReportMetric(float64((after.Oublock-before.Oublock)*512)/float64(b.N), "B/connection")
+	if st := s.Stats(); st.Dropped > 0 {
+		b.Errorf("%+v", st)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		b.Error(err)
 	}
 }

@@ -120,7 +120,7 @@ func traits(name string, n *note.Note) (list []string) {
 func (s *Store) recall(ctx context.Context, v *visit, k string, wanted []string) {
 	s.mu.Lock()
 	if v.host == nil {
-		if h, ok := s.hosts.get(k); ok {
+		if h, ok := s.hosts.get(k); ok && h.last >= s.cfg.now().Add(-s.cfg.MaxAge).UnixMilli() {
 			v.host = &h
 		}
 	}

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -12,6 +14,7 @@ import (
 const (
 	retainEvery = time.Second
 	slice       = 300  // rows of one transaction
+	passed      = 2000 // rows of each table that are looked at for their age, of which some go
 	fullAt      = 0.90 // of the bound, from which on the oldest are removed
 	roomAt      = 0.85 // and down to which
 )
@@ -81,30 +84,29 @@ func (w *writer) measure() (int64, error) {
 	return (pages - free) * pageSize, nil
 }
 
-// removeBefore removes connections and addresses that are too old.
+// removeBefore removes a slice of the connections that are too old.
 func (w *writer) removeBefore(old int64) (n int64, err error) {
 	var last sql.NullInt64
 	err = w.s.db.Load().write.QueryRow("SELECT max(id) FROM (SELECT id, at FROM connection ORDER BY id LIMIT ?) WHERE at < ?", slice, old).Scan(&last)
 	if err != nil {
 		return 0, err
 	}
-	return w.remove(last.Int64, old)
+	return w.remove(last.Int64)
 }
 
-// removeOldest removes a slice of the oldest connections, and the addresses that
-// were not seen since.
+// removeOldest removes a slice of the oldest connections.
 func (w *writer) removeOldest() (int64, error) {
-	var last, at sql.NullInt64
-	err := w.s.db.Load().write.QueryRow("SELECT max(id), max(at) FROM (SELECT id, at FROM connection ORDER BY id LIMIT ?)", slice).Scan(&last, &at)
+	var last sql.NullInt64
+	err := w.s.db.Load().write.QueryRow("SELECT max(id) FROM (SELECT id FROM connection ORDER BY id LIMIT ?)", slice).Scan(&last)
 	if err != nil || !last.Valid {
 		return 0, err
 	}
-	return w.remove(last.Int64, at.Int64+1)
+	return w.remove(last.Int64)
 }
 
-// remove removes the connections up to one, and what was last seen before a time.
-// What they are evidence of is counted first.
-func (w *writer) remove(id, before int64) (n int64, err error) {
+// remove removes the connections up to one, and some of the addresses, names and
+// traits that were not seen since. What they are evidence of is counted first.
+func (w *writer) remove(id int64) (n int64, err error) {
 	if id > 0 {
 		if err := w.fold(id); err != nil {
 			return 0, err
@@ -119,12 +121,12 @@ func (w *writer) remove(id, before int64) (n int64, err error) {
 		if _, err = tx.Exec("DELETE FROM verdict WHERE connection <= ?", id); err != nil {
 			return err
 		}
-		for _, table := range []string{
-			"DELETE FROM host WHERE address IN (SELECT address FROM host WHERE last < ? ORDER BY last LIMIT ?)",
-			"DELETE FROM named WHERE (name, address) IN (SELECT name, address FROM named WHERE last < ? ORDER BY last LIMIT ?)",
-			"DELETE FROM trait WHERE what IN (SELECT what FROM trait WHERE last < ? ORDER BY last LIMIT ?)",
-		} {
-			if _, err := tx.Exec(table, before, 2*slice); err != nil {
+		old, err := w.oldest(tx)
+		if err != nil {
+			return err
+		}
+		for i := range w.passes {
+			if err := w.passes[i].on(tx, old); err != nil {
 				return err
 			}
 		}
@@ -135,6 +137,71 @@ func (w *writer) remove(id, before int64) (n int64, err error) {
 		w.forgetCounts()
 	}
 	return n, err
+}
+
+// oldest is the time before which nothing is kept: that of the oldest connection,
+// or of the highest age.
+func (w *writer) oldest(tx *transaction) (at int64, err error) {
+	now := w.s.cfg.now()
+	err = tx.QueryRow("SELECT at FROM connection ORDER BY id LIMIT 1").Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) || at > now.UnixMilli() { // of a clock that was wrong
+		at, err = 0, nil
+	}
+	return max(at, now.Add(-w.s.cfg.MaxAge).UnixMilli()), err
+}
+
+// pass goes through a table in the order of its key, again and again, and removes
+// rows that were last seen before a time. In the order of time each would be on
+// another page, and what is written to the disk is pages. So all that is old on a
+// page goes at once.
+type pass struct {
+	end, old, rest string // statements
+	first, at      []any  // a key before all others, and that of the last row passed
+}
+
+// passes are those of the tables of addresses, names and traits.
+func passes() []pass {
+	list := []pass{
+		{end: endOfHosts, old: oldHosts, rest: lastHosts, first: []any{[]byte{0}}},
+		{end: endOfNamed, old: oldNamed, rest: lastNamed, first: []any{0, []byte{0}}},
+		{end: endOfTraits, old: oldTraits, rest: lastTraits, first: []any{""}},
+	}
+	for i := range list {
+		list[i].at = list[i].first
+	}
+	return list
+}
+
+const (
+	endOfHosts  = "SELECT address FROM host WHERE address > ? ORDER BY address LIMIT 1 OFFSET ?"
+	oldHosts    = "DELETE FROM host WHERE address > ? AND address <= ? AND last < ?"
+	lastHosts   = "DELETE FROM host WHERE address > ? AND last < ?"
+	endOfNamed  = "SELECT name, address FROM named WHERE (name, address) > (?, ?) ORDER BY name, address LIMIT 1 OFFSET ?"
+	oldNamed    = "DELETE FROM named WHERE (name, address) > (?, ?) AND (name, address) <= (?, ?) AND last < ?"
+	lastNamed   = "DELETE FROM named WHERE (name, address) > (?, ?) AND last < ?"
+	endOfTraits = "SELECT what FROM trait WHERE what > ? ORDER BY what LIMIT 1 OFFSET ?"
+	oldTraits   = "DELETE FROM trait WHERE what > ? AND what <= ? AND last < ?"
+	lastTraits  = "DELETE FROM trait WHERE what > ? AND last < ?"
+)
+
+// on goes on, by up to passed rows.
+func (p *pass) on(tx *transaction, old int64) error {
+	to := make([]any, len(p.first))
+	at := make([]any, len(p.first))
+	for i := range to {
+		at[i] = &to[i]
+	}
+	err := tx.QueryRow(p.end, append(slices.Clone(p.at), passed-1)...).Scan(at...)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.Exec(p.rest, append(slices.Clone(p.at), old)...)
+		p.at = p.first
+		return err
+	} else if err != nil {
+		return err
+	}
+	_, err = tx.Exec(p.old, append(slices.Concat(p.at, to), old)...)
+	p.at = to
+	return err
 }
 
 // forgetCounts has names counted again, once a minute: fewer addresses have them.

@@ -98,7 +98,24 @@ INSERT INTO names (name, address, last) SELECT name, address, last FROM named;
 DROP TABLE named;
 ALTER TABLE names RENAME TO named;
 CREATE INDEX named_last ON named (last);
+`, `
+-- Addresses within runs of connections: an index by address alone changed a page
+-- anywhere for each connection, and another when it was removed. What is old in
+-- the tables of addresses, names and traits is looked for in their own order.
+DROP INDEX connection_address;
+CREATE INDEX connection_address ON connection (id >> 13, address);
+DROP INDEX host_last;
+DROP INDEX named_last;
+DROP INDEX trait_last;
 `}
+
+// runs are the numbers of the runs of 8,192 connections which index
+// connection_address has, the newest first, back to the one that has the
+// connections of a time (its parameter). A connection is found by
+// "id >> 13 = run.n AND address = ?".
+const runs = `WITH RECURSIVE run (n) AS (SELECT max(id) >> 13 FROM connection
+	UNION ALL SELECT n - 1 FROM run WHERE n > (SELECT min(id) >> 13 FROM connection)
+		AND (SELECT at FROM connection WHERE id >= n << 13 ORDER BY id LIMIT 1) >= ?) `
 
 // migrate brings a file to the newest schema, all or nothing.
 func migrate(ctx context.Context, db *sql.Conn) error {
@@ -126,6 +143,7 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 	if version == len(migrations) {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx) // of a large file it takes longer than openTime
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -189,7 +189,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer tick.Stop()
 	var emptying sync.WaitGroup
 	emptying.Go(func() { s.emptyLog(ctx) })
-	w := &writer{s: s}
+	w := &writer{s: s, passes: passes()}
 	for {
 		select {
 		case <-ctx.Done():

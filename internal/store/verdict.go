@@ -197,8 +197,8 @@ func (w *writer) findMark(tx *transaction, text string) (id int64, err error) {
 
 func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
-	err = tx.QueryRow("SELECT id FROM connection WHERE address = ? AND at BETWEEN ? AND ? AND port = ? ORDER BY at DESC LIMIT 1",
-		Key(v.Client.Addr()), at-afterTheStart.Milliseconds(), at+time.Minute.Milliseconds(), v.Client.Port()).Scan(&id)
+	since := at - afterTheStart.Milliseconds()
+	err = tx.QueryRow(findPort, since, Key(v.Client.Addr()), since, at+time.Minute.Milliseconds(), v.Client.Port()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrNoConnection
 	}
@@ -209,8 +209,8 @@ func (w *writer) findPort(tx *transaction, v *Verdict) (id int64, err error) {
 // distinguish those of different systems or programs.
 func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
-	rows, err := tx.Query("SELECT connection.id, text FROM connection JOIN text ON text.id = profile WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20",
-		Key(v.Client.Addr()), at-nearInTime.Milliseconds(), at+time.Minute.Milliseconds())
+	since := at - nearInTime.Milliseconds()
+	rows, err := tx.Query(findTimes, since, Key(v.Client.Addr()), since, at+time.Minute.Milliseconds())
 	if err != nil {
 		return 0, err
 	}

@@ -33,7 +33,8 @@ type writer struct {
 	recounted time.Time
 	removing  bool        // there is too much: a slice of the oldest goes with each batch
 	judged    []judgement // of this batch
-	swept     int64       // id of table text up to which was looked for unused ones
+	passes    []pass
+	swept     int64 // id of table text up to which was looked for unused ones
 }
 
 // The time between attempts after a fault. A lock of a moment, as for a copy, is
@@ -239,19 +240,22 @@ type transaction struct {
 
 // often are those statements.
 var often = []string{insertText, selectText, insertConnection, updateConnection, updateNamed, insertNamed, selectHost, insertHost,
-	findMark, countVerdicts, insertVerdict, insertTrait}
+	findMark, findPort, countVerdicts, insertVerdict, insertTrait,
+	endOfHosts, oldHosts, endOfNamed, oldNamed, endOfTraits, oldTraits}
 
 const (
 	insertText       = "INSERT OR IGNORE INTO text (text) VALUES (?)"
 	selectText       = "SELECT id FROM text WHERE text = ?"
 	insertConnection = "INSERT OR REPLACE INTO connection (id, at, address, port, name, profile, mark) VALUES (?, ?, ?, ?, ?, ?, ?)"
-	updateConnection = "UPDATE connection SET profile = ?, name = CASE WHEN ? <> 0 THEN ? ELSE name END WHERE id = ?"
+	updateConnection = "UPDATE connection SET profile = ?1, name = CASE WHEN ?2 <> 0 THEN ?2 ELSE name END WHERE id = ?3 AND (profile <> ?1 OR ?2 <> 0 AND name <> ?2)"
 	updateNamed      = "UPDATE named SET last = max(last, ?) WHERE name = ? AND address = ?"
 	insertNamed      = "INSERT INTO named (name, address, last) VALUES (?, ?, ?)"
 	selectHost       = "SELECT first, last, visits, names, system, software, tls, changed, changed_at FROM host WHERE address = ?"
 	insertHost       = "INSERT OR REPLACE INTO host (address, first, last, visits, names, system, software, tls, changed, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	insertTrait      = "INSERT INTO trait (what, first, last) VALUES (?1, ?2, ?2) ON CONFLICT (what) DO UPDATE SET last = max(last, ?2)"
 	findMark         = "SELECT id FROM connection WHERE id = ? AND mark = ? AND at >= ?"
+	findPort         = runs + "SELECT id FROM run CROSS JOIN connection INDEXED BY connection_address ON id >> 13 = n WHERE address = ? AND at BETWEEN ? AND ? AND port = ? ORDER BY at DESC LIMIT 1"
+	findTimes        = runs + "SELECT c.id, text FROM run CROSS JOIN connection AS c INDEXED BY connection_address ON c.id >> 13 = n CROSS JOIN text ON text.id = profile WHERE address = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 20"
 	countVerdicts    = "SELECT count(*) FROM verdict WHERE connection = ?"
 	insertVerdict    = "INSERT INTO verdict (connection, at, source, spam, sure, person, score, threshold) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -328,7 +332,13 @@ func (w *writer) connection(tx *transaction, c *connection) error {
 	visits := 1
 	if c.again {
 		visits = 0
-		_, err = tx.Exec(updateConnection, about, name, name, c.id)
+		r, err := tx.Exec(updateConnection, about, name, c.id)
+		if err != nil {
+			return err
+		}
+		if n, _ := r.RowsAffected(); n == 0 {
+			return nil // nothing new was learned of it, or it was forgotten
+		}
 	} else {
 		_, err = tx.Exec(insertConnection,
 			c.id, c.at.UnixMilli(), k, c.client.Port(), name, about, c.mark[:])
