@@ -61,8 +61,10 @@ type restorer struct {
 	links  []uint16
 	result Restored
 
-	batch [together]restored
-	warm  uint32
+	batch  [together]restored // of hosts
+	warm   uint32
+	some   [together]restoredConn
+	warmed uint32
 }
 
 // restored is a host with what is found for it.
@@ -70,6 +72,15 @@ type restored struct {
 	rec   hostRec
 	extra extraRec
 	has   bool // extra
+	table *Table
+}
+
+// restoredConn is a connection with what is found for it.
+type restoredConn struct {
+	rec   connRec
+	rival synRec
+	has   bool // rival
+	hash  uint32
 	table *Table
 }
 
@@ -223,6 +234,8 @@ func (s *restorer) begin(b []byte) error {
 		hosts, conns := int(le.Uint32(b[24:]))/len(s.tables), int(le.Uint32(b[28:]))/len(s.tables)
 		t.hosts.reserve(min(hosts, t.cfg.MaxHosts))
 		t.conns.reserve(min(conns, t.conns.size))
+		// Of each connection another source, and no growing while they come.
+		t.conns.shares.count = make(map[uint64]uint32, min(conns, t.conns.size/2))
 	}
 	return nil
 }
@@ -330,48 +343,64 @@ func (r *hostRec) join(o *hostRec) {
 	r.firstSeen, r.lastSeen = min(r.firstSeen, o.firstSeen), max(r.lastSeen, o.lastSeen)
 }
 
-// conns takes a block of connections.
+// conns takes a block of connections, as hosts does.
 func (s *restorer) conns(list uint8, b []byte) error {
 	for len(b) > 0 {
-		var r connRec
-		var rival synRec
-		if len(b) < connBytes {
-			return errDamaged
-		}
-		has, ok := r.get(b)
-		if b = b[connBytes:]; has {
-			if len(b) < synBytes {
+		n := 0
+		for ; n < len(s.some) && len(b) > 0; n++ {
+			c := &s.some[n]
+			if len(b) < connBytes {
 				return errDamaged
 			}
-			ok = rival.get(b) && ok
-			b = b[synBytes:]
+			has, ok := c.rec.get(b)
+			c.rival = synRec{}
+			if b = b[connBytes:]; has {
+				if len(b) < synBytes {
+					return errDamaged
+				}
+				ok = c.rival.get(b) && ok
+				b = b[synBytes:]
+			}
+			if c.has = has; !ok || int(c.rec.syn.label) >= len(s.labels) || int(c.rival.label) >= len(s.labels) {
+				return errDamaged
+			}
+			client := hostRec{addr: c.rec.client, v6: c.rec.syn.is&isV6 != 0}
+			c.table = s.of(client.address())
+			c.hash = c.table.conns.keyOf(c.rec.client, c.rec.clientPort)
 		}
-		if !ok || int(r.syn.label) >= len(s.labels) || int(rival.label) >= len(s.labels) {
-			return errDamaged
+		for i := range s.some[:n] {
+			s.warmed += s.some[i].table.conns.place(s.some[i].hash).n
 		}
-		r.syn.label, rival.label = s.labels[r.syn.label], s.labels[rival.label]
-		r.at -= uint32(s.back / 1000)
-		if s.gap {
-			r.is |= isOver
+		for i := range s.some[:n] {
+			if err := s.conn(list, &s.some[i]); err != nil {
+				return err
+			}
 		}
-		client := hostRec{addr: r.client, v6: r.syn.is&isV6 != 0}
-		t := s.of(client.address())
-		c := &t.conns
-		if c.size == 0 || s.gap && t.cfg.Trusted {
-			continue // nothing says which connections are there still
-		}
-		n, ok := c.restore(&r)
-		if !ok {
-			return errDamaged
-		}
-		if has {
-			k := c.rivals.take()
-			*c.rivals.at(k) = rival
-			c.at(n).rival = k
-		}
-		if list == verified {
-			c.verify(n)
-		}
+	}
+	return nil
+}
+
+func (s *restorer) conn(list uint8, r *restoredConn) error {
+	r.rec.syn.label, r.rival.label = s.labels[r.rec.syn.label], s.labels[r.rival.label]
+	r.rec.at -= uint32(s.back / 1000)
+	if s.gap {
+		r.rec.is |= isOver
+	}
+	c := &r.table.conns
+	if c.size == 0 || s.gap && r.table.cfg.Trusted {
+		return nil // nothing says which connections are there still
+	}
+	n, ok := c.restore(&r.rec, r.hash)
+	if !ok {
+		return errDamaged
+	}
+	if r.has {
+		k := c.rivals.take()
+		*c.rivals.at(k) = r.rival
+		c.at(n).rival = k
+	}
+	if list == verified {
+		c.verify(n)
 	}
 	return nil
 }
@@ -383,8 +412,7 @@ const mostTogether = 4096
 // restore enters a record, and returns false where add would not have: more of
 // one client's end than connServers, or a row of used slots too long for a seed
 // that is random.
-func (c *conns) restore(r *connRec) (n uint32, ok bool) {
-	hash := c.keyOf(r.client, r.clientPort)
+func (c *conns) restore(r *connRec, hash uint32) (n uint32, ok bool) {
 	mask, among := uint32(len(c.slots)-1), 0
 	for k := range uint32(len(c.slots)) {
 		s := c.slots[(hash+k)&mask]
