@@ -82,6 +82,9 @@ func (c *Conn) Segment(s *Segment) {
 		c.end(s, Reset)
 		return
 	}
+	if !c.plausible(s.Side^1, ack) {
+		return
+	}
 	if s.FIN && !h.hasFIN {
 		h.hasFIN, h.fin = true, at+uint32(len(s.Data)+s.Cut)
 		c.session.Flow.end(s)
@@ -93,6 +96,16 @@ func (c *Conn) Segment(s *Segment) {
 	}
 	c.acknowledged(s.Side^1, ack)
 	c.finish(s)
+}
+
+// plausible reports whether a position of a side may have been acknowledged: a
+// receiver drops a segment that acknowledges what was never sent, or far less
+// than before (RFC 9293 §3.10.7.4, RFC 5961 §5), so that a sender that does not
+// see the connection has to guess this, too. What the capture has not seen yet,
+// or lost without harm, may have been acknowledged.
+func (c *Conn) plausible(side Side, ack uint32) bool {
+	far := ahead(ack, c.half[side].next)
+	return far <= maxAhead+int(c.parser.slack(side)) && far >= -maxFlight
 }
 
 // tiny is a segment that is held back even where bytes may be missing, for a

@@ -201,7 +201,7 @@ func (s *Session) slack(side Side) uint32 {
 	case s.mode == records && (side == Server || s.helloDone), side == Client && s.mode == chunk:
 		return s.left[side]
 	case side == Client && s.mode == message:
-		return maxAhead
+		return 1 << 30 // of which more than maxAhead are not looked for
 	}
 	return 0
 }

@@ -40,6 +40,10 @@ type piece struct {
 // bytes.
 const maxAhead = 1 << 16
 
+// maxFlight is how far an acknowledgment may lie behind what was sent since: more
+// than the largest window that Linux offers unasked (6 MiB).
+const maxFlight = 1 << 23
+
 // patience is how many segments may come, after the other side acknowledged
 // what is missing here, until it counts as lost: the two directions of a capture
 // may be a little out of step.
