@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,6 +16,9 @@ import (
 // suite is the Debian release whose versions the documentation names.
 const suite = "bookworm"
 
+// newer is the release of those systems whose packages it lacks.
+var newer = map[string]string{"valkey": "trixie"}
+
 // systems are the Debian systems of the tests, with the packages of each.
 var systems = map[string][]string{
 	"exim":      {"exim4-daemon-heavy"},
@@ -23,6 +27,7 @@ var systems = map[string][]string{
 	"senders": {"swaks", "msmtp", "s-nail", "curl", "sendemail", "mutt", "python3", "perl", "php-cli", "libphp-phpmailer", // programs that send mail
 		"perl-openssl-defaults", "libnet-ssleay-perl", "libio-socket-ssl-perl"},
 	"systemd": {"systemd-sysv", "dbus", "iproute2", "openssl", "logrotate"}, // boots
+	"valkey":  {"valkey-server", "valkey-sentinel", "valkey-tools"},
 }
 
 // systemTime bounds the making of one system: a minute on an idle machine.
@@ -38,23 +43,24 @@ func Debian(ctx context.Context, log func(format string, args ...any), name stri
 	if !ok {
 		return "", fmt.Errorf("parts: no system %q among %q", name, Systems())
 	}
-	recipe := suite + " " + strings.Join(packages, ",")
+	release := cmp.Or(newer[name], suite)
+	recipe := release + " " + strings.Join(packages, ",")
 	return cached(ctx, log, "debian-"+name, recipe, func(dir string) error {
 		ctx, cancel := context.WithTimeout(ctx, systemTime)
 		defer cancel()
-		return retry(ctx, log, func() error { return debootstrap(ctx, dir, packages) })
+		return retry(ctx, log, func() error { return debootstrap(ctx, dir, release, packages) })
 	})
 }
 
 // debootstrap makes a Debian system in dir.
-func debootstrap(ctx context.Context, dir string, packages []string) error {
+func debootstrap(ctx context.Context, dir, release string, packages []string) error {
 	if err := os.RemoveAll(dir); err != nil { // an earlier try
 		return err
 	}
 	// It mounts file systems below the directory. In a mount namespace they
 	// are gone with it, however it ends.
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--fork", "--kill-child",
-		systemProgram("debootstrap"), "--variant=minbase", "--include="+strings.Join(packages, ","), suite, dir)
+		systemProgram("debootstrap"), "--variant=minbase", "--include="+strings.Join(packages, ","), release, dir)
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("debootstrap: %w\n%s", err, tail(out))
