@@ -31,7 +31,7 @@ var stranger = netip.MustParseAddrPort("192.0.2.1:10025")
 // takes a PROXY header from the client itself. No mail is sent. It returns why
 // the mail server refuses the recipient, or an error: ErrRelay where it does
 // not, or where it takes the client's header; any other where it cannot be
-// asked, or does not greet.
+// asked, does not greet, or says neither yes nor no.
 func (s *Server) AskRelay(ctx context.Context) (refusal string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -56,16 +56,22 @@ func (s *Server) AskRelay(ctx context.Context) (refusal string, err error) {
 	}
 	for _, line := range []string{"EHLO " + v.name, "MAIL FROM:<>"} {
 		if _, err := command(in, nc, line, "250"); err != nil {
-			return err.Error(), nil
+			return "", fmt.Errorf("%w: %w", errUnasked, err)
 		}
 	}
-	if _, err = command(in, nc, "RCPT TO:<"+foreignRcpt+">", "250"); err == nil {
-		command(in, nc, "QUIT", "221")
-		return "", fmt.Errorf("%w: the mail server takes a mail of a stranger to %s: have it not trust the proxy's address", ErrRelay, foreignRcpt)
-	}
+	_, err = command(in, nc, "RCPT TO:<"+foreignRcpt+">", "250")
 	command(in, nc, "QUIT", "221")
-	return err.Error(), nil
+	switch {
+	case err == nil || begins(err, "2"): // 251 too: it forwards
+		return "", fmt.Errorf("%w: the mail server takes a mail of a stranger to %s: have it not trust the proxy's address", ErrRelay, foreignRcpt)
+	case begins(err, "5"):
+		return err.Error(), nil
+	}
+	return "", fmt.Errorf("%w: %w", errUnasked, err) // it may take the mail the next time, as with greylisting
 }
+
+// errUnasked is the error of a mail server that neither takes nor refuses the mail.
+var errUnasked = errors.New("the mail server does not say whether it relays: ask again, or look into its log")
 
 // greeted names a client to the mail server, and reads its greeting.
 func (s *Server) greeted(nc net.Conn, in *bufio.Reader, h *proxyproto.Header) error {

@@ -130,7 +130,7 @@ func reply(in *bufio.Reader, want string) (texts []string, err error) {
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		if len(text) < 3 || text[:3] != want || len(text) > 3 && text[3] != ' ' && text[3] != '-' {
-			return nil, fmt.Errorf("%.200q, not %s", text, want)
+			return nil, &unwanted{text, want}
 		}
 		if len(text) == 3 {
 			return append(texts, ""), nil
@@ -141,4 +141,15 @@ func reply(in *bufio.Reader, want string) (texts []string, err error) {
 		}
 	}
 	return nil, fmt.Errorf("more than %d lines", maxReplyLines)
+}
+
+// unwanted is a reply with another code.
+type unwanted struct{ text, want string }
+
+func (u *unwanted) Error() string { return fmt.Sprintf("%.200q, not %s", u.text, u.want) }
+
+// begins reports whether an error is a reply whose code begins with a digit.
+func begins(err error, digit string) bool {
+	var u *unwanted
+	return errors.As(err, &u) && len(u.text) >= 3 && strings.HasPrefix(u.text, digit)
 }
