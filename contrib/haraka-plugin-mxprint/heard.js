@@ -85,7 +85,7 @@ function parameter (word) {
 // hear takes a line of a connection.
 function hear (connection) {
   const notes = connection.notes
-  const heard = notes.mxprint_heard || (notes.mxprint_heard = { lines: [], auth: false, early: connection.early_talker === true })
+  const heard = notes.mxprint_heard || (notes.mxprint_heard = { lines: [], told: 0, auth: false, early: connection.early_talker === true })
   const line = redact(String(connection.current_line || ''))
   const verb = /^[A-Za-z]*/.exec(line)[0].toUpperCase()
   if (verb === 'AUTH') heard.auth = true
@@ -98,6 +98,12 @@ function hear (connection) {
 function ended (connection) {
   const heard = connection.notes.mxprint_heard
   if (heard && heard.lines.length < MAX_LINES) heard.lines.push('.')
+}
+
+// more reports whether there are lines that words has not had.
+function more (connection) {
+  const heard = connection.notes.mxprint_heard
+  return heard !== undefined && heard.lines.length > heard.told
 }
 
 // saw are the findings that Haraka itself makes: it had not answered yet when
@@ -131,6 +137,7 @@ function words (connection) {
     list.push(...word('tls', String(tls.cipher.version || '').replace(/^TLSv/, '')))
     list.push(...word('cipher', tls.cipher.standardName || tls.cipher.name || ''))
   }
+  heard.told = heard.lines.length
   let length = 0
   for (const line of heard.lines) {
     const w = word('line', line)
@@ -160,4 +167,4 @@ function claims (connection) {
   return list
 }
 
-module.exports = { redact, hear, ended, words }
+module.exports = { redact, hear, ended, more, words }

@@ -14,6 +14,7 @@ exports.register = function () {
   this.register_hook('data_post', 'ask_about_sender')
   this.register_hook('data_post', 'add_p0f_header')
   this.register_hook('reset_transaction', 'send_verdicts')
+  this.register_hook('disconnect', 'report_rest')
   // Before the plugins that may end a hook.
   for (const hook of COMMANDS) this.register_hook(hook, 'hear_line', -90)
 }
@@ -241,6 +242,20 @@ exports.ask_about_sender = function (next, connection) {
     connection.notes.mxprint_full = err || text === 'not seen' || text === 'unavailable' ? '' : text
     done()
   })
+}
+
+// report_rest reports what a client said since the last report: one that is refused,
+// or leaves, brings no mail. No one waits for the answer.
+exports.report_rest = function (next, connection) {
+  try {
+    const { remote, local } = connection
+    if (heard.more(connection) && !remote.is_private && net.isIP(remote.ip || '')) {
+      this.ask_reporting(request(remote, local, 'json wait=0'), heard.words(connection), () => {})
+    }
+  } catch (e) {
+    this.logerror(`what the client said: ${e.message}`)
+  }
+  next()
 }
 
 // ask_reporting asks with what the client said. A sensor older than 0.1.0 refuses

@@ -32,7 +32,14 @@ match from any for domain "` + mailtest.Domain + `" action "local"
 // options.
 func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string, options string) *openSMTPD {
 	t.Helper()
-	c := mailtest.NewChroot(t, "opensmtpd")
+	return startOpenSMTPDOf(t, ns, "opensmtpd", dir, options)
+}
+
+// startOpenSMTPDOf is startOpenSMTPD of a system. With cert.pem and key.pem in dir,
+// it takes STARTTLS.
+func startOpenSMTPDOf(t testing.TB, ns *lab.NetNS, system, dir, options string) *openSMTPD {
+	t.Helper()
+	c := mailtest.NewChroot(t, system)
 	mailtest.SensorProgram(t) // builds it
 	mailtest.CopyProgram(t, filepath.Join(mailtest.BinDir, "mxprint"), filepath.Join(dir, "mxprint"))
 	o := &openSMTPD{mails: filepath.Join(dir, "mails")}
@@ -45,6 +52,10 @@ func startOpenSMTPD(t testing.TB, ns *lab.NetNS, dir string, options string) *op
 		"/usr/bin/mxprint filter-opensmtpd", "/mnt/mxprint filter-opensmtpd -s /mnt/query.sock"+options, 1)
 	listen := mailtest.Recipe(t, "opensmtpd.md", "listen on")
 	conf := filter
+	if mailtest.Exists(filepath.Join(dir, "cert.pem")) {
+		conf += "pki own cert \"/mnt/cert.pem\"\npki own key \"/mnt/key.pem\"\n"
+		listen = strings.Replace(listen, "eth0", "eth0 tls pki own", 1)
+	}
 	for _, addr := range []string{ns.IPv4.String(), ns.IPv6.String()} {
 		conf += strings.Replace(listen, "eth0", addr, 1)
 	}

@@ -3,6 +3,7 @@
 package opensmtpd
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
@@ -21,10 +22,26 @@ func TestPrograms(t *testing.T) {
 	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
 	o := startOpenSMTPD(t, pair.Server, dir, fullHeader)
 	s := mailtest.NewSenders(t, pair.Client, "")
-	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, false, map[string]mailtest.Shown{"Python": mailtest.Named})
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, false)
 	t.Run("two at one address", func(t *testing.T) {
 		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, false, mailtest.Nothing)
 	})
+}
+
+// TestProgramsTLS is TestPrograms by TLS, with OpenSMTPD 7: that of TestPrograms
+// fails in each handshake.
+func TestProgramsTLS(t *testing.T) {
+	pair := lab.NewPair(t)
+	dir := mailtest.TempDir(t)
+	mailtest.NewCert(t, dir)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
+	o := startOpenSMTPDOf(t, pair.Server, "opensmtpd-tls", dir, fullHeader)
+	s := mailtest.NewSenders(t, pair.Client, filepath.Join(dir, "cert.pem"))
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, true)
+	t.Run("two at one address", func(t *testing.T) {
+		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, true, mailtest.Named)
+	})
+	t.Run("left", func(t *testing.T) { mailtest.CheckLeft(t, pair, filepath.Join(dir, "query.sock")) })
 }
 
 // TestHeaderRules: contradictions are in the header, and SpamAssassin's rules read

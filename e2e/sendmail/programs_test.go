@@ -3,23 +3,28 @@
 package sendmail
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 )
 
-// TestPrograms: ten programs send to Sendmail with the milter; the header says
-// which it was.
+// TestPrograms: ten programs send to Sendmail with the milter, in clear and by TLS;
+// the header says which it was.
 func TestPrograms(t *testing.T) {
 	pair := lab.NewPair(t)
-	mailtest.StartMilter(t, pair.Server, "sendmail.md", mailtest.SMTP, `form = "full"`)
-	m := startSendmail(t, pair.Server, mailtest.Patient)
-	s := mailtest.NewSenders(t, pair.Client, "")
-	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, false, map[string]mailtest.Shown{"Python": mailtest.Named})
+	dir := mailtest.TempDir(t)
+	mailtest.NewCert(t, dir)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP, mailtest.Recipe(t, "sendmail.md", "[milter]"), mailtest.LongDeadline, `form = "full"`)
+	m := startSendmailIn(t, pair.Server, dir, mailtest.Patient)
+	s := mailtest.NewSenders(t, pair.Client, filepath.Join(dir, "cert.pem"))
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, false)
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, true)
 	t.Run("two at one address", func(t *testing.T) {
-		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, false, mailtest.Nothing)
+		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, true, mailtest.Named)
 	})
+	t.Run("left", func(t *testing.T) { mailtest.CheckLeft(t, pair, filepath.Join(dir, "query.sock")) })
 }
 
 // TestHeaderRules: contradictions are in the header, and SpamAssassin's rules read

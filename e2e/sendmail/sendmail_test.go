@@ -54,18 +54,36 @@ file=$(mktemp /mnt/mails/XXXXXXXXXXXX)
 cat >"$file"
 `
 
+// sendmailTLS are the lines for STARTTLS.
+const sendmailTLS = `
+define(` + "`confCACERT', `/mnt/cert.pem'" + `)dnl
+define(` + "`confCACERT_PATH', `/mnt'" + `)dnl
+define(` + "`confSERVER_CERT', `/mnt/cert.pem'" + `)dnl
+define(` + "`confSERVER_KEY', `/mnt/key.pem'" + `)dnl
+`
+
 // startSendmail starts it in ns on port 25 of all its addresses, with the
 // milter of docs/sendmail.md.
 func startSendmail(t testing.TB, ns *lab.NetNS, times mailtest.Patience) *sendmail {
 	t.Helper()
+	return startSendmailIn(t, ns, mailtest.TempDir(t), times)
+}
+
+// startSendmailIn is startSendmail with a folder of its own. With cert.pem and key.pem
+// in it, it takes STARTTLS.
+func startSendmailIn(t testing.TB, ns *lab.NetNS, dir string, times mailtest.Patience) *sendmail {
+	t.Helper()
 	c := mailtest.NewChroot(t, "sendmail")
-	dir := mailtest.TempDir(t)
+	lines := times(mailtest.Recipe(t, "sendmail.md", "INPUT_MAIL_FILTER"))
+	if mailtest.Exists(filepath.Join(dir, "cert.pem")) {
+		lines = sendmailTLS + lines
+	}
 	s := &sendmail{mails: filepath.Join(dir, "mails")}
 	for _, d := range []string{"mails", "queue"} {
 		mailtest.MakeDir(t, filepath.Join(dir, d), nil)
 	}
 	mailtest.WriteFiles(t, dir, map[string]string{
-		"sendmail.mc":    fmt.Sprintf(sendmailMC, mailtest.Domain, times(mailtest.Recipe(t, "sendmail.md", "INPUT_MAIL_FILTER")), ns.IPv4, ns.IPv6),
+		"sendmail.mc":    fmt.Sprintf(sendmailMC, mailtest.Domain, lines, ns.IPv4, ns.IPv6),
 		"service.switch": "hosts files\naliases files\n",
 		"aliases":        "bob: \"|/mnt/deliver\"\npostmaster: bob\nmailer-daemon: bob\n",
 		"deliver":        sendmailDeliver,

@@ -66,6 +66,17 @@ describe('what a client said', () => {
     assert.deepEqual(say(false, true, 'HELO'), ['saw=pipelining'])
   })
 
+  it('more, once it was reported', () => {
+    const c = connection(['EHLO x'])
+    assert.ok(heard.more(c))
+    heard.words(c)
+    assert.ok(!heard.more(c))
+    c.current_line = 'QUIT'
+    heard.hear(c)
+    assert.ok(heard.more(c))
+    assert.ok(!heard.more(connection([])))
+  })
+
   it('claims', () => {
     const fields = { 'X-Mailer': [], 'User-Agent': ['Acme 1\n'], 'Message-ID': ['<a@b>'], Received: ['from x by mx (Haraka/3) with ESMTP', 'from pc by relay'] }
     const c = connection(['EHLO x'], {

@@ -32,6 +32,14 @@ func (s *session) said(line string) {
 	}
 }
 
+// reporting is a question with what the client said.
+func (s *session) reporting() note.Query {
+	q := s.ask.q
+	q.Wait, q.Hello, q.Heard = 0, s.hello, s.report()
+	s.told = len(s.heard.Lines)
+	return q
+}
+
 // report is what the sensor gets to know; nil: nothing.
 func (s *session) report() *note.Heard {
 	if len(s.heard.Lines) == 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/test/fronttest"
@@ -83,5 +84,54 @@ func TestHeardHostile(t *testing.T) {
 		if len(line) > 160 || strings.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' }) || strings.Contains(line, "joe") && i > 0 {
 			t.Errorf("reported %q", line)
 		}
+	}
+}
+
+// lines waits for a question that reports lines, and returns them; nil where none
+// comes.
+func (r *reported) lines(after int) []string {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		for _, q := range r.all[min(after, len(r.all)):] {
+			if q.Heard != nil {
+				r.mu.Unlock()
+				return q.Heard.Lines
+			}
+		}
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// TestHeardLeft: what a client said that leaves without a mail is reported too, be
+// it that another follows or that the mail server goes; what a mail has reported
+// is not reported again, and a client that said nothing is not.
+func TestHeardLeft(t *testing.T) {
+	fronttest.Leaks(t)
+	who := new(reported)
+	path, _ := run(t, &Server{Lookuper: who, Again: true})
+	m := dial(t, path)
+	m.begin(postfixOffer)
+	m.connect(client4)
+	m.send('H', "client.example\x00")
+	m.send('M', "<joe@b.example>\x00")
+	m.send('R', "<ann@c.example>\x00")
+	m.send('A')
+	m.connect(client6)
+	if got, want := who.lines(0), []string{"* client.example", "MAIL *<>", "RCPT *<>"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("of a client that left: %q, want %q", got, want)
+	}
+	m.send('H', "next.example\x00")
+	m.mail()
+	m.want(added("X-p0f-Result", `os="unknown" link_type="" total_conn=0 shared_ip=N`), "a")
+	who.mu.Lock()
+	asked := len(who.all)
+	who.mu.Unlock()
+	m.connect(client4) // says nothing
+	m.connect(client4)
+	m.send('H', "last.example\x00")
+	m.Close()
+	if got, want := who.lines(asked), []string{"* last.example"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("after a mail: %q, want %q", got, want)
 	}
 }

@@ -39,9 +39,8 @@ func (v *serving) start(q note.Query) *lookup {
 	return l
 }
 
-// again asks once more, and returns the note there was where no answer comes.
+// again asks q, which waits for no SYN, and returns the note there was where no answer comes.
 func (v *serving) again(q note.Query, n note.Note) note.Note {
-	q.Wait = 0
 	l := v.start(q)
 	defer l.cancel()
 	if now, ok := l.note(); ok {

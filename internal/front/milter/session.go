@@ -66,6 +66,7 @@ type session struct {
 	forged int     // headers of our name in the mail so far
 	claims claim.Mail
 	heard  note.Heard
+	told   int               // lines of heard that have been reported
 	read   map[string]string // headers of Reading
 }
 
@@ -187,9 +188,7 @@ func (s *session) text() string {
 		return ""
 	}
 	if s.v.Again {
-		q := s.ask.q
-		q.Hello, q.Heard = s.hello, s.report()
-		n = s.v.again(q, n)
+		n = s.v.again(s.reporting(), n)
 	}
 	s.contradict(&n)
 	text, err := s.v.header.Text(&n)
@@ -205,13 +204,17 @@ func (s *session) Abort(library.Modifier) error {
 	return nil
 }
 
-// Cleanup ends what is under way for the client.
+// Cleanup ends what is under way for the client, and reports what it said since
+// the last report: a client that is refused, or leaves, brings no mail.
 func (s *session) Cleanup(library.Modifier) {
 	if s.ask != nil {
 		s.ask.cancel()
+		if s.v.Again && len(s.heard.Lines) > s.told {
+			s.v.start(s.reporting()) // nothing waits for the answer
+		}
 		s.ask = nil
 	}
 	s.hello = ""
-	s.forged = 0
+	s.forged, s.told = 0, 0
 	s.heard = note.Heard{}
 }

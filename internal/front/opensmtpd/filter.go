@@ -229,6 +229,7 @@ func (r *run) line(line []byte) {
 		case "link-connect":
 			r.connect(string(id), string(rest))
 		case "link-disconnect":
+			r.left(r.sessions[string(id)])
 			delete(r.sessions, string(id))
 		default:
 			if s := r.sessions[string(id)]; s != nil {
@@ -278,6 +279,23 @@ func (r *run) ask(id string, s *session, q note.Query) {
 	s.asked++
 	number := s.asked
 	r.wg.Go(func() { r.lookup(id, s, q, number) })
+}
+
+// left reports what the client of a session said since the last report: one that is
+// refused, or leaves, brings no mail. Nothing waits for the answer. s may be nil.
+// r.mu is held.
+func (r *run) left(s *session) {
+	if s == nil || !r.Again || !s.q.Client.IsValid() || len(s.said.lines) == s.told {
+		return
+	}
+	q := s.reporting()
+	r.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(r.ctx, r.deadline)
+		defer cancel()
+		if _, err := r.Lookuper.Lookup(ctx, q); err != nil {
+			r.log.Warn("what a client said is not reported", "client", q.Client, "reason", err)
+		}
+	})
 }
 
 // end reads address:port; IPv6 addresses stand in brackets.

@@ -133,10 +133,3 @@ func (c *claims) set(field *string, value string) {
 }
 
 func short(s string) string { return s[:min(len(s), maxClaim)] }
-
-// report is what the sensor gets to know.
-func (c *claims) report() *note.Claims {
-	all := c.c
-	all.HeadersKnown = true
-	return &all
-}

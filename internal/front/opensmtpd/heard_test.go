@@ -144,3 +144,39 @@ func TestHeardLate(t *testing.T) {
 		<-done
 	})
 }
+
+// TestHeardLeft: what a client said that leaves without a mail, or after one, is
+// reported too; a client that said nothing is not.
+func TestHeardLeft(t *testing.T) {
+	who := new(reported)
+	in := hello + connect("a", "198.18.0.1:1") + client("a", "EHLO pc.example") + client("a", "XYZZY") + report("a", "link-disconnect|") +
+		connect("b", "198.18.0.1:2") + report("b", "link-disconnect|")
+	dialogue(t, &Filter{Lookuper: who, Again: true}, in)
+	var got []string
+	for _, q := range who.all {
+		if q.Heard == nil {
+			continue
+		}
+		if got = append(got, strings.Join(q.Heard.Lines, "; ")); q.Claims == nil || q.Claims.HeadersKnown || q.Hello != "pc.example" || q.Client.Port() != 1 {
+			t.Errorf("asked %+v, claims %+v", q, q.Claims)
+		}
+	}
+	if want := []string{"EHLO pc.example; X"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("reported %q, want %q", got, want)
+	}
+
+	who = new(reported)
+	in = hello + connect("a", "198.18.0.1:1") + client("a", "EHLO pc.example") + report("a", "tx-begin|1") + mail("a", "Subject: x", "", "body") +
+		client("a", "QUIT") + report("a", "link-disconnect|")
+	dialogue(t, &Filter{Lookuper: who, Again: true}, in)
+	last := who.all[len(who.all)-1]
+	if want := []string{"EHLO pc.example", "QUIT"}; len(who.all) != 3 || !reflect.DeepEqual(last.Heard.Lines, want) || last.Claims.HeadersKnown {
+		t.Errorf("asked %d times, at last %+v, want %q", len(who.all), last.Heard, want)
+	}
+
+	who = new(reported)
+	dialogue(t, &Filter{Lookuper: who}, hello+connect("a", "198.18.0.1:1")+report("a", "link-disconnect|"))
+	if len(who.all) != 1 {
+		t.Errorf("without Again, asked %d times", len(who.all))
+	}
+}

@@ -19,6 +19,7 @@ type session struct {
 	q        note.Query // about its client; without one it is zero
 	said     said
 	claims   claims
+	told     int    // lines of said that have been reported
 	asking   int    // questions without an answer
 	asked    int    // questions so far
 	answered int    // the question whose answer header is
@@ -73,10 +74,17 @@ func (r *run) gather(id string, s *session, line []byte) {
 		return
 	}
 	s.gathers = false
-	q := s.q
+	s.claims.c.HeadersKnown = true
+	r.ask(id, s, s.reporting())
+}
+
+// reporting is a question with what the client said and claims.
+func (s *session) reporting() note.Query {
+	q, claims := s.q, s.claims.c
 	q.Wait, q.Hello = 0, s.said.hello
-	q.Heard, q.Claims = s.said.report(), s.claims.report()
-	r.ask(id, s, q)
+	q.Heard, q.Claims = s.said.report(), &claims
+	s.told = len(s.said.lines)
+	return q
 }
 
 // release ends the waiting of a mail. r.mu is held.
