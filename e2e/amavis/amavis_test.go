@@ -30,8 +30,8 @@ import (
 // amavisAddr is where amavis asks; docs/amavis.md uses the same port.
 const amavisAddr = "127.0.0.1:2345"
 
-// amavisConfig is amavisd.conf, with amavis's own directory and the mail's
-// domain to fill in. Nothing is scanned: what counts is the header.
+// amavisConfig is amavisd.conf, with amavis's own directory, the mail's domain and
+// more lines to fill in.
 const amavisConfig = `
 use strict;
 $daemon_user = 'amavis';
@@ -56,13 +56,15 @@ $inet_socket_port = 10024;
 $forward_method = 'smtp:[127.0.0.1]:10025';
 $notify_method = $forward_method;
 @bypass_virus_checks_maps = (1);
-@bypass_spam_checks_maps = (1);
 @bypass_banned_checks_maps = (1);
 @bypass_header_checks_maps = (1);
 @decoders = ();
-` + amavisRecipe + `
+%[3]s
 1;
 `
+
+// amavisUnscanned has nothing scanned: what counts is the header.
+const amavisUnscanned = "@bypass_spam_checks_maps = (1);\n" + amavisRecipe
 
 // What docs/amavis.md says to configure. Postfix passes the client to amavis, and
 // takes mail back without filtering it again; a fingerprint that a client has
@@ -86,15 +88,22 @@ smtp-amavis unix - - n - 2 smtp
 // startAmavis starts amavis in ns, between two rounds through Postfix.
 func startAmavis(t testing.TB, ns *lab.NetNS) *mailtest.Postfix {
 	t.Helper()
+	return startAmavisWith(t, ns, amavisUnscanned, "")
+}
+
+// startAmavisWith is startAmavis with lines of amavisd.conf, an option of the service
+// that takes mails back, and lines of Postfix's main.cf.
+func startAmavisWith(t testing.TB, ns *lab.NetNS, lines, back string, main ...string) *mailtest.Postfix {
+	t.Helper()
 	program := lab.NeedProgram(t, "amavisd")
 	owner, err := user.Lookup("amavis")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := mailtest.StartPostfix(t, ns, amavisMain)
+	p := mailtest.StartPostfix(t, ns, append(main, amavisMain)...)
 	config := filepath.Join(filepath.Dir(p.Mails), "config")
 	master := filepath.Join(config, "master.cf")
-	if err := os.WriteFile(master, []byte(mailtest.PostfixMaster+amavisMaster), 0o644); err != nil {
+	if err := os.WriteFile(master, []byte(mailtest.PostfixMaster+amavisMaster+"  "+back+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := ns.Command(context.Background(), lab.NeedProgram(t, "postfix"), "-c", config, "reload").CombinedOutput(); err != nil {
@@ -106,7 +115,7 @@ func startAmavis(t testing.TB, ns *lab.NetNS) *mailtest.Postfix {
 	home := filepath.Join(dir, "home")
 	mailtest.MakeDir(t, home, owner)
 	mailtest.MakeDir(t, filepath.Join(home, "tmp"), owner)
-	mailtest.WriteFiles(t, dir, map[string]string{"amavisd.conf": fmt.Sprintf(amavisConfig, home, mailtest.Domain)})
+	mailtest.WriteFiles(t, dir, map[string]string{"amavisd.conf": fmt.Sprintf(amavisConfig, home, mailtest.Domain, lines)})
 	a := mailtest.Start(t, "amavis", ns.Command(context.Background(), program, "-c", filepath.Join(dir, "amavisd.conf"), "foreground"))
 	a.WaitFor("SMTP", func() bool {
 		return greetsAt(ns, netip.MustParseAddrPort("127.0.0.1:10024")) && greetsAt(ns, netip.MustParseAddrPort("127.0.0.1:10025"))

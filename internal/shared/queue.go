@@ -50,8 +50,7 @@ type queue struct {
 	wake chan struct{}
 
 	mu   sync.Mutex
-	all  []item        // those that wait are all[head:]
-	head int           // taken already: the room is used again
+	all  []item
 	lag  time.Duration // of the last that was written
 	most time.Duration // lag since the last heartbeat
 }
@@ -60,18 +59,12 @@ type queue struct {
 func (q *queue) push(i item) bool {
 	i.at = time.Now()
 	q.mu.Lock()
-	n := len(q.all) - q.head
-	if n >= maxQueue {
+	if len(q.all) >= maxQueue {
 		q.mu.Unlock()
 		return false
 	}
-	if len(q.all) == cap(q.all) && q.head > n { // more room than is used: no new array
-		copy(q.all, q.all[q.head:])
-		clear(q.all[n:])
-		q.all, q.head = q.all[:n], 0
-	}
 	q.all = append(q.all, i)
-	first := n == 0 || (n+1)%maxBatch == 0
+	first := len(q.all) == 1 || len(q.all)%maxBatch == 0
 	q.mu.Unlock()
 	if first {
 		q.nudge()
@@ -90,16 +83,13 @@ func (q *queue) nudge() {
 func (q *queue) take(into []item) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	waiting := q.all[q.head:]
-	batch := waiting[:min(len(waiting), maxBatch)]
-	into = append(into[:0], batch...)
-	clear(batch) // notes
-	if q.head += len(batch); q.head < len(q.all) {
-		q.nudge()
-		return into
-	}
-	if q.all, q.head = q.all[:0], 0; cap(q.all) > 4*maxBatch { // of a peak
+	n := min(len(q.all), maxBatch)
+	into = append(into[:0], q.all[:n]...)
+	clear(q.all[:n]) // notes
+	if q.all = q.all[n:]; len(q.all) == 0 {
 		q.all = nil
+	} else {
+		q.nudge()
 	}
 	return into
 }
@@ -109,12 +99,11 @@ func (q *queue) take(into []item) []item {
 func (q *queue) back(batch []item) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	waiting := q.all[q.head:]
-	if dropped = min(max(len(batch)+len(waiting)-maxQueue, 0), len(batch)); dropped > 0 {
+	if dropped = min(max(len(batch)+len(q.all)-maxQueue, 0), len(batch)); dropped > 0 {
 		batch = batch[dropped:]
 	}
 	if len(batch) > 0 {
-		q.all, q.head = append(append(make([]item, 0, len(batch)+len(waiting)), batch...), waiting...), 0
+		q.all = append(append(make([]item, 0, len(batch)+len(q.all)), batch...), q.all...)
 	}
 	return dropped
 }
@@ -129,8 +118,8 @@ func (q *queue) wrote(lag time.Duration) {
 func (q *queue) state() (n int, lag time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n = len(q.all) - q.head; n > 0 {
-		return n, max(q.lag, time.Since(q.all[q.head].at))
+	if n = len(q.all); n > 0 {
+		return n, max(q.lag, time.Since(q.all[0].at))
 	}
 	return 0, q.lag
 }
@@ -141,8 +130,8 @@ func (q *queue) worst() time.Duration {
 	defer q.mu.Unlock()
 	most := q.most
 	q.most = 0
-	if q.head < len(q.all) {
-		most = max(most, time.Since(q.all[q.head].at))
+	if len(q.all) > 0 {
+		most = max(most, time.Since(q.all[0].at))
 	}
 	return most
 }
