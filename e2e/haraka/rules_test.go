@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestPolicyFindings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			pair := lab.NewPair(t)
 			dir := mailtest.TempDir(t)
-			mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
+			sensor := mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
 			h := startHarakaRules(t, pair.Server, "mxprint", filepath.Join(dir, "query.sock"), !tt.denied, pluginPatience+tt.rules,
 				"[redis]\nhost=127.0.0.1\nport=6379\n[tarpit]\ndelay=0.01\n[thresholds]\nnegative=-50\n"+awards)
 			if err := mailtest.SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "usual"); err != nil {
@@ -46,11 +47,27 @@ func TestPolicyFindings(t *testing.T) {
 				t.Fatal(err)
 			}
 			lab.Eventually(t, func() error {
-				if !strings.Contains(string(h.Out.Bytes()), "awards: 052") {
+				if strings.Count(string(h.Out.Bytes()), "awards: 052") < 2 { // after the mail, and at the end of the connection
 					return errors.New("the client that sends blind has no award 052")
 				}
 				return nil
 			})
+			for _, away := range []string{"stalled", "stopped"} {
+				if away == "stopped" {
+					sensor.Signal(syscall.SIGCONT)
+					sensor.Stop()
+				} else {
+					sensor.Signal(syscall.SIGSTOP)
+				}
+				before := strings.Count(string(h.Out.Bytes()), "awards: 05")
+				if err := mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, away); err != nil {
+					t.Errorf("%s: %v", away, err)
+				}
+				mailtest.HeaderLines(t, h.mails, away)
+				if strings.Count(string(h.Out.Bytes()), "awards: 05") != before {
+					t.Errorf("with the sensor %s karma gives an award for a finding", away)
+				}
+			}
 		})
 	}
 }

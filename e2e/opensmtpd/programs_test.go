@@ -4,7 +4,9 @@ package opensmtpd
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
@@ -53,4 +55,13 @@ func TestHeaderRules(t *testing.T) {
 	o := startOpenSMTPD(t, pair.Server, dir, fullHeader)
 	mailtest.CheckContradictions(t, pair, o.mails)
 	mailtest.CheckHeaderRules(t, pair, o.mails)
+}
+
+// TestRulesSensorAway: no rule fires while the sensor is stalled or stopped.
+func TestRulesSensorAway(t *testing.T) {
+	pair := lab.NewPair(t)
+	dir := mailtest.TempDir(t)
+	sensor := mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
+	o := startOpenSMTPD(t, pair.Server, dir, strings.TrimPrefix(fullHeader, filterPatience))
+	mailtest.CheckHeaderRulesAway(t, pair, o.mails, sensor, 100*time.Millisecond)
 }

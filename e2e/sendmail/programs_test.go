@@ -36,3 +36,11 @@ func TestHeaderRules(t *testing.T) {
 	mailtest.CheckContradictions(t, pair, m.mails)
 	mailtest.CheckHeaderRules(t, pair, m.mails)
 }
+
+// TestRulesSensorAway: no rule fires while the sensor is stalled or stopped.
+func TestRulesSensorAway(t *testing.T) {
+	pair := lab.NewPair(t)
+	sensor := mailtest.StartMilter(t, pair.Server, "sendmail.md", mailtest.SMTP, `form = "full"`)
+	m := startSendmail(t, pair.Server, mailtest.AsWritten)
+	mailtest.CheckHeaderRulesAway(t, pair, m.mails, sensor, sendmailBound)
+}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,29 +26,7 @@ import (
 // neither on the usual mail, nor on one that brings a forged header.
 func CheckHeaderRules(t *testing.T, pair *lab.Pair, mails string) {
 	t.Helper()
-	program := lab.NeedProgram(t, "spamassassin")
-	dir := TempDir(t)
-	if err := os.CopyFS(dir, os.DirFS("/etc/spamassassin")); err != nil {
-		t.Fatal(err)
-	}
-	rules, err := os.ReadFile(RepoPath(t, "contrib", "spamassassin", "mxprint.cf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	WriteFiles(t, dir, map[string]string{"mxprint.cf": string(rules)})
-	judge := func(id string) string {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, program, "--test-mode", "--siteconfigpath="+dir, "--prefspath="+filepath.Join(dir, "none"), "--local")
-		cmd.Stdin = strings.NewReader(strings.Join(HeaderLines(t, mails, id), "\n") + "\n\nHello.\n")
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", cmd, err, stderr.Bytes())
-		}
-		return string(out)
-	}
+	judge := assassin(t, mails)
 	send := func(id string, headers ...string) {
 		c := DialSMTP(t, pair.Client, pair.Client.IPv4, pair.Server.IPv4)
 		if err := c.Send(id, headers...); err != nil {
@@ -67,6 +46,70 @@ func CheckHeaderRules(t *testing.T, pair *lab.Pair, mails string) {
 				t.Errorf("%s: %s fires: %v, want %v:\n%s", id, symbol, !fires, fires, report)
 			}
 		}
+	}
+}
+
+// CheckHeaderRulesAway: the rule that fires on a client with the sensor does not while
+// the sensor is stalled or stopped, nor does another; its mails are there within bound
+// and what a mail takes.
+func CheckHeaderRulesAway(t *testing.T, pair *lab.Pair, mails string, sensor *Process, bound time.Duration) {
+	t.Helper()
+	judge := assassin(t, mails)
+	send := func(id string) string {
+		begin := time.Now()
+		if err := sendWord(pair.Client, pair.Client.IPv4, pair.Server.IPv4, id); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > bound+hang {
+			t.Errorf("%s: the mail took %v, want %v at most", id, took, bound+hang)
+		} else {
+			t.Logf("%s: the mail took %v", id, took.Round(time.Millisecond))
+		}
+		return judge(id)
+	}
+	fired := false
+	for try := 0; try < 3 && !fired; try++ { // the machine may be busy, and a mail goes on without
+		fired = strings.Contains(send(fmt.Sprint("away-seen-", try)), "MXPRINT_UNKNOWN_COMMAND")
+	}
+	if !fired {
+		t.Error("with the sensor the rule does not fire")
+	}
+	sensor.Signal(syscall.SIGSTOP)
+	stalled := send("away-stalled")
+	sensor.Signal(syscall.SIGCONT)
+	sensor.Stop()
+	for id, report := range map[string]string{"stalled": stalled, "stopped": send("away-stopped")} {
+		if strings.Contains(report, "MXPRINT_") {
+			t.Errorf("with the sensor %s a rule fires:\n%s", id, report)
+		}
+	}
+}
+
+// assassin has SpamAssassin judge mails with our rules, and returns its report.
+func assassin(t *testing.T, mails string) func(id string) string {
+	t.Helper()
+	program := lab.NeedProgram(t, "spamassassin")
+	dir := TempDir(t)
+	if err := os.CopyFS(dir, os.DirFS("/etc/spamassassin")); err != nil {
+		t.Fatal(err)
+	}
+	rules, err := os.ReadFile(RepoPath(t, "contrib", "spamassassin", "mxprint.cf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	WriteFiles(t, dir, map[string]string{"mxprint.cf": string(rules)})
+	return func(id string) string {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program, "--test-mode", "--siteconfigpath="+dir, "--prefspath="+filepath.Join(dir, "none"), "--local")
+		cmd.Stdin = strings.NewReader(strings.Join(HeaderLines(t, mails, id), "\n") + "\n\nHello.\n")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, stderr.Bytes())
+		}
+		return string(out)
 	}
 }
 
