@@ -45,7 +45,7 @@ func (l *Lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 		s.missed.Add(1)
 		n, err := l.Who.Lookup(ctx, q)
 		if err == nil {
-			s.asks(ctx, &q, &n, false)
+			s.asks(ctx, &q, &n, false, nil)
 		}
 		return n, err
 	}
@@ -57,7 +57,11 @@ func (l *Lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 	if err != nil || n.State == note.NotSeen && n.TLS == nil && n.Software == nil {
 		return n, err
 	}
-	s.asks(ctx, &q, &n, true)
+	var pre *recalled
+	if f != nil {
+		pre = f.past
+	}
+	s.asks(ctx, &q, &n, true, pre)
 	return n, nil
 }
 
@@ -104,6 +108,7 @@ type found struct {
 	sessAge           time.Duration // of the record
 	host              *record
 	hostAge           time.Duration
+	past              *recalled // of the address, read on the way; nil: not read
 }
 
 // exact reports whether the record is of this very connection.
@@ -117,14 +122,18 @@ func (s *Store) search(ctx context.Context, q note.Query, wait time.Duration) *f
 	s.asked.Add(1)
 	end := time.Now().Add(wait)
 	f := &found{}
+	var past *recalled
 	for pause := firstPause; q.Client.Port() != 0; pause = min(2*pause, lastPause) {
-		got, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (*found, error) { return s.getConn(ctx, c, q.Client) })
+		got, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (*found, error) { return s.getConn(ctx, c, &q, past == nil) })
 		if err != nil {
 			s.failedAsk(ctx, err)
 			return nil
 		}
 		s.breaker.row.Store(0)
-		if f = got; f.syn != nil || time.Until(end) < pause {
+		if got.past == nil {
+			got.past = past
+		}
+		if f, past = got, got.past; f.syn != nil || time.Until(end) < pause {
 			break
 		}
 		select {
@@ -154,11 +163,20 @@ func (s *Store) failedAsk(ctx context.Context, err error) {
 }
 
 // getConn reads the records of a connection, and their ages by the store's clock.
-func (s *Store) getConn(ctx context.Context, c valkey.Client, client netip.AddrPort) (*found, error) {
-	key := s.names.conn(client)
-	got := c.DoMulti(ctx,
+// With past it reads what is remembered of the address, too, which saves a question
+// of its own.
+func (s *Store) getConn(ctx context.Context, c valkey.Client, q *note.Query, past bool) (*found, error) {
+	key := s.names.conn(q.Client)
+	cmds := append(make(valkey.Commands, 0, 8),
 		c.B().Getrange().Key(key+endSYN).Start(0).End(maxRecord).Build(), c.B().Pttl().Key(key+endSYN).Build(),
 		c.B().Getrange().Key(key+endSession).Start(0).End(maxRecord).Build(), c.B().Pttl().Key(key+endSession).Build())
+	const own = 4
+	var more remembered
+	if past {
+		more = s.ahead(q)
+		cmds = more.ask(s, c, cmds)
+	}
+	got := c.DoMulti(ctx, cmds...)
 	f := &found{synOpen: -1, sessOpen: -1}
 	var err error
 	var left time.Duration
@@ -176,6 +194,11 @@ func (s *Store) getConn(ctx context.Context, c valkey.Client, client netip.AddrP
 		f.sessOpen = f.sessAge + f.session.held
 	}
 	s.shift(f.syn, f.synOpen)
+	if len(cmds) > own {
+		if is, err := more.read(s, got[own:]); err == nil { // else it is asked for again, and that fails
+			f.past = &is
+		}
+	}
 	return f, nil
 }
 

@@ -50,7 +50,8 @@ type queue struct {
 	wake chan struct{}
 
 	mu   sync.Mutex
-	all  []item
+	all  []item        // those that wait are all[head:]
+	head int           // taken already: the room is used again
 	lag  time.Duration // of the last that was written
 	most time.Duration // lag since the last heartbeat
 }
@@ -59,12 +60,18 @@ type queue struct {
 func (q *queue) push(i item) bool {
 	i.at = time.Now()
 	q.mu.Lock()
-	if len(q.all) >= maxQueue {
+	n := len(q.all) - q.head
+	if n >= maxQueue {
 		q.mu.Unlock()
 		return false
 	}
+	if len(q.all) == cap(q.all) && q.head > n { // more room than is used: no new array
+		copy(q.all, q.all[q.head:])
+		clear(q.all[n:])
+		q.all, q.head = q.all[:n], 0
+	}
 	q.all = append(q.all, i)
-	first := len(q.all) == 1 || len(q.all)%maxBatch == 0
+	first := n == 0 || (n+1)%maxBatch == 0
 	q.mu.Unlock()
 	if first {
 		q.nudge()
@@ -83,13 +90,16 @@ func (q *queue) nudge() {
 func (q *queue) take(into []item) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(len(q.all), maxBatch)
-	into = append(into[:0], q.all[:n]...)
-	clear(q.all[:n]) // notes
-	if q.all = q.all[n:]; len(q.all) == 0 {
-		q.all = nil
-	} else {
+	waiting := q.all[q.head:]
+	batch := waiting[:min(len(waiting), maxBatch)]
+	into = append(into[:0], batch...)
+	clear(batch) // notes
+	if q.head += len(batch); q.head < len(q.all) {
 		q.nudge()
+		return into
+	}
+	if q.all, q.head = q.all[:0], 0; cap(q.all) > 4*maxBatch { // of a peak
+		q.all = nil
 	}
 	return into
 }
@@ -99,11 +109,12 @@ func (q *queue) take(into []item) []item {
 func (q *queue) back(batch []item) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if dropped = min(max(len(batch)+len(q.all)-maxQueue, 0), len(batch)); dropped > 0 {
+	waiting := q.all[q.head:]
+	if dropped = min(max(len(batch)+len(waiting)-maxQueue, 0), len(batch)); dropped > 0 {
 		batch = batch[dropped:]
 	}
 	if len(batch) > 0 {
-		q.all = append(append(make([]item, 0, len(batch)+len(q.all)), batch...), q.all...)
+		q.all, q.head = append(append(make([]item, 0, len(batch)+len(waiting)), batch...), waiting...), 0
 	}
 	return dropped
 }
@@ -118,8 +129,8 @@ func (q *queue) wrote(lag time.Duration) {
 func (q *queue) state() (n int, lag time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n = len(q.all); n > 0 {
-		return n, max(q.lag, time.Since(q.all[0].at))
+	if n = len(q.all) - q.head; n > 0 {
+		return n, max(q.lag, time.Since(q.all[q.head].at))
 	}
 	return 0, q.lag
 }
@@ -130,8 +141,8 @@ func (q *queue) worst() time.Duration {
 	defer q.mu.Unlock()
 	most := q.most
 	q.most = 0
-	if len(q.all) > 0 {
-		most = max(most, time.Since(q.all[0].at))
+	if q.head < len(q.all) {
+		most = max(most, time.Since(q.all[q.head].at))
 	}
 	return most
 }

@@ -2,18 +2,20 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/note"
 )
 
 // asks notes that a mail server asked about a connection that is known, adds what
 // the fleet remembers of the sender, and has the connection counted. What a
-// connection was told once stays.
-func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool) {
+// connection was told once stays. pre is what was read already; nil: nothing.
+func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, pre *recalled) {
 	now := time.Now()
 	r := &s.recent
 	r.mu.Lock()
@@ -37,7 +39,7 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool) 
 	}
 	p, found := have, counts{}
 	if up && !w.none() {
-		p, found = s.recall(ctx, q, &w, have)
+		p, found = s.recall(ctx, q, w, have, pre)
 	}
 	r.mu.Lock()
 	if p != nil {
@@ -64,66 +66,112 @@ func (c *counts) add(o counts) {
 	c.ja4, c.dialect = max(c.ja4, o.ja4), max(c.dialect, o.dialect)
 }
 
-// recall reads what is remembered of an address, unless that is known, and the
-// sketches that the connection is about to go into. Without an answer in time it
-// is what was known.
-func (s *Store) recall(ctx context.Context, q *note.Query, w *counted, have *past) (*past, counts) {
-	type answer struct {
-		past   *past
-		counts counts
+// recalled is what was read of the past.
+type recalled struct {
+	past   *past
+	counts counts
+	name   bool // with the addresses of the name
+}
+
+// remembered is a question about the past: that of the address unless it is known,
+// and the sketches that the connection is about to go into.
+type remembered struct {
+	tag                string
+	have               *past
+	name, ja4, dialect string
+}
+
+// ahead is what a connection will want of the past, as far as that is known before
+// its note. The name is left out of a Cluster: its key may be at a node that
+// answers late, and the note would be, too.
+func (s *Store) ahead(q *note.Query) remembered {
+	r := &s.recent
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var known conn
+	if c := r.young[clientOf(q)]; c != nil {
+		known = *c
 	}
-	got, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (answer, error) {
-		a := answer{past: have}
-		tag := s.names.tag(q.Client.Addr())
-		cmds := make(valkey.Commands, 0, 6)
-		var into []func(valkey.ValkeyResult) error
-		add := func(cmd valkey.Completed, f func(valkey.ValkeyResult) error) {
-			cmds, into = append(cmds, cmd), append(into, f)
+	m := remembered{tag: s.names.tag(q.Client.Addr()), have: known.past}
+	if known.counted.name == "" && !s.cfg.Cluster {
+		m.name = store.CleanName(q.Hello)
+	}
+	return m
+}
+
+// ask appends the commands of the question.
+func (m *remembered) ask(s *Store, c valkey.Client, cmds valkey.Commands) valkey.Commands {
+	if m.have == nil {
+		cmds = append(cmds, c.B().Getrange().Key(prefix+kindMemory+m.tag).Start(0).End(maxRecord).Build(),
+			c.B().Getrange().Key(prefix+kindVisits+m.tag).Start(0).End(20).Build(),
+			c.B().Pfcount().Key(prefix+kindNames+m.tag).Build())
+	}
+	if m.name != "" {
+		cmds = append(cmds, c.B().Pfcount().Key(s.names.named(m.name)).Build())
+	}
+	if m.ja4 != "" {
+		cmds = append(cmds, c.B().Pfcount().Key(prefix+kindJA4+m.ja4).Build())
+	}
+	if m.dialect != "" {
+		cmds = append(cmds, c.B().Pfcount().Key(dialect(m.dialect)).Build())
+	}
+	return cmds
+}
+
+// read reads the answers to the commands of ask.
+func (m *remembered) read(s *Store, got []valkey.ValkeyResult) (recalled, error) {
+	a := recalled{past: m.have, name: m.name != ""}
+	if m.have == nil {
+		a.past = &past{}
+		err := s.readPast(got[0], &a.past)
+		b, err2 := got[1].AsBytes()
+		n, _ := strconv.ParseUint(string(b), 10, 32)
+		a.past.visits = uint32(n)
+		if err = errors.Join(err, err2); err != nil {
+			return a, err
 		}
-		sketch := func(key string, to *uint32) {
-			add(c.B().Pfcount().Key(key).Build(), func(r valkey.ValkeyResult) error {
-				n, err := r.AsInt64()
-				*to = uint32(min(max(n, 0), 1<<31))
-				return err
-			})
+		got = got[2:]
+	}
+	for _, sketch := range []struct {
+		asked bool
+		to    *uint32
+	}{{m.have == nil, &a.counts.names}, {m.name != "", &a.counts.addresses}, {m.ja4 != "", &a.counts.ja4}, {m.dialect != "", &a.counts.dialect}} {
+		if !sketch.asked {
+			continue
 		}
-		if have == nil {
-			a.past = &past{}
-			visits := uint32(0)
-			add(c.B().Getrange().Key(prefix+kindMemory+tag).Start(0).End(maxRecord).Build(), func(r valkey.ValkeyResult) error {
-				return s.readPast(r, &a.past)
-			})
-			add(c.B().Getrange().Key(prefix+kindVisits+tag).Start(0).End(20).Build(), func(r valkey.ValkeyResult) error {
-				b, err := r.AsBytes()
-				n, _ := strconv.ParseUint(string(b), 10, 32)
-				visits = uint32(n)
-				a.past.visits = visits
-				return err
-			})
-			sketch(prefix+kindNames+tag, &a.counts.names)
+		n, err := got[0].AsInt64()
+		if err != nil {
+			return a, err
 		}
-		if w.name != "" {
-			sketch(s.names.named(w.name), &a.counts.addresses)
+		*sketch.to, got = uint32(min(max(n, 0), 1<<31)), got[1:]
+	}
+	return a, nil
+}
+
+// recall reads what is remembered of an address and the sketches, unless that is
+// known or was read already. Without an answer in time it is what was known.
+func (s *Store) recall(ctx context.Context, q *note.Query, w counted, have *past, pre *recalled) (*past, counts) {
+	m := remembered{tag: s.names.tag(q.Client.Addr()), have: have, name: w.name, ja4: w.ja4, dialect: w.dialect}
+	var known counts
+	if pre != nil {
+		m.have, known = pre.past, pre.counts
+		if pre.name {
+			m.name = ""
 		}
-		if w.ja4 != "" {
-			sketch(prefix+kindJA4+w.ja4, &a.counts.ja4)
-		}
-		if w.dialect != "" {
-			sketch(dialect(w.dialect), &a.counts.dialect)
-		}
-		for i, r := range c.DoMulti(ctx, cmds...) {
-			if err := into[i](r); err != nil {
-				return a, err
-			}
-		}
-		return a, nil
+	}
+	if m.have != nil && m.name == "" && m.ja4 == "" && m.dialect == "" {
+		return m.have, known
+	}
+	got, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (recalled, error) {
+		return m.read(s, c.DoMulti(ctx, m.ask(s, c, make(valkey.Commands, 0, 6))...))
 	})
 	if err != nil {
 		s.failedAsk(ctx, err)
-		return have, counts{}
+		return m.have, known
 	}
 	s.breaker.row.Store(0)
-	return got.past, got.counts
+	known.add(got.counts)
+	return got.past, known
 }
 
 // readPast reads the past of an address; a malformed one is as none.

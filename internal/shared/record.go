@@ -123,6 +123,10 @@ func (w *writer) text(tag byte, s string) {
 	}
 }
 
+func (w *writer) bytes(tag byte, b []byte) {
+	w.b = append(binary.AppendUvarint(append(w.b, tag), uint64(len(b))), b...)
+}
+
 func (w *writer) yes(tag byte, is bool) {
 	if is {
 		w.number(tag, 1)
@@ -148,8 +152,8 @@ func (r *record) append(b []byte) []byte {
 	w.number(tagSent, uint64(max(r.sent.UnixMilli(), 0)))
 	w.number(tagHeld, uint64(min(max(r.held, 0), maxHeld).Milliseconds()))
 	if r.server.IsValid() {
-		text, _ := r.server.MarshalText()
-		w.text(tagServer, string(text))
+		var text [64]byte
+		w.bytes(tagServer, r.server.AppendTo(text[:0]))
 	}
 	w.text(tagSensor, r.sensor)
 	w.system(&r.note)

@@ -18,7 +18,7 @@ import (
 // handshake with its OpenSSL 3 (github.com/OpenSMTPD/OpenSMTPD issues 1171 and 1239).
 const suite = "bookworm"
 
-var newer = map[string]string{"opensmtpd-tls": "trixie"}
+var newer = map[string]string{"opensmtpd-tls": "trixie", "valkey": "trixie"}
 
 // systems are the Debian systems of the tests, with the packages of each.
 var systems = map[string][]string{
@@ -29,6 +29,7 @@ var systems = map[string][]string{
 	"senders": {"swaks", "msmtp", "s-nail", "curl", "sendemail", "mutt", "python3", "perl", "php-cli", "libphp-phpmailer", // programs that send mail
 		"perl-openssl-defaults", "libnet-ssleay-perl", "libio-socket-ssl-perl"},
 	"systemd": {"systemd-sysv", "dbus", "iproute2", "openssl", "logrotate"}, // boots
+	"valkey":  {"valkey-server", "valkey-sentinel", "valkey-tools"},
 }
 
 // systemTime bounds the making of one system: a minute on an idle machine.
