@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -51,7 +52,9 @@ func connect(sentinel bool) func(context.Context, string, *net.Dialer, *tls.Conf
 	}
 }
 
-// Try connects once and puts one question, for mxprint check.
+// Try connects once and has the server do, on a key of its own that is gone after a
+// second, all that a Store asks of it: for mxprint check. The error names what the
+// user may not do.
 func Try(ctx context.Context, cfg Config) error {
 	c, err := dial(&cfg)
 	if err != nil {
@@ -60,5 +63,39 @@ func Try(ctx context.Context, cfg Config) error {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	return c.Do(ctx, c.B().Strlen().Key(prefix+"probe").Build()).Error()
+	if err := looksUp(ctx, c); err != nil {
+		return err
+	}
+	const text, set, sketch = probeKey + ":t", probeKey + ":s", probeKey + ":h"
+	b := c.B
+	for _, r := range c.DoMulti(ctx,
+		b().Setnx().Key(text).Value("1").Build(), b().Set().Key(text).Value("1").PxMilliseconds(1000).Build(), b().Incr().Key(text).Build(),
+		b().Pexpire().Key(text).Milliseconds(1000).Build(), b().Expire().Key(text).Seconds(1).Build(),
+		b().Sadd().Key(set).Member("1").Build(), b().Srandmember().Key(set).Count(1).Build(), b().Expire().Key(set).Seconds(1).Build(),
+		b().Pfadd().Key(sketch).Element("1").Build(), b().Expire().Key(sketch).Seconds(1).Build(),
+		b().Scan().Cursor(0).Match(prefix+"none").Build(), b().Del().Key(text, set, sketch).Build()) {
+		if err := r.Error(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probeKey is a key that no sensor needs. All keys that begin with it are in one
+// slot.
+const probeKey = prefix + "{probe}"
+
+// looksUp has the server do what look-ups ask of it.
+func looksUp(ctx context.Context, c valkey.Client) error {
+	for _, r := range c.DoMulti(ctx, c.B().Strlen().Key(probeKey).Build(), c.B().Getrange().Key(probeKey).Start(0).End(1).Build(),
+		c.B().Pttl().Key(probeKey).Build(), c.B().Pfcount().Key(probeKey).Build()) {
+		if err := r.Error(); err != nil {
+			return err
+		}
+	}
+	err := c.DoCache(ctx, c.B().Getrange().Key(probeKey).Start(0).End(1).Cache(), time.Second).Error()
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("caching (the user needs +multi +exec +pttl +client|caching): %w", err)
+	}
+	return err
 }

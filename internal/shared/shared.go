@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,8 +87,9 @@ type Store struct {
 	soon        chan struct{} // the evidence is to be published now
 
 	mu         sync.Mutex
-	fault      string // why look-ups go on without the store, or ""
-	writeFault string // why nothing is written, or ""
+	fault      string    // why look-ups go on without the store, or ""
+	writeFault string    // why nothing is written, or ""
+	denied     time.Time // when the server last refused a command for writing, as not allowed
 
 	asked, found, missed, errors, malformed atomic.Uint64
 	emptied                                 atomic.Uint64
@@ -205,10 +207,9 @@ func (k *keeper) connect() {
 
 // probe looks whether the server answers as fast as look-ups need it.
 func (s *Store) probe(ctx context.Context) {
-	key := prefix + "probe"
 	for range breakAfter {
 		_, err := ask(s, ctx, func(ctx context.Context, c valkey.Client) (struct{}, error) {
-			return struct{}{}, c.Do(ctx, c.B().Strlen().Key(key).Build()).Error()
+			return struct{}{}, looksUp(ctx, c)
 		})
 		if err != nil {
 			s.isDown(err)
@@ -231,10 +232,11 @@ const breakAfter = 5
 // up reports whether the server is asked now.
 func (s *Store) up() bool { return s.read.Load() != nil && !s.breaker.open.Load() }
 
-// late notes a look-up without an answer.
+// late notes a look-up without an answer. A command that the user may not use is not
+// asked for again.
 func (s *Store) late(err error) {
 	s.errors.Add(1)
-	if s.breaker.row.Add(1) >= breakAfter && !s.breaker.open.Swap(true) {
+	if (s.breaker.row.Add(1) >= breakAfter || strings.HasPrefix(err.Error(), noPermission)) && !s.breaker.open.Swap(true) {
 		s.isDown(err)
 	}
 }
@@ -288,6 +290,13 @@ func ask[T any](s *Store, ctx context.Context, do func(context.Context, valkey.C
 	}
 }
 
+// What a server answers to a command that its user may not use, and for how long
+// that is a fault.
+const (
+	noPermission = "NOPERM"
+	deniedFor    = 10 * time.Second
+)
+
 // isDown and isUp note whether look-ups have the store, and log a change.
 func (s *Store) isDown(err error) {
 	if s.change(&s.fault, err.Error()) {
@@ -315,11 +324,19 @@ func (s *Store) canWrite() {
 }
 
 // change sets a fault, and reports whether it came or went. The first that is
-// found is one too.
+// found is one too. That a command for writing is not allowed stays until it was not
+// refused for a while: others succeed meanwhile.
 func (s *Store) change(fault *string, text string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := *fault
+	switch {
+	case fault != &s.writeFault:
+	case strings.HasPrefix(text, noPermission):
+		s.denied = time.Now()
+	case text == "" && strings.HasPrefix(was, noPermission) && time.Since(s.denied) < deniedFor:
+		return false
+	}
 	*fault = text
 	return (was == "" || was == errConnecting.Error()) != (text == "") || was == errConnecting.Error() && text == ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,7 @@ func TestSingle(t *testing.T) {
 	}{{"tcp", false, nil}, {"unix", true, nil}, {"hashed", true, []byte("0123456789abcdef")}} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := valkeylab.Start(t, valkeylab.Options{Unix: tt.unix})
+			t.Log(regexp.MustCompile(`(redis|valkey)_version:[0-9.]+`).FindAllString(srv.CLI("INFO", "server"), -1))
 			_, b := two(t, Config{Servers: []string{srv.Addr}, Secret: tt.secret})
 			n := b.ask(t, note.Query{Client: client, Server: server, Hello: "mail.example.org"})
 			want := linux
@@ -593,13 +595,7 @@ func TestPassword(t *testing.T) {
 	if err := Try(context.Background(), Config{Servers: []string{srv.Addr}, Password: "right"}); err != nil {
 		t.Error(err)
 	}
-	page, err := os.ReadFile("../../docs/shared-store.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rule, _ := strings.Cut(string(page), "ACL SETUSER mxprint ")
-	rule, _, _ = strings.Cut(rule, "`")
-	srv.CLI(append([]string{"ACL", "SETUSER", "mxprint"}, strings.Fields(strings.ReplaceAll(rule, `\|`, "|"))...)...)
+	srv.CLI(append([]string{"ACL", "SETUSER", "mxprint"}, documented(t)...)...)
 	srv.CLI("ACL", "SETUSER", "mxprint", ">sesame")
 	a, b := two(t, Config{Servers: []string{srv.Addr}, User: "mxprint", Password: "sesame"})
 	if n := b.ask(t, note.Query{Client: client, Server: server, Hello: "x.example.org"}); !n.ByConnection || n.Memory == nil {
@@ -612,6 +608,82 @@ func TestPassword(t *testing.T) {
 	if st := b.Stats(); st.WriteFault != "" || st.Errors > 0 {
 		t.Errorf("%+v", st)
 	}
+}
+
+// documented is the rule for the user of docs/shared-store.md.
+func documented(t *testing.T) []string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/shared-store.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, ok := strings.Cut(string(page), "ACL SETUSER mxprint ")
+	if !ok {
+		t.Fatal("the page has no rule")
+	}
+	rule, _, _ = strings.Cut(rule, "`")
+	return strings.Fields(strings.ReplaceAll(rule, `\|`, "|"))
+}
+
+// TestPermissions: of what the documented rule allows nothing can be left out, and
+// what is left out is named, by mxprint check and by a sensor that runs.
+func TestPermissions(t *testing.T) {
+	srv := valkeylab.Start(t, valkeylab.Options{})
+	rule := documented(t)
+	other := map[string]bool{
+		"ping": true, "role": true, "asking": true, "readonly": true, "cluster|slots": true, "cluster|shards": true, // of Sentinels, Clusters, idle connections
+		"hello": true, "auth": true, "client|setname": true, // need no permission in a HELLO of Redis 7
+		"client|caching": true, // without it the client asks again after a minute
+	}
+	user := func(more ...string) {
+		srv.CLI(append(append([]string{"ACL", "SETUSER", "mxprint", "reset", "on", ">sesame"}, rule[1:]...), more...)...)
+		srv.Try("CLIENT", "KILL", "USER", "mxprint")
+	}
+	cfg := Config{Servers: []string{srv.Addr}, User: "mxprint", Password: "sesame", Sensor: "a", deadline: patient}
+	for _, word := range rule {
+		command, ok := strings.CutPrefix(word, "+")
+		if !ok || other[command] {
+			continue
+		}
+		user("-" + command)
+		err := Try(t.Context(), cfg)
+		if err == nil || !strings.Contains(err.Error(), strings.Split(command, "|")[0]) {
+			t.Errorf("without %s: %v", command, err)
+		}
+	}
+	user("resetkeys", "~other:*")
+	if err := Try(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("without its keys: %v", err)
+	}
+	user()
+	if err := Try(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if keys := srv.CLI("KEYS", "*"); keys != "" {
+		t.Errorf("after all that there are keys:\n%s", keys)
+	}
+	a, b := two(t, cfg)
+	user("-pfadd", "-pfcount")
+	lab.Eventually(t, func() error {
+		b.recent.forget()
+		b.ask(t, note.Query{Client: client, Server: server, Hello: "x.example.org"})
+		a.Opened(client, server)
+		if st := b.Stats(); !strings.Contains(st.Fault, "'pfcount'") {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	user("-pfadd")
+	lab.Eventually(t, func() error {
+		b.recent.forget()
+		b.ask(t, note.Query{Client: client, Server: server, Hello: "x.example.org"})
+		if st := b.Stats(); st.Fault != "" || !strings.Contains(st.WriteFault, "'pfadd'") {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	user()
+	b.ready(t)
 }
 
 // needFleet skips what takes long, or starts many servers.

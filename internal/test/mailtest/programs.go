@@ -142,14 +142,15 @@ func (s *Senders) send(p *program, from, to netip.Addr, id string, tls bool) err
 	return nil
 }
 
-// NewCert makes a certificate and its key, in cert.pem and key.pem of a folder.
+// NewCert makes a certificate and its key, in cert.pem and key.pem of a folder. It is
+// its own CA, and of loopback, too.
 func NewCert(t testing.TB, dir string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mx." + Domain}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mx." + Domain}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
 	if err != nil {

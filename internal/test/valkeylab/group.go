@@ -40,11 +40,12 @@ func StartSentinel(t testing.TB, o Options) *Watched {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		s := &Server{t: t, run: o.Command, Port: port, Addr: fmt.Sprintf("%s:%d", o.Host, port)}
+		server, cli := programs(t)
+		s := &Server{t: t, run: o.Command, cli: cli, Port: port, Addr: fmt.Sprintf("%s:%d", o.Host, port)}
 		if s.run == nil {
 			s.run = exec.Command
 		}
-		s.args = []string{lab.NeedProgram(t, "redis-server"), file, "--sentinel"}
+		s.args = append(server, file, "--sentinel")
 		t.Cleanup(s.Kill)
 		s.Restart()
 		s.WaitReady()

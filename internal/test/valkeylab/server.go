@@ -11,13 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // Server is a server that runs.
@@ -31,6 +30,7 @@ type Server struct {
 	out  *bytes.Buffer
 	auth []string // of redis-cli
 	run  func(name string, args ...string) *exec.Cmd
+	cli  []string
 }
 
 // Options say what is not as usual.
@@ -39,7 +39,6 @@ type Options struct {
 	Port     int      // 0: any
 	Unix     bool
 	Password string // of the default user
-	Program  string // "redis-server" unless given
 	// Command makes the processes, as in a namespace; nil: here.
 	Command func(name string, args ...string) *exec.Cmd
 	Host    string // "127.0.0.1" unless given
@@ -50,18 +49,16 @@ type Options struct {
 // no redis-server.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	if o.Program == "" {
-		o.Program = lab.NeedProgram(t, "redis-server")
-	}
+	server, cli := programs(t)
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
-	s := &Server{t: t, run: o.Command}
+	s := &Server{t: t, run: o.Command, cli: cli}
 	if s.run == nil {
 		s.run = exec.Command
 	}
 	dir := t.TempDir()
-	s.args = append([]string{o.Program}, "--dir", dir, "--save", "", "--daemonize", "no", "--logfile", "")
+	s.args = append(server, "--dir", dir, "--save", "", "--daemonize", "no", "--logfile", "")
 	if o.Unix {
 		short, err := os.MkdirTemp("", "mxv") // the path of a socket is short
 		if err != nil {
@@ -161,7 +158,8 @@ func (s *Server) Try(args ...string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := s.run("redis-cli", append(append(at, s.auth...), args...)...)
+	all := slices.Concat(s.cli, at, s.auth, args)
+	cmd := s.run(all[0], all[1:]...)
 	done := make(chan struct{})
 	defer close(done)
 	var out bytes.Buffer
