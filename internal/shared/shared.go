@@ -223,11 +223,17 @@ func (s *Store) probe(ctx context.Context) {
 
 // breaker stops the asking of a server that does not answer.
 type breaker struct {
-	row  atomic.Int32 // look-ups without an answer, one after the other
-	open atomic.Bool
+	row   atomic.Int32 // look-ups without an answer, one after the other
+	since atomic.Int64 // when the first of them was late, in nanoseconds since 1970
+	open  atomic.Bool
 }
 
-const breakAfter = 5
+// When the breaker opens: many look-ups that were late at once, as by a short pause
+// of the machine, are no reason.
+const (
+	breakAfter = 5
+	breakTime  = (breakAfter - 1) * readTime
+)
 
 // up reports whether the server is asked now.
 func (s *Store) up() bool { return s.read.Load() != nil && !s.breaker.open.Load() }
@@ -236,7 +242,13 @@ func (s *Store) up() bool { return s.read.Load() != nil && !s.breaker.open.Load(
 // asked for again.
 func (s *Store) late(err error) {
 	s.errors.Add(1)
-	if (s.breaker.row.Add(1) >= breakAfter || strings.HasPrefix(err.Error(), noPermission)) && !s.breaker.open.Swap(true) {
+	now := time.Now().UnixNano()
+	row := s.breaker.row.Add(1)
+	if row == 1 {
+		s.breaker.since.Store(now)
+	}
+	lasts := row >= breakAfter && now-s.breaker.since.Load() >= int64(breakTime)
+	if (lasts || strings.HasPrefix(err.Error(), noPermission)) && !s.breaker.open.Swap(true) {
 		s.isDown(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -88,11 +89,62 @@ func (b *bench) shared(ctx context.Context) error {
 			fmt.Sprintf("%v, %v, %d", took[len(took)/2].Round(time.Microsecond), p99.Round(time.Microsecond), without), "", "99 % within 1 ms",
 			p99 <= time.Millisecond && without < sharedWarm/100})
 	}
+	return b.withoutStore(ctx)
+}
+
+// beforeEnv names a program of mxprint from before there was a shared store, for a
+// row that compares them without one.
+const beforeEnv = "MXPRINT_BENCH_BEFORE"
+
+// withoutStore asks the sensors of both programs in turn. The bar is 5 %.
+func (b *bench) withoutStore(ctx context.Context) error {
+	program := os.Getenv(beforeEnv)
+	if program == "" {
+		return nil
+	}
+	pair, err := newPair(ctx)
+	if err != nil {
+		return err
+	}
+	defer pair.remove()
+	now, err := b.ourSensor()
+	if err != nil {
+		return err
+	}
+	config := b.path("before.toml")
+	text := fmt.Sprintf("[sensor]\ninterfaces = [%q]\nfilter = %q\n[p0f]\nsocket = %q\n", serverIf, synFilter, b.path("before.sock"))
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return err
+	}
+	before := &daemon{name: "before", socket: b.path("before.sock"), args: []string{program, "serve", "-config", config}}
+	for _, d := range []*daemon{before, now} {
+		if err := b.start(ctx, pair, d, nil); err != nil {
+			return err
+		}
+		defer d.stop()
+	}
+	if err := pair.flood(ctx, "-count", "20", "-rate", "1000"); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond)
+	for _, conns := range []int{1, 50} {
+		var ratios []float64
+		var old, is answering
+		for range watchedRuns {
+			if err := errors.Join(old.add(ctx, before, load{conns, 1, 2 * time.Second}), is.add(ctx, now, load{conns, 1, 2 * time.Second})); err != nil {
+				return err
+			}
+			ratios = append(ratios, is.rates[len(is.rates)-1]/old.rates[len(old.rates)-1])
+		}
+		ratio := median(ratios)
+		b.add(row{fmt.Sprintf("without a store, p0f's socket, %d at a time, beside mxprint before it had one", conns), old.String(), is.String(),
+			fmt.Sprintf("%.3f", ratio), "0.95", ratio >= 0.95})
+	}
 	return nil
 }
 
 // startRedis starts a server on loopback that keeps nothing on the disk.
-func startRedis(ctx context.Context) (addr string, stop func(), err error) {
+func startRedis(ctx context.Context, more ...string) (addr string, stop func(), err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
@@ -100,7 +152,8 @@ func startRedis(ctx context.Context) (addr string, stop func(), err error) {
 	addr = ln.Addr().String()
 	ln.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no")
+	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"}, more...)
+	cmd := exec.CommandContext(ctx, "redis-server", args...)
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("%w (make deps installs redis-server)", err)
 	}
