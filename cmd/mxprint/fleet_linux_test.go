@@ -12,8 +12,60 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/shared"
+	"github.com/mxprint/mxprint/internal/test/mailtest"
 	"github.com/mxprint/mxprint/internal/test/valkeylab"
 )
+
+// TestSharedTLS: by TLS with a certificate of the sensor, and as the user of
+// docs/shared-store.md, all that mxprint asks for works; what is wrong is named.
+func TestSharedTLS(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	mailtest.NewCert(t, dir)
+	mailtest.NewCert(t, other)
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	port := valkeylab.FreePort(t)
+	server := valkeylab.Start(t, valkeylab.Options{Unix: true, Args: []string{"--bind", "127.0.0.1", "--tls-port", fmt.Sprint(port),
+		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "yes"}})
+	page, err := os.ReadFile("../../docs/shared-store.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, _ := strings.Cut(string(page), "ACL SETUSER mxprint ")
+	rule, _, _ = strings.Cut(rule, "`")
+	rule = strings.ReplaceAll(rule, `\|`, "|")
+	server.CLI(append([]string{"ACL", "SETUSER", "mxprint", ">sesame"}, strings.Fields(rule)...)...)
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "c.toml")
+	check := func(ca string, more string) (status int, out string) {
+		text := fmt.Sprintf("[sensor]\nask = %q\n[query]\nlisten = [%q]\n[store]\nvalkey = [\"127.0.0.1:%d\"]\nvalkey_tls = true\nvalkey_ca = %q\nvalkey_user = \"mxprint\"\nvalkey_password_file = %q\n%s",
+			filepath.Join(dir, "none.sock"), "unix:"+filepath.Join(dir, "q"), port, filepath.Join(ca, "cert.pem"), password, more)
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		status, stdout, stderr := typed(t, "check", "-write", conf)
+		return status, stdout + stderr
+	}
+	ours := fmt.Sprintf("valkey_cert = %q\nvalkey_key = %q\n", cert, key)
+	if status, out := check(dir, ours); status != 0 || strings.Contains(out, "does not answer") {
+		t.Errorf("all right: %d, %s", status, out)
+	}
+	if status, out, errs := typed(t, "status", "-fleet", "-config", conf); status != 0 || !strings.HasPrefix(out, "0 sensors") {
+		t.Errorf("status -fleet: %d, %s%s", status, out, errs)
+	}
+	if _, out := check(other, ours); !strings.Contains(out, "certificate") {
+		t.Errorf("another CA: %s", out)
+	}
+	if _, out := check(dir, ""); !strings.Contains(out, "certificate") {
+		t.Errorf("no certificate of our own: %s", out)
+	}
+	server.CLI("ACL", "SETUSER", "mxprint", "-pfadd")
+	if _, out := check(dir, ours); !strings.Contains(out, "NOPERM") || !strings.Contains(out, "'pfadd'") {
+		t.Errorf("without pfadd: %s", out)
+	}
+}
 
 // TestFleet lists the sensors of a real shared store, and reports one that cannot be
 // reached.

@@ -1,7 +1,7 @@
 // Package clickhouse gives tests a ClickHouse: its engine, which comes as a library
 // of Python (chdb), behind a small server that speaks its HTTP interface. Tables,
-// merges, mutations, settings and errors are the engine's own; users, TLS and
-// concurrent queries are not there.
+// merges, mutations, settings and errors are the engine's own; one user and TLS are
+// the small server's, and concurrent queries are not there.
 package clickhouse
 
 import (
@@ -36,13 +36,22 @@ type Server struct {
 	dir     string // of tables and shim
 	port    int
 	process *exec.Cmd
+	more    []string // user, password, certificate and key
 }
 
 // partTime is how long the engine may take to come from its registry.
 const partTime = 10 * time.Minute
 
 // New starts a server, and stops it when the test ends.
-func New(t testing.TB) *Server {
+func New(t testing.TB) *Server { return start(t) }
+
+// NewSecure starts one that is asked by TLS, with the files cert.pem and key.pem of a
+// folder, and by a user with a password alone.
+func NewSecure(t testing.TB, folder, user, password string) *Server {
+	return start(t, user, password, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))
+}
+
+func start(t testing.TB, more ...string) *Server {
 	t.Helper()
 	lab.NeedProgram(t, "python3")
 	ctx, cancel := context.WithTimeout(t.Context(), partTime)
@@ -51,7 +60,7 @@ func New(t testing.TB) *Server {
 	if err != nil {
 		lab.Skip(t, "no ClickHouse: "+err.Error())
 	}
-	s := &Server{t: t, python: python, dir: t.TempDir()}
+	s := &Server{t: t, python: python, dir: t.TempDir(), more: more}
 	if err := os.WriteFile(filepath.Join(s.dir, "shim.py"), shim, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +70,19 @@ func New(t testing.TB) *Server {
 }
 
 // URL is where it answers, also after a restart.
-func (s *Server) URL() string { return "http://127.0.0.1:" + strconv.Itoa(s.port) }
+func (s *Server) URL() string {
+	scheme := "http"
+	if len(s.more) > 0 {
+		scheme = "https"
+	}
+	return scheme + "://127.0.0.1:" + strconv.Itoa(s.port)
+}
 
 // Start starts the server, with the tables that it had.
 func (s *Server) Start() {
 	s.t.Helper()
-	s.process = exec.Command(s.python, filepath.Join(s.dir, "shim.py"), strconv.Itoa(s.port), filepath.Join(s.dir, "data"))
+	args := append([]string{filepath.Join(s.dir, "shim.py"), strconv.Itoa(s.port), filepath.Join(s.dir, "data")}, s.more...)
+	s.process = exec.Command(s.python, args...)
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var errs bytes.Buffer
 	s.process.Stderr = &errs

@@ -1,14 +1,16 @@
 """ClickHouse's HTTP interface in front of an engine in this process (chdb), for tests.
 
-Usage: shim.py PORT FOLDER
+Usage: shim.py PORT FOLDER [USER PASSWORD [CERT KEY]]
 
 Takes the query of a POST in the parameter "query" or in the body, runs it, and
 answers as ClickHouse does: 200 with the result, or another status with the text
 of the exception and its code in a header. Settings of the URL go into the query.
+A user is checked here, as the server does it: the engine has none.
 One query runs at a time.
 """
 import gzip
 import re
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +51,10 @@ class Shim(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        if len(sys.argv) > 4 and (self.headers.get("X-ClickHouse-User"), self.headers.get("X-ClickHouse-Key")) != (sys.argv[3], sys.argv[4]):
+            text = f"Code: 516. DB::Exception: {self.headers.get('X-ClickHouse-User')}: Authentication failed"
+            self.answer(403, text.encode(), {"X-ClickHouse-Exception-Code": "516"})
+            return
         query = url.get("query", "")
         settings = {k: v for k, v in url.items() if k in SETTINGS}
         if query:
@@ -86,5 +92,9 @@ class Shim(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shim)
+if len(sys.argv) > 6:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[5], sys.argv[6])
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()
