@@ -102,7 +102,7 @@ func (s *slow) copy(to, from net.Conn, answers bool) {
 type fault struct {
 	name       string
 	begin, end func()
-	visible    func(seen string) bool // in the states and metrics that were seen meanwhile
+	visible    func(seen string) bool // in the states and metrics that were seen meanwhile; nil: every loss is counted, and nothing dropped
 }
 
 // during sends 1,000 mails, the fault from the 300th to the 600th, and longer where
@@ -110,6 +110,7 @@ type fault struct {
 func (f *fleet) during(t *testing.T, x fault) {
 	t.Helper()
 	const count = 1000
+	missing := 0
 	ctx, stop := context.WithCancel(context.Background())
 	var seen strings.Builder
 	var mu sync.Mutex
@@ -137,6 +138,17 @@ func (f *fleet) during(t *testing.T, x fault) {
 			}
 		}
 	})
+	if x.visible == nil {
+		late, dropped := f.counted(t)
+		defer func() {
+			nowLate, nowDropped := f.counted(t)
+			t.Logf("%s: %d notes missing, %d look-ups late, %d dropped", x.name, missing, nowLate-late, nowDropped-dropped)
+			if missing > 0 && nowLate == late || nowDropped > dropped {
+				t.Errorf("%s: a loss that is not counted, or more than the answer to a look-up", x.name)
+			}
+		}()
+		x.visible = func(string) bool { return true }
+	}
 	seenNow := func() string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -163,7 +175,7 @@ func (f *fleet) during(t *testing.T, x fault) {
 	})
 	stop()
 	watching.Wait()
-	f.check(t, x.name, count, false)
+	missing = f.check(t, x.name, count, false)
 	if !x.visible(seenNow()) {
 		lines := strings.Split(seenNow(), "\n")
 		t.Errorf("%s: neither status nor metrics show it:\n%s", x.name, strings.Join(lines[:min(len(lines), 30)], "\n"))
@@ -274,8 +286,8 @@ func TestCluster(t *testing.T) {
 	f := newFleet(t)
 	c := valkeylab.StartCluster(t, valkeylab.Options{Host: f.store.addr.String(), Command: f.command, Args: []string{"--protected-mode", "no"}})
 	f.start(t, fmt.Sprintf("valkey = [%q, %q]\nvalkey_cluster = true", c.Addrs()[0], c.Addrs()[1]))
-	// The client follows the slots; what is late meanwhile is counted in errors.
-	f.during(t, fault{"slots", func() { c.Move(2000) }, func() {}, func(string) bool { return true }})
+	// The client follows the slots: nothing is lost. What is late meanwhile is counted.
+	f.during(t, fault{"slots", func() { c.Move(2000) }, func() {}, nil})
 	f.during(t, fault{"node", func() { n, _ := c.Primary(); n.Kill() }, c.WaitOK, func(seen string) bool {
 		return strings.Contains(seen, "the shared store: ") && strings.Contains(seen, "} 0")
 	}})

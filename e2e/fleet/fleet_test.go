@@ -224,6 +224,21 @@ func (m *exchanger) status() (*status.Status, error) {
 	return status.Fetch(ctx, m.asks, query.ErrRefused)
 }
 
+// counted is what the sensors have counted: look-ups without a proper answer of the
+// store, and what could not be published.
+func (f *fleet) counted(t *testing.T) (late, dropped uint64) {
+	t.Helper()
+	for _, m := range f.mx {
+		st, err := m.status()
+		if err != nil || st.Shared == nil {
+			t.Fatalf("%s: %v", m.name, err)
+		}
+		late += st.Shared.Errors + st.Shared.Missed
+		dropped += st.Shared.Dropped
+	}
+	return late, dropped
+}
+
 // metrics reads a metric of an exchanger.
 func (m *exchanger) metrics() string {
 	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -261,8 +276,9 @@ func (f *fleet) send(t *testing.T, prefix string, count int, at func(sent int)) 
 	wg.Wait()
 }
 
-// check looks at the answers about the mails. all: each is that of its connection.
-func (f *fleet) check(t *testing.T, prefix string, count int, all bool) {
+// check looks at the answers about the mails, and returns how many were not of their
+// connection. all: that is an error.
+func (f *fleet) check(t *testing.T, prefix string, count int, all bool) (missing int) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -303,6 +319,7 @@ func (f *fleet) check(t *testing.T, prefix string, count int, all bool) {
 	}
 	t.Logf("%s: %d mails, %d at mx3; by connection %d at the beginning, %d at the end; look-ups half within %v, 99 %% within %v, all within %v",
 		prefix, count, elsewhere, first, known, took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	return count - known
 }
 
 // TestFleet: three exchangers, sensors on two of them, 1,000 mails: every note is
