@@ -58,7 +58,7 @@ func TestSharedTLS(t *testing.T) {
 	if _, out := check(other, ours); !strings.Contains(out, "certificate") {
 		t.Errorf("another CA: %s", out)
 	}
-	if _, out := check(dir, ""); !strings.Contains(out, "certificate") {
+	if _, out := check(dir, ""); !strings.Contains(out, "does not answer") { // in TLS 1.3 the alert may come after our first write
 		t.Errorf("no certificate of our own: %s", out)
 	}
 	server.CLI("ACL", "SETUSER", "mxprint", "-pfadd")
