@@ -107,6 +107,23 @@ $`)
 	if status, out, _ := fleet("-json"); status != 0 || strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, `{"sensor":"mx1","state":"well"`) {
 		t.Errorf("-json: %d, %s", status, out)
 	}
+	// One of an older version that has been silent for five minutes, and one whose notes
+	// waited for 2.5 seconds.
+	day := int64(24 * time.Hour / time.Millisecond)
+	for name, is := range map[string]struct {
+		text string
+		ttl  int64
+	}{
+		"mx8": {`{"version":"0.0.9","started":1790000000,"lag_ms":3,"queued":0,"dropped":7}`, day - 300_000},
+		"mx9": {`{"version":"0.1.0","started":1790000000,"lag_ms":2500,"queued":1200,"dropped":0}`, day},
+	} {
+		server.CLI("SADD", "mxprint:1:sensors", name)
+		server.CLI("SET", "mxprint:1:s:"+name, is.text, "PX", fmt.Sprint(is.ttl))
+	}
+	want = regexp.MustCompile(`(?s)^4 sensors, 2 versions, 2 not well\n.*\nmx8 +silent +0\.0\.9 .* 5m\d\ds ago .*\nmx9 +late +0\.1\.0 .* 2\.5s +1,200 .*\nmx1 +well .*\nmx2 +well `)
+	if status, out, errs := fleet(); status != int(exitDegraded) || !want.MatchString(out) {
+		t.Errorf("with two that are not well: %d\n%s%s", status, out, errs)
+	}
 	write("[store]\nvalkey = [\"127.0.0.1:1\"]\n")
 	if status, _, errs := fleet(); status != exitFailed || !strings.Contains(errs, "the shared store at 127.0.0.1:1: ") {
 		t.Errorf("without a server: %d, %s", status, errs)
