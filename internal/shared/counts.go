@@ -37,14 +37,14 @@ func (s *Store) keepCounts(ctx context.Context) {
 		case <-timer.C:
 		case <-s.soon:
 		}
-		if err := s.publishCounts(ctx); err != nil && ctx.Err() == nil {
+		if err := s.publishCounts(ctx, s.Counts); err != nil && ctx.Err() == nil {
 			s.log.Warn("the evidence of this site is not shared, trying again", "reason", err, "after", countsEvery)
 		}
 		timer.Reset(countsEvery)
 	}
 }
 
-func (s *Store) publishCounts(ctx context.Context) error {
+func (s *Store) publishCounts(ctx context.Context, counts func(context.Context, uint64) (*evidence.Counts, error)) error {
 	l := s.write.Load()
 	if l == nil {
 		return errConnecting
@@ -55,7 +55,7 @@ func (s *Store) publishCounts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.Counts(ctx, seed)
+	c, err := counts(ctx, seed)
 	if err != nil {
 		return err
 	}

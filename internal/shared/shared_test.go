@@ -412,7 +412,7 @@ func TestEvidence(t *testing.T) {
 		s        *sensor
 		from, to int
 	}{{a, 0, 20}, {b, 10, 30}} {
-		site.s.Counts = func(_ context.Context, seed uint64) (*evidence.Counts, error) {
+		counts := func(_ context.Context, seed uint64) (*evidence.Counts, error) {
 			c := evidence.NewCounts()
 			for i := site.from; i < site.to; i++ {
 				for range 5 {
@@ -421,7 +421,7 @@ func TestEvidence(t *testing.T) {
 			}
 			return c, nil
 		}
-		if err := site.s.publishCounts(context.Background()); err != nil {
+		if err := site.s.publishCounts(context.Background(), counts); err != nil {
 			t.Fatal(err)
 		}
 	}
