@@ -15,7 +15,6 @@ import (
 // safe for concurrent use.
 type Feed struct {
 	part *part
-	key  stream.Key
 	next [2]uint32
 	e    *entry // nil: it is not read
 }
@@ -25,12 +24,11 @@ type Feed struct {
 func (r *Reader) Feeds(observe func(*event.Observation)) func(client, server netip.AddrPort) *Feed {
 	p := r.part(observe)
 	return func(client, server netip.AddrPort) *Feed {
-		f := &Feed{part: p, key: stream.Key{Client: client, Server: server}, next: [2]uint32{1, 1}}
+		f := &Feed{part: p, next: [2]uint32{1, 1}}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.tick(time.Now().UnixMicro())
-		p.open(f.key, 0, 0, p.at)
-		if f.e = p.kept.find(f.key); f.e != nil {
+		if f.e = p.open(stream.Key{Client: client, Server: server}, 0, 0, p.at); f.e != nil {
 			f.e.fed = true
 		}
 		return f
@@ -49,8 +47,8 @@ func (f *Feed) End(fromClient bool) { f.take(fromClient, nil, true) }
 func (f *Feed) Close() {
 	f.part.mu.Lock()
 	defer f.part.mu.Unlock()
-	if f.current() {
-		f.part.table.Drop(f.key)
+	if f.e != nil {
+		f.part.table.Drop(f.e.conn)
 	}
 }
 
@@ -63,9 +61,6 @@ func (f *Feed) Note(n *note.Note) {
 	}
 }
 
-// current reports whether the connection is still the one between its ends.
-func (f *Feed) current() bool { return f.e != nil && f.part.kept.find(f.key) == f.e }
-
 func (f *Feed) take(fromClient bool, b []byte, fin bool) (more bool) {
 	p, side := f.part, stream.Server
 	if fromClient {
@@ -74,11 +69,11 @@ func (f *Feed) take(fromClient bool, b []byte, fin bool) (more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tick(time.Now().UnixMicro())
-	if !f.current() {
+	if f.e == nil || f.e.conn == nil {
 		return false
 	}
-	p.table.Segment(f.key, &stream.Segment{Side: side, Seq: f.next[side], Ack: f.next[side^1], ACK: true, FIN: fin,
+	p.table.Segment(f.e.conn, &stream.Segment{Side: side, Seq: f.next[side], Ack: f.next[side^1], ACK: true, FIN: fin,
 		Data: b, Window: 1, Time: sinceEpoch(p.at)})
 	f.next[side] += uint32(len(b))
-	return p.table.Session(f.key) != nil
+	return f.e.conn != nil
 }

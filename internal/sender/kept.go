@@ -23,15 +23,28 @@ type kept struct {
 
 // entry is one connection.
 type entry struct {
-	key       stream.Key
+	conn      *stream.Conn // while it is read
+	over      *over        // from then on
 	handshake time.Duration
-	fed       bool      // bytes from a program, not packets
 	tls       *note.TLS // of its hello
-	done      *note.Note
-	heard     *heard // what a mail server reports; nil: nothing
-	at        int64  // of its begin, and then of its end
-	place     *list.Element
-	older     *entry // of the same client's end, with another server
+	heard     *heard    // what a mail server reports; nil: nothing
+	older     *entry    // of the same client's end, with another server
+	fed       bool      // bytes from a program, not packets
+}
+
+// over is what is known of a connection that is not read any more.
+type over struct {
+	key   stream.Key
+	note  *note.Note
+	at    int64 // of its end
+	place *list.Element
+}
+
+func (e *entry) key() stream.Key {
+	if e.over != nil {
+		return e.over.key
+	}
+	return e.conn.Key()
 }
 
 // mostServers is how many connections of one end of a client are known: more are
@@ -50,45 +63,49 @@ func newKept(most int, age time.Duration) kept {
 // find returns a connection, or nil.
 func (k *kept) find(key stream.Key) *entry {
 	e := k.newest[key.Client]
-	for e != nil && e.key != key {
+	for e != nil && e.key() != key {
 		e = e.older
 	}
 	return e
 }
 
-// add adds a connection that is not there.
-func (k *kept) add(key stream.Key, at int64) {
-	e := &entry{key: key, at: at, older: k.newest[key.Client]}
-	k.newest[key.Client] = e
+// add adds a connection that is not there and is read from now on. It returns
+// the one that gives way to it, or nil.
+func (k *kept) add(conn *stream.Conn) *entry {
+	client := conn.Key().Client
+	e := &entry{conn: conn, older: k.newest[client]}
+	k.newest[client] = e
 	k.count++
 	oldest, n := e, 1
 	for ; oldest.older != nil; n++ {
 		oldest = oldest.older
 	}
 	if n > mostServers {
-		k.drop(oldest.key)
+		return oldest
 	}
+	return nil
 }
 
 // ended notes that the reading of a connection is over, with what it brought.
 func (k *kept) ended(e *entry, n *note.Note, at int64) {
-	e.done, e.at = n, at
-	source := stream.SourceOf(e.key.Client.Addr())
+	key := e.key()
+	e.conn, e.over = nil, &over{key: key, note: n, at: at}
+	source := stream.SourceOf(key.Client.Addr())
 	if k.sources[source] >= max(k.most/shareOf, 1) {
-		k.drop(e.key)
+		k.drop(key)
 		return
 	}
 	for k.over.Len() >= k.most {
-		k.drop(k.over.Front().Value.(*entry).key)
+		k.drop(k.over.Front().Value.(*entry).over.key)
 	}
-	e.place = k.over.PushBack(e)
+	e.over.place = k.over.PushBack(e)
 	k.sources[source]++
 }
 
 // expire forgets what ended too long ago.
 func (k *kept) expire(at int64) {
-	for first := k.over.Front(); first != nil && at-first.Value.(*entry).at > k.age; first = k.over.Front() {
-		k.drop(first.Value.(*entry).key)
+	for first := k.over.Front(); first != nil && at-first.Value.(*entry).over.at > k.age; first = k.over.Front() {
+		k.drop(first.Value.(*entry).over.key)
 	}
 }
 
@@ -109,10 +126,10 @@ func (k *kept) drop(key stream.Key) {
 	default:
 		delete(k.newest, key.Client)
 	}
-	if e.place == nil {
+	if e.over == nil || e.over.place == nil {
 		return
 	}
-	k.over.Remove(e.place)
+	k.over.Remove(e.over.place)
 	source := stream.SourceOf(key.Client.Addr())
 	if k.sources[source]--; k.sources[source] == 0 {
 		delete(k.sources, source)

@@ -17,17 +17,20 @@ func TestKeptServers(t *testing.T) {
 		return stream.Key{Client: client, Server: netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, n}), 25)}
 	}
 	const more = 5
+	table := stream.New(stream.Config{})
 	k := newKept(1000, time.Minute)
 	for n := range byte(mostServers + more) {
-		k.add(key(n), int64(n))
+		if e := k.add(table.Open(key(n), 0, 0, false, 0)); e != nil {
+			k.drop(e.key())
+		}
 	}
 	for n := range byte(mostServers + more) {
-		if e := k.find(key(n)); (e != nil) != (n >= more) || e != nil && e.key != key(n) {
+		if e := k.find(key(n)); (e != nil) != (n >= more) || e != nil && e.key() != key(n) {
 			t.Errorf("find(%d) = %v", n, e)
 		}
 	}
-	if k.count != mostServers || k.newest[client].key != key(mostServers+more-1) {
-		t.Errorf("%d connections, the newest %v; want %d", k.count, k.newest[client].key, mostServers)
+	if k.count != mostServers || k.newest[client].key() != key(mostServers+more-1) {
+		t.Errorf("%d connections, the newest %v; want %d", k.count, k.newest[client].key(), mostServers)
 	}
 	k.ended(k.find(key(more+2)), new(note.Note), 0)
 	for _, n := range []byte{more + 2, mostServers + more - 1, more} { // in the middle, the newest, the oldest
@@ -37,8 +40,8 @@ func TestKeptServers(t *testing.T) {
 			t.Errorf("%d is still known", n)
 		}
 	}
-	if k.count != mostServers-3 || k.newest[client].key != key(mostServers+more-2) || k.over.Len() != 0 {
-		t.Errorf("%d connections, the newest %v, %d over", k.count, k.newest[client].key, k.over.Len())
+	if k.count != mostServers-3 || k.newest[client].key() != key(mostServers+more-2) || k.over.Len() != 0 {
+		t.Errorf("%d connections, the newest %v, %d over", k.count, k.newest[client].key(), k.over.Len())
 	}
 	for n := range byte(mostServers + more) {
 		k.drop(key(n))

@@ -86,10 +86,11 @@ func (p *part) entry(q note.Query) *entry {
 
 // known adds what is known of a connection.
 func (p *part) known(n *note.Note, e *entry) {
-	if e.done != nil {
-		n.TLS, n.Software, n.Conduct, n.Flow = e.done.TLS, e.done.Software, e.done.Conduct, e.done.Flow
-	} else if s := p.table.Session(e.key); s != nil {
-		p.fill(n, e, s)
+	if e.over != nil {
+		done := e.over.note
+		n.TLS, n.Software, n.Conduct, n.Flow = done.TLS, done.Software, done.Conduct, done.Flow
+	} else {
+		p.fill(n, e, e.conn.Session())
 	}
 	if e.heard != nil {
 		e.heard.join(p.reader.cfg.DB, n)

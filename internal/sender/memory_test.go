@@ -14,7 +14,7 @@ import (
 // hello comes, and in TLS. All that a Reader keeps counts, what it looks
 // connections up by as well.
 func TestMemory(t *testing.T) {
-	const conns, reading, after = 10_000, 4096, 1280
+	const conns, reading, after = 10_000, 4096, 1024
 	var conn []frame
 	for _, l := range labels(t) {
 		if l.Variant == "starttls" && strings.HasPrefix(l.File, "curl-8.14.1-debian-13") && l.TLS != "" {

@@ -39,19 +39,31 @@ func (p *part) Open(s *packet.Segment, client, server uint32, at int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := stream.Key{Client: s.Src, Server: s.Dst}
-	p.open(key, client, server, at)
-	if e := p.kept.find(key); e != nil {
+	if e := p.open(key, client, server, at); e != nil {
 		e.handshake = p.answers.rtt(key, s.Ack, at)
 	}
 }
 
-func (p *part) open(key stream.Key, client, server uint32, at int64) {
+// open begins to read a connection. It returns nil where its source has too many.
+func (p *part) open(key stream.Key, client, server uint32, at int64) *entry {
 	p.at = at
-	p.table.Open(key, client, server, key.Server.Port() == implicitTLS, sinceEpoch(at))
-	p.kept.drop(key) // of an earlier connection; also what the table has just ended
-	if p.table.Session(key) != nil {
-		p.kept.add(key, at)
+	p.forget(p.kept.find(key)) // an earlier connection
+	conn := p.table.Open(key, client, server, key.Server.Port() == implicitTLS, sinceEpoch(at))
+	if conn == nil {
+		return nil
 	}
+	p.forget(p.kept.add(conn))
+	return p.kept.find(key)
+}
+
+// forget ends the reading of a connection, and what is known of it.
+func (p *part) forget(e *entry) {
+	if e == nil {
+		return
+	}
+	key := e.key()
+	p.table.Drop(e.conn)
+	p.kept.drop(key)
 }
 
 // Segment takes a segment of a connection that is read, and ignores others.
@@ -71,10 +83,11 @@ func (p *part) Segment(s *packet.Segment, payload []byte, at int64) {
 		p.answers.add(key, s.Seq, at)
 		return
 	}
-	if p.table.Session(key) == nil {
+	e := p.kept.find(key)
+	if e == nil || e.conn == nil {
 		return
 	}
-	p.table.Segment(key, &stream.Segment{
+	p.table.Segment(e.conn, &stream.Segment{
 		Side: side, Seq: s.Seq, Ack: s.Ack, ACK: s.Flags&packet.FlagACK != 0, FIN: s.Flags&packet.FlagFIN != 0, RST: s.Flags&packet.FlagRST != 0,
 		Data: payload, Cut: int(s.PayloadLen) - len(payload), Window: s.Window, Time: sinceEpoch(at),
 	})

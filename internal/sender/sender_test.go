@@ -143,6 +143,19 @@ func TestAsked(t *testing.T) {
 	}
 }
 
+// TestServers: of one end of a client mostServers connections are read, and the
+// oldest gives way to a newer one.
+func TestServers(t *testing.T) {
+	r := New(Config{})
+	p := r.part(nil)
+	for n := range byte(mostServers + 3) {
+		begin(p, client(1), netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 25), second)
+	}
+	if got := r.Stats(); got.Reading != mostServers || got.Kept != mostServers || got.Read != 3 {
+		t.Errorf("Stats = %+v, want %d read", got, mostServers)
+	}
+}
+
 // TestForged: segments without a handshake leave nothing behind.
 func TestForged(t *testing.T) {
 	r := New(Config{})
@@ -227,7 +240,7 @@ func TestFeed(t *testing.T) {
 	if more := f.Observe(true, []byte("MAIL FROM:<>\r\nQUIT\r\n")); !more {
 		t.Error("no more is wanted in the middle of a session")
 	}
-	if n := known(r, f.key); n.TLS != tlsNone || !n.Conduct.Has("pipelining") {
+	if n := known(r, f.e.key()); n.TLS != tlsNone || !n.Conduct.Has("pipelining") {
 		t.Errorf("known in the middle: %+v %+v", n.TLS, n.Conduct)
 	}
 	f.End(true)

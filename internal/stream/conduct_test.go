@@ -1,6 +1,10 @@
 package stream
 
 import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -89,5 +93,60 @@ func TestForged(t *testing.T) {
 func TestEventBytes(t *testing.T) {
 	if n := unsafe.Sizeof(Event{}); n > eventBytes {
 		t.Errorf("an Event takes %d bytes, and is counted as %d", n, eventBytes)
+	}
+}
+
+// TestForgedAck: a segment that guesses where a client is in its bytes, but not
+// what it has acknowledged, does not change the session. One whose acknowledgment
+// is ahead of what the capture has, or old, does.
+func TestForgedAck(t *testing.T) {
+	const heard = 37 + 80 // bytes of the server, up to the MAIL of the dialogue
+	const oldest = 1<<32 + heard - maxFlight
+	all := segments(talk(mail), 1460)
+	at := slices.IndexFunc(all, func(s Segment) bool { return bytes.HasPrefix(s.Data, []byte("MAIL")) })
+	forged := func(ack uint32) (before, after string) {
+		c := NewConn(clientISN, serverISN, false, nil)
+		for i := range all[:at] {
+			c.Segment(&all[i])
+		}
+		before = dump(c.Session())
+		c.Segment(&Segment{Side: Client, Seq: all[at].Seq, Ack: serverISN + 1 + ack, ACK: true, FIN: true, Data: []byte("AUTH PLAIN eA==\r\n")})
+		return before, dump(c.Session())
+	}
+	r := rand.New(rand.NewPCG(1, 5961))
+	acks := []uint32{heard + maxAhead + 1, oldest - 1, 1 << 31}
+	for range 100 { // of which none is plausible by chance
+		acks = append(acks, r.Uint32())
+	}
+	for _, ack := range acks {
+		if before, after := forged(ack); after != before {
+			t.Errorf("acknowledging %d: got:\n%s\nwant:\n%s", int32(ack), after, before)
+		}
+	}
+	for _, ack := range []uint32{heard, heard + maxAhead, 0, oldest} {
+		if before, after := forged(ack); after == before {
+			t.Errorf("acknowledging %d: not read", int32(ack))
+		}
+	}
+}
+
+// TestLostMessage: what a server acknowledges of a message is plausible also
+// where the capture lost much of that.
+func TestLostMessage(t *testing.T) {
+	all := segments(talk(mail), 1460)
+	var got string
+	c := NewConn(clientISN, serverISN, false, nil)
+	for _, s := range all {
+		if bytes.HasPrefix(s.Data, []byte("..")) {
+			continue // its end, and 200 kB before it
+		}
+		if bytes.HasPrefix(s.Data, []byte("250 2.0.0")) {
+			s.Ack += 200_000
+		}
+		c.Segment(&s)
+		got = dump(c.Session())
+	}
+	if !strings.Contains(got, "code=250 lines=1 offer=0 len=14 at=156") {
+		t.Errorf("the reply to the message is not read:\n%s", got)
 	}
 }

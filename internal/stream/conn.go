@@ -1,6 +1,10 @@
 package stream
 
-import "github.com/mxprint/mxprint/clienthello"
+import (
+	"time"
+
+	"github.com/mxprint/mxprint/clienthello"
+)
 
 // Conn reads one connection: it puts the segments of both sides into order and
 // hands them to the parser of SMTP and TLS. It is not safe for concurrent use.
@@ -8,6 +12,10 @@ type Conn struct {
 	half    [2]half
 	parser  parser // &session
 	session Session
+
+	key        Key // of one in a Table, as what follows
+	last       time.Duration
+	next, prev *Conn
 }
 
 // parser takes the bytes of both sides in order.
@@ -39,6 +47,9 @@ func (c *Conn) open(client, server uint32, implicitTLS bool, onHello func(*clien
 	c.parser = &c.session
 }
 
+// Key returns the name of a connection of a Table.
+func (c *Conn) Key() Key { return c.key }
+
 // Session returns what was read. It belongs to the Conn and changes with the
 // next segment.
 func (c *Conn) Session() *Session { return &c.session }
@@ -48,12 +59,12 @@ func (c *Conn) Done() bool { return c.parser.done() }
 
 // Bytes returns what the connection takes in memory, about.
 func (c *Conn) Bytes() int {
-	return connBytes + c.half[Client].heldLen + c.half[Server].heldLen + c.parser.bytes()
+	return connBytes + c.half[Client].bytes() + c.half[Server].bytes() + c.parser.bytes()
 }
 
 // room is how many bytes one side may hold back.
 func (c *Conn) room(side Side) int {
-	return c.half[side].heldLen + max(0, MaxConnBytes-c.Bytes())
+	return c.half[side].bytes() + max(0, MaxConnBytes-c.Bytes())
 }
 
 // Segment takes one segment.
@@ -71,6 +82,9 @@ func (c *Conn) Segment(s *Segment) {
 		c.end(s, Reset)
 		return
 	}
+	if !c.plausible(s.Side^1, ack) {
+		return
+	}
 	if s.FIN && !h.hasFIN {
 		h.hasFIN, h.fin = true, at+uint32(len(s.Data)+s.Cut)
 		c.session.Flow.end(s)
@@ -82,6 +96,16 @@ func (c *Conn) Segment(s *Segment) {
 	}
 	c.acknowledged(s.Side^1, ack)
 	c.finish(s)
+}
+
+// plausible reports whether a position of a side may have been acknowledged: a
+// receiver drops a segment that acknowledges what was never sent, or far less
+// than before (RFC 9293 §3.10.7.4, RFC 5961 §5), so that a sender that does not
+// see the connection has to guess this, too. What the capture has not seen yet,
+// or lost without harm, may have been acknowledged.
+func (c *Conn) plausible(side Side, ack uint32) bool {
+	far := ahead(ack, c.half[side].next)
+	return far <= maxAhead+int(c.parser.slack(side)) && far >= -maxFlight
 }
 
 // tiny is a segment that is held back even where bytes may be missing, for a
@@ -196,5 +220,4 @@ func (c *Conn) end(s *Segment, state State) {
 	}
 	c.parser.stop(state)
 	c.half[Client].held, c.half[Server].held = nil, nil
-	c.half[Client].heldLen, c.half[Server].heldLen = 0, 0
 }

@@ -13,13 +13,13 @@ type Flow struct {
 	Reset       bool      // by a reset
 	By          Side
 
-	sample struct { // of TCPRTT
-		end uint32 // position
+	closed  bool          // the client's window
+	replied time.Duration // when the server's last data came; negative: it was answered
+	sample  struct {      // of TCPRTT
 		at  time.Duration
+		end uint32 // position
 		on  bool
 	}
-	replied time.Duration // when the server's last data came; negative: it was answered
-	closed  bool          // the client's window
 }
 
 // take notes a segment that is at and ack in positions, before its data counts.

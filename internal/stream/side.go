@@ -40,6 +40,10 @@ type piece struct {
 // bytes.
 const maxAhead = 1 << 16
 
+// maxFlight is how far an acknowledgment may lie behind what was sent since: more
+// than the largest window that Linux offers unasked (6 MiB).
+const maxFlight = 1 << 23
+
 // patience is how many segments may come, after the other side acknowledged
 // what is missing here, until it counts as lost: the two directions of a capture
 // may be a little out of step.
@@ -47,14 +51,13 @@ const patience = 3
 
 // half is the reassembly of one side.
 type half struct {
-	first   uint32 // sequence number of position 0
-	next    uint32 // position of the first byte that has not been delivered
-	fin     uint32 // position of the FIN
-	waited  uint8
-	hasFIN  bool
-	count   uint16 // segments with data
-	held    []heldData
-	heldLen int
+	first  uint32 // sequence number of position 0
+	next   uint32 // position of the first byte that has not been delivered
+	fin    uint32 // position of the FIN
+	waited uint8
+	hasFIN bool
+	count  uint16 // segments with data
+	held   []heldData
 }
 
 // heldData is a segment that came before one that precedes it. They are sorted
@@ -89,17 +92,24 @@ func (h *half) put(at, ack uint32, data []byte, now time.Duration, room int) boo
 		if i < len(h.held) {
 			part = data[:min(len(data), -ahead(at, h.held[i].at))]
 		}
-		if h.heldLen+len(part)+heldBytes > room {
+		if h.bytes()+len(part)+heldBytes > room {
 			return false
 		}
 		h.held = append(h.held, heldData{})
 		copy(h.held[i+1:], h.held[i:])
 		h.held[i] = heldData{at: at, ack: ack, segment: h.count, time: now, data: append([]byte(nil), part...)}
-		h.heldLen += len(part) + heldBytes
 		data, at = data[len(part):], at+uint32(len(part))
 		i++
 	}
 	return true
+}
+
+// bytes is what is held in memory.
+func (h *half) bytes() (n int) {
+	for i := range h.held {
+		n += len(h.held[i].data) + heldBytes
+	}
+	return n
 }
 
 // take returns the first held piece if no more than slack bytes are missing
@@ -112,7 +122,6 @@ func (h *half) take(side Side, slack uint32) (piece, bool) {
 			return piece{}, false
 		}
 		h.held = append(h.held[:0], h.held[1:]...)
-		h.heldLen -= len(first.data) + heldBytes
 		if lost < 0 { // part of it, or all, was skipped
 			cut := min(-lost, len(first.data))
 			first.data, first.at, lost = first.data[cut:], first.at+uint32(cut), 0

@@ -27,15 +27,16 @@ type Config struct {
 	Done func(Key, *Session)
 }
 
-// Table reads many connections. Who opens one must have seen its handshake
-// complete, so that a flood of forged segments costs a look-up each and opens
-// none. Where a bound is reached the connection that was idle for longest gives
-// way, of the same source first. A Table is not safe for concurrent use.
+// Table bounds the reading of many connections. Its caller finds the Conn of a
+// segment, as it knows more of each, and opens one when it has seen its handshake
+// complete, so that a flood of forged segments opens none. Where a bound is
+// reached the connection that was idle for longest gives way, of the same source
+// first. A Table is not safe for concurrent use.
 type Table struct {
 	cfg     Config
-	conns   map[Key]*entry
+	count   int
 	sources map[uint64]int32
-	idle    entry // of a ring: next is the one that was idle for longest
+	idle    Conn // of a ring: next is the one that was idle for longest
 	hello   func(*clienthello.Hello)
 	key     Key // of the connection that takes a segment, for hello
 	bytes   int
@@ -43,25 +44,17 @@ type Table struct {
 	Evicted uint64 // connections that gave way
 }
 
-type entry struct {
-	conn       Conn
-	key        Key
-	last       time.Duration
-	next, prev *entry
-	bytes      int32
+// remove takes a connection out of its ring.
+func (c *Conn) remove() { c.next.prev, c.prev.next = c.prev, c.next }
+
+// busy makes a connection the one that was idle for the shortest time.
+func (t *Table) busy(c *Conn) {
+	c.prev, c.next = t.idle.prev, &t.idle
+	c.prev.next, c.next.prev = c, c
 }
 
-// remove takes an entry out of its ring.
-func (e *entry) remove() { e.next.prev, e.prev.next = e.prev, e.next }
-
-// busy makes an entry the one that was idle for the shortest time.
-func (t *Table) busy(e *entry) {
-	e.prev, e.next = t.idle.prev, &t.idle
-	e.prev.next, e.next.prev = e, e
-}
-
-// oldest returns the entry that was idle for longest, or nil.
-func (t *Table) oldest() *entry {
+// oldest returns the connection that was idle for longest, or nil.
+func (t *Table) oldest() *Conn {
 	if t.idle.next == &t.idle {
 		return nil
 	}
@@ -81,7 +74,7 @@ func New(cfg Config) *Table {
 	if cfg.Idle <= 0 {
 		cfg.Idle = 5 * time.Minute
 	}
-	t := &Table{cfg: cfg, conns: make(map[Key]*entry), sources: make(map[uint64]int32)}
+	t := &Table{cfg: cfg, sources: make(map[uint64]int32)}
 	t.idle.next, t.idle.prev = &t.idle, &t.idle
 	if cfg.Hello != nil {
 		t.hello = func(h *clienthello.Hello) { cfg.Hello(t.key, h) }
@@ -90,25 +83,24 @@ func New(cfg Config) *Table {
 }
 
 // Open begins to read a connection whose handshake is complete; client and
-// server are the initial sequence numbers. It replaces one of the same name.
-func (t *Table) Open(key Key, client, server uint32, implicitTLS bool, now time.Duration) {
-	if old := t.conns[key]; old != nil {
-		t.drop(old, Lost)
-	}
+// server are the initial sequence numbers. It returns nil where its source has
+// too many.
+func (t *Table) Open(key Key, client, server uint32, implicitTLS bool, now time.Duration) *Conn {
 	source := SourceOf(key.Client.Addr())
 	if int(t.sources[source]) >= t.cfg.MaxSource {
 		t.Refused++
-		return
+		return nil
 	}
-	for len(t.conns) >= t.cfg.MaxConns {
+	for t.count >= t.cfg.MaxConns {
 		t.evict()
 	}
-	e := &entry{key: key, last: now}
-	e.conn.open(client, server, implicitTLS, t.hello)
-	t.busy(e)
-	t.conns[key] = e
+	c := &Conn{key: key, last: now}
+	c.open(client, server, implicitTLS, t.hello)
+	t.busy(c)
+	t.count++
 	t.sources[source]++
-	t.account(e)
+	t.bytes += c.Bytes()
+	return c
 }
 
 // SourceOf returns what counts as one source, as a number: an IPv4 address, an
@@ -122,46 +114,38 @@ func SourceOf(a netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// Segment takes a segment of a connection, and ignores it where that is not
-// read.
-func (t *Table) Segment(key Key, s *Segment) {
-	e := t.conns[key]
-	if e == nil {
+// Segment takes a segment of a connection of this Table, and ignores it where
+// that is nil or not read any more.
+func (t *Table) Segment(c *Conn, s *Segment) {
+	if c == nil || c.Done() {
 		return
 	}
-	e.last = s.Time
-	e.remove()
-	t.busy(e)
-	t.key = key
-	e.conn.Segment(s)
-	if e.conn.Done() {
-		t.drop(e, e.conn.session.State)
+	c.last = s.Time
+	c.remove()
+	t.busy(c)
+	t.key = c.key
+	before := c.Bytes()
+	c.Segment(s)
+	t.bytes += c.Bytes() - before
+	if c.Done() {
+		t.drop(c, c.session.State)
 		return
 	}
-	t.account(e)
 	for t.bytes > t.cfg.MaxBytes {
 		t.evict()
 	}
 }
 
-// Session returns what was read so far of a connection, or nil where it is not
-// being read. It changes with the next segment.
-func (t *Table) Session(key Key) *Session {
-	if e := t.conns[key]; e != nil {
-		return &e.conn.session
-	}
-	return nil
-}
-
-// Drop gives a connection up: its end was not seen, and no more comes of it.
-func (t *Table) Drop(key Key) {
-	if e := t.conns[key]; e != nil {
-		t.drop(e, Lost)
+// Drop gives a connection of this Table up: its end was not seen, and no more
+// comes of it. It ignores one that is nil or not read any more.
+func (t *Table) Drop(c *Conn) {
+	if c != nil && !c.Done() {
+		t.drop(c, Lost)
 	}
 }
 
 // Len returns how many connections are read.
-func (t *Table) Len() int { return len(t.conns) }
+func (t *Table) Len() int { return t.count }
 
 // Expire gives up what has been idle for too long.
 func (t *Table) Expire(now time.Duration) {
@@ -177,27 +161,21 @@ func (t *Table) Close() {
 	}
 }
 
-func (t *Table) account(e *entry) {
-	now := e.conn.Bytes()
-	t.bytes += now - int(e.bytes)
-	e.bytes = int32(now)
-}
-
 func (t *Table) evict() {
 	t.Evicted++
 	t.drop(t.oldest(), Full)
 }
 
-func (t *Table) drop(e *entry, state State) {
-	e.conn.session.stop(state)
-	delete(t.conns, e.key)
-	e.remove()
-	source := SourceOf(e.key.Client.Addr())
+func (t *Table) drop(c *Conn, state State) {
+	c.session.stop(state)
+	c.remove()
+	t.count--
+	t.bytes -= c.Bytes()
+	source := SourceOf(c.key.Client.Addr())
 	if t.sources[source]--; t.sources[source] == 0 {
 		delete(t.sources, source)
 	}
-	t.bytes -= int(e.bytes)
 	if t.cfg.Done != nil {
-		t.cfg.Done(e.key, &e.conn.session)
+		t.cfg.Done(c.key, &c.session)
 	}
 }

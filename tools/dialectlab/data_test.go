@@ -64,6 +64,7 @@ func read(t *testing.T, path string) (map[string]*stream.Session, map[string]hel
 		},
 		Done: func(k stream.Key, s *stream.Session) { sessions[k.Client.String()+">"+k.Server.String()] = s },
 	})
+	conns := make(map[stream.Key]*stream.Conn)
 	isn := make(map[netip.AddrPort]uint32)
 	for _, f := range frames {
 		side, key := stream.Client, stream.Key{Client: f.src, Server: f.dst}
@@ -75,9 +76,10 @@ func read(t *testing.T, path string) (map[string]*stream.Session, map[string]hel
 		case f.flags&0x12 == 0x02:
 			isn[f.src] = f.seq
 		case f.flags&0x12 == 0x12:
-			table.Open(key, isn[f.dst], f.seq, f.src.Port() == 465, now)
+			table.Drop(conns[key])
+			conns[key] = table.Open(key, isn[f.dst], f.seq, f.src.Port() == 465, now)
 		default:
-			table.Segment(key, &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
+			table.Segment(conns[key], &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
 				FIN: f.flags&1 != 0, RST: f.flags&4 != 0, Data: f.payload, Time: now})
 		}
 	}

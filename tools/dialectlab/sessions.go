@@ -82,6 +82,7 @@ func readPrints(path string) (map[string]dialect.Fingerprint, error) {
 			prints[k.Client.String()+">"+k.Server.String()] = s.Dialect(libraries[k])
 		},
 	})
+	conns := make(map[stream.Key]*stream.Conn)
 	first := make(map[netip.AddrPort]uint32)
 	for _, f := range frames {
 		side, key := stream.Client, stream.Key{Client: f.src, Server: f.dst}
@@ -93,9 +94,10 @@ func readPrints(path string) (map[string]dialect.Fingerprint, error) {
 		case f.flags&0x12 == 0x02:
 			first[f.src] = f.seq
 		case f.flags&0x12 == 0x12:
-			table.Open(key, first[f.dst], f.seq, f.src.Port() == 465, now)
+			table.Drop(conns[key])
+			conns[key] = table.Open(key, first[f.dst], f.seq, f.src.Port() == 465, now)
 		default:
-			table.Segment(key, &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
+			table.Segment(conns[key], &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
 				FIN: f.flags&1 != 0, RST: f.flags&4 != 0, Data: f.payload, Time: now})
 		}
 	}
