@@ -69,7 +69,7 @@ $s->mail($ENV{FROM});
 $s->to($ENV{TO}) or die $s->message;
 $s->data($text) or die $s->message;
 $s->quit;'`, true},
-	{"PHPMailer", "PHPMailer", [2]Shown{Candidate, Named}, `cat >/tmp/$$.php <<'END'
+	{"PHPMailer", "PHPMailer", [2]Shown{Nothing, Named}, `cat >/tmp/$$.php <<'END'
 <?php
 foreach (['Exception', 'SMTP', 'PHPMailer'] as $c) require "/usr/share/php/libphp-phpmailer/src/$c.php";
 $e = getenv();
