@@ -65,7 +65,17 @@ func (s *Store) asked(ctx context.Context, q note.Query, n *note.Note) {
 	m := v.memory(name, n, now)
 	join(m, n.Memory)
 	n.Memory = m
-	s.push(item{connection: &connection{id: v.id, at: v.began, client: q.Client, name: name, mark: v.mark, note: *n, again: again}})
+	s.push(item{connection: &connection{id: v.id, at: v.began, client: q.Client, name: name, mark: v.mark, note: v.contradicted(*n), again: again}})
+}
+
+// contradicted returns a note with what was found of the mails of the connection
+// before: only questions at the end of a mail have claims, and others come later.
+func (v *visit) contradicted(n note.Note) note.Note {
+	if c := n.Contradictions; c != nil && (v.contradictions == nil || len(c.List) > 0) {
+		v.contradictions = reduceFindings(c)
+	}
+	n.Contradictions = v.contradictions
+	return n
 }
 
 // join adds what other sensors remember of the sender; nil: nothing.

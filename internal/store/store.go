@@ -96,6 +96,8 @@ type visit struct {
 	ended  time.Time         // zero: not that we know
 	host   *host             // what was known of the address before; nil: not read yet
 	traits map[string]uint32 // and how many addresses had a trait
+
+	contradictions *note.Findings // of its mails; the last that were found
 }
 
 // item is something to be written.

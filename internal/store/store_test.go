@@ -177,6 +177,36 @@ func TestMemory(t *testing.T) {
 }
 
 // TestNetwork has two addresses of one /64: they are one sender.
+// TestContradictions: what a mail claimed falsely stays with its connection, also
+// when others ask without claims, a later mail claims nothing, and the session ends.
+func TestContradictions(t *testing.T) {
+	r := start(t, nil)
+	client := netip.MustParseAddrPort("192.0.2.1:1000")
+	plain, _ := r.who.Lookup(r.Context(), note.Query{Client: client})
+	claims := func(ids ...string) {
+		n := plain
+		n.Contradictions = &note.Findings{State: note.Complete}
+		for _, id := range ids {
+			n.Contradictions.List = append(n.Contradictions.List, note.Finding{ID: id})
+		}
+		r.who.set("192.0.2.1", n)
+		r.ask(client.String(), "mx.example.org")
+	}
+	claims("mailer_software")
+	claims()
+	r.who.set("192.0.2.1", plain)
+	r.ask(client.String(), "mx.example.org")
+	r.Completed(client, netip.AddrPort{})
+	r.written()
+	list, err := r.reader().History(r.Context(), subject(t, "192.0.2.1"), 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v, want one connection", list, err)
+	}
+	if c := list[0].Note.Contradictions; !c.Has("mailer_software") {
+		t.Errorf("the contradictions are %+v, want mailer_software", c)
+	}
+}
+
 func TestNetwork(t *testing.T) {
 	r := start(t, nil)
 	r.ask("[2001:db8::1]:1000", "")

@@ -459,6 +459,7 @@ func (w *writer) completed(tx *transaction, q note.Query) error {
 	if n.Memory = nil; v.host != nil || len(v.traits) > 0 {
 		n.Memory = v.memory("", &n, v.ended)
 	}
+	n = v.contradicted(n)
 	s.mu.Unlock()
 	return w.connection(tx, &connection{id: v.id, at: v.began, client: q.Client, mark: v.mark, note: n, again: again})
 }

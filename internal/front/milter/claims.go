@@ -58,10 +58,20 @@ func (s *session) beginClaims() {
 	c.HeadersKnown, c.Mailer, c.MessageID, c.Received = false, "", "", ""
 }
 
+// claiming is what the sensor gets to know at the end of the message; nil: nothing.
+func (s *session) claiming() *note.Claims {
+	if s.v.Claims == nil {
+		return nil
+	}
+	s.claims.HeadersKnown = true
+	c := &s.claims
+	return &note.Claims{Name: c.Name, NameKnown: c.NameKnown, HeadersKnown: true, Mailer: c.Mailer, MessageID: c.MessageID, Received: c.Received}
+}
+
 // contradict adds to a note what the mail claims and the connection does not
-// show, at the end of the message.
+// show, at the end of the message, where the answer does not have it already.
 func (s *session) contradict(n *note.Note) {
-	if s.v.Claims == nil || !n.Known() {
+	if s.v.Claims == nil || !n.Known() || n.Contradictions != nil {
 		return
 	}
 	s.claims.HeadersKnown = true

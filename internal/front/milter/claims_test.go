@@ -55,3 +55,24 @@ func TestClaims(t *testing.T) {
 		})
 	}
 }
+
+// TestClaimsReported: the sensor gets to know what each mail claims, at its end,
+// so that the store keeps what comes of it.
+func TestClaimsReported(t *testing.T) {
+	fronttest.Leaks(t)
+	who := new(reported)
+	path, _ := run(t, &Server{Lookuper: who, Again: true, Claims: claim.Builtin()})
+	m := dial(t, path)
+	m.begin(postfixOffer)
+	m.connect(client4)
+	m.send('H', "client.example\x00")
+	m.mail("X-Mailer: Thunderbird")
+	m.receive()
+	m.receive()
+	if c := who.all[0].Claims; c != nil {
+		t.Errorf("before a mail %+v, want no claims", c)
+	}
+	if c := who.all[len(who.all)-1].Claims; c == nil || !c.HeadersKnown || c.Mailer != "Thunderbird" {
+		t.Errorf("at its end %+v, want Thunderbird", c)
+	}
+}

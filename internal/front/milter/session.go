@@ -188,7 +188,9 @@ func (s *session) text() string {
 		return ""
 	}
 	if s.v.Again {
-		n = s.v.again(s.reporting(), n)
+		q := s.reporting()
+		q.Claims = s.claiming()
+		n = s.v.again(q, n)
 	}
 	s.contradict(&n)
 	text, err := s.v.header.Text(&n)
