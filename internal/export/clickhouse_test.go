@@ -125,6 +125,7 @@ func columns(t *testing.T, ch *clickhouse.Server, e *Exporter) {
 		lines = append(lines, e.rows[t].lines...)
 	}
 	e.mu.Unlock()
+	before := e.Stats().Sent
 	e.flushMu.Unlock()
 	for line := range strings.Lines(string(lines)) {
 		var r map[string]any
@@ -143,7 +144,6 @@ func columns(t *testing.T, ch *clickhouse.Server, e *Exporter) {
 			}
 		}
 	}
-	before := e.Stats().Sent
 	until(t, "the rows", func() bool { return e.Stats().Sent == before+8 })
 	ch.Want("mxprint", "SELECT name, os, distance, visits, new, conduct, round(tcp_rtt_ms, 1), tokens[1], sender > 0 FROM notes FINAL", "mail.example.org\tLinux\t7\t2\ttrue\t['bare_lf']\t1\tsystem=Linux\t1")
 	ch.Want("mxprint", "SELECT source, spam, score, threshold FROM verdicts", "rspamd\ttrue\t7.5\t5")
