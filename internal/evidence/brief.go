@@ -21,7 +21,7 @@ func (r *Report) Brief() []string {
 		list = append(list, "What the filter let through is not known: no person and no second filter said of such a mail that it is spam.")
 	}
 	if w := r.Wrong; w.Taken > 0 {
-		list = append(list, fmt.Sprintf("Even the half of your regular senders with the least spam has %s %% spam by the verdicts: %s %% of the sure verdicts are taken for wrong, and the shares are corrected for that. The intervals cover both.", percent(w.Cleanest), percent(w.Taken)))
+		list = append(list, fmt.Sprintf("Verdicts err: by them even the half of your regular senders with the least spam has %s %% spam. So %s %% of the sure verdicts are taken for wrong, and the shares are corrected for that; the intervals hold with the correction and without it.", percent(w.Cleanest), percent(w.Taken)))
 	}
 	return list
 }
@@ -72,8 +72,20 @@ func (r *Report) proposal() string {
 	if best == nil {
 		return "No rule of those that were tried is safe to act on: each that hits spam may hit more than 1 % of the senders of ham. Take the signals as one reason among others."
 	}
-	return fmt.Sprintf("Of the rules that would have hit at most 1 %% of the senders of ham, %q hits the most spam: %d of %d mails hit since %s; %d of these the filter let through; %d were surely ham.",
-		best.What, best.Spam, best.Hit, r.Since.Format("2006-01-02"), best.More, best.Ham)
+	text := fmt.Sprintf("Of the rules that, by the upper end of the interval, hit at most 1 %% of the senders of ham, %q hits the most spam: %d of %d mails hit since %s; %d were surely ham.",
+		best.What, best.Spam, best.Hit, r.Since.Format("2006-01-02"), best.Ham)
+	if best.More == 0 {
+		text += " The filter had caught all of that spam: the rule would have added nothing."
+	} else {
+		text += fmt.Sprintf(" The filter had let %d of that spam through: this is what the rule would have added.", best.More)
+	}
+	for _, w := range r.Would {
+		if w.Spam > best.Spam && w.HamHit <= spares && w.HamInterval.High > spares {
+			text += fmt.Sprintf(" %q hits more, but perhaps up to %s %% of the senders of ham.", w.What, percent(w.HamInterval.High))
+			break
+		}
+	}
+	return text
 }
 
 // Rule is a rule for the configuration that asks for one signal: the best one, or

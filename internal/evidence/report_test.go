@@ -42,7 +42,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"conduct=early_talker", "lost its worth on", "IN SHORT", "had a signal for spam", "TOGETHER MORE THAN EACH", "score of at least 2", "ham that", ".example", "WHAT THE FILTER MISSED", "software=Exchange", "HAM SENDERS HIT % is", "TO ALL compares", "has no sure verdict",
-		"All are of 2024-10-04 to 2024-11-12", " sure; learn ", "these are undecided", "scores are no verdicts", "is not tried with the mails it comes from", "Too little is known of", "[[policy.rules]]", "mxprint rules test -since 14d", "changed in the last seven days", "; -html and -json have 20"} {
+		"are of 2024-10-04 to 2024-11-12", "link= is the link", "upper end of the interval", " sure; learn ", "these are undecided", "scores are no verdicts", "is not tried with the mails it comes from", "Too little is known of", "[[policy.rules]]", "mxprint rules test -since 14d", "changed in the last seven days", "; -html and -json have 20"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())
 		}
@@ -57,7 +57,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("noise is a signal: %+v", one.Estimate)
 		}
 	}
-	for _, want := range []string{"<svg", "In short", "lost its worth on", "</html>", "What to do", "these are undecided", "[[policy.rules]]", "All are of 2024-10-04"} {
+	for _, want := range []string{"<svg", "In short", "lost its worth on", "</html>", "What to do", "these are undecided", "[[policy.rules]]", "are of 2024-10-04", "link= is the link"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %q", want)
 		}

@@ -10,12 +10,14 @@ import (
 	"text/tabwriter"
 )
 
-// percent is a share in words: whole percents, and 0 and 100 only where they are
-// exact.
+// percent is a share in words: whole percents, with a decimal below 2, and 0 and
+// 100 only where they are exact.
 func percent(x float64) string {
 	switch p := math.Round(100 * x); {
-	case p == 0 && x > 0:
-		return "<1"
+	case x > 0 && x < 0.0005:
+		return "<0.1"
+	case x > 0 && x < 0.0195:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", 100*x), ".0")
 	case p == 100 && x < 1:
 		return ">99"
 	default:
@@ -92,12 +94,12 @@ func (r *Report) Basis() []string {
 	since := r.Since.Format("2006-01-02")
 	var list []string
 	if r.First != "" {
-		list = append(list, fmt.Sprintf("A signal is one property of a connection, such as system=Windows. All are of %s to %s; a day counts half after 30 days.", r.First, r.Last))
+		list = append(list, fmt.Sprintf("A signal is one property of a connection, such as system=Windows. The verdicts on them are of %s to %s; a day counts half after 30 days.", r.First, r.Last))
 	}
 	if r.Last != "" && r.Last < r.Made.AddDate(0, 0, -2).Format("2006-01-02") {
 		list = append(list, fmt.Sprintf("No verdict has come since %s: see whether the filter still sends them (mxprint status).", r.Last))
 	}
-	list = append(list, fmt.Sprintf("Since %s: %d connections, %d with a verdict. By source: %s.", since, r.Connections, r.Judged, orNone(r.Verdicts())),
+	list = append(list, fmt.Sprintf("Since %s: %d connections, %d with a verdict. By source: %s. learn is what people said, by mxprint learn.", since, r.Connections, r.Judged, orNone(r.Verdicts())),
 		fmt.Sprintf("Sure verdicts alone count. %d connections have no verdict, %d have none that is sure, or sure ones that differ: these are undecided.", r.Connections-r.Judged, r.Unsure))
 	return append(list, "mxprint's own scores are no verdicts. But if a filter named here scores by mxprint's signals, it confirms them: give weight to what people said.")
 }
@@ -154,7 +156,7 @@ func (p *printer) table(rows [][]string) {
 }
 
 func (r *Report) printSignals(w *printer) {
-	w.line("\nSIGNALS, the strongest first, for spam or against (%d others say nothing here; of %d too little is known)", r.Silent, r.Few)
+	w.line("\nSIGNALS, the strongest first, for spam or against (%d others have about the share of all senders, and say nothing; of %d too little is known)", r.Silent, r.Few)
 	rows := [][]string{{"SIGNAL", "SENDERS", "MAILS", "SPAM %", "INTERVAL", "TO ALL", "LAST WEEK", ""}}
 	for _, s := range r.Signals {
 		note := ""
@@ -165,6 +167,9 @@ func (r *Report) printSignals(w *printer) {
 	}
 	w.table(rows)
 	w.line("TO ALL compares the share with that of all senders. LAST WEEK is by how many points the last seven days differ, if that is more than chance.")
+	for _, kind := range r.Kinds() {
+		w.line("%s", kind)
+	}
 	w.line("Too little is known of: %s. It takes %d sure verdicts of %d senders.", r.Undecided(), MinVerdicts, MinSenders)
 }
 
