@@ -85,7 +85,7 @@ function parameter (word) {
 // hear takes a line of a connection.
 function hear (connection) {
   const notes = connection.notes
-  const heard = notes.mxprint_heard || (notes.mxprint_heard = { lines: [], told: 0, auth: false, early: connection.early_talker === true })
+  const heard = notes.mxprint_heard || (notes.mxprint_heard = { lines: [], reported: 0, auth: false, early: connection.early_talker === true })
   const line = redact(String(connection.current_line || ''))
   const verb = /^[A-Za-z]*/.exec(line)[0].toUpperCase()
   if (verb === 'AUTH') heard.auth = true
@@ -103,7 +103,7 @@ function ended (connection) {
 // more reports whether there are lines that words has not had.
 function more (connection) {
   const heard = connection.notes.mxprint_heard
-  return heard !== undefined && heard.lines.length > heard.told
+  return heard !== undefined && heard.lines.length > heard.reported
 }
 
 // saw are the findings that Haraka itself makes: it had not answered yet when
@@ -137,7 +137,7 @@ function words (connection) {
     list.push(...word('tls', String(tls.cipher.version || '').replace(/^TLSv/, '')))
     list.push(...word('cipher', tls.cipher.standardName || tls.cipher.name || ''))
   }
-  heard.told = heard.lines.length
+  heard.reported = heard.lines.length
   let length = 0
   for (const line of heard.lines) {
     const w = word('line', line)

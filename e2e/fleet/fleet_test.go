@@ -64,7 +64,7 @@ type exchanger struct {
 	serve *mailtest.Process
 }
 
-// answers are what a mail server was told about the client of one mail.
+// answers are what a mail server got about the client of one mail.
 type answers struct {
 	at            string
 	first, last   note.Note

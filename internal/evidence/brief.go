@@ -6,8 +6,8 @@ import (
 )
 
 // spares is the share of the ham senders' days that a rule may hit and still be
-// proposed: at most one in a hundred, by the upper end of its interval as printed.
-const spares = 0.0105
+// proposed: at most one in a hundred, by the upper end of its interval.
+const spares = 0.01
 
 // Brief is the report in a few sentences: what a reader does next depends on them.
 func (r *Report) Brief() []string {

@@ -10,13 +10,20 @@ import (
 	"text/tabwriter"
 )
 
+// small is a share below which a decimal is printed; rounding is what a float may
+// be off by.
+const (
+	small    = 0.0195
+	rounding = 1e-9
+)
+
 // percent is a share in words: whole percents, with a decimal below 2, and 0 and
 // 100 only where they are exact.
 func percent(x float64) string {
 	switch p := math.Round(100 * x); {
 	case x > 0 && x < 0.0005:
 		return "<0.1"
-	case x > 0 && x < 0.0195:
+	case x > 0 && x < small:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", 100*x), ".0")
 	case p == 100 && x < 1:
 		return ">99"
@@ -25,8 +32,18 @@ func percent(x float64) string {
 	}
 }
 
-// Percent is the interval in percent: "86 to 94".
-func (i Interval) Percent() string { return percent(i.Low) + " to " + percent(i.High) }
+// Percent is the interval in percent: "86 to 94". Where a decimal is printed
+// it is rounded outwards: a bound that is just exceeded does not look kept.
+func (i Interval) Percent() string {
+	low, high := i.Low, i.High
+	if high > 0 && high < small {
+		high = math.Ceil(1000*high-rounding) / 1000
+	}
+	if low >= 0.001 && low < small {
+		low = math.Floor(1000*low+rounding) / 1000
+	}
+	return percent(low) + " to " + percent(high)
+}
 
 // Percent is the share in percent.
 func (e Estimate) Percent() string { return percent(e.Share) }
@@ -99,7 +116,11 @@ func (r *Report) Basis() []string {
 	if r.Last != "" && r.Last < r.Made.AddDate(0, 0, -2).Format("2006-01-02") {
 		list = append(list, fmt.Sprintf("No verdict has come since %s: see whether the filter still sends them (mxprint status).", r.Last))
 	}
-	list = append(list, fmt.Sprintf("Since %s: %d connections, %d with a verdict. By source: %s. learn is what people said, by mxprint learn.", since, r.Connections, r.Judged, orNone(r.Verdicts())),
+	people := ""
+	if r.Sources["learn"] > 0 {
+		people = " learn is what people said, by mxprint learn."
+	}
+	list = append(list, fmt.Sprintf("Since %s: %d connections, %d with a verdict. By source: %s.%s", since, r.Connections, r.Judged, orNone(r.Verdicts()), people),
 		fmt.Sprintf("Sure verdicts alone count. %d connections have no verdict, %d have none that is sure, or sure ones that differ: these are undecided.", r.Connections-r.Judged, r.Unsure))
 	return append(list, "mxprint's own scores are no verdicts. But if a filter named here scores by mxprint's signals, it confirms them: give weight to what people said.")
 }

@@ -118,17 +118,17 @@ func (c *ClickHouse) do(ctx context.Context, query string, settings url.Values, 
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.Header.Get(exceptionCode) != "" || read == nil {
-		return refused(answer)
+		return outcome(answer)
 	}
 	return read(answer.Body)
 }
 
 const exceptionCode = "X-ClickHouse-Exception-Code"
 
-// refused reads an answer that is an error: its first line, or a part of it. To a
-// statement that was done ClickHouse answers nothing: a text is an error whatever
-// the status, for what it answers to was not done, or not by ClickHouse.
-func refused(answer *http.Response) error {
+// outcome reads the answer to a statement, and returns its first line, or a part of
+// it, as an error. To a statement that was done ClickHouse answers nothing: a text
+// is an error whatever the status, as nothing was done, or not by ClickHouse.
+func outcome(answer *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if answer.StatusCode == http.StatusOK && answer.Header.Get(exceptionCode) == "" && len(bytes.TrimSpace(text)) == 0 {
 		return err

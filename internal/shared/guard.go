@@ -12,8 +12,8 @@ import (
 
 // guard is a connection whose answers are checked before the client reads them.
 // valkey-go believes every length, and ends the process over an answer to nothing
-// ("protocol bug"): one wrong byte of a server, or of a false one,
-// would end the sensor. A fault found here ends the connection alone.
+// ("protocol bug"): one wrong byte of a server, or of a false one, would end the
+// sensor. A fault found here ends the connection alone.
 type guard struct {
 	net.Conn
 	sentinel bool // subscriptions are answered
@@ -63,7 +63,7 @@ type frames struct {
 	whole     uint64 // messages, but for pushed ones
 	confirmed bool   // a subscription was confirmed or ended
 
-	line     []byte // the begin of the line under way, as much as is needed
+	line     []byte // the first bytes of the line under way, as many as are needed
 	length   int    // of it
 	text     int    // bytes of a text that are still to come, its end included
 	left     []int  // of each open list, the elements that are still to come

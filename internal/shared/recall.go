@@ -13,8 +13,8 @@ import (
 )
 
 // asks notes that a mail server asked about a connection that is known, adds what
-// the fleet remembers of the sender, and has the connection counted. What a
-// connection was told once stays. pre is what was read already; nil: nothing.
+// the fleet remembers of the sender, and has the connection counted. What was
+// answered once about a connection stays. pre is what was read already; nil: nothing.
 func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, pre *recalled) {
 	now := time.Now()
 	r := &s.recent

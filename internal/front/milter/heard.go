@@ -36,7 +36,7 @@ func (s *session) said(line string) {
 func (s *session) reporting() note.Query {
 	q := s.ask.q
 	q.Wait, q.Hello, q.Heard = 0, s.hello, s.report()
-	s.told = len(s.heard.Lines)
+	s.reported = len(s.heard.Lines)
 	return q
 }
 

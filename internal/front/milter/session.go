@@ -59,15 +59,15 @@ func (v *serving) negotiate(mtaVersion, version uint32, _, _ library.OptAction, 
 // several clients, and of each several mails.
 type session struct {
 	library.NoOpMilter
-	v      *serving
-	client netip.AddrPort
-	ask    *lookup // nil: no client that could be asked about
-	hello  string  // what the client called itself last
-	forged int     // headers of our name in the mail so far
-	claims claim.Mail
-	heard  note.Heard
-	told   int               // lines of heard that have been reported
-	read   map[string]string // headers of Reading
+	v        *serving
+	client   netip.AddrPort
+	ask      *lookup // nil: no client that could be asked about
+	hello    string  // what the client called itself last
+	forged   int     // headers of our name in the mail so far
+	claims   claim.Mail
+	heard    note.Heard
+	reported int               // lines of heard that have been reported
+	read     map[string]string // headers of Reading
 }
 
 // NewConnection forgets the client before.
@@ -211,12 +211,12 @@ func (s *session) Abort(library.Modifier) error {
 func (s *session) Cleanup(library.Modifier) {
 	if s.ask != nil {
 		s.ask.cancel()
-		if s.v.Again && len(s.heard.Lines) > s.told {
+		if s.v.Again && len(s.heard.Lines) > s.reported {
 			s.v.start(s.reporting()) // nothing waits for the answer
 		}
 		s.ask = nil
 	}
 	s.hello = ""
-	s.forged, s.told = 0, 0
+	s.forged, s.reported = 0, 0
 	s.heard = note.Heard{}
 }

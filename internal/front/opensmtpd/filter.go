@@ -285,7 +285,7 @@ func (r *run) ask(id string, s *session, q note.Query) {
 // refused, or leaves, brings no mail. Nothing waits for the answer. s may be nil.
 // r.mu is held.
 func (r *run) left(s *session) {
-	if s == nil || !r.Again || !s.q.Client.IsValid() || len(s.said.lines) == s.told {
+	if s == nil || !r.Again || !s.q.Client.IsValid() || len(s.said.lines) == s.reported {
 		return
 	}
 	q := s.reporting()

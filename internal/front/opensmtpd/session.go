@@ -19,7 +19,7 @@ type session struct {
 	q        note.Query // about its client; without one it is zero
 	said     said
 	claims   claims
-	told     int    // lines of said that have been reported
+	reported int    // lines of said that have been reported
 	asking   int    // questions without an answer
 	asked    int    // questions so far
 	answered int    // the question whose answer header is
@@ -83,7 +83,7 @@ func (s *session) reporting() note.Query {
 	q, claims := s.q, s.claims.c
 	q.Wait, q.Hello = 0, s.said.hello
 	q.Heard, q.Claims = s.said.report(), &claims
-	s.told = len(s.said.lines)
+	s.reported = len(s.said.lines)
 	return q
 }
 
