@@ -130,6 +130,40 @@ func TestForgedAck(t *testing.T) {
 	}
 }
 
+// TestForgedReset: a reset that acknowledges nothing has to be of the very position
+// that is next, and another has to acknowledge what is plausible (RFC 5961 §3.2), so
+// that a guess of the window does not end the reading of a connection.
+func TestForgedReset(t *testing.T) {
+	all := segments(talk(mail), 1460)
+	at := slices.IndexFunc(all, func(s Segment) bool { return bytes.HasPrefix(s.Data, []byte("MAIL")) })
+	for _, tt := range []struct {
+		name  string
+		reset Segment // its numbers are added to those of the segment that is next
+		ends  bool
+	}{
+		{"next", Segment{RST: true}, true},
+		{"next, with an acknowledgment", Segment{RST: true, ACK: true}, true},
+		{"what the capture missed, with an acknowledgment", Segment{RST: true, ACK: true, Seq: 1000}, true},
+		{"in the window", Segment{RST: true, Seq: 1}, false},
+		{"in the window, behind", Segment{RST: true, Seq: 1<<32 - 1}, false},
+		{"far", Segment{RST: true, ACK: true, Seq: maxAhead + 1}, false},
+		{"of what was never sent", Segment{RST: true, ACK: true, Ack: maxAhead + 1}, false},
+		{"of long ago", Segment{RST: true, ACK: true, Ack: 1<<32 - maxFlight - 1}, false},
+	} {
+		c := NewConn(clientISN, serverISN, false, nil)
+		for i := range all[:at] {
+			c.Segment(&all[i])
+		}
+		tt.reset.Side = Client
+		tt.reset.Seq += all[at].Seq
+		tt.reset.Ack += all[at].Ack
+		c.Segment(&tt.reset)
+		if c.Done() != tt.ends {
+			t.Errorf("%s: ends the reading: %t, want %t", tt.name, c.Done(), tt.ends)
+		}
+	}
+}
+
 // TestLostMessage: what a server acknowledges of a message is plausible also
 // where the capture lost much of that.
 func TestLostMessage(t *testing.T) {

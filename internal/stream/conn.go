@@ -77,12 +77,14 @@ func (c *Conn) Segment(s *Segment) {
 	if far := ahead(at, h.next); far > maxAhead || far < -maxAhead {
 		return // of no use: a keep-alive of long ago, or not of this connection
 	}
-	if s.RST {
-		c.session.Flow.end(s)
-		c.end(s, Reset)
+	if s.ACK && !c.plausible(s.Side^1, ack) {
 		return
 	}
-	if !c.plausible(s.Side^1, ack) {
+	if s.RST {
+		if s.ACK || ahead(at, h.next) == 0 || h.hasFIN && at == h.fin+1 || len(h.held) > 0 { // RFC 5961 §3.2
+			c.session.Flow.end(s)
+			c.end(s, Reset)
+		}
 		return
 	}
 	if s.FIN && !h.hasFIN {
