@@ -14,7 +14,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 
 E2E := amavis balancer exim fleet haraka observe opensmtpd packages postfix rspamd sendmail site web
 
-.PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim kills store-rate sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
+.PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim kills store-rate store-older sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
@@ -103,6 +103,9 @@ kills: # a process that writes the store is killed 200 times
 
 store-rate: # ten minutes of 2,000 connections a second, with a bound of 64 MiB
 	MXPRINT_RATE=10m $(GO) test -count=1 -timeout 20m -v -run 'TestRate$$' ./internal/store
+
+store-older: # a store of two million connections, of the version before
+	MXPRINT_OLDER=2000000 $(GO) test -count=1 -timeout 20m -v -run 'TestOlderLarge$$' ./internal/store
 
 bench: deps
 	$(GO) run ./internal/test/bench -write docs/performance.md

@@ -124,6 +124,39 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestLockedAtStart has another process lock the file before it is opened: what comes
+// meanwhile does not take the place of what is there.
+func TestLockedAtStart(t *testing.T) {
+	r := start(t, usual)
+	first := r.ask("192.0.2.1:1", "x.example")
+	r.stop()
+	other, err := sql.Open("sqlite", "file:"+r.path+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("DELETE FROM meta"); err != nil { // the seed: it has to be read, and cannot be written
+		t.Fatal(err)
+	}
+	r.begin(usual)
+	second := r.ask("192.0.2.2:2", "x.example")
+	r.quick("locked at the start")
+	tx.Rollback()
+	r.until("it goes on", func() bool { return r.Stats().Fault == "" && r.Stats().Queued == 0 && r.Stats().Written == 51 })
+	for _, m := range []*note.Memory{first, second} {
+		if err := r.Verdict(Verdict{ID: m.ID, Source: "test", Spam: true}, true); err != nil {
+			t.Errorf("a verdict: %v", err)
+		}
+	}
+	if list, err := r.reader().History(t.Context(), subject(t, "192.0.2.0/24"), 200); err != nil || len(list) != 2 {
+		t.Errorf("history has %+v, %v", list, err)
+	}
+}
+
 // TestFullDisk is a store on a disk of 1 MiB.
 func TestFullDisk(t *testing.T) {
 	lab.NeedRoot(t) // to mount a small disk

@@ -204,7 +204,7 @@ func (w *writer) scrub() error {
 	w.texts.clear()
 	s.close()
 	err := scrubFile(s.cfg.Path)
-	return errors.Join(err, s.open())
+	return errors.Join(err, s.open(&w.update))
 }
 
 func scrubFile(path string) error {

@@ -44,7 +44,7 @@ func Read(path string) (*Reader, error) {
 	case id != application:
 		err = errForeign
 	case version != len(migrations):
-		err = fmt.Errorf("its schema is version %d, this program reads %d (start the sensor of this version once)", version, len(migrations))
+		err = fmt.Errorf("its schema is version %d, this program reads %d (the sensor of this version brings an older one up to date when it is started; mxprint status says when it has)", version, len(migrations))
 	default:
 		err = db.QueryRow("SELECT value FROM meta WHERE name = 'seed'").Scan(&seed)
 	}

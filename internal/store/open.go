@@ -41,11 +41,11 @@ func source(path string, write bool) string {
 }
 
 // open opens the file, or sets it aside and makes another.
-func (s *Store) open() error {
-	db, err := openFile(s.cfg.Path)
+func (s *Store) open(update *updating) error {
+	db, err := openFile(s.cfg.Path, update)
 	if isDamage(err) {
 		if err = s.setAside(err); err == nil {
-			db, err = openFile(s.cfg.Path)
+			db, err = openFile(s.cfg.Path, update)
 		}
 	}
 	if err == nil {
@@ -59,7 +59,7 @@ func (s *Store) open() error {
 // openTime is how long another process may keep the file locked at the start.
 const openTime = 5 * time.Second
 
-func openFile(path string) (*database, error) {
+func openFile(path string, update *updating) (*database, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
 	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
@@ -95,7 +95,7 @@ func openFile(path string) (*database, error) {
 		return nil, err
 	}
 	d.log.SetMaxOpenConns(1)
-	if err = d.check(ctx); err == nil {
+	if err = d.check(ctx, update); err == nil && !d.older {
 		err = d.prepare(ctx)
 	}
 	if err != nil {
@@ -165,13 +165,16 @@ func Try(path string) error {
 
 // check brings the schema up to date and looks whether the file is sound: all of
 // a small one, of a larger one what is read at a start anyway.
-func (d *database) check(ctx context.Context) error {
+func (d *database) check(ctx context.Context, update *updating) error {
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := migrate(ctx, conn); err != nil {
+	if err := migrate(ctx, conn, update); err == errOlder {
+		d.older = true
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if d.file.Size() > 64<<20 {
@@ -187,7 +190,8 @@ func (d *database) check(ctx context.Context) error {
 	return nil
 }
 
-// begin goes on with what the file has.
+// begin goes on with what the file has. What cannot be written yet, as the file is
+// locked or of an older version, has its numbers all the same.
 func (s *Store) begin(db *database) error {
 	ctx := context.Background()
 	most := (s.cfg.MaxSize - s.cfg.logSize()) / pageSize
@@ -198,13 +202,20 @@ func (s *Store) begin(db *database) error {
 	if err := db.write.QueryRowContext(ctx, "SELECT max(id) FROM connection").Scan(&last); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.nextID = max(s.nextID, last.Int64+1)
+	s.mu.Unlock()
 	seed, err := keepNumber(ctx, db.write, "seed", int64(s.seed))
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.seed = uint64(seed)
-	s.nextID = max(s.nextID, last.Int64+1)
+	s.mu.Unlock()
+	if db.older {
+		return errOlder
+	}
+	s.mu.Lock()
 	s.hosts.clear()
 	s.traits.clear()
 	s.mu.Unlock()
@@ -215,19 +226,19 @@ func (s *Store) begin(db *database) error {
 
 // keepNumber returns a number of the file, which is set first if it is not there.
 func keepNumber(ctx context.Context, db *sql.DB, name string, value int64) (int64, error) {
-	if _, err := db.ExecContext(ctx, "INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)", name, value); err != nil {
-		return 0, err
-	}
 	err := db.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = ?", name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = db.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES (?, ?)", name, value)
+	}
 	return value, err
 }
 
 func (s *Store) close() { s.db.Swap(nil).close() }
 
 // reopen opens the file again after a fault.
-func (s *Store) reopen() error {
+func (s *Store) reopen(update *updating) error {
 	s.close()
-	return s.open()
+	return s.open(update)
 }
 
 // setAside renames a damaged file, over the one that was set aside before: a file

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 )
 
 // application is the number that marks the file as ours (PRAGMA application_id).
@@ -117,8 +119,16 @@ const runs = `WITH RECURSIVE run (n) AS (SELECT max(id) >> 13 FROM connection
 	UNION ALL SELECT n - 1 FROM run WHERE n > (SELECT min(id) >> 13 FROM connection)
 		AND (SELECT at FROM connection WHERE id >= n << 13 ORDER BY id LIMIT 1) >= ?) `
 
-// migrate brings a file to the newest schema, all or nothing.
-func migrate(ctx context.Context, db *sql.Conn) error {
+// updating brings files of older versions up to date. Of a large one it takes
+// minutes: it is for the writer, which no mail waits for.
+type updating struct {
+	ctx context.Context // of the process: its end stops the updating, and the file stays as it was
+	log *slog.Logger
+}
+
+// migrate brings a file to the newest schema, all or nothing. A new file is made;
+// one of an older version is left to update, and errOlder where that is nil.
+func migrate(ctx context.Context, db *sql.Conn, update *updating) error {
 	var id, version int
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return err
@@ -140,10 +150,23 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 	case version > len(migrations):
 		return fmt.Errorf("%w: its schema is version %d, this program knows %d (use the newer program, or another path)", errNewer, version, len(migrations))
 	}
-	if version == len(migrations) {
+	switch {
+	case version == len(migrations):
 		return nil
+	case version == 0:
+		return migrateFrom(ctx, db, version)
+	case update == nil:
+		return errOlder
 	}
-	ctx = context.WithoutCancel(ctx) // of a large file it takes longer than openTime
+	began := time.Now()
+	err := migrateFrom(update.ctx, db, version)
+	if err == nil {
+		update.log.Info("the store was brought up to date", "from", version, "to", len(migrations), "took", time.Since(began).Round(time.Millisecond))
+	}
+	return err
+}
+
+func migrateFrom(ctx context.Context, db *sql.Conn, version int) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -164,4 +187,5 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 var (
 	errForeign = errors.New("it is a database of another program")
 	errNewer   = errors.New("it is of a newer mxprint")
+	errOlder   = errors.New("it is of an older mxprint and is brought up to date")
 )

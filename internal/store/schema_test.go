@@ -50,6 +50,7 @@ func TestMigrate(t *testing.T) {
 			first := time.Now().Add(-time.Hour)
 			r := &rig{T: t, who: &answers{}, clock: &clock{t: time.Now()}, path: older(t, version, ids, first)}
 			r.begin(nil)
+			r.written() // in the background it is brought up to date
 			if list, err := r.reader().History(t.Context(), subject(t, "192.0.2.0/24"), 10); err != nil || len(list) != len(ids) || list[0].Name != "mx.example.org" {
 				t.Errorf("history is %+v, %v", list, err)
 			}

@@ -138,9 +138,9 @@ type Stats struct {
 	Slow     uint64 // look-ups that went on without a memory
 }
 
-// Open opens the store, and makes its file. A file that is damaged is set aside:
-// the error is not nil only where the folder cannot be used, or the file belongs
-// to another program or a newer version.
+// Open opens the store, and makes its file. A file that is damaged is set aside, and
+// one of an older version is left to Run: the error is not nil only where the folder
+// cannot be used, or the file belongs to another program or a newer version.
 func Open(cfg Config) (*Store, error) {
 	if cfg.MaxSize == 0 {
 		cfg.MaxSize = DefaultMaxSize
@@ -171,7 +171,7 @@ func Open(cfg Config) (*Store, error) {
 	var seed [8]byte
 	rand.Read(seed[:])
 	s.seed = binary.LittleEndian.Uint64(seed[:])
-	if err := s.open(); err != nil {
+	if err := s.open(nil); err != nil {
 		if isFatal(err) {
 			return nil, fmt.Errorf("store %s: %w", cfg.Path, err)
 		}
@@ -185,13 +185,17 @@ func (s *Store) Files() []string {
 	return []string{s.cfg.Path, s.cfg.Path + "-wal", s.cfg.Path + "-shm"}
 }
 
-// Run writes until ctx ends, and then what is left.
+// Run brings a file of an older version up to date, writes until ctx ends, and then
+// what is left.
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.commit)
 	defer tick.Stop()
 	var emptying sync.WaitGroup
 	emptying.Go(func() { s.emptyLog(ctx) })
-	w := &writer{s: s, passes: passes()}
+	w := &writer{s: s, passes: passes(), update: updating{ctx, s.log}}
+	if s.db.Load() == nil && w.with(func() error { return nil }) == nil {
+		w.checkpoint()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -282,6 +286,7 @@ type database struct {
 	trait       *sql.Stmt
 	ready       map[string]*sql.Stmt
 	file        os.FileInfo // to see that it is another one now, or gone
+	older       bool        // of an older version, which is not brought up to date now
 }
 
 func (d *database) close() {

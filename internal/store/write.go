@@ -35,6 +35,7 @@ type writer struct {
 	judged    []judgement // of this batch
 	passes    []pass
 	swept     int64 // id of table text up to which was looked for unused ones
+	update    updating
 }
 
 // The time between attempts after a fault. A lock of a moment, as for a copy, is
@@ -170,7 +171,7 @@ func (w *writer) with(do func() error) error {
 		}
 		w.texts.clear()
 		w.traits.clear()
-		err = s.reopen()
+		err = s.reopen(&w.update)
 	}
 	if err == nil {
 		err = do()
@@ -181,11 +182,11 @@ func (w *writer) with(do func() error) error {
 		s.close()
 		if aside := s.setAside(err); aside != nil {
 			err = aside
-		} else if err = s.open(); err == nil {
+		} else if err = s.open(&w.update); err == nil {
 			err = do()
 		}
 	}
-	if code(err) == sqlite3.SQLITE_FULL && w.makeRoom() == nil {
+	if code(err) == sqlite3.SQLITE_FULL && s.db.Load() != nil && w.makeRoom() == nil {
 		err = do()
 	}
 	if err != nil {
