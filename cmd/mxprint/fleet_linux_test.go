@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/shared"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/mailtest"
 	"github.com/mxprint/mxprint/internal/test/valkeylab"
 )
@@ -23,7 +24,7 @@ func TestSharedTLS(t *testing.T) {
 	mailtest.NewCert(t, dir)
 	mailtest.NewCert(t, other)
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	port := valkeylab.FreePort(t)
+	port := lab.FreePort(t)
 	server := valkeylab.Start(t, valkeylab.Options{Unix: true, Args: []string{"--bind", "127.0.0.1", "--tls-port", fmt.Sprint(port),
 		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "yes"}})
 	page, err := os.ReadFile("../../docs/shared-store.md")
@@ -98,7 +99,7 @@ mx2     well   0\.1\.0    \d+s  +\d+s ago  \S+ +0 +0
 $`)
 	var status int
 	var out, errs string
-	for end := time.Now().Add(20 * time.Second); !want.MatchString(out) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); !want.MatchString(out) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		status, out, errs = fleet()
 	}
 	if status != 0 || !want.MatchString(out) {

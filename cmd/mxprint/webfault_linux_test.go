@@ -52,12 +52,7 @@ func TestListenerOfPageFails(t *testing.T) {
 	if out, err := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := free.Addr().(*net.TCPAddr)
-	free.Close()
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: lab.FreePort(t)}
 	socket, config := filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "mxprint.toml")
 	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\n[p0f]\nsocket = %q\n[http]\nlisten = [%q]\n", socket, at)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -81,9 +76,9 @@ func TestListenerOfPageFails(t *testing.T) {
 	}
 	wait := func(what string, is func() bool) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("not within 20 s: %s\n%s", what, log)
+				t.Fatalf("not within %v: %s\n%s", patience, what, log)
 			}
 		}
 	}
@@ -92,7 +87,7 @@ func TestListenerOfPageFails(t *testing.T) {
 	defer client.Close()
 	answers := func() {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if n, err := client.Lookup(ctx, note.Query{Client: netip.MustParseAddrPort("192.0.2.1:0")}); err != nil || n.State != note.NotSeen {
 			t.Errorf("p0f's socket answers %v, %v\n%s", n.State, err, log)

@@ -33,7 +33,7 @@ func StartSentinel(t testing.TB, o Options) *Watched {
 	replica.Args = append([]string{"--replicaof", o.Host + " " + strconv.Itoa(primary.Port), "--repl-diskless-sync-delay", "0"}, o.Args...)
 	w.Servers = []*Server{primary, Start(t, replica)}
 	for range 3 {
-		port := FreePort(t)
+		port := lab.FreePort(t)
 		file := filepath.Join(t.TempDir(), "sentinel.conf")
 		text := fmt.Sprintf("port %d\nbind %s\nprotected-mode no\nsentinel monitor %s %s %d 2\nsentinel down-after-milliseconds %[3]s 500\n"+
 			"sentinel failover-timeout %[3]s 3000\n", port, o.Host, w.Name, o.Host, primary.Port)
@@ -156,7 +156,7 @@ func (c *Cluster) Move(slots int) {
 // WaitOK waits until the nodes that run say that the Cluster is whole.
 func (c *Cluster) WaitOK() {
 	c.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); ; time.Sleep(100 * time.Millisecond) {
 		all := true
 		for _, n := range c.Nodes {
 			if n.cmd != nil {

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // Server is a server that runs.
@@ -69,7 +71,7 @@ func Start(t testing.TB, o Options) *Server {
 		s.args = append(s.args, "--port", "0", "--unixsocket", s.Addr, "--unixsocketperm", "777")
 	} else {
 		if s.Port = o.Port; s.Port == 0 {
-			s.Port = FreePort(t)
+			s.Port = lab.FreePort(t)
 		}
 		s.Addr = net.JoinHostPort(o.Host, strconv.Itoa(s.Port))
 		s.args = append(s.args, "--port", strconv.Itoa(s.Port), "--bind", o.Host)
@@ -87,29 +89,6 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// FreePort returns a TCP port that nothing listens on; the port 10,000 above, a
-// Cluster's bus, is one too.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	for range 50 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := ln.Addr().(*net.TCPAddr).Port
-		ln.Close()
-		if port > 50000 {
-			continue
-		}
-		if bus, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+10000)); err == nil {
-			bus.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
 // Restart starts the server again, at the same place.
 func (s *Server) Restart() {
 	s.t.Helper()
@@ -124,7 +103,7 @@ func (s *Server) Restart() {
 // WaitReady waits until the server answers.
 func (s *Server) WaitReady() {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if out, err := s.Try("PING"); err == nil && strings.Contains(out, "PONG") {
 			return
 		} else if time.Now().After(end) {
@@ -156,7 +135,7 @@ func (s *Server) Try(args ...string) (string, error) {
 		host, _, _ := net.SplitHostPort(s.Addr)
 		at = append(at, "-h", host)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), lab.Patience)
 	defer cancel()
 	all := slices.Concat(s.cli, at, s.auth, args)
 	cmd := s.run(all[0], all[1:]...)
