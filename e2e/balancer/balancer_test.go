@@ -3,7 +3,6 @@
 package balancer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -114,7 +113,7 @@ func (n *balanced) startAsking(t *testing.T) (dir string) {
 			fmt.Sprintf("\n[p0f]\nsocket = %q\n", filepath.Join(dir, "mx.sock")),
 	})
 	p := mailtest.Start(t, "milter", n.mx.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", filepath.Join(dir, "asks.toml")))
-	p.WaitFor("ready", func() bool { return bytes.Contains(p.Out.Bytes(), []byte("ready")) })
+	p.Printed("msg=ready")
 	return dir
 }
 

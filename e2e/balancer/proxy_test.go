@@ -58,8 +58,8 @@ func TestProxy(t *testing.T) {
 	if out, err := n.balancer.Command(context.Background(), "sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=25").CombinedOutput(); err != nil {
 		t.Fatalf("sysctl: %v: %s", err, out)
 	}
-	p := mailtest.StartPostfixServices(t, n.mx, mailtest.PostfixMaster+n.page(t, "", "smtpd_upstream_proxy_protocol")+
-		strings.ReplaceAll(n.proxyPage(t, "smtpd_authorized_xclient_hosts"), "hosts=127.0.0.1", "hosts="+n.near.String()))
+	p := mailtest.StartPostfixServices(t, n.mx, mailtest.PostfixMaster+mailtest.Patient(n.page(t, "", "smtpd_upstream_proxy_protocol")+
+		strings.ReplaceAll(n.proxyPage(t, "smtpd_authorized_xclient_hosts"), "hosts=127.0.0.1", "hosts="+n.near.String())))
 	for _, tt := range []struct{ name, lines string }{
 		{"v2", ""},
 		{"v2 with note", "send_note = true\n"},
@@ -115,7 +115,7 @@ func TestProxyIdle(t *testing.T) {
 		lab.Skip(t, fmt.Sprintf("needs more descriptors: ulimit -n is %d", limit.Max))
 	}
 	mailtest.SensorProgram(t) // builds it
-	backend, front, socket := freePort(t), freePort(t), filepath.Join(mailtest.TempDir(t), "query.sock")
+	backend, front, socket := lab.FreeAddr(t), lab.FreeAddr(t), filepath.Join(mailtest.TempDir(t), "query.sock")
 	s := mailtest.Start(t, "smtp-sink", exec.Command(sink, "-u", "nobody", "-t", "3600", "-m", strconv.Itoa(count+100), backend, "4096"))
 	s.WaitFor("SMTP", func() bool { return connects(backend) })
 	p := mailtest.Start(t, "proxy", exec.Command(filepath.Join(mailtest.BinDir, "mxprint"), "proxy", "-listen", front, "-backend", backend, "-send", "none", "-relay-checked",
@@ -199,16 +199,6 @@ func answered(nc net.Conn, want string) error {
 		err = fmt.Errorf("%q, want %s", line, want)
 	}
 	return err
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func connects(addr string) bool {

@@ -110,10 +110,17 @@ func startHarakaRules(t testing.TB, ns *lab.NetNS, plugin, socket string, karma 
 	// queue/test writes each mail into the system's temporary directory.
 	cmd.Env = append(os.Environ(), "TMPDIR="+h.mails)
 	h.Process = mailtest.Start(t, "haraka", cmd)
-	h.WaitFor("SMTP on "+listen, func() bool {
-		return bytes.Contains(h.Out.Bytes(), []byte("[ready] all plugins are ready"))
-	})
+	h.Printed("[ready] all plugins are ready")
 	return h
+}
+
+// ends has a client make a connection, and waits until Haraka has logged its end:
+// what it logs about the connection stands before that.
+func (h *haraka) ends(from netip.Addr, connect func()) {
+	count := func() int { return bytes.Count(h.Out.Bytes(), []byte("disconnect ip="+from.String()+" ")) }
+	before := count()
+	connect()
+	h.WaitFor("end of a connection from "+from.String(), func() bool { return count() > before })
 }
 
 // harakaProgram is the Haraka of the tests, at the versions of a lock file.

@@ -52,8 +52,11 @@ const pluginPatience = "deadline=10000\n"
 // lines of p0f.ini.
 func startOurHaraka(t testing.TB, ns *lab.NetNS, karma bool, ini string) (*haraka, *mailtest.Process, func() *mailtest.Process) {
 	t.Helper()
-	dir := mailtest.TempDir(t)
-	serve := func() *mailtest.Process { return mailtest.StartServeWait(t, ns, dir, "50ms") }
+	dir, wait := mailtest.TempDir(t), "50ms"
+	if ini == pluginPatience { // the sensor may be late
+		wait = "1s"
+	}
+	serve := func() *mailtest.Process { return mailtest.StartServeWait(t, ns, dir, wait) }
 	sensor := serve()
 	return startHarakaPlugin(t, ns, "mxprint", filepath.Join(dir, "query.sock"), karma, ini), sensor, serve
 }
@@ -85,9 +88,12 @@ func TestHarakaPlugin(t *testing.T) {
 			t.Fatal(err)
 		}
 		pair.Server.IP("addr", "add", "10.9.9.9/32", "dev", "lo")
-		if err := mailtest.SendMail(pair.Server, netip.MustParseAddr("10.9.9.9"), pair.Server.IPv4, "private"); err != nil {
-			t.Fatal(err)
-		}
+		private := netip.MustParseAddr("10.9.9.9")
+		h.ends(private, func() {
+			if err := mailtest.SendMail(pair.Server, private, pair.Server.IPv4, "private"); err != nil {
+				t.Fatal(err)
+			}
+		})
 		if got := mailtest.Delivered(t, h.mails, "private").Get("X-p0f-Result"); got != "" {
 			t.Errorf("a mail from a private address has the header %q", got)
 		}

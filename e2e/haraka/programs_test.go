@@ -15,7 +15,7 @@ import (
 func TestPrograms(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := mailtest.TempDir(t)
-	mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
 	h := startHarakaPlugin(t, pair.Server, "tls\nmxprint", filepath.Join(dir, "query.sock"), false, pluginPatience+"add_header=X-Mxprint\nheader_form=full\n")
 	s := mailtest.NewSenders(t, pair.Client, h.cert)
 	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, h.mails, false, "Go")
@@ -31,7 +31,7 @@ func TestPrograms(t *testing.T) {
 func TestContradictions(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := mailtest.TempDir(t)
-	mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
 	h := startHarakaPlugin(t, pair.Server, "mxprint", filepath.Join(dir, "query.sock"), false, pluginPatience+"add_header=X-Mxprint\nheader_form=full\n")
 	mailtest.CheckContradictions(t, pair, h.mails)
 }

@@ -27,16 +27,19 @@ func TestPolicyFindings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			pair := lab.NewPair(t)
 			dir := mailtest.TempDir(t)
-			sensor := mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP)
+			sensor := mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
 			h := startHarakaRules(t, pair.Server, "mxprint", filepath.Join(dir, "query.sock"), !tt.denied, pluginPatience+tt.rules,
 				"[redis]\nhost=127.0.0.1\nport=6379\n[tarpit]\ndelay=0.01\n[thresholds]\nnegative=-50\n"+awards)
-			if err := mailtest.SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "usual"); err != nil {
-				t.Fatal(err)
-			}
+			h.ends(pair.Client.IPv4, func() {
+				if err := mailtest.SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "usual"); err != nil {
+					t.Fatal(err)
+				}
+			})
 			if log := string(h.Out.Bytes()); strings.Contains(log, "awards: 05") {
 				t.Errorf("the usual client has an award for a finding:\n%s", log)
 			}
-			err := mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "blind")
+			var err error
+			h.ends(pair.Client.IPv4, func() { err = mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "blind") })
 			if tt.denied {
 				if err == nil || !strings.Contains(err.Error(), "(pipelining)") {
 					t.Errorf("the client that sends blind: %v, want it denied", err)
@@ -60,9 +63,11 @@ func TestPolicyFindings(t *testing.T) {
 					sensor.Signal(syscall.SIGSTOP)
 				}
 				before := strings.Count(string(h.Out.Bytes()), "awards: 05")
-				if err := mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, away); err != nil {
-					t.Errorf("%s: %v", away, err)
-				}
+				h.ends(pair.Client.IPv4, func() {
+					if err := mailtest.SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, away); err != nil {
+						t.Errorf("%s: %v", away, err)
+					}
+				})
 				mailtest.HeaderLines(t, h.mails, away)
 				if strings.Count(string(h.Out.Bytes()), "awards: 05") != before {
 					t.Errorf("with the sensor %s karma gives an award for a finding", away)

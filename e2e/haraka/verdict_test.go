@@ -19,7 +19,7 @@ func TestVerdicts(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := mailtest.TempDir(t)
 	store, socket := filepath.Join(dir, "store.db"), filepath.Join(dir, "verdict.sock")
-	mailtest.StartServeWait(t, pair.Server, dir, "50ms", mailtest.SMTP, "[store]", `path = "`+store+`"`, `listen = ["unix:`+socket+`"]`)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP, "[store]", `path = "`+store+`"`, `listen = ["unix:`+socket+`"]`)
 	h := startHarakaRules(t, pair.Server, "mxprint", filepath.Join(dir, "query.sock"), true, pluginPatience+"verdict_socket="+socket+"\n",
 		"[redis]\nhost=127.0.0.1\nport=6379\n[tarpit]\ndelay=0.01\n[thresholds]\nnegative=-8\npositive=2\n[result_awards]\n"+
 			"034 = p0f | os_name | match | linux | 5\n052 = mxprint | conduct | match | pipelining | -30\n")

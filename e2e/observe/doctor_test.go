@@ -39,7 +39,7 @@ func (c *clinic) configure(sensor, more string) string {
 func (c *clinic) serve(config string) *mailtest.Process {
 	c.t.Helper()
 	p := mailtest.Start(c.t, "serve", c.pair.Server.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", config))
-	p.WaitFor("ready", func() bool { return strings.Contains(string(p.Out.Bytes()), "msg=ready") })
+	p.Printed("msg=ready")
 	return p
 }
 
@@ -115,7 +115,7 @@ func TestDoctor(t *testing.T) {
 		}
 		server := mailtest.Start(c.t, "a mail server", c.pair.Server.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "proxy",
 			"-backend", "127.0.0.1:1", "-listen", ":25", "-s", filepath.Join(c.dir, "younger.sock")))
-		server.WaitFor("ready", func() bool { return strings.Contains(string(server.Out.Bytes()), "msg=ready") })
+		server.Printed("msg=ready")
 		c.wants(c.configure(`source = "sockops"`, ""), nil, "tcp_syncookies: every connection is answered with a SYN cookie", "sysctl -w")
 		c.pair.Server.Command(c.t.Context(), "sysctl", "-qw", "net.ipv4.tcp_syncookies=1").Run()
 		c.wants(c.configure(`source = "sockops"`, ""), nil)
@@ -133,12 +133,14 @@ func TestDoctor(t *testing.T) {
 			c.pair.Server.IP("route", "add", "blackhole", addr.String()+"/32")
 			defer c.pair.Server.IP("route", "del", "blackhole", addr.String()+"/32")
 		}
+		ctx, stop := context.WithCancel(c.t.Context())
+		defer stop()
 		go func() {
-			for range 3 {
+			for ctx.Err() == nil {
 				for _, addr := range many {
 					c.pair.Client.Do(func() error {
 						d := net.Dialer{LocalAddr: &net.TCPAddr{IP: addr.AsSlice()}, Timeout: 100 * time.Millisecond}
-						_, err := d.Dial("tcp", netip.AddrPortFrom(c.pair.Server.IPv4, 25).String())
+						_, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(c.pair.Server.IPv4, 25).String())
 						return err
 					})
 				}
@@ -156,7 +158,7 @@ func TestDoctor(t *testing.T) {
 		cmd := c.pair.Server.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", config)
 		cmd = exec.Command("nsenter", append([]string{"--net=/run/netns/" + cmd.Args[3], "setpriv", "--inh-caps=-perfmon,-sys_admin", "--bounding-set=-perfmon,-sys_admin"}, cmd.Args[4:]...)...) // ip netns exec hides cgroups
 		p := mailtest.Start(c.t, "serve", cmd)
-		p.WaitFor("ready", func() bool { return strings.Contains(string(p.Out.Bytes()), "msg=ready") })
+		p.Printed("msg=ready")
 		c.wants(config, nil, "port 25: process ", "listens there since before the sensor", "CAP_PERFMON")
 		ln.Close()
 		c.wants(config, nil, "none is in this network namespace", "ss -ltn")

@@ -192,7 +192,7 @@ func serveMetrics(t *testing.T, ns *lab.NetNS, dir, port string) *mailtest.Proce
 		ns.If, port, filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "query.sock"), metricsAt)})
 	mailtest.SensorProgram(t) // builds it
 	p := mailtest.Start(t, "serve", ns.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", path))
-	p.WaitFor("ready", func() bool { return strings.Contains(string(p.Out.Bytes()), "msg=ready") })
+	p.Printed("msg=ready")
 	return p
 }
 
@@ -208,9 +208,13 @@ func TestPrometheus(t *testing.T) {
 	for _, query := range queries(t) {
 		lab.Eventually(t, func() error { return prometheus.hasData(query) })
 	}
-	if names, err := prometheus.firing(); err != nil || len(names) > 0 {
-		t.Errorf("alerts %q, %v fire on a sensor that is well", names, err)
-	}
+	lab.Eventually(t, func() error { // on a busy machine a scrape may fail for a while
+		names, err := prometheus.firing()
+		if err != nil || len(names) > 0 {
+			return fmt.Errorf("alerts %q, %v fire on a sensor that is well", names, err)
+		}
+		return nil
+	})
 
 	sensor.Stop()
 	serveMetrics(t, pair.Server, dir, "26")

@@ -65,6 +65,9 @@ func TestDebPackage(t *testing.T) {
 
 	p, socket := startUnit(t, c, pair.Server)
 	checkAnswers(t, pair, do, socket)
+	if out := string(p.Out.Bytes()); strings.Contains(out, "level=WARN") {
+		t.Errorf("it complains:\n%s", out)
+	}
 
 	// Edited here and new there are not the same file for dpkg: ours is as it was.
 	conf := filepath.Join(c.Root, "etc/mxprint.toml")
@@ -152,10 +155,7 @@ func startUnit(t *testing.T, c *mailtest.Chroot, ns *lab.NetNS) (p *mailtest.Pro
 	args := append([]string{"--reuid", "mxprint", "--regid", "mxprint", "--init-groups", "--inh-caps", "-all,+net_raw",
 		"--ambient-caps", "+net_raw", "--bounding-set", "-all,+net_raw", "--no-new-privs", "--"}, strings.Fields(string(line[1]))...)
 	p = mailtest.Start(t, "mxprint", c.Command(ns, map[string]string{"/proc": "/proc"}, "setpriv", args...))
-	p.WaitFor("ready", func() bool { return strings.Contains(string(p.Out.Bytes()), "msg=ready") })
-	if out := string(p.Out.Bytes()); strings.Contains(out, "level=WARN") {
-		t.Errorf("it complains:\n%s", out)
-	}
+	p.Printed("msg=ready")
 	return p, filepath.Join(dir, "p0f.sock")
 }
 

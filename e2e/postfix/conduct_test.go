@@ -5,6 +5,7 @@ package postfix
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -68,7 +69,7 @@ func speak(t *testing.T, ns *lab.NetNS, c *mimic.Client, from, to netip.Addr) ne
 func conductOf(t *testing.T, who note.Lookuper, client netip.AddrPort) *note.Findings {
 	t.Helper()
 	var f *note.Findings
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		n, err := who.Lookup(context.Background(), note.Query{Client: client})
 		if err != nil {
 			t.Fatal(err)
@@ -153,13 +154,15 @@ func TestConductPostscreen(t *testing.T) {
 		"postscreen_client_connection_count_limit = 100", "postscreen_cache_map =")
 	who := reading(t, pair.Server)
 	clients := mimic.Clients()
-	addrs := pair.Client.AddIPv4(len(clients)) // each a stranger
+	addrs := pair.Client.AddIPv4(len(clients) + 1) // each a stranger
 	found := make(map[netip.AddrPort]*note.Findings)
 	for i, c := range clients {
 		end := speak(t, pair.Client, &c, addrs[i], pair.Server.IPv4)
 		found[end] = conductOf(t, who, end)
 		checkConduct(t, &c, true, found[end])
 	}
+	mailtest.DialSMTP(t, pair.Client, addrs[len(clients)], pair.Server.IPv4).Quit()
+	p.Printed(fmt.Sprintf("CONNECT from [%v]", addrs[len(clients)])) // what is about the others stands before it
 	logged := make(map[string]int)
 	for line := range strings.Lines(string(p.Out.Bytes())) {
 		for what, ids := range sees {

@@ -4,7 +4,6 @@ package postfix
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -27,7 +26,7 @@ const drainMails = 200
 func TestFinding09Drain(t *testing.T) {
 	pair := lab.NewPair(t)
 	mailtest.SensorProgram(t)
-	milter := "-o { smtpd_milters = { inet:127.0.0.1:7825, connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept } }"
+	milter := mailtest.Patient("-o { smtpd_milters = { inet:127.0.0.1:7825, connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept } }")
 	p := mailtest.StartPostfixServices(t, pair.Server, mailtest.PostfixMaster+`
 127.0.0.1:10025 inet n - n - 220 smtpd
     -o smtpd_client_connection_count_limit=0
@@ -36,11 +35,11 @@ func TestFinding09Drain(t *testing.T) {
 	dir := mailtest.TempDir(t)
 	at := netip.AddrPortFrom(pair.Server.IPv4, 2525)
 	mailtest.WriteFiles(t, dir, map[string]string{"m.toml": fmt.Sprintf(
-		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\ndeadline = \"1s\"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\n",
+		"[sensor]\nsource = \"proxy\"\n[p0f]\nsocket = %q\n[milter]\nlisten = [\"127.0.0.1:7825\"]\n"+mailtest.LongDeadline+"\n[proxy]\nlisten = [%q]\nbackend = \"127.0.0.1:10025\"\n",
 		filepath.Join(dir, "p0f.sock"), at)})
 	m := mailtest.Start(t, "proxy", pair.Server.Command(context.Background(),
 		filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", filepath.Join(dir, "m.toml")))
-	m.WaitFor("start", func() bool { return bytes.Contains(m.Out.Bytes(), []byte("msg=ready")) })
+	m.Printed("msg=ready")
 	sessions := make([]*bufio.ReadWriter, drainMails)
 	for i := range sessions {
 		var nc net.Conn

@@ -3,7 +3,6 @@
 package postfix
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -142,7 +141,7 @@ func startFarMilter(t testing.TB, ns *lab.NetNS, socket string) {
 		socket, filepath.Join(dir, "p0f.sock"), mailtest.Recipe(t, "postfix.md", "[milter]"))})
 	mailtest.SensorProgram(t) // builds it
 	p := mailtest.Start(t, "milter", ns.Command(context.Background(), filepath.Join(mailtest.BinDir, "mxprint"), "serve", "-config", filepath.Join(dir, "far.toml")))
-	p.WaitFor("ready", func() bool { return bytes.Contains(p.Out.Bytes(), []byte("ready")) })
+	p.Printed("msg=ready")
 }
 
 func TestPostfixMilterNAT(t *testing.T) {

@@ -36,6 +36,7 @@ func TestPolicyPostfix(t *testing.T) {
 			if _, wrong := mailtest.Results(mailtest.HeaderLines(t, p.Mails, "one")); wrong != "" {
 				t.Fatal(wrong)
 			}
+			p.Printed(": removed") // the last line of a mail
 			logged := bytes.Contains(p.Out.Bytes(), []byte("milter-header-warning: header X-p0f-Result: os=\""+tt.system)) &&
 				bytes.Contains(p.Out.Bytes(), []byte("mxprint-windows"))
 			if logged != tt.logged {

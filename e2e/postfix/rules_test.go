@@ -3,6 +3,7 @@
 package postfix
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,7 @@ action = "REJECT a Windows"
 // rulesPostfix has Postfix ask at RCPT and at DATA.
 func rulesPostfix(t *testing.T, ns *lab.NetNS) *mailtest.Postfix {
 	t.Helper()
-	const ask = "check_policy_service { inet:127.0.0.1:7826, timeout=5s, try_limit=1, default_action=DUNNO }"
+	const ask = "check_policy_service { inet:127.0.0.1:7826, timeout=60s, try_limit=1, default_action=DUNNO }"
 	return mailtest.StartPostfix(t, ns, "smtpd_recipient_restrictions = "+ask, "smtpd_data_restrictions = "+ask, "smtpd_delay_reject = yes")
 }
 
@@ -61,8 +62,9 @@ func TestRules(t *testing.T) {
 			if rejected := err != nil && strings.Contains(err.Error(), "sent commands blind"); rejected != (act == "true") {
 				t.Errorf("the client that sends blind: %v, with act = %s", err, act)
 			}
-			if log := string(sensor.Out.Bytes()); !strings.Contains(log, "rule=blind") || strings.Contains(log, "rule=windows") {
-				t.Errorf("want the rule blind in the log, and not windows:\n%s", log)
+			sensor.Printed("rule=blind")
+			if log := string(sensor.Out.Bytes()); strings.Contains(log, "rule=windows") {
+				t.Errorf("want no rule windows in the log:\n%s", log)
 			}
 		})
 	}
@@ -82,7 +84,11 @@ func TestRulesSensorAway(t *testing.T) {
 		}
 		return err
 	}
-	if err := send("usual"); err == nil || !strings.Contains(err.Error(), "all") {
+	var err error
+	for try := 0; try < 5 && err == nil; try++ { // the machine may be busy, and a mail goes on without the rule
+		err = send(fmt.Sprint("usual-", try))
+	}
+	if err == nil || !strings.Contains(err.Error(), "all") {
 		t.Errorf("the rule that fires on everything: %v", err)
 	}
 	sensor.Signal(syscall.SIGSTOP)

@@ -39,7 +39,7 @@ func NewCgroup(t testing.TB) *Cgroup {
 	t.Cleanup(func() {
 		// A process that has ended is out of its cgroup a moment later.
 		err := os.Remove(g.Path)
-		for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(Patience); err != nil && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond)
 			err = os.Remove(g.Path)
 		}

@@ -3,6 +3,7 @@
 package mailtest
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,10 +14,15 @@ import (
 
 // CheckRulesAway: a rule denies the client that sends blind, says denied, and is
 // harmless while the sensor is stalled or stopped: the same client's mail then
-// goes on, within bound and what a mail takes.
+// goes on, within bound and what a mail takes. On a busy machine a mail goes on
+// while the sensor is behind; then another is sent.
 func CheckRulesAway(t *testing.T, pair *lab.Pair, mails string, sensor *Process, denied string, bound time.Duration) {
 	t.Helper()
-	if err := SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "seen"); err == nil || !strings.Contains(err.Error(), denied) {
+	var err error
+	for try := 0; try < 5 && err == nil; try++ {
+		err = SendBlind(pair.Client, pair.Client.IPv4, pair.Server.IPv4, fmt.Sprint("seen-", try))
+	}
+	if err == nil || !strings.Contains(err.Error(), denied) {
 		t.Errorf("with the sensor: %v, want %q", err, denied)
 	}
 	if err := SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, "usual"); err != nil {

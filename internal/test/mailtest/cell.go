@@ -64,7 +64,7 @@ func (c *Cell) StartSensor(t *testing.T, config ...string) *Process {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	p.WaitFor("ready", func() bool { return bytes.Contains(p.Out.Bytes(), []byte("ready")) })
+	p.Printed("msg=ready")
 	if out, err := c.Server.Command(t.Context(), "cat", "/proc/net/packet").Output(); err != nil || bytes.Count(out, []byte("\n")) != 1 {
 		t.Errorf("there are packet sockets: %v\n%s", err, out)
 	}

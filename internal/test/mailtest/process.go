@@ -84,25 +84,45 @@ func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 // Stop asks the process to end, and ends its whole group for certain. A second
 // call does nothing.
 func (p *Process) Stop() {
-	endGroup(p.Cmd.Process.Pid)
+	id := p.Cmd.Process.Pid
+	endGroup(id, func() bool {
+		select {
+		case <-p.Done:
+			return !Exists(fmt.Sprintf("/proc/%d", id))
+		default:
+			return true
+		}
+	})
 	<-p.Done
 }
 
 // endGroup asks every process of the group to end and ends for certain those
-// that have not after some seconds. A group that is gone is no error.
-func endGroup(id int) {
+// that have not after some seconds. A group that is gone is no error. The kernel
+// gives the number of a group that is gone to a new process, which may be another
+// test's: it is signalled only while ours returns true.
+func endGroup(id int, ours func() bool) {
 	for _, end := range []struct {
 		sig syscall.Signal
 		in  time.Duration
 	}{{syscall.SIGTERM, 3 * time.Second}, {syscall.SIGKILL, StartTimeout}} {
-		if syscall.Kill(-id, end.sig) == syscall.ESRCH {
+		if !ours() || syscall.Kill(-id, end.sig) == syscall.ESRCH {
 			return
 		}
 		for last := time.Now().Add(end.in); time.Now().Before(last); time.Sleep(20 * time.Millisecond) {
-			if syscall.Kill(-id, 0) == syscall.ESRCH {
+			if !ours() || syscall.Kill(-id, 0) == syscall.ESRCH {
 				return
 			}
 		}
+	}
+}
+
+// Printed waits until the process has printed each of the texts. It prints in
+// order: after a text, what it printed before that text is in Out, too, and what
+// is not in Out was not printed before it.
+func (p *Process) Printed(texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		p.WaitFor(fmt.Sprintf("%q in its output", text), func() bool { return bytes.Contains(p.Out.Bytes(), []byte(text)) })
 	}
 }
 
@@ -114,7 +134,10 @@ func (p *Process) WaitFor(what string, ready func() bool) {
 	for !ready() {
 		select {
 		case <-p.Done:
-			p.t.Fatalf("%s ended before %s: %v", p.name, what, p.Cmd.ProcessState)
+			if !ready() { // with all that it printed
+				p.t.Fatalf("%s ended before %s: %v", p.name, what, p.Cmd.ProcessState)
+			}
+			return
 		case <-deadline:
 			p.t.Fatalf("%s: no %s within %v", p.name, what, StartTimeout)
 		case <-time.After(20 * time.Millisecond):

@@ -3,7 +3,6 @@
 package mailtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -31,7 +30,7 @@ func CheckProxied(t *testing.T, pair *lab.Pair, mails, send string) {
 	}
 	p := Start(t, "proxy", pair.Server.Command(context.Background(), program, "serve", "-config", config))
 	defer p.Stop()
-	p.WaitFor("start", func() bool { return bytes.Contains(p.Out.Bytes(), []byte("msg=ready")) })
+	p.Printed("msg=ready")
 	id := "proxied-" + send
 	if err := SendMail(pair.Client, pair.Client.IPv4, pair.Server.IPv4, id); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@
 package mailtest
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,7 +59,7 @@ func StartServeWait(t testing.TB, ns *lab.NetNS, dir, wait string, config ...str
 	SensorProgram(t) // builds it
 	cmd := ns.Command(context.Background(), filepath.Join(BinDir, "mxprint"), "serve", "-config", path)
 	p := Start(t, "serve", cmd)
-	p.WaitFor("ready", func() bool { return bytes.Contains(p.Out.Bytes(), []byte("ready")) })
+	p.Printed("msg=ready")
 	return p
 }
 

@@ -68,7 +68,7 @@ func CheckHeaderRulesAway(t *testing.T, pair *lab.Pair, mails string, sensor *Pr
 		return judge(id)
 	}
 	fired := false
-	for try := 0; try < 3 && !fired; try++ { // the machine may be busy, and a mail goes on without
+	for try := 0; try < 5 && !fired; try++ { // the machine may be busy, and a mail goes on without
 		fired = strings.Contains(send(fmt.Sprint("away-seen-", try)), "MXPRINT_UNKNOWN_COMMAND")
 	}
 	if !fired {
