@@ -175,7 +175,7 @@ func (f *fleet) during(t *testing.T, x fault) {
 	})
 	stop()
 	watching.Wait()
-	missing = f.check(t, x.name, count, false)
+	missing = f.check(t, x.name, count)
 	if !x.visible(seenNow()) {
 		lines := strings.Split(seenNow(), "\n")
 		t.Errorf("%s: neither status nor metrics show it:\n%s", x.name, strings.Join(lines[:min(len(lines), 30)], "\n"))

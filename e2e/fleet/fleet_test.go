@@ -277,8 +277,8 @@ func (f *fleet) send(t *testing.T, prefix string, count int, at func(sent int)) 
 }
 
 // check looks at the answers about the mails, and returns how many were not of their
-// connection. all: that is an error.
-func (f *fleet) check(t *testing.T, prefix string, count int, all bool) (missing int) {
+// connection.
+func (f *fleet) check(t *testing.T, prefix string, count int) (missing int) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -306,8 +306,8 @@ func (f *fleet) check(t *testing.T, prefix string, count int, all bool) (missing
 		}
 		if got.last.ByConnection {
 			known++
-		} else if all {
-			t.Errorf("mail %s at %s: %v %s is not of its connection", id, got.at, got.last.State, got.last.Title())
+		} else {
+			t.Logf("mail %s at %s: %v %s is not of its connection", id, got.at, got.last.State, got.last.Title())
 		}
 		if got.at == "mx3" {
 			elsewhere++
@@ -323,7 +323,8 @@ func (f *fleet) check(t *testing.T, prefix string, count int, all bool) (missing
 }
 
 // TestFleet: three exchangers, sensors on two of them, 1,000 mails: every note is
-// right, wherever the packets passed.
+// right, wherever the packets passed. The store has 5 ms to answer: on a busy machine
+// it may be late, which is counted, and the mails are sent again.
 func TestFleet(t *testing.T) {
 	f := newFleet(t)
 	srv := f.server(t)
@@ -332,8 +333,20 @@ func TestFleet(t *testing.T) {
 	if os.Getenv(fleetEnv) != "" {
 		count = 1000
 	}
-	f.send(t, "plain", count, func(int) {})
-	f.check(t, "plain", count, true)
+	missing := count
+	for try := 0; try < 5 && missing > 0; try++ {
+		before, _ := f.counted(t)
+		id := fmt.Sprint("plain-", try)
+		f.send(t, id, count, func(int) {})
+		missing = f.check(t, id, count)
+		if late, _ := f.counted(t); missing > 0 && late == before {
+			t.Errorf("%d notes are missing, and none was late", missing)
+		}
+	}
+	if missing > 0 {
+		t.Errorf("%d of %d mails have no note of their connection", missing, count)
+	}
+	f.allShare(t)
 	found := uint64(0)
 	for _, m := range f.mx {
 		st, err := m.status()

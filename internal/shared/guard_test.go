@@ -94,7 +94,7 @@ func TestHostileServer(t *testing.T) {
 					t.Fatalf("%+v", n)
 				}
 				b.ask(t, note.Query{Client: other, Server: server})
-				if d := time.Since(begin); d > 500*time.Millisecond {
+				if d := time.Since(begin); d > 5*time.Second {
 					t.Errorf("a look-up took %v", d)
 				}
 			}

@@ -106,6 +106,7 @@ func (b *batch) write(ctx context.Context) (int, error) {
 	if b.items = s.queue.take(b.items); len(b.items) == 0 {
 		return 0, nil
 	}
+	defer s.queue.done(len(b.items))
 	b.cmds, b.of = b.cmds[:0], b.of[:0]
 	now := time.Now()
 	for i := range b.items {

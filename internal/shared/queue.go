@@ -49,11 +49,12 @@ type counted struct {
 type queue struct {
 	wake chan struct{}
 
-	mu   sync.Mutex
-	all  []item        // those that wait are all[head:]
-	head int           // taken already: the room is used again
-	lag  time.Duration // of the last that was written
-	most time.Duration // lag since the last heartbeat
+	mu    sync.Mutex
+	all   []item        // those that wait are all[head:]
+	head  int           // taken already: the room is used again
+	taken int           // being written
+	lag   time.Duration // of the last that was written
+	most  time.Duration // lag since the last heartbeat
 }
 
 // push queues an item, and reports whether there was room.
@@ -86,7 +87,7 @@ func (q *queue) nudge() {
 	}
 }
 
-// take takes a batch, the oldest first.
+// take takes a batch, the oldest first. done says that it was written or given up.
 func (q *queue) take(into []item) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -94,6 +95,7 @@ func (q *queue) take(into []item) []item {
 	batch := waiting[:min(len(waiting), maxBatch)]
 	into = append(into[:0], batch...)
 	clear(batch) // notes
+	q.taken += len(batch)
 	if q.head += len(batch); q.head < len(q.all) {
 		q.nudge()
 		return into
@@ -102,6 +104,12 @@ func (q *queue) take(into []item) []item {
 		q.all = nil
 	}
 	return into
+}
+
+func (q *queue) done(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken -= n
 }
 
 // back queues again what could not be written, first, as far as there is room. It
@@ -126,13 +134,15 @@ func (q *queue) wrote(lag time.Duration) {
 	q.lag, q.most = lag, max(q.most, lag)
 }
 
+// state returns how many items are not written yet, and how long the oldest of those
+// that wait has, or the last had.
 func (q *queue) state() (n int, lag time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n = len(q.all) - q.head; n > 0 {
-		return n, max(q.lag, time.Since(q.all[q.head].at))
+	if lag = q.lag; q.head < len(q.all) {
+		lag = max(lag, time.Since(q.all[q.head].at))
 	}
-	return 0, q.lag
+	return len(q.all) - q.head + q.taken, lag
 }
 
 // worst returns the longest wait since it was called last.

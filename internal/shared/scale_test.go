@@ -105,7 +105,6 @@ func measureShared(t *testing.T, n, addresses int, elsewhere bool) {
 		}
 	}
 	settle()
-	time.Sleep(100 * time.Millisecond)
 	took, after := time.Since(begin), infoOf(redis)
 	per := func(name string) float64 { return (after[name] - before[name]) / float64(n) }
 	t.Logf("answered elsewhere %t: %d connections from %d addresses in %v, %d answered by connection; a connection: %.1f commands, %.0f bytes in, %.0f bytes out, %.0f bytes of memory in %.1f keys, %.1fµs of the server's CPU time; %.0f clients",

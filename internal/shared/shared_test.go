@@ -109,7 +109,6 @@ func (s *sensor) written(t testing.TB) {
 		}
 		return nil
 	})
-	time.Sleep(20 * time.Millisecond) // the last batch
 }
 
 func (s *sensor) ask(t testing.TB, q note.Query) note.Note {
@@ -256,13 +255,15 @@ func TestSoon(t *testing.T) {
 func TestViews(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
 	cfg := Config{Servers: []string{srv.Addr}}
-	_, b := two(t, cfg)
+	a, b := two(t, cfg)
 	cfg.Sensor, cfg.deadline = "c", patient
 	c := start(t, cfg).ready(t)
+	a.Opened(client, server) // at the same time as c, however long its start took
 	c.Opened(client, server) // it sees the handshake, but not the SYN
 	parts := &note.Note{TLS: &note.TLS{State: note.Complete, Library: "OpenSSL", JA4: "t13i301100_5f7f3e0f8a7b_e5627efa2ab1"},
 		Software: &note.Software{State: note.Matched, Name: "Exim", Dialect: "ehlo", Reading: note.Complete}, Flow: &note.Flow{Counted: true}}
 	c.Session(client, server, parts)
+	a.written(t)
 	c.written(t)
 	n := b.ask(t, note.Query{Client: client, Server: server})
 	if n.OSName != "Linux" || n.Software == nil || n.Software.Name != "Exim" || n.TLS == nil || n.Flow == nil || !n.ByConnection {
@@ -272,7 +273,6 @@ func TestViews(t *testing.T) {
 	c.Opened(client, server) // the next connection with these ends
 	c.Session(client, server, parts)
 	c.written(t)
-	time.Sleep(100 * time.Millisecond)
 	b.recent.forget()
 	if n := b.ask(t, note.Query{Client: client, Server: server}); n.Software != nil {
 		t.Errorf("of another connection: %+v", n)
@@ -338,13 +338,7 @@ func TestMemory(t *testing.T) {
 		if diff := cmp.Diff(got.Memory, again.Memory); diff != "" {
 			t.Errorf("asked again, the memory is another: %s", diff)
 		}
-		lab.Eventually(t, func() error {
-			if st := s.Stats(); st.Queued > 0 {
-				return fmt.Errorf("%+v", st)
-			}
-			return nil
-		})
-		time.Sleep(30 * time.Millisecond)
+		s.written2(t)
 		return got.Memory
 	}
 	// One address with five names, at three exchangers.
@@ -498,7 +492,6 @@ func (s *sensor) written2(t testing.TB) {
 		}
 		return nil
 	})
-	time.Sleep(50 * time.Millisecond)
 }
 
 // TestHostileStore: records that others have written do no harm.
@@ -537,14 +530,18 @@ func TestHostileStore(t *testing.T) {
 func TestOff(t *testing.T) {
 	b := start(t, Config{Servers: []string{"127.0.0.1:1"}, Sensor: "b"})
 	b.own.set(client, linux)
-	begin := time.Now()
-	for range 1000 {
-		if n := b.ask(t, note.Query{Client: client, Server: server}); n.OSName != "Linux" || n.Memory != nil {
-			t.Fatalf("%+v", n)
+	quickest := time.Hour
+	for try := 0; try < 5 && quickest > time.Second; try++ { // the machine may be busy
+		begin := time.Now()
+		for range 1000 {
+			if n := b.ask(t, note.Query{Client: client, Server: server}); n.OSName != "Linux" || n.Memory != nil {
+				t.Fatalf("%+v", n)
+			}
 		}
+		quickest = min(quickest, time.Since(begin))
 	}
-	if d := time.Since(begin); d > time.Second {
-		t.Errorf("1,000 look-ups took %v", d)
+	if quickest > time.Second {
+		t.Errorf("1,000 look-ups took %v", quickest)
 	}
 	lab.Eventually(t, func() error {
 		if st := b.Stats(); !strings.Contains(st.Fault, "refused") {
