@@ -376,7 +376,7 @@ func TestPipeHeaderAlone(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("opening waits for a frame")
 	}
 }

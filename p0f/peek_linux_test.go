@@ -126,7 +126,7 @@ func TestPeekerOutOfBand(t *testing.T) {
 		}
 		client.Write(asked)
 		client.CloseWrite()
-		client.SetDeadline(time.Now().Add(5 * time.Second))
+		client.SetDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, client); os.IsTimeout(err) {
 			t.Errorf("%d bytes before: the server does not end the connection", before)
 		}
@@ -174,7 +174,7 @@ func TestPeekerLetsSleep(t *testing.T) {
 // asleep waits until a thread sleeps, and returns how often it went to sleep.
 func asleep(t *testing.T, tid int) (times int) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", tid))
 		if err != nil {
 			t.Fatal(err)

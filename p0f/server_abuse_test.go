@@ -661,6 +661,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	last := len(fill) - 1
 	fill[last].Close()
 	fill = fill[:last]
+	begin := time.Now()
 	nc := dial(t, path) // takes the last descriptor
 	send(t, nc, query("198.18.0.2"))
 	for end := time.Now().Add(patience); len(log.all()) == 0; time.Sleep(time.Millisecond) {
@@ -671,7 +672,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	wantAnswered(t, old, "198.18.0.1")
 	release()
 	wantNote(t, nc, netip.MustParseAddr("198.18.0.2"))
-	if lines := log.all(); len(lines) != 1 || !strings.Contains(lines[0], "too many open files") {
-		t.Errorf("log %q, want one line", lines)
+	if lines, most := log.all(), int(time.Since(begin)/time.Second)+1; len(lines) < 1 || len(lines) > most || !strings.Contains(lines[0], "too many open files") {
+		t.Errorf("log %q, want 1 to %d lines", lines, most)
 	}
 }

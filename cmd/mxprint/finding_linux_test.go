@@ -267,7 +267,7 @@ func TestF14WrongSocket(t *testing.T) {
 	} {
 		begin := time.Now()
 		status, out, errs := typed(t, tt.args...)
-		if status != 1 || out != "" || !strings.Contains(errs, tt.want) || time.Since(begin) > 3*time.Second {
+		if status != 1 || out != "" || !strings.Contains(errs, tt.want) || time.Since(begin) > patience/2 {
 			t.Errorf("%q: %d after %v: %s%s", tt.args, status, time.Since(begin), out, errs)
 		}
 	}

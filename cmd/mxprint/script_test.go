@@ -210,7 +210,11 @@ func fork(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pid, err := strconv.Atoi(m[1])
 	ts.Check(err)
-	gone := func() bool { return syscall.Kill(pid, 0) != nil || zombie(pid) }
+	ended := false // the number may be another process's later
+	gone := func() bool {
+		ended = ended || syscall.Kill(pid, 0) != nil || zombie(pid)
+		return ended
+	}
 	ts.Defer(func() {
 		if !gone() {
 			syscall.Kill(pid, syscall.SIGKILL)

@@ -26,6 +26,7 @@ func TestSoftwareLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.start(ns.Command(context.Background(), s.program, "serve", "-config", s.config()))
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
 	mail := filepath.Join(s.dir, "mail")
 	if err := os.WriteFile(mail, []byte("Subject: test\r\n\r\n"+strings.Repeat("A line of text.\r\n", 20)), 0o644); err != nil {
 		t.Fatal(err)

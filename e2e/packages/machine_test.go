@@ -127,13 +127,20 @@ func (m *machine) capabilities(t *testing.T, unit string) string {
 	return found[1]
 }
 
+// journal is what a service has written since its last start. The journal gets it
+// a moment later.
+func (m *machine) journal(t *testing.T, unit string) string {
+	t.Helper()
+	id := strings.TrimSpace(m.do(t, "systemctl show -p InvocationID --value "+unit))
+	return m.do(t, "journalctl --sync\njournalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID="+id)
+}
+
 // complaints are what a service has written as warning or error since its last
 // start.
 func (m *machine) complaints(t *testing.T, unit string) string {
 	t.Helper()
-	id := strings.TrimSpace(m.do(t, "systemctl show -p InvocationID --value "+unit))
 	var wrong bytes.Buffer
-	for line := range strings.Lines(m.do(t, "journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID="+id)) {
+	for line := range strings.Lines(m.journal(t, unit)) {
 		// Where this machine has fewer descriptors than the unit wants, systemd cannot give them.
 		few := strings.Contains(line, "raise LimitNOFILE of the unit") && hardLimit(t) < 65536
 		if regexp.MustCompile(`level=(WARN|ERROR)`).MatchString(line) && !few {

@@ -115,9 +115,12 @@ func reloadFails(t *testing.T, m *machine) {
 	m.do(t, "systemctl reload mxprint")
 	m.write(t, "/etc/mxprint/own.fp", "classes = unix\n[tcp:request]\nlabel = broken\n")
 	m.fails(t, "systemctl reload mxprint")
-	if out, _ := m.try(t, "journalctl -u mxprint -n 20 --no-pager -o cat"); !strings.Contains(out, "own.fp:3") {
-		t.Errorf("the journal does not say what is wrong, and where:\n%s", out)
-	}
+	lab.Eventually(t, func() error {
+		if out := m.journal(t, "mxprint"); !strings.Contains(out, "own.fp:3") {
+			return fmt.Errorf("the journal does not say what is wrong, and where:\n%s", out)
+		}
+		return nil
+	})
 	m.active(t, "mxprint", "active")
 	m.known(t, "client", wireClient, wireServer)
 	configure(t, m, queryOn)
@@ -322,9 +325,12 @@ func upgradeWrong(t *testing.T, m *machine) {
 // comes.
 func lateInterface(t *testing.T, m *machine) {
 	configure(t, m, queryOn+"[sensor]\ninterfaces = [\"late0\"]\n")
-	if out := m.complaints(t, "mxprint"); !strings.Contains(out, "interface is not there, waiting for it") || !strings.Contains(out, "late0") {
-		t.Errorf("it does not say that it waits:\n%s", out)
-	}
+	lab.Eventually(t, func() error {
+		if out := m.complaints(t, "mxprint"); !strings.Contains(out, "interface is not there, waiting for it") || !strings.Contains(out, "late0") {
+			return fmt.Errorf("it does not say that it waits:\n%s", out)
+		}
+		return nil
+	})
 	m.wire(t, "late", "late0", "198.18.2.1", "198.18.2.2")
 	m.known(t, "late", "198.18.2.1", "198.18.2.2")
 	m.do(t, "ip link del late0\nip netns del late")
@@ -423,7 +429,14 @@ func credentials(t *testing.T, m *machine) {
 	}
 	// A new one needs a restart, as the page says; a reload is no error.
 	m.do(t, mailtest.Recipe(t, "balancer.md", "openssl req", "chmod"))
-	if m.do(t, "systemctl kill -s HUP --kill-who=main mxprint\nsleep 0.5"); served() != first {
+	m.do(t, "systemctl kill -s HUP --kill-who=main mxprint")
+	lab.Eventually(t, func() error {
+		if out := m.journal(t, "mxprint"); !strings.Contains(out, "signatures reloaded") {
+			return fmt.Errorf("no word of the reload:\n%s", out)
+		}
+		return nil
+	})
+	if served() != first {
 		t.Error("a reload takes a new certificate, and the page says that it does not")
 	}
 	if out := m.complaints(t, "mxprint"); strings.Contains(out, "ERROR") {

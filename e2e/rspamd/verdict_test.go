@@ -60,7 +60,7 @@ func TestVerdicts(t *testing.T) {
 					}
 				}
 			}
-			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			for end := time.Now().Add(lab.Patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 				if err := json.Unmarshal(run("", "history", "-store", store, "-json", f.From.String()), &past); err != nil {
 					t.Fatal(err)
 				}

@@ -5,6 +5,7 @@ package site
 import (
 	"database/sql"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,10 +87,14 @@ func TestFaults(t *testing.T) {
 			f.begin, f.end = s.lock(t)
 		}
 		f.begin()
-		got := s.round(t, strings.ReplaceAll(f.name, " ", "-"))
-		t.Logf("%s: half of the mails within %v, the longest %v; usual %v and %v", f.name, got[len(got)/2], got[len(got)-1], usual[len(usual)/2], usual[len(usual)-1])
-		if limit := 2*usual[len(usual)/2] + 100*time.Millisecond; got[len(got)/2] > limit {
-			t.Errorf("%s: half of the mails took %v and more, want %v", f.name, got[len(got)/2], limit)
+		limit, quickest := 2*usual[len(usual)/2]+100*time.Millisecond, time.Duration(math.MaxInt64)
+		for try := 0; try < 5 && quickest > limit; try++ { // a store that holds mails up does so in each round, a busy machine does not
+			got := s.round(t, fmt.Sprint(strings.ReplaceAll(f.name, " ", "-"), "-", try))
+			t.Logf("%s: half of the mails within %v, the longest %v; usual %v and %v", f.name, got[len(got)/2], got[len(got)-1], usual[len(usual)/2], usual[len(usual)-1])
+			quickest = min(quickest, got[len(got)/2])
+		}
+		if quickest > limit {
+			t.Errorf("%s: half of the mails took %v and more, want %v", f.name, quickest, limit)
 		}
 		lab.Eventually(t, func() error {
 			if text := string(s.run(t, "status", "-s", s.ask)); !strings.Contains(text, f.status) {

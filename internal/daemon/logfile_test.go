@@ -125,9 +125,9 @@ func TestLogCut(t *testing.T) {
 	defer r.Close()
 	l := &LogFile{path: filepath.Join(t.TempDir(), "p0f.log"), f: w}
 	defer l.Close()
+	text := []byte(strings.Repeat(strings.Repeat("x", 999)+"\n", 10_000))
 	w.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
-	line := strings.Repeat("x", 999) + "\n"
-	n, err := l.Write([]byte(strings.Repeat(line, 10_000)))
+	n, err := l.Write(text)
 	if err == nil || n == 0 || n%1000 == 0 {
 		lab.Skip(t, fmt.Sprintf("this pipe takes %d bytes, %v", n, err))
 	}

@@ -341,10 +341,13 @@ func TestKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		killAt := time.Now().Add(2500*time.Millisecond + rand.N(1500*time.Millisecond))
+		var killAt time.Time
 		var run uint64
 		safe := 0 // observed longer ago than memory keeps them
-		for in := bufio.NewScanner(out); in.Scan() && time.Now().Before(killAt); {
+		for in := bufio.NewScanner(out); in.Scan() && (killAt.IsZero() || time.Now().Before(killAt)); {
+			if killAt.IsZero() { // it is up
+				killAt = time.Now().Add(2500*time.Millisecond + rand.N(1500*time.Millisecond))
+			}
 			var n int
 			fmt.Sscan(in.Text(), &run, &n)
 			if time.Until(killAt) > 2*gatherTime {

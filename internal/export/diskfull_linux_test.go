@@ -26,7 +26,7 @@ func TestDiskFull(t *testing.T) {
 	k.answer(func(string) (int, string) { return http.StatusServiceUnavailable, "away" })
 	e, stop := running(t, to(t, k.URL, dir))
 	seen := 0
-	for end := time.Now().Add(20 * time.Second); e.Stats().Dropped.Disk == 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); e.Stats().Dropped.Disk == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the disk is not full: %+v", e.Stats())
 		}

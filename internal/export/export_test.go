@@ -21,6 +21,7 @@ import (
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/store"
+	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -153,7 +154,7 @@ func running(t *testing.T, cfg Config) (e *Exporter, stop func()) {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(lab.Patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not in time: %s", what)
 		}

@@ -57,7 +57,7 @@ func (d *dialog) Close() {
 // all bytes does not learn which side ended first.
 func (d *dialog) wantClosed(t *testing.T, ends ...bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		d.mu.Lock()
 		got, closed := slices.Clone(d.ends), d.closed
 		d.mu.Unlock()

@@ -234,7 +234,7 @@ func TestHostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc.SetDeadline(time.Now().Add(5 * time.Second))
+		nc.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprint(nc, text)
 		nc.(*net.UnixConn).CloseWrite()
 		var got bytes.Buffer
@@ -271,7 +271,7 @@ func TestHostileHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		nc.SetDeadline(time.Now().Add(time.Minute))
 		fmt.Fprint(nc, text.begin)
 		begin := time.Now()
 		taken, more := 0, []byte(strings.Repeat(text.more, 1000))
@@ -282,7 +282,7 @@ func TestHostileHTTP(t *testing.T) {
 			}
 		}
 		nc.Close()
-		if took := time.Since(begin); taken > 2<<20 || took > 5*time.Second { // the kernel keeps a part
+		if took := time.Since(begin); taken > 2<<20 || took > 30*time.Second { // the kernel keeps a part
 			t.Errorf("%s: %d bytes of one request are taken, in %v", name, taken, took)
 		}
 	}

@@ -293,7 +293,7 @@ func TestTooMany(t *testing.T) {
 	dial(t, path).wantClosed()
 	a.send('Q')
 	a.wantClosed()
-	for end := time.Now().Add(10 * time.Second); s.Stats().Open > 1 && time.Now().Before(end); { // the place is free after the end
+	for end := time.Now().Add(patience); s.Stats().Open > 1 && time.Now().Before(end); { // the place is free after the end
 		time.Sleep(time.Millisecond)
 	}
 	dial(t, path).begin(postfixOffer)

@@ -19,7 +19,23 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 	}
 	stop := fronttest.Start((&Server{Lookuper: seen(), Deadline: patience}).Serve, ln)
 	defer stop()
-	nc, err := net.Dial("tcp", ln.Addr().String())
+	// A busy machine may delay most mails, too, but not those of each connection.
+	const most = 20 * time.Millisecond
+	quick := time.Hour
+	for try := 0; try < 5 && quick > most; try++ {
+		quick = min(quick, quickMails(t, ln.Addr().String()))
+		t.Logf("a quarter of the mails take %v at most", quick)
+	}
+	if quick > most {
+		t.Errorf("three quarters of the mails take more than %v: the mail server waits for acknowledgements", quick)
+	}
+}
+
+// quickMails is what a quarter of the mails of a connection take at most: of the
+// later ones, for the first never wait, and nearly all others do.
+func quickMails(t *testing.T, addr string) time.Duration {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,13 +52,7 @@ func TestAcknowledgesAtOnce(t *testing.T) {
 		m.want(added("X-p0f-Result", header4), "a")
 		took = append(took, time.Since(begin))
 	}
-	// The first mails of a connection never wait, nearly all others do. A busy
-	// machine may delay most of them, too.
 	late := took[len(took)/2:]
 	slices.Sort(late)
-	quick := late[len(late)/4]
-	t.Logf("a quarter of the mails take %v at most", quick)
-	if quick > 20*time.Millisecond {
-		t.Errorf("three quarters of the mails take more than %v: the mail server waits for acknowledgements", quick)
-	}
+	return late[len(late)/4]
 }

@@ -90,7 +90,7 @@ func TestHeardHostile(t *testing.T) {
 // lines waits for a question that reports lines, and returns them; nil where none
 // comes.
 func (r *reported) lines(after int) []string {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		r.mu.Lock()
 		for _, q := range r.all[min(after, len(r.all)):] {
 			if q.Heard != nil {
