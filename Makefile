@@ -51,8 +51,8 @@ test-web: deps # the page in a real Chromium; MXPRINT_SHOTS=DIR keeps the screen
 	cd tools/webtest && npm ci --ignore-scripts --no-audit --no-fund && $(GO) test -count=1 -timeout 15m ./...
 
 # Many sensors: several exchangers and one store, with Sentinel, a Cluster and faults in the middle of 1,000
-# mails, by Redis and by the Valkey of Debian 13; history with ClickHouse away for a while, ten minutes unless FLEET_AWAY=1m is given;
-# and what a connection takes of each tier (docs/scale.md).
+# mails, and the reports of two sites, by Redis and by the Valkey of Debian 13; history with ClickHouse away for a while,
+# ten minutes unless FLEET_AWAY=1m is given; and what a connection takes of each tier (docs/scale.md).
 FLEET_AWAY ?= 10m
 test-fleet: deps
 	MXPRINT_FLEET=1 $(GO) test -count=1 -timeout 30m -v ./e2e/fleet ./internal/shared

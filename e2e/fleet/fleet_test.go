@@ -122,9 +122,8 @@ func (f *fleet) start(t *testing.T, keys string) {
 		mailtest.WriteFiles(t, m.dir, map[string]string{"nat.fp": mailtest.NatDB, "haproxy.cfg": f.haproxy(m)})
 		m.serve = mailtest.StartServeWait(t, m.NetNS, m.dir, "50ms", fmt.Sprintf("[signatures]\nfile = %q\n[http]\nlisten = [%q]\n[store]\nvalkey_sensor = %q\n%s",
 			filepath.Join(m.dir, "nat.fp"), "unix:"+filepath.Join(m.dir, "http.sock"), m.name, keys))
-		m.asks = query.NewClient(filepath.Join(m.dir, "query.sock"))
-		t.Cleanup(func() { m.asks.Close() })
-		m.listen(t)
+		m.ask(t)
+		m.listen(t, 2525, haproxy)
 		if i < 2 {
 			p := mailtest.Start(t, "haproxy", m.Command(context.Background(), lab.NeedProgram(t, "haproxy"), "-db", "-f", filepath.Join(m.dir, "haproxy.cfg")))
 			p.WaitFor("connections", func() bool { return mailtest.Listens(m.NetNS, m.addr, 25) })
@@ -147,6 +146,12 @@ func (f *fleet) allShare(t *testing.T) {
 	}
 }
 
+// ask has the mail server ask the exchanger's mxprint.
+func (m *exchanger) ask(t *testing.T) {
+	m.asks = query.NewClient(filepath.Join(m.dir, "query.sock"))
+	t.Cleanup(func() { m.asks.Close() })
+}
+
 func (f *fleet) haproxy(m *exchanger) string {
 	text := fmt.Sprintf("defaults\n\tmode tcp\n\ttimeout connect 30s\n\ttimeout client 120s\n\ttimeout server 120s\nlisten smtp\n\tbind %v:25\n\tbalance roundrobin\n", m.addr)
 	for _, to := range f.mx {
@@ -156,20 +161,23 @@ func (f *fleet) haproxy(m *exchanger) string {
 }
 
 // listen starts the mail server of an exchanger.
-func (m *exchanger) listen(t *testing.T) {
+func (m *exchanger) listen(t *testing.T, port uint16, behind func(net.Listener) net.Listener) {
 	t.Helper()
 	var ln net.Listener
 	if err := m.Do(func() (err error) {
-		ln, err = net.Listen("tcp", netip.AddrPortFrom(m.addr, 2525).String())
+		ln, err = net.Listen("tcp", netip.AddrPortFrom(m.addr, port).String())
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	s := gosmtp.NewServer(m)
 	s.Domain = m.name
-	go s.Serve(&proxyproto.Listener{Listener: ln})
+	go s.Serve(behind(ln))
 	t.Cleanup(func() { s.Close() })
 }
+
+func haproxy(ln net.Listener) net.Listener { return &proxyproto.Listener{Listener: ln} }
+func nothing(ln net.Listener) net.Listener { return ln }
 
 // NewSession implements gosmtp.Backend: it asks as soon as a client has connected.
 func (m *exchanger) NewSession(c *gosmtp.Conn) (gosmtp.Session, error) {

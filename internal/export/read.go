@@ -55,18 +55,26 @@ func (r *Reader) Evidence(ctx context.Context) (*evidence.Counts, error) {
 
 // Connections counts the notes since a time, and those with a verdict.
 func (r *Reader) Connections(ctx context.Context, since time.Time) (all, judgedMails int64, err error) {
-	text, err := r.ClickHouse.value(ctx, "SELECT count() FROM notes FINAL WHERE time >= "+sqlTime(since))
-	if err == nil {
-		_, err = fmt.Sscan(text, &all)
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	text, err = r.ClickHouse.value(ctx, "SELECT count() "+fmt.Sprintf(judged, sqlTime(since)))
-	if err == nil {
-		_, err = fmt.Sscan(text, &judgedMails)
+	if all, err = r.count(ctx, "SELECT count() FROM notes FINAL WHERE time >= "+sqlTime(since)); err == nil {
+		judgedMails, err = r.count(ctx, "SELECT count() "+fmt.Sprintf(judged, sqlTime(since)))
 	}
 	return all, judgedMails, err
+}
+
+func (r *Reader) count(ctx context.Context, query string) (n int64, err error) {
+	text, err := r.ClickHouse.value(ctx, query)
+	if err == nil {
+		_, err = fmt.Sscan(text, &n)
+	}
+	return n, r.of(err)
+}
+
+// of names the server that an error is of.
+func (r *Reader) of(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the history at %v: %w", r.ClickHouse, err)
 }
 
 // Sample is of how many senders one is in the report.
@@ -81,7 +89,8 @@ func (r *Reader) Mails(ctx context.Context, since time.Time, f func(*evidence.Ma
 	defer cancel()
 	query := "SELECT toUnixTimestamp64Micro(n.time) AS at, n.client, n.client_port, n.sender, n.name, n.tokens, v.verdicts " +
 		fmt.Sprintf(judged, sqlTime(since)) + fmt.Sprintf(" WHERE n.sender %% %d = 0 ORDER BY n.time, n.connection FORMAT JSONCompactEachRow", r.Sample())
-	return r.ClickHouse.do(ctx, query, nil, nil, false, func(in io.Reader) error {
+	var own error // of f
+	err := r.ClickHouse.do(ctx, query, nil, nil, false, func(in io.Reader) error {
 		rows := bufio.NewScanner(in)
 		rows.Buffer(nil, maxRow)
 		for rows.Scan() {
@@ -89,8 +98,8 @@ func (r *Reader) Mails(ctx context.Context, since time.Time, f func(*evidence.Ma
 			if err != nil {
 				return err
 			}
-			if err := f(m); err != nil {
-				return err
+			if own = f(m); own != nil {
+				return own
 			}
 		}
 		if err := rows.Err(); err != nil { // also where the answer is cut: half of the mails is no report
@@ -98,6 +107,10 @@ func (r *Reader) Mails(ctx context.Context, since time.Time, f func(*evidence.Ma
 		}
 		return nil
 	})
+	if own != nil {
+		return own
+	}
+	return r.of(err)
 }
 
 // maxRow bounds a row that is read, in bytes.

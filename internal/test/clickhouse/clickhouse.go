@@ -11,6 +11,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -34,24 +35,41 @@ type Server struct {
 	t       testing.TB
 	python  string
 	dir     string // of tables and shim
+	at      Place
 	port    int
 	process *exec.Cmd
 	more    []string // user, password, certificate and key
+}
+
+// Place is where a server is, such as a machine of its own.
+type Place struct {
+	Host string // the address it listens on
+	// Command makes its process, and Do opens the test's connections to it.
+	Command func(name string, args ...string) *exec.Cmd
+	Do      func(open func() error) error
+}
+
+// here is this machine's loopback.
+func here() Place {
+	return Place{"127.0.0.1", exec.Command, func(open func() error) error { return open() }}
 }
 
 // partTime is how long the engine may take to come from its registry.
 const partTime = 10 * time.Minute
 
 // New starts a server, and stops it when the test ends.
-func New(t testing.TB) *Server { return start(t) }
+func New(t testing.TB) *Server { return start(t, here()) }
+
+// NewAt starts one at another place.
+func NewAt(t testing.TB, at Place) *Server { return start(t, at) }
 
 // NewSecure starts one that is asked by TLS, with the files cert.pem and key.pem of a
 // folder, and by a user with a password alone.
 func NewSecure(t testing.TB, folder, user, password string) *Server {
-	return start(t, user, password, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))
+	return start(t, here(), user, password, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))
 }
 
-func start(t testing.TB, more ...string) *Server {
+func start(t testing.TB, at Place, more ...string) *Server {
 	t.Helper()
 	lab.NeedProgram(t, "python3")
 	ctx, cancel := context.WithTimeout(t.Context(), partTime)
@@ -60,7 +78,7 @@ func start(t testing.TB, more ...string) *Server {
 	if err != nil {
 		lab.Skip(t, "no ClickHouse: "+err.Error())
 	}
-	s := &Server{t: t, python: python, dir: t.TempDir(), more: more}
+	s := &Server{t: t, python: python, dir: t.TempDir(), at: at, more: more}
 	if err := os.WriteFile(filepath.Join(s.dir, "shim.py"), shim, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +93,16 @@ func (s *Server) URL() string {
 	if len(s.more) > 0 {
 		scheme = "https"
 	}
-	return scheme + "://127.0.0.1:" + strconv.Itoa(s.port)
+	return scheme + "://" + s.address()
 }
+
+func (s *Server) address() string { return net.JoinHostPort(s.at.Host, strconv.Itoa(s.port)) }
 
 // Start starts the server, with the tables that it had.
 func (s *Server) Start() {
 	s.t.Helper()
-	args := append([]string{filepath.Join(s.dir, "shim.py"), strconv.Itoa(s.port), filepath.Join(s.dir, "data")}, s.more...)
-	s.process = exec.Command(s.python, args...)
+	args := append([]string{filepath.Join(s.dir, "shim.py"), s.address(), filepath.Join(s.dir, "data")}, s.more...)
+	s.process = s.at.Command(s.python, args...)
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var errs bytes.Buffer
 	s.process.Stderr = &errs
@@ -116,7 +136,14 @@ func (s *Server) Stop() {
 // Query runs a query in a database, and returns the answer without its last
 // newline.
 func (s *Server) Query(database, query string) (string, error) {
-	answer, err := http.Post(s.URL()+"/?database="+url.QueryEscape(database), "text/plain", strings.NewReader(query))
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (nc net.Conn, err error) {
+		err = s.at.Do(func() (err error) {
+			nc, err = new(net.Dialer).DialContext(ctx, network, addr)
+			return err
+		})
+		return nc, err
+	}}}
+	answer, err := client.Post(s.URL()+"/?database="+url.QueryEscape(database), "text/plain", strings.NewReader(query))
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,6 @@
 """ClickHouse's HTTP interface in front of an engine in this process (chdb), for tests.
 
-Usage: shim.py PORT FOLDER [USER PASSWORD [CERT KEY]]
+Usage: shim.py HOST:PORT FOLDER [USER PASSWORD [CERT KEY]]
 
 Takes the query of a POST in the parameter "query" or in the body, runs it, and
 answers as ClickHouse does: 200 with the result, or another status with the text
@@ -91,7 +91,8 @@ class Shim(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shim)
+host, _, port = sys.argv[1].rpartition(":")
+server = ThreadingHTTPServer((host, int(port)), Shim)
 if len(sys.argv) > 6:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(sys.argv[5], sys.argv[6])
