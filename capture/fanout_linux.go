@@ -76,6 +76,8 @@ func (r *Ring) rebind(index int) error {
 	if r.group == nil {
 		return r.bind(index)
 	}
+	r.handing.Lock()
+	defer r.handing.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addDrops()

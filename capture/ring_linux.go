@@ -16,21 +16,9 @@ import (
 
 const (
 	ringBlock = 64 << 10 // bytes the kernel allocates at once
-	ringBatch = 4096     // slots a Read looks at
+	ringBatch = 4096     // slots a Ready looks at
 	idleWait  = time.Second
 	awayWait  = 200 * time.Millisecond // between looks for an absent interface
-
-	// It is a flood when floodFrames come within floodTime (51,000 a second).
-	// Read then sleeps for napTime, and for the kernel's 50 µs of timer slack,
-	// instead of having the kernel wake it for each frame: it takes a quarter
-	// of the CPU, and the sender gets half as many frames again across.
-	floodFrames = 256
-	floodTime   = 5 * time.Millisecond
-	napTime     = 20 * time.Microsecond
-
-	// After this many looks at a ring that says it is readable, but whose next
-	// slot is still being filled by another CPU, Read naps between the looks.
-	maxSpins = 64
 )
 
 // A Ring captures from network interfaces, through a packet socket and a ring
@@ -46,36 +34,38 @@ const (
 // 1 MiB and of 4 KiB alike. Both kept all of a flood of 300,000 to 450,000
 // frames a second; V2 kept 800,000 from two senders.
 //
+// The kernel wakes a Read, or a Wait, for each frame. It is cheaper to Wait, to
+// leave the ring alone for a moment, and to fetch with Ready all that has come
+// meanwhile; what is asked for before that is fetched when it is asked for.
+//
 // An interface that goes down or is removed is no error: Read waits, and takes
 // it up again when it is back under the same name.
 //
-// Safe for concurrent use, except that only one goroutine may Read.
+// Safe for concurrent use, except that only one goroutine may Read or Wait, and
+// only one may Read or call Ready.
 type Ring struct {
 	cfg    Config
 	link   packet.LinkType
 	group  *group // of rings that share the frames; nil: it has all
-	mem    []byte // slots of cfg.SlotBytes each
-	slots  int
-	next   int // the slot the kernel fills, or has filled, next
-	frame  Frame
 	poll   [2]unix.PollFd
 	away   bool      // the interface is down or gone
 	looked time.Time // for it, the last time
-	flood  struct {
-		on    bool
-		count int   // frames since
-		mark  int64 // this time, in microseconds
-	}
-	stats struct{ frames, drops atomic.Uint64 }
+	stats  struct{ frames, drops atomic.Uint64 }
 
-	closed  atomic.Bool
-	reading sync.Mutex // held by Read: the ring is unmapped behind it, not under it
+	// handing is held while frames are handed over, and guards what they lie in.
+	handing sync.Mutex
+	mem     []byte // slots of cfg.SlotBytes each
+	slots   int
+	next    int // the slot the kernel fills, or has filled, next
+	frame   Frame
 
-	mu   sync.Mutex      // guards the rest
-	fd   int             // the packet socket; -1 when released
-	wake int             // an eventfd that ends a wait
-	done <-chan struct{} // of the context that is watched
-	stop func() bool     // ends that watch
+	mu     sync.Mutex      // guards the rest; locked after handing
+	fd     int             // the packet socket; -1 when released
+	wake   int             // an eventfd that ends a wait
+	done   <-chan struct{} // of the context that is watched
+	stop   func() bool     // ends that watch
+	users  int             // calls that use all this
+	closed bool            // it is given back when no call uses it
 }
 
 // OpenRing opens a ring on the interface. From its first frame on, only those
@@ -188,42 +178,62 @@ func (r *Ring) Link() packet.LinkType { return r.link }
 
 // Read hands over up to 4096 frames; see Source.
 func (r *Ring) Read(ctx context.Context, fn func(*Frame)) error {
-	r.reading.Lock()
-	defer r.release()
-	defer r.reading.Unlock()
+	if err := r.Wait(ctx); err != nil {
+		return err
+	}
+	_, err := r.Ready(fn)
+	return err
+}
+
+// Wait waits until there are frames, or for a second. Its errors are those of Read.
+func (r *Ring) Wait(ctx context.Context) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer r.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r.watch(ctx)
-	for spins := 0; ; spins++ {
-		if r.closed.Load() {
-			return ErrClosed
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if n := r.deliver(fn); n > 0 {
-			r.gauge(n)
-			if r.away {
-				return r.look()
-			}
-			return nil
-		}
-		if r.flood.on || spins > maxSpins {
-			r.nap()
-			if r.flood.on = r.flood.on && spins == 0; r.flood.on {
-				continue
-			}
-		}
-		if idle, err := r.wait(); idle || err != nil {
-			return err
-		}
+	return r.wait()
+}
+
+// Ready hands over up to 4096 of the frames that are there, without waiting, and
+// returns how many. Another goroutine may Wait meanwhile.
+func (r *Ring) Ready(fn func(*Frame)) (frames int, err error) {
+	if err := r.enter(); err != nil {
+		return 0, err
+	}
+	defer r.leave()
+	r.handing.Lock()
+	defer r.handing.Unlock()
+	return r.deliver(fn), nil
+}
+
+// enter begins a call that uses the socket and the ring.
+func (r *Ring) enter() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	r.users++
+	return nil
+}
+
+// leave ends it.
+func (r *Ring) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.users--; r.closed && r.users == 0 {
+		r.release()
 	}
 }
 
-// deliver hands over the frames that are ready, and reports how many slots the
-// kernel had filled. Each slot goes back to the kernel as soon as
-// fn is done with it.
-func (r *Ring) deliver(fn func(*Frame)) (slots int) {
-	var frames uint64
-	for ; slots < ringBatch; slots++ {
+// deliver hands over the frames that are ready, and returns how many. Each slot
+// goes back to the kernel as soon as fn is done with it.
+func (r *Ring) deliver(fn func(*Frame)) (frames int) {
+	for range ringBatch {
 		slot := r.mem[r.next*r.cfg.SlotBytes:][:r.cfg.SlotBytes]
 		h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0]))
 		status := atomic.LoadUint32(&h.Status)
@@ -239,24 +249,8 @@ func (r *Ring) deliver(fn func(*Frame)) (slots int) {
 			r.next = 0
 		}
 	}
-	r.stats.frames.Add(frames)
-	return slots
-}
-
-// gauge notices a flood, by the times of the frames.
-func (r *Ring) gauge(n int) {
-	fl := &r.flood
-	if fl.count += n; fl.count >= floodFrames {
-		took := time.Duration(r.frame.Time-fl.mark) * time.Microsecond
-		fl.on, fl.count, fl.mark = took < floodTime, 0, r.frame.Time
-	}
-}
-
-// nap sleeps for a moment, or until somebody wakes the ring.
-func (r *Ring) nap() {
-	timeout := unix.NsecToTimespec(int64(napTime))
-	r.poll[1] = unix.PollFd{Fd: int32(r.wake), Events: unix.POLLIN}
-	unix.Ppoll(r.poll[1:], &timeout, nil)
+	r.stats.frames.Add(uint64(frames))
+	return frames
 }
 
 // fill describes the frame in a slot, and reports whether it is wanted.
@@ -293,42 +287,39 @@ func (r *Ring) fill(slot []byte, h *unix.Tpacket2Hdr, status uint32) bool {
 	return true
 }
 
-// wait sleeps until the ring has frames, somebody wakes it or nothing came for
-// long. Only the last is idle.
-func (r *Ring) wait() (idle bool, err error) {
+// wait sleeps until the ring has frames, it is woken or nothing came for long.
+func (r *Ring) wait() error {
 	timeout := unix.NsecToTimespec(int64(idleWait))
 	if r.away {
 		timeout = unix.NsecToTimespec(int64(awayWait))
 	}
 	r.poll[0] = unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN}
 	r.poll[1] = unix.PollFd{Fd: int32(r.wake), Events: unix.POLLIN}
-	n, err := unix.Ppoll(r.poll[:], &timeout, nil)
+	_, err := unix.Ppoll(r.poll[:], &timeout, nil)
 	switch {
 	case err == unix.EINTR:
-		return false, nil
+		return nil
 	case err != nil:
-		return false, fmt.Errorf("capture: waiting for %s: %w", r.cfg.Interface, err)
-	case r.away && time.Since(r.looked) >= awayWait:
-		return n == 0, r.look()
-	case n == 0:
-		return true, nil
+		return fmt.Errorf("capture: waiting for %s: %w", r.cfg.Interface, err)
+	case r.away && (r.poll[0].Revents == unix.POLLIN || time.Since(r.looked) >= awayWait):
+		return r.look()
 	}
 	if r.poll[1].Revents != 0 {
 		var count [8]byte
 		unix.Read(r.wake, count[:])
 	}
 	if r.poll[0].Revents&unix.POLLERR != 0 {
-		return false, r.fault()
+		return r.fault()
 	}
-	return false, nil
+	return nil
 }
 
-// watch has the end of ctx wake a Read. A caller that comes back with the same
+// watch has the end of ctx wake a Wait. A caller that comes back with the same
 // ctx is free.
 func (r *Ring) watch(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.done == ctx.Done() || r.fd < 0 {
+	if r.done == ctx.Done() {
 		return
 	}
 	if r.stop != nil {
@@ -337,10 +328,14 @@ func (r *Ring) watch(ctx context.Context) {
 	r.done, r.stop = ctx.Done(), context.AfterFunc(ctx, r.interrupt)
 }
 
-// interrupt wakes the Read that waits.
+// interrupt wakes the Wait that sleeps.
 func (r *Ring) interrupt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.signal()
+}
+
+func (r *Ring) signal() {
 	if r.wake >= 0 {
 		unix.Write(r.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1}) // not zero in either byte order
 	}
@@ -365,24 +360,21 @@ func (r *Ring) addDrops() {
 	}
 }
 
-// Close ends the capture; see Source. The ring is given back when the Read
-// that runs has returned.
+// Close ends the capture; see Source. The ring is given back when the calls that
+// use it have returned.
 func (r *Ring) Close() error {
-	r.closed.Store(true)
-	r.interrupt()
-	r.release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.signal()
+	if r.users == 0 {
+		r.release()
+	}
 	return nil
 }
 
-// release gives everything back, once the ring is closed and not being read.
-// The last of the two does it, the reader or Close.
+// release gives everything back.
 func (r *Ring) release() {
-	if !r.closed.Load() || !r.reading.TryLock() {
-		return
-	}
-	defer r.reading.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.addDrops()
 	if r.stop != nil {
 		r.stop()

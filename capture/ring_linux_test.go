@@ -405,3 +405,57 @@ func TestInterfaces(t *testing.T) {
 		}
 	}
 }
+
+// TestRingReady: one goroutine waits while another fetches, and both end when the
+// ring is closed.
+func TestRingReady(t *testing.T) {
+	p := lab.NewPair(t)
+	r := openIn(t, p.Server, Config{Interface: p.Server.If, Filter: onlyPort(t, 25)})
+	var wakes atomic.Int32
+	waited, fetched := make(chan error, 1), make(chan error, 1)
+	go func() {
+		var err error
+		for ; err == nil; err = r.Wait(context.Background()) {
+			wakes.Add(1)
+		}
+		waited <- err
+	}()
+	const count = 5000
+	var got atomic.Int32
+	go func() {
+		var n int
+		var err error
+		for seq := uint32(0); err == nil; {
+			n, err = r.Ready(func(f *Frame) {
+				if is := binary.BigEndian.Uint32(f.Data[38:]); is != seq {
+					t.Errorf("frame %d is the one sent as %d", seq, is)
+				}
+				seq++
+			})
+			got.Add(int32(n))
+			time.Sleep(200 * time.Microsecond)
+		}
+		fetched <- err
+	}()
+	s := newSender(t, p.Client, p.Client.If)
+	for i := range count {
+		if err := s.send(synFrame(25, uint32(i))); err != nil {
+			t.Fatal(err)
+		}
+		if i%100 == 0 {
+			time.Sleep(time.Millisecond) // no more than the kernel's queue before the ring holds
+		}
+	}
+	for end := time.Now().Add(patience); got.Load() < count && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if got.Load() != count || wakes.Load() < 2 {
+		t.Errorf("%d of %d frames, %d wakes", got.Load(), count, wakes.Load())
+	}
+	r.Close()
+	for who, end := range map[string]chan error{"Wait": waited, "Ready": fetched} {
+		if err := <-end; err != ErrClosed {
+			t.Errorf("%s = %v, want ErrClosed", who, err)
+		}
+	}
+}

@@ -60,6 +60,12 @@ type Config struct {
 	// Follow makes what reads the payload of a worker's connections, and reports what
 	// it finds out to observe, which keeps nothing of it. It needs Hosts.Recent.
 	Follow func(observe func(*event.Observation)) event.Follower
+
+	// Prompt has frames of an interface entered as they come, for Observers and Follow
+	// to learn of them at once. It wakes the process for each packet of a mail. Else
+	// frames are entered when a look-up asks, and within 20 ms.
+	Prompt bool
+
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
 }
 
@@ -97,6 +103,7 @@ type Engine struct {
 	fanout  capture.Fanout
 	caller  *observe.Caller
 	recent  bool // the tables know connections, too
+	prompt  bool
 	waiting await.Queue
 
 	tunnels   packet.Opener
@@ -104,7 +111,7 @@ type Engine struct {
 	readsLone bool        // SYN+ACKs without their SYN, too
 	live      atomic.Bool // there was an interface
 
-	sourcesMu sync.Mutex
+	sourcesMu sync.RWMutex
 	sources   []*input // that run
 
 	began   time.Time
@@ -128,7 +135,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	e := &Engine{
-		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0,
+		rule: cfg.Rule, tunnels: cfg.Tunnels, readsLone: cfg.Hosts.LoneSYNACK, log: cfg.Logger, recent: cfg.Hosts.Recent > 0, prompt: cfg.Prompt,
 		fanout: capture.NewFanout(), caller: observe.New(cfg.Observers, cfg.Wants, cfg.Logger), began: time.Now(),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
@@ -158,18 +165,18 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	defer e.caller.Stop()
 	e.running.Add(1)
 	in := newInput(e, src.Live())
-	in.source = src
+	in.from(src)
 	e.live.CompareAndSwap(false, in.live)
 	if !in.live {
 		in.startPipes()
 	}
-	defer e.track(in)()
+	untrack := e.track(in)
 	var err error
-	for err == nil && in.err == nil {
-		err = src.Read(ctx, in.frame)
-		in.flush()
+	for err == nil {
+		err = in.read(ctx)
 	}
 	in.endPipes()
+	untrack()
 	e.unread.Move(&in.unread)
 	switch {
 	case in.err != nil:
@@ -258,8 +265,8 @@ type SourceStats struct {
 // Sources returns the counts of the sources that run now. It may be called at
 // any time; a count is some frames late.
 func (e *Engine) Sources() []SourceStats {
-	e.sourcesMu.Lock()
-	defer e.sourcesMu.Unlock()
+	e.sourcesMu.RLock()
+	defer e.sourcesMu.RUnlock()
 	var all []SourceStats
 	for _, in := range e.sources {
 		st := SourceStats{Source: in.source, Frames: in.counts.frames.Load(), SYNs: in.counts.syns.Load()}

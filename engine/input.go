@@ -3,9 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/await"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/internal/unread"
 	"github.com/mxprint/mxprint/packet"
@@ -38,6 +41,13 @@ type input struct {
 	unwrapped capture.Frame
 	tagged    []byte // a frame with the tag that the kernel took out
 	unread    unread.Counts
+
+	// Of a ring, from which look-ups fetch:
+	ring     ring         // nil: the source is another
+	entering sync.Mutex   // held while its frames are entered
+	came     atomic.Int32 // frames, since its reader last looked
+	busy     bool         // some had come then
+	rest     *await.Rest
 
 	frames, syns uint64 // since the last publish
 	at           int64  // of the last frame

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/answer"
+	"github.com/mxprint/mxprint/internal/await"
 	"github.com/mxprint/mxprint/internal/host"
 	"github.com/mxprint/mxprint/note"
 )
@@ -26,6 +27,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	if !e.recent {
 		q.Client = netip.AddrPortFrom(q.Client.Addr(), 0)
 	}
+	e.fetch()
 	n, found := e.known(q, q.Wait <= 0)
 	if q.Wait <= 0 || found == own || e.failure() != nil {
 		return e.answer(n)
@@ -33,7 +35,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
 	if found == askedBefore { // perhaps about the connection before, if the capture is behind
-		w := e.waiting.Join(q.Client)
+		w := e.join(q.Client)
 		again, end := context.WithTimeout(ctx, behind)
 		w.Wait(again)
 		end()
@@ -41,7 +43,7 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 		n, found = e.known(q, false)
 	}
 	for found < askedBefore && ctx.Err() == nil && e.failure() == nil {
-		w := e.waiting.Join(q.Client)
+		w := e.join(q.Client)
 		// It may have come between the look and the joining.
 		if n, found = e.known(q, false); found < askedBefore {
 			w.Wait(ctx)
@@ -50,6 +52,12 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 		e.waiting.Leave(q.Client, w)
 	}
 	return e.answer(n)
+}
+
+// join has a look-up wait for a client, and frames be fetched as they come.
+func (e *Engine) join(client netip.AddrPort) *await.Waiter {
+	defer e.rings(func(in *input) { in.rest.End() })
+	return e.waiting.Join(client)
 }
 
 // behind is how far a capture may be behind a server that asks about the next connection.

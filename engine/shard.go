@@ -64,6 +64,7 @@ func (e *Engine) wake(batch []host.Input) {
 // and look-ups too, so that nothing happens that is not in what was written.
 // After an error it goes on, and resume does nothing.
 func (e *Engine) Save(w io.Writer) (resume func(), err error) {
+	e.fetch() // what lies in a ring would be lost with it
 	tables := make([]*host.Table, len(e.shards))
 	for i, s := range e.shards {
 		s.mu.Lock()

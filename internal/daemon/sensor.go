@@ -106,8 +106,8 @@ func (o *opener) sensor() *sensor {
 	}
 	var err error
 	in.engine, err = engine.New(engine.Config{
-		Follow: o.follow(follow),
-		DB:     Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
+		Follow: o.follow(follow), Prompt: o.shared != nil, // other sensors are asked meanwhile
+		DB: Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: engine.Hosts{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
 			ConnAge: s.Limits.ConnectionAge, HostAge: s.Limits.HostAge, Recent: s.Limits.Recent,
