@@ -62,8 +62,8 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == askCommand {
 		return askAll(args[1:])
 	}
-	if len(args) == 1 && args[0] == greetCommand {
-		return greet()
+	if len(args) == 2 && args[0] == greetCommand {
+		return greet(args[1])
 	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := fs.String("only", "", "one part: "+partNames())
