@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mxprint/mxprint/clienthello"
 	"github.com/mxprint/mxprint/internal/stream"
@@ -51,39 +49,16 @@ type hello struct {
 // keyed "client>server": a client port may come twice.
 func read(t *testing.T, path string) (map[string]*stream.Session, map[string]hello) {
 	t.Helper()
-	frames, err := readPcap(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	sessions := make(map[string]*stream.Session)
 	libraries := make(map[string]hello)
-	table := stream.New(stream.Config{
-		MaxSource: 1000,
-		Hello: func(k stream.Key, h *clienthello.Hello) {
-			libraries[k.Client.String()+">"+k.Server.String()] = hello{h.Library(), h.JA4(), h.JA3()}
-		},
-		Done: func(k stream.Key, s *stream.Session) { sessions[k.Client.String()+">"+k.Server.String()] = s },
-	})
-	conns := make(map[stream.Key]*stream.Conn)
-	isn := make(map[netip.AddrPort]uint32)
-	for _, f := range frames {
-		side, key := stream.Client, stream.Key{Client: f.src, Server: f.dst}
-		if _, client := isn[f.dst]; client && f.src.Port() < 1024 {
-			side, key = stream.Server, stream.Key{Client: f.dst, Server: f.src}
+	if _, err := readConnections(path, func(key string, s *stream.Session, h *clienthello.Hello) {
+		sessions[key] = s
+		if h != nil {
+			libraries[key] = hello{h.Library(), h.JA4(), h.JA3()}
 		}
-		now := time.Duration(f.time.UnixNano())
-		switch {
-		case f.flags&0x12 == 0x02:
-			isn[f.src] = f.seq
-		case f.flags&0x12 == 0x12:
-			table.Drop(conns[key])
-			conns[key] = table.Open(key, isn[f.dst], f.seq, f.src.Port() == 465, now)
-		default:
-			table.Segment(conns[key], &stream.Segment{Side: side, Seq: f.seq, Ack: f.ack, ACK: f.flags&0x10 != 0,
-				FIN: f.flags&1 != 0, RST: f.flags&4 != 0, Data: f.payload, Time: now})
-		}
+	}); err != nil {
+		t.Fatal(err)
 	}
-	table.Close()
 	return sessions, libraries
 }
 

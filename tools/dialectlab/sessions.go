@@ -69,17 +69,31 @@ func loadSessions(dir string) ([]spoken, error) {
 
 // readPrints reads the connections of a capture, by "client>server".
 func readPrints(path string) (map[string]dialect.Fingerprint, error) {
+	prints := make(map[string]dialect.Fingerprint)
+	_, err := readConnections(path, func(key string, s *stream.Session, h *clienthello.Hello) {
+		var library clienthello.Library
+		if h != nil {
+			library = h.Library()
+		}
+		prints[key] = s.Dialect(library)
+	})
+	return prints, err
+}
+
+// readConnections reads the connections of a capture, and calls done for each
+// with "client>server", and its ClientHello or nil. It returns the frames.
+func readConnections(path string, done func(key string, s *stream.Session, h *clienthello.Hello)) ([]*frame, error) {
 	frames, err := readPcap(path)
 	if err != nil {
 		return nil, err
 	}
-	libraries := make(map[stream.Key]clienthello.Library)
-	prints := make(map[string]dialect.Fingerprint)
+	hellos := make(map[stream.Key]*clienthello.Hello)
 	table := stream.New(stream.Config{
 		MaxSource: 1000,
-		Hello:     func(k stream.Key, h *clienthello.Hello) { libraries[k] = h.Library() },
+		Hello:     func(k stream.Key, h *clienthello.Hello) { hellos[k] = h },
 		Done: func(k stream.Key, s *stream.Session) {
-			prints[k.Client.String()+">"+k.Server.String()] = s.Dialect(libraries[k])
+			done(k.Client.String()+">"+k.Server.String(), s, hellos[k])
+			delete(hellos, k)
 		},
 	})
 	conns := make(map[stream.Key]*stream.Conn)
@@ -102,7 +116,7 @@ func readPrints(path string) (map[string]dialect.Fingerprint, error) {
 		}
 	}
 	table.Close()
-	return prints, nil
+	return frames, nil
 }
 
 // rows prints a JSON object a session, for internal/test/score.
