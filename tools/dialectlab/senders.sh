@@ -9,6 +9,7 @@
 #   MAILS       how many mails, in one connection where the program can
 #   MSG         the message, a file in the overlay
 #
+# and ${variants[i]} is how the server behaves.
 # features[NAME] says which of these it heeds: tls smtps login v6 rcpt3 mails2
 # msg resume; parallel[NAME] how many may run at a time.
 # shellcheck shell=bash disable=SC2016
@@ -121,12 +122,16 @@ send_ssmtp() {
 
 features[msmtp]=$all
 parallel[msmtp]=3
-send_msmtp() {
-	local t="--tls=off" a=
+send_msmtp() { # at times configured with a name, and with a mail that has its date
+	local t="--tls=off" a= mail="cat $MSG"
 	[ "$TLS" != starttls ] || t="--tls=on --tls-starttls=on --tls-certcheck=off"
 	[ "$TLS" != smtps ] || t="--tls=on --tls-starttls=off --tls-certcheck=off"
 	[ "$LOGIN" != 1 ] || a="--auth=plain --user=user --passwordeval='echo secret'"
-	in_client "$1" bash -c "msmtp --host=$ADDR --port=$PORT $t $a -f $from $TO < $MSG"
+	case ${variants[i]} in rcpt450 | late | pieces | lines | retry)
+		a=--domain=client.example.org mail="sed '3aDate: Sun, 29 Nov 2026 10:00:00 +0000' $MSG"
+		;;
+	esac
+	in_client "$1" bash -c "$mail | msmtp --host=$ADDR --port=$PORT $t $a -f $from $TO"
 }
 
 features[esmtp]="tls login rcpt3 msg"

@@ -400,14 +400,20 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;flow=M/S$;end=rst
 label  = s:mta:msmtp:1.8.23 and older
 source = tools/dialectlab: msmtp 1.8.11, msmtp 1.8.23
 date   = 2026-11
-sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=date;dot=alone|crlf;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
-sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6|e/n/n6|e/nn6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit|rst
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n6;write=lines;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @|EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6|e/n/n6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R~D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6|e/n/n/n6|e/n/n6;write=date;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:mta:msmtp:1.8.28 and newer
 source = tools/dialectlab: msmtp 1.8.28
 date   = 2026-11
-sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=date;dot=alone|crlf;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit|rst
-sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6|e/n/n6|e/nn6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M~R+D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=quit|rst
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n6;write=lines;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @|EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO localhost;nohello=H;mail=MAIL FROM:<> SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=M/R~D/.;write=date;next=/Q;refused=$|D/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6|e/n/n6;write=date;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:newLISP:
 source = tools/dialectlab: newLISP 10.7.5
