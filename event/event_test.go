@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"math"
 	"net/netip"
 	"slices"
 	"testing"
@@ -34,6 +35,21 @@ func TestNames(t *testing.T) {
 		if got := slices.Collect(r.All); len(got) != 1 || got[0] != name {
 			t.Errorf("reason %#x is %q, want %q", r, got, name)
 		}
+	}
+}
+
+// TestJSONHostile: a line is JSON whatever the zone of an address is, and there is
+// none where a number has no form.
+func TestJSONHostile(t *testing.T) {
+	o := Observation{Module: MTU, Client: netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone("eth\"\n<0"), 25)}
+	line, err := o.AppendJSON(nil)
+	var got struct{ Client, Server, Module string }
+	if err != nil || json.Unmarshal(line, &got) != nil || got.Client != o.Client.String() || got.Module != "mtu" {
+		t.Errorf("%q is %+v, %v", line, got, err)
+	}
+	o = Observation{Module: Uptime, Frequency: math.Inf(1)}
+	if line, err := o.AppendJSON([]byte("before ")); err == nil || string(line) != "before " {
+		t.Errorf("%q, error %v; want an error and no line", line, err)
 	}
 }
 

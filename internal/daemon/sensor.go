@@ -58,10 +58,10 @@ func (s *sensor) run(mails bool, log *slog.Logger) []task {
 // sensor opens what the configuration captures on, or a client of the sensor
 // that it asks.
 func (o *opener) sensor() *sensor {
-	s, in := o.Settings, &sensor{monitor: newMonitor(o.Settings, o.log)}
+	in := &sensor{monitor: newMonitor(o.Settings, o.log)}
 	o.close(in.monitor)
-	if s.Sensor.Ask != "" {
-		client, err := s.ask(o.log)
+	if o.Sensor.Ask != "" {
+		client, err := o.ask(o.log)
 		if err != nil {
 			o.fail("sensor.ask", "sensor", err)
 			return in
@@ -70,41 +70,39 @@ func (o *opener) sensor() *sensor {
 		in.who = client
 		return in
 	}
-	observers := o.observers(in)
-	in.unknown = report.NewUnknowns()
-	var wants func(*event.Observation) bool
-	shown := in.monitor.feed != nil
-	kept := o.store != nil
-	publishes := publisher{o.shared, s.trusted()}
-	if len(observers) == 0 {
-		wants = func(ob *event.Observation) bool {
-			return report.Unmatched(ob) || shown && feed.Wants(ob) || kept && ob.Module == event.SMTP || publishes.wants(ob) || o.wantsRow(ob)
+	if err := o.engine(in); err != nil {
+		o.fail("sensor.workers", "sensor", err)
+		return in
+	}
+	in.who = in.engine
+	if in.sender != nil {
+		in.who = in.sender.Lookuper(in.engine)
+	}
+	in.who = claim.Builtin().Lookuper(in.who)
+	switch o.Sensor.Source {
+	case config.SourceSockops:
+		o.sockops(in)
+	case config.SourceProxy:
+		in.syns = proxy.NewSource()
+		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, func() uint64 { return 0 })
+	default:
+		for _, name := range o.Sensor.Interfaces {
+			o.rings(in, name)
 		}
 	}
-	if o.shared != nil {
-		observers = append(observers, publishes)
-	}
-	if kept {
-		observers = append(observers, ends{o.store})
-	}
-	if o.exporter != nil {
-		observers = append(observers, o.exporter)
-	}
-	observers = append(observers, in.unknown)
-	if shown {
-		observers = append(observers, in.monitor.feed)
-	}
-	if s.Sensor.HTTP {
-		in.ways, wants = &ways{}, nil
-		observers = append(observers, in.ways)
-	}
+	return in
+}
+
+// engine makes the engine of a sensor, with all that observes and follows.
+func (o *opener) engine(in *sensor) (err error) {
+	s := o.Settings
+	observers, wants := o.allObservers(in)
 	var follow newFollower
 	if s.Sensor.SMTP {
 		in.db.Store(s.db)
 		in.sender = sender.New(sender.Config{DB: in.db.Load})
 		follow = in.sender.Follow
 	}
-	var err error
 	in.engine, err = engine.New(engine.Config{
 		Follow: o.follow(follow), Prompt: o.shared != nil, // other sensors are asked meanwhile
 		DB: Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
@@ -115,27 +113,38 @@ func (o *opener) sensor() *sensor {
 			HTTPWhole: true,
 		},
 	})
-	if err != nil {
-		o.fail("sensor.workers", "sensor", err)
-		return in
-	}
-	in.who = in.engine
-	if in.sender != nil {
-		in.who = in.sender.Lookuper(in.engine)
-	}
-	in.who = claim.Builtin().Lookuper(in.who)
-	switch s.Sensor.Source {
-	case config.SourceSockops:
-		o.sockops(in)
-	case config.SourceProxy:
-		in.syns = proxy.NewSource()
-		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, func() uint64 { return 0 })
-	default:
-		for _, name := range s.Sensor.Interfaces {
-			o.rings(in, name)
+	return err
+}
+
+// allObservers returns what gets the observations of a sensor, and which of them: nil
+// stands for all.
+func (o *opener) allObservers(in *sensor) (all []event.Observer, wants func(*event.Observation) bool) {
+	in.unknown = report.NewUnknowns()
+	shown, kept, publishes := in.monitor.feed != nil, o.store != nil, publisher{o.shared, o.trusted()}
+	all = o.observers(in)
+	if len(all) == 0 {
+		wants = func(ob *event.Observation) bool {
+			return report.Unmatched(ob) || shown && feed.Wants(ob) || kept && ob.Module == event.SMTP || publishes.wants(ob) || o.wantsRow(ob)
 		}
 	}
-	return in
+	if o.shared != nil {
+		all = append(all, publishes)
+	}
+	if kept {
+		all = append(all, ends{o.store})
+	}
+	if o.exporter != nil {
+		all = append(all, o.exporter)
+	}
+	all = append(all, in.unknown)
+	if shown {
+		all = append(all, in.monitor.feed)
+	}
+	if o.Sensor.HTTP {
+		in.ways, wants = &ways{}, nil
+		all = append(all, in.ways)
+	}
+	return all, wants
 }
 
 // trusted reports whether each SYN is of a connection that has come about.

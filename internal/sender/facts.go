@@ -2,10 +2,13 @@ package sender
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/conduct"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/note"
 )
@@ -39,7 +42,41 @@ func (p *part) software(e *entry, s *stream.Session) *note.Software {
 		reading = note.Complete
 	}
 	f := s.Dialect(library)
-	return answer.Software(p.reader.cfg.DB(), &f, reading)
+	return p.reader.programs.of(p.reader.cfg.DB(), &f, reading)
+}
+
+// programs keeps one note.Software for all who speak the same dialect: most
+// connections of a server speak one of a few.
+type programs struct {
+	mu  sync.Mutex
+	db  *signature.DB // that all was named by
+	all map[spoken]*note.Software
+}
+
+type spoken struct {
+	dialect string
+	tls     bool
+	reading note.Progress
+}
+
+// mostPrograms is how many different ones are kept: 4 MiB at most.
+const mostPrograms = 4096
+
+// of names the program that speaks a dialect.
+func (ps *programs) of(db *signature.DB, f *dialect.Fingerprint, reading note.Progress) *note.Software {
+	var buf [2 * dialect.MaxText]byte
+	text, _ := f.AppendText(buf[:0])
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if known := ps.all[spoken{string(text), f.TLSUsed, reading}]; known != nil && ps.db == db {
+		return known
+	}
+	if ps.all == nil || ps.db != db || len(ps.all) >= mostPrograms { // they come again, if they are in use
+		ps.db, ps.all = db, make(map[spoken]*note.Software)
+	}
+	s := answer.Software(db, f, reading)
+	ps.all[spoken{s.Dialect, f.TLSUsed, reading}] = s
+	return s
 }
 
 // tlsOf is what a complete hello says.

@@ -48,8 +48,9 @@ func DefaultPorts() []uint16 { return []uint16{25, 465, 587} }
 
 // Reader reads connections. Make one with New.
 type Reader struct {
-	cfg    Config
-	hellos hellos
+	cfg      Config
+	hellos   hellos
+	programs programs
 
 	mu    sync.Mutex
 	parts []*part

@@ -332,7 +332,7 @@ func (b *bench) cargo(ctx context.Context, name string, args ...string) (string,
 		return "", err
 	}
 	target := filepath.Join(cache, "peers", "huginn") // cargo locks it
-	args = append([]string{"build", "--quiet", "--release", "--target-dir", target}, args...)
+	args = append([]string{"build", "--quiet", "--locked", "--release", "--target-dir", target}, args...)
 	cmd := exec.CommandContext(ctx, "cargo", args...)
 	cmd.Dir = filepath.Join(peersDir, "huginn")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -11,16 +11,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 )
 
 const (
 	labCaptures  = "tools/dialectlab/data/*.pcap.gz" // of real programs: scripts/lab-dialects
-	sessionBytes = 16 << 20                          // of the file; tshark takes its time
+	sessionBytes = 64 << 20                          // of the file, so that starting is a small part; tshark takes its time
 )
 
 var sessionsTable = table{"the other", "<!-- bench -only sessions writes from here -->\n", "<!-- sessions to here -->\n"}
+
+// sessionReader is a program that reads sessions from a file.
+type sessionReader struct {
+	name    string
+	command []string
+	hello   *regexp.Regexp // what it prints once for each hello
+}
 
 // sessions compares what takes SMTP sessions and their TLS hellos from a file:
 // those of the lab's programs, again and again from other addresses. Time is
@@ -32,38 +40,75 @@ func (b *bench) sessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{b.mxprint, "read", "-q", "-json", path}
-	for _, peer := range []struct {
-		name, binary string
-		args         []string
-		bar          float64
-	}{
-		{"tshark: JA3 and SMTP commands of each frame", "tshark", []string{"-n", "-r", path, "-Y", "tls.handshake.type == 1 || smtp.req", "-T", "fields",
-			"-e", "ip.src", "-e", "tcp.srcport", "-e", "tls.handshake.ja3", "-e", "smtp.req.command", "-e", "smtp.req.parameter"}, 30},
-		{"ndpiReader: each flow", "ndpiReader", []string{"-i", path, "-v", "2"}, 3},
-	} {
-		if _, err := exec.LookPath(peer.binary); err != nil {
-			return fmt.Errorf("%s is not installed: scripts/deps", peer.binary)
-		}
-		var they, we []float64
-		for range 3 {
-			a, err := cpuOf(ctx, append([]string{peer.binary}, peer.args...))
-			if err != nil {
-				return err
-			}
-			c, err := cpuOf(ctx, ours)
-			if err != nil {
-				return err
-			}
-			they, we = append(they, float64(total)/a.Seconds()), append(we, float64(total)/c.Seconds())
-		}
-		theirs, own := median(they), median(we)
-		b.add(row{
-			fmt.Sprintf("%d SMTP sessions of a file, CPU time; %s", total, peer.name),
-			fmt.Sprintf("%.0f sessions/s", theirs), fmt.Sprintf("%.0f sessions/s", own), times(own / theirs), fmt.Sprintf("%.0f×", peer.bar), own/theirs >= peer.bar,
-		})
+	huginn, err := hellosProgram(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	ours := sessionReader{"", []string{b.mxprint, "read", "-q", "-json", path}, regexp.MustCompile(`"module":"tls"`)}
+	for _, peer := range []struct {
+		sessionReader
+		bar float64
+	}{
+		{sessionReader{"tshark: JA3 and SMTP commands of each frame", []string{"tshark", "-n", "-r", path, "-Y", "tls.handshake.type == 1 || smtp.req", "-T", "fields",
+			"-e", "ip.src", "-e", "tcp.srcport", "-e", "tls.handshake.ja3", "-e", "smtp.req.command", "-e", "smtp.req.parameter"},
+			regexp.MustCompile(`\t[0-9a-f]{32}\b`)}, 30},
+		{sessionReader{"ndpiReader: each flow", []string{"ndpiReader", "-i", path, "-v", "2"}, regexp.MustCompile(`\[JA3C: `)}, 3},
+		{sessionReader{huginnTLS + " as documented: hellos alone", []string{huginn, "report", path}, regexp.MustCompile(`(?m)^JA4: `)}, 5},
+	} {
+		if _, err := exec.LookPath(peer.command[0]); err != nil {
+			return fmt.Errorf("%s is not installed: scripts/deps", peer.command[0])
+		}
+		they, we, err := inTurn(ctx, &peer.sessionReader, &ours, total)
+		if err != nil {
+			return err
+		}
+		b.add(row{fmt.Sprintf("%d SMTP sessions of a file, CPU time; %s", total, peer.name), they.String(), we.String(),
+			times(we.rate / they.rate), fmt.Sprintf("%.0f×", peer.bar), we.rate/they.rate >= peer.bar})
+	}
+	return b.hellos(ctx, huginn, path, total)
+}
+
+// sessionRate is what a program made of the file.
+type sessionRate struct {
+	rate   float64 // sessions a second of CPU
+	hellos int
+}
+
+func (r sessionRate) String() string {
+	return fmt.Sprintf("%.0f sessions/s, %d hellos", r.rate, r.hellos)
+}
+
+// inTurn runs two programs in turn, three times each.
+func inTurn(ctx context.Context, they, we *sessionReader, total int) (theirs, ours sessionRate, err error) {
+	rates := [2][]float64{}
+	all := [2]sessionRate{}
+	for i, r := range []*sessionReader{they, we} {
+		if all[i].hellos, err = r.found(ctx); err != nil {
+			return theirs, ours, err
+		}
+	}
+	for range 3 {
+		for i, r := range []*sessionReader{they, we} {
+			took, err := cpuOf(ctx, r.command)
+			if err != nil {
+				return theirs, ours, err
+			}
+			rates[i] = append(rates[i], float64(total)/took.Seconds())
+		}
+	}
+	for i := range all {
+		all[i].rate = median(rates[i])
+	}
+	return all[0], all[1], nil
+}
+
+// found is how many hellos a program finds.
+func (r *sessionReader) found(ctx context.Context) (int, error) {
+	out, err := exec.CommandContext(ctx, r.command[0], r.command[1:]...).Output()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", r.command[0], err)
+	}
+	return len(r.hello.FindAllIndex(out, -1)), nil
 }
 
 // cpuOf is what a program takes of the processors. What it prints is dropped.

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -129,9 +130,12 @@ func (t *Talk) hears(n int) {
 }
 
 // Clients are all of them.
-func Clients() []Client { return append(odd(), honest()...) }
+func Clients() []Client {
+	return slices.Concat(impatient(), foreign(), careless(), restless(), honest())
+}
 
-func odd() []Client {
+// impatient clients do not wait for what they have to.
+func impatient() []Client {
 	return []Client{
 		{Name: "speaks at once", Soon: "early_talker", Speak: func(t *Talk) {
 			t.Say("EHLO client.source.example\r\n")
@@ -154,6 +158,12 @@ func odd() []Client {
 			t.hears(2)
 			t.quit()
 		}},
+	}
+}
+
+// foreign clients do not speak SMTP, or not from the first byte on.
+func foreign() []Client {
+	return []Client{
 		{Name: "asks by HTTP", Find: "non_smtp", Speak: func(t *Talk) {
 			t.Hear()
 			t.Say("GET / HTTP/1.1\r\nHost: mx.dest.example\r\n\r\n")
@@ -174,6 +184,16 @@ func odd() []Client {
 			t.Each(`{"id" 1}`)
 			t.quit()
 		}},
+		{Name: "begins TLS at once", Find: "sudden_tls", Soon: "early_talker", Speak: func(t *Talk) {
+			t.Say(clientHello)
+			t.Drain(2 * time.Second)
+		}},
+	}
+}
+
+// careless clients speak it wrongly.
+func careless() []Client {
+	return []Client{
 		{Name: "ends lines by LF", Find: "bare_lf", Speak: func(t *Talk) {
 			t.Hear()
 			t.Say("EHLO client.source.example\n")
@@ -184,10 +204,6 @@ func odd() []Client {
 			t.hello()
 			t.Each("NOOP \rx")
 			t.quit()
-		}},
-		{Name: "begins TLS at once", Find: "sudden_tls", Soon: "early_talker", Speak: func(t *Talk) {
-			t.Say(clientHello)
-			t.Drain(2 * time.Second)
 		}},
 		{Name: "invents a command", Find: "unknown_command", Speak: func(t *Talk) {
 			t.hello()
@@ -204,6 +220,12 @@ func odd() []Client {
 			t.Each("EHLO other.source.example")
 			t.quit()
 		}},
+	}
+}
+
+// restless clients come to no end, or to an odd one.
+func restless() []Client {
+	return []Client{
 		{Name: "resets for ever", Find: "rset_storm", Speak: func(t *Talk) {
 			t.hello()
 			t.Each(strings.Split(strings.Repeat("RSET,", 8), ",")[:8]...)
