@@ -122,10 +122,13 @@ func (c *Cell) CheckCookies(t *testing.T, mails string, known netip.Addr) {
 			Server: netip.MustParseAddrPort(client.Conn.RemoteAddr().String()),
 		}
 		ask := query.NewClient(filepath.Join(c.Dir, "query.sock"))
-		n, err := ask.Lookup(context.Background(), asked)
-		if !errors.Is(err, query.ErrUnavailable) || n.State != note.Unavailable {
-			t.Errorf("the connection %v has the note %+v, %v", asked.Client, n, err)
-		}
+		lab.Eventually(t, func() error { // the sensor may be behind
+			n, err := ask.Lookup(context.Background(), asked)
+			if !errors.Is(err, query.ErrUnavailable) || n.State != note.Unavailable {
+				return fmt.Errorf("the connection %v has the note %+v, %v", asked.Client, n, err)
+			}
+			return nil
+		})
 		ask.Close()
 		client.Close()
 	}
