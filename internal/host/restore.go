@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/signature"
@@ -60,6 +61,8 @@ type restorer struct {
 	labels []uint16
 	links  []uint16
 	result Restored
+	ahead  []column[hostRec] // of each table, for touch
+	sent   int               // hosts, or more, for which the lane has blocks
 
 	batch  [together]restored // of hosts
 	warm   uint32
@@ -97,8 +100,12 @@ func (s *restorer) run() error {
 		return errForeign
 	}
 	s.labels, s.links = []uint16{0}, []uint16{0}
-	hosts, conns := newLane(s.hosts), newLane(s.conns)
-	err := s.read(hosts, conns)
+	spare := make(chan []byte, 2*(laneBlocks+2)) // never full: each lane has one in hand, and one comes
+	for range cap(spare) {
+		spare <- make([]byte, maxBlock)
+	}
+	hosts, conns := newLane(spare, s.hosts), newLane(spare, s.conns)
+	err := s.read(hosts, conns, spare)
 	for _, l := range []*lane{hosts, conns} {
 		close(l.full)
 		if failed := <-l.ended; err == nil {
@@ -111,35 +118,32 @@ func (s *restorer) run() error {
 // lane takes records beside the reading, on a goroutine of its own: hosts and
 // connections know nothing of each other.
 type lane struct {
-	full, spare chan []byte // blocks: the list, and records
-	ended       chan error
+	full  chan []byte // blocks: the list, and records
+	ended chan error
 }
 
-const laneBlocks = 4 // that go round
+const laneBlocks = 4 // that may wait for a lane
 
-func newLane(take func(list uint8, records []byte) error) *lane {
-	l := &lane{make(chan []byte, laneBlocks), make(chan []byte, laneBlocks), make(chan error, 1)}
-	for range laneBlocks {
-		l.spare <- nil
-	}
+// newLane makes a lane that gives blocks back as spare.
+func newLane(spare chan<- []byte, take func(list uint8, records []byte) error) *lane {
+	l := &lane{make(chan []byte, laneBlocks), make(chan error, 1)}
 	go func() {
 		var err error
 		for b := range l.full {
 			if err == nil {
 				err = take(b[0], b[1:])
 			}
-			l.spare <- b
+			spare <- b[:maxBlock]
 		}
 		l.ended <- err
 	}()
 	return l
 }
 
-func (l *lane) send(b []byte) { l.full <- append((<-l.spare)[:0], b...) }
-
 // read reads all blocks, in their order: what names labels comes before what has
 // them.
-func (s *restorer) read(hosts, conns *lane) error {
+func (s *restorer) read(hosts, conns *lane, spare <-chan []byte) error {
+	s.blocks.buf = <-spare
 	for records, first := false, true; ; first = false {
 		kind, b, err := s.blocks.next()
 		switch {
@@ -161,10 +165,12 @@ func (s *restorer) read(hosts, conns *lane) error {
 			return errDamaged
 		}
 		if records = true; kind == blockHosts {
-			hosts.send(b)
+			s.touch(len(b) / hostBytes)
+			hosts.full <- b
 		} else {
-			conns.send(b)
+			conns.full <- b
 		}
+		s.blocks.buf = <-spare
 	}
 }
 
@@ -229,15 +235,31 @@ func (s *restorer) begin(b []byte) error {
 	if s.result.Age > s.tables[0].cfg.HostAge {
 		return fmt.Errorf("%w: it is of %s", errOld, time.UnixMicro(then).UTC().Format(time.DateTime))
 	}
+	hosts, conns := int(le.Uint32(b[24:]))/len(s.tables), int(le.Uint32(b[28:]))/len(s.tables)
+	var reserved sync.WaitGroup
 	for _, t := range s.tables {
 		t.conns.seed = [2]uint64{le.Uint64(b[8:]), le.Uint64(b[16:])}
-		hosts, conns := int(le.Uint32(b[24:]))/len(s.tables), int(le.Uint32(b[28:]))/len(s.tables)
+		reserved.Go(func() {
+			t.conns.reserve(min(conns, t.conns.size))
+			// Of each connection another source, and no growing while they come.
+			t.conns.shares.count = make(map[uint64]uint32, min(conns, t.conns.size/2))
+		})
 		t.hosts.reserve(min(hosts, t.cfg.MaxHosts))
-		t.conns.reserve(min(conns, t.conns.size))
-		// Of each connection another source, and no growing while they come.
-		t.conns.shares.count = make(map[uint64]uint32, min(conns, t.conns.size/2))
+		s.ahead = append(s.ahead, t.hosts.upTo(min(hosts, t.cfg.MaxHosts)))
 	}
+	reserved.Wait()
 	return nil
+}
+
+// touch has the kernel give the memory for the records of a block's hosts while
+// the lane enters those before them: it takes as long as to enter them. Where they
+// go is not decided yet, but the lane has used no more records of a table than
+// hosts it got.
+func (s *restorer) touch(hosts int) {
+	for _, c := range s.ahead {
+		c.touch(s.sent+firstRecord, s.sent+firstRecord+hosts)
+	}
+	s.sent += hosts
 }
 
 // reserve makes room for that many records in an empty index.
@@ -370,6 +392,12 @@ func (s *restorer) conns(list uint8, b []byte) error {
 		}
 		for i := range s.some[:n] {
 			s.warmed += s.some[i].table.conns.place(s.some[i].hash).n
+		}
+		if list == verified {
+			for i := range s.some[:n] {
+				c := &s.some[i]
+				s.warmed += c.table.conns.shares.count[sourceOf(&c.rec.client, c.rec.syn.is&isV6 != 0)]
+			}
 		}
 		for i := range s.some[:n] {
 			if err := s.conn(list, &s.some[i]); err != nil {

@@ -24,9 +24,10 @@ const mostReserved = 1 << (20 + 10*(^uintptr(0)>>63))
 
 // newColumn returns a column for that many records.
 func newColumn[R any](records int) column[R] {
-	size := int(reflect.TypeFor[R]().Size())
-	return column[R]{make([]R, 0, min(records+firstRecord, mostReserved/size))}
+	return column[R]{make([]R, 0, min(records+firstRecord, mostReserved/sizeOf[R]()))}
 }
+
+func sizeOf[R any]() int { return int(reflect.TypeFor[R]().Size()) }
 
 func (c *column[R]) at(n uint32) *R { return &c.all[n] }
 
@@ -42,6 +43,23 @@ func (c *column[R]) reach(n uint32) {
 		}
 	}
 }
+
+// upTo is the column with that many records, used or not.
+func (c *column[R]) upTo(records int) column[R] {
+	return column[R]{c.all[:min(records+firstRecord, cap(c.all))]}
+}
+
+// touch writes to every page of records from up to to, which are not in use.
+func (c *column[R]) touch(from, to int) {
+	var zero R
+	for i := from; i < min(to, len(c.all)); i += max(pageSize/sizeOf[R](), 1) {
+		c.all[i] = zero
+	}
+}
+
+// pageSize is that of most systems, in bytes: with larger pages there is more to
+// write than needed.
+const pageSize = 4096
 
 // slab hands out the records of a column.
 type slab[R any] struct {
@@ -126,7 +144,7 @@ func (x *index) insert(n, hash uint32) {
 // that all share, and when it is written to it faults again, and the other cores
 // are interrupted to forget it.
 func (x *index) touchPages() {
-	const slotsOfPage = 4096 / 8
+	const slotsOfPage = pageSize / 8
 	for i := 0; i < len(x.slots); i += slotsOfPage {
 		x.slots[i] = slot{}
 	}

@@ -15,7 +15,8 @@ import (
 // Labels and links stand in it by name, so that the next process may have another
 // database, and hosts by address, so that it may have other hash seeds and
 // another number of workers. Only connections name their server by a hash, so
-// that its seed is in the snapshot.
+// that its seed is in the snapshot. Blocks of hosts and of connections come in any
+// order; the records of each begin with the verified ones.
 //
 // What is not in it: the flows under way, and the last SYN of each host, so that
 // scoring restarts as after a new database.
@@ -49,9 +50,13 @@ func Snapshot(w io.Writer, at time.Time, tables []*Table) error {
 	}
 	b := &blockWriter{w: w}
 	b.begin(at, tables)
-	for _, list := range []uint8{verified, unverified} { // what may evict comes last
-		b.hosts(list, tables)
-		b.conns(list, tables)
+	hosts, conns := hostPart(tables), connPart(tables)
+	for (hosts.left > 0 || conns.left > 0) && b.err == nil {
+		if hosts.rest() >= conns.rest() { // mixed, because Restore takes them side by side
+			b.hosts(tables, hosts)
+		} else {
+			b.conns(tables, conns)
+		}
 	}
 	b.room(blockEnd, 0)
 	b.flush()
@@ -140,16 +145,13 @@ func (b *blockWriter) texts(kind byte, texts []string) {
 
 const maxText = 4096
 
-// hosts writes one list of all tables, the oldest first.
-func (b *blockWriter) hosts(list uint8, tables []*Table) {
-	b.flush()
-	var cursors []cursor
-	for _, t := range tables {
-		cursors = append(cursors, cursor{&t.hosts.age, t.hosts.age.oldest(uint32(list)), func(n uint32) uint32 { return t.hosts.at(n).lastSeen }})
-	}
-	inOrder(cursors, func(i int, n uint32) bool {
-		if b.size+hostBytes+extraBytes > maxBlock {
-			b.flush()
+// hosts writes a block of hosts: the verified ones first, because the others may
+// evict hosts, and the oldest of a list first.
+func (b *blockWriter) hosts(tables []*Table, p *part) {
+	for b.size+hostBytes+extraBytes <= maxBlock {
+		list, i, n := p.next()
+		if n == none {
+			break
 		}
 		if b.size == 0 {
 			b.room(blockHosts, 1)[0] = list
@@ -160,20 +162,16 @@ func (b *blockWriter) hosts(list uint8, tables []*Table) {
 		if r.extra != none {
 			t.extras.at(r.extra).put(b.room(blockHosts, extraBytes))
 		}
-		return b.err == nil
-	})
+	}
+	b.flush()
 }
 
-// conns writes one list of all tables, the oldest first.
-func (b *blockWriter) conns(list uint8, tables []*Table) {
-	b.flush()
-	var cursors []cursor
-	for _, t := range tables {
-		cursors = append(cursors, cursor{&t.conns.age, t.conns.age.oldest(uint32(list)), func(n uint32) uint32 { return t.conns.at(n).at }})
-	}
-	inOrder(cursors, func(i int, n uint32) bool {
-		if b.size+connBytes+synBytes > maxBlock {
-			b.flush()
+// conns writes a block of connections, as hosts does.
+func (b *blockWriter) conns(tables []*Table, p *part) {
+	for b.size+connBytes+synBytes <= maxBlock {
+		list, i, n := p.next()
+		if n == none {
+			break
 		}
 		if b.size == 0 {
 			b.room(blockConns, 1)[0] = list
@@ -184,8 +182,15 @@ func (b *blockWriter) conns(list uint8, tables []*Table) {
 		if r.rival != none {
 			c.rivals.at(r.rival).put(b.room(blockConns, synBytes))
 		}
-		return b.err == nil
-	})
+	}
+	b.flush()
+}
+
+// part is what is still to be written of hosts, or of connections.
+type part struct {
+	lists     [2][]cursor // by list, and by table
+	list      uint8       // of a block
+	all, left int         // records
 }
 
 // cursor is a place in a list of a table; when is the time of a record there.
@@ -195,24 +200,60 @@ type cursor struct {
 	when func(n uint32) uint32
 }
 
-// inOrder calls f with the records of all cursors, the oldest first, until it
-// returns false.
-func inOrder(all []cursor, f func(i int, n uint32) bool) {
-	for {
-		next := -1
-		for i := range all {
-			if all[i].n == none {
-				continue
-			}
-			if next < 0 || int32(all[i].when(all[i].n)-all[next].when(all[next].n)) < 0 {
-				next = i
-			}
-		}
-		if next < 0 || !f(next, all[next].n) {
-			return
-		}
-		all[next].n = all[next].age.newer(all[next].n)
+func hostPart(tables []*Table) *part {
+	p := &part{list: verified}
+	for _, t := range tables {
+		h := &t.hosts
+		p.add(&h.age, h.count(), func(n uint32) uint32 { return h.at(n).lastSeen })
 	}
+	return p
+}
+
+func connPart(tables []*Table) *part {
+	p := &part{list: verified}
+	for _, t := range tables {
+		c := &t.conns
+		p.add(&c.age, c.count(), func(n uint32) uint32 { return c.at(n).at })
+	}
+	return p
+}
+
+// add adds the lists of a table.
+func (p *part) add(age *ages, records int, when func(n uint32) uint32) {
+	for list := range p.lists {
+		p.lists[list] = append(p.lists[list], cursor{age, age.oldest(uint32(list)), when})
+	}
+	p.all, p.left = p.all+records, p.left+records
+}
+
+// rest is the share that is still to be written.
+func (p *part) rest() float64 { return float64(p.left) / float64(max(p.all, 1)) }
+
+// next returns the oldest record of the list that was not returned yet, and the
+// number of its table. After the last one it returns none once, and goes on with
+// the other list.
+func (p *part) next() (list uint8, table int, n uint32) {
+	all := p.lists[p.list]
+	table = -1
+	for i := range all {
+		if all[i].n == none {
+			continue
+		}
+		if table < 0 || int32(all[i].when(all[i].n)-all[table].when(all[table].n)) < 0 {
+			table = i
+		}
+	}
+	if table < 0 {
+		if p.list == unverified {
+			p.left = 0
+		}
+		p.list = unverified
+		return 0, 0, none
+	}
+	n = all[table].n
+	all[table].n = all[table].age.newer(n)
+	p.left--
+	return p.list, table, n
 }
 
 // count is how many connections are remembered.
@@ -229,11 +270,10 @@ var (
 type blockReader struct {
 	r   io.Reader
 	sum uint32
-	buf [maxBlock]byte
+	buf []byte // of maxBlock bytes, for the next block
 }
 
-// next returns the kind and the records of the next block, valid until the next
-// call.
+// next returns the kind and the records of the next block, which lie in buf.
 func (b *blockReader) next() (kind byte, records []byte, err error) {
 	var head [blockHead]byte
 	if _, err := io.ReadFull(b.r, head[:]); err != nil {
