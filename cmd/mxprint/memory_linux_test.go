@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +56,37 @@ func TestRestartRemembers(t *testing.T) {
 				t.Errorf("after a stop and a start the sender is %+v, want known %v", got, tt.stop)
 			}
 		})
+	}
+}
+
+// TestSocketsBeforeMemory: the sockets are open before the memory is read, so that
+// clients wait for it and are not refused. A start that fails for a socket has not
+// looked at it.
+func TestSocketsBeforeMemory(t *testing.T) {
+	s := newSensorUnderTest(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "memory"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.21.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s.configure(fmt.Sprintf("[query]\nlisten = [%q]\n", ln.Addr()))
+	serve := func() *exec.Cmd {
+		cmd := s.serve()
+		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+s.dir)
+		return cmd
+	}
+	const read = "what the sensor before knew is not used"
+	if out, err := serve().CombinedOutput(); err == nil || !strings.Contains(string(out), "address already in use") || strings.Contains(string(out), read) {
+		t.Errorf("with a port in use: %v, want an error for it and no %q:\n%s", err, read, out)
+	}
+	ln.Close()
+	s.start(serve())
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	if s.out.count(read) != 1 {
+		t.Errorf("with a damaged memory it does not print %q", read)
 	}
 }
 

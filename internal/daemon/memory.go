@@ -31,7 +31,7 @@ type memory struct {
 	log    *slog.Logger
 }
 
-// openMemory has the engine know what an earlier process knew.
+// openMemory opens where it is kept what the engine knows.
 func (o *opener) openMemory() {
 	path, e := o.Limits.StateFile(), o.in.engine
 	if e == nil {
@@ -44,7 +44,6 @@ func (o *opener) openMemory() {
 		return
 	}
 	o.process.Remember = remember(e)
-	o.in.monitor.restored = restoreInherited(e, o.process, o.log)
 	if path == "" {
 		return
 	}
@@ -59,7 +58,16 @@ func (o *opener) openMemory() {
 	}
 	o.close(folder)
 	o.memory = &memory{folder, path, o.log}
-	if !o.process.Resumed() { // what a process left that ended before is older
+}
+
+// restore has the engine know what an earlier process knew.
+func (o *opener) restore() {
+	e := o.in.engine
+	if e == nil {
+		return
+	}
+	o.in.monitor.restored = restoreInherited(e, o.process, o.log)
+	if o.memory != nil && !o.process.Resumed() { // what a process left that ended before is older
 		o.in.monitor.restored = o.memory.restore(e)
 	}
 }

@@ -118,6 +118,7 @@ func (o *opener) open() error {
 	if err = errors.Join(o.errs...); err != nil || o.trial != nil {
 		return err
 	}
+	o.restore() // last, so that clients that connect meanwhile wait and are not refused
 	o.tasks = append(o.tasks, o.in.monitor.run, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
 		reopens(o.log, o.process.Notify(syscall.SIGUSR1), o.in.logs...))
 	return nil
