@@ -214,6 +214,53 @@ func sorted(list string) string {
 	return strings.Join(items, ", ")
 }
 
+// TestConfinedMemory: another process of the sensor's user, which has no capability
+// that it lacks, reads neither its memory nor its environment, also after SIGUSR2.
+func TestConfinedMemory(t *testing.T) {
+	lab.NeedRoot(t)
+	s := confined(t, `ask = "/nowhere"`)
+	if out, err := exec.Command("chown", "-R", "65534:65534", s.dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	asUser := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	readable := func(pid int) (files []string) {
+		t.Helper()
+		for _, name := range []string{"environ", "maps", "fd"} {
+			cmd := exec.Command("ls", fmt.Sprintf("/proc/%d/%s", pid, name))
+			if name != "fd" {
+				cmd = exec.Command("cat", fmt.Sprintf("/proc/%d/%s", pid, name))
+			}
+			cmd.SysProcAttr = asUser
+			if out, err := cmd.Output(); err == nil && len(out) > 0 {
+				files = append(files, name)
+			}
+		}
+		return files
+	}
+	open := exec.Command("sleep", "600")
+	open.SysProcAttr = asUser
+	if err := open.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { open.Process.Kill(); open.Wait() })
+	if got := readable(open.Process.Pid); len(got) != 3 {
+		t.Fatalf("of a process that is not confined it reads %v alone", got)
+	}
+	cmd := s.serve()
+	cmd.SysProcAttr = asUser
+	s.start(cmd)
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	for i := range 3 {
+		if got := readable(s.cmd.Process.Pid); len(got) > 0 {
+			t.Errorf("after %d restarts it reads %v of the sensor", i, got)
+		}
+		s.restart(serveReady)
+	}
+	if s.out.count("level=WARN")+s.out.count("level=ERROR") > 0 {
+		t.Errorf("it complains:\n%s", s.out)
+	}
+}
+
 // What serve does later it can still do, with files that came by rename.
 func TestConfinedWorks(t *testing.T) {
 	needLandlock(t)

@@ -1,7 +1,7 @@
 // Package sandbox sandboxes a daemon after start-up: it is no longer root, keeps
 // only the capabilities it names, gets no new privileges by exec, opens no file
-// outside its own directories, signals no other process, and makes no system
-// call that serves to leave.
+// outside its own directories, signals no other process, makes no system call
+// that serves to leave, and keeps its memory from other processes of its user.
 //
 // It is for the process as a whole and for good: all threads, and every program
 // that is executed later. It is not for what a mail server imports.

@@ -34,6 +34,12 @@ func Enter(r Rules) error {
 	if err := r.denyCalls(); err != nil {
 		problems = append(problems, fmt.Errorf("sandbox: seccomp: %w", err))
 	}
+	// Other processes of the same user cannot read its memory, environment and
+	// descriptors then, and no core is written. An exec ends it: the next program
+	// enters the sandbox, too.
+	if err := prctl(unix.PR_SET_DUMPABLE, 0, 0); err != nil {
+		problems = append(problems, fmt.Errorf("sandbox: memory closed to others: %w", err))
+	}
 	return errors.Join(problems...)
 }
 
