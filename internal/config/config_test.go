@@ -1,7 +1,12 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -379,6 +384,43 @@ func TestFinding15ModeOfNone(t *testing.T) {
 			_, err := Parse("FILE", "["+table+"]\nmode = \""+mode+"\"")
 			if want := "FILE:2: " + table + `.mode: want permission bits in octal, such as "0660"`; err == nil || err.Error() != want {
 				t.Errorf("mode %s: %v, want %s", mode, err, want)
+			}
+		}
+	}
+}
+
+// TestFolderWarnings: a folder is reported whose files other users can replace, one
+// that does not exist yet is not.
+func TestFolderWarnings(t *testing.T) {
+	for _, tt := range []struct {
+		mode fs.FileMode
+		open bool
+	}{{0o700, false}, {0o755, false}, {0o775, true}, {0o777, true}, {0o777 | fs.ModeSticky, true}, {0, false}} {
+		folder := filepath.Join(t.TempDir(), "folder")
+		if tt.mode != 0 {
+			if err := errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, tt.mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for key, text := range map[string]string{
+			"store.path":   "[store]\npath = \"" + folder + "/db\"",
+			"limits.state": "[limits]\nstate = \"" + folder + "/memory\"",
+			"export.spool": "[export]\nclickhouse = \"http://127.0.0.1:8123\"\nspool = \"" + folder + "\"\nkey_file = \"/etc/key\"",
+		} {
+			c, err := Parse("w", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want string
+			if tt.open {
+				want = fmt.Sprintf("%s: %s has mode %04o: other users can replace the files in it; chmod go-w %s, or name another folder", key, folder, tt.mode.Perm(), folder)
+			}
+			got := c.Warnings().Error()
+			if i := strings.Index(got, key); i >= 0 {
+				got = got[i:]
+			}
+			if got != want {
+				t.Errorf("%s of mode %v: Warnings = %q, want %q", key, tt.mode, got, want)
 			}
 		}
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 // Warnings are the values that work and that an operator should know of:
-// listeners without protection that any machine reaches. A message begins with
-// what is the case and ends with what to do.
+// listeners without protection that any machine reaches, and folders whose files
+// other users can replace. A message begins with what is the case and ends with
+// what to do.
 func (c *Config) Warnings() Faults {
 	k := checker{config: c}
 	for _, f := range []struct {
@@ -36,7 +37,27 @@ func (c *Config) Warnings() Faults {
 		}
 	}
 	k.that(!c.Export.inClear(), "export.clickhouse", fmt.Sprintf("%s is reached without TLS: any machine on the way can read addresses and the password; use https://, or a tunnel", c.Export.ClickHouse))
+	c.folders(&k)
 	return k.faults
+}
+
+// folders warns of folders that others may write: a user that may write a folder can
+// replace each file in it, whatever the mode of the file.
+func (c *Config) folders(k *checker) {
+	for _, f := range []struct{ key, folder string }{
+		{"store.path", folderOf(c.Store.Path)}, {"export.spool", c.Export.Spool}, {"limits.state", folderOf(c.Limits.StateFile())},
+	} {
+		if st, err := os.Stat(f.folder); err == nil && st.IsDir() {
+			k.that(st.Mode().Perm()&0o022 == 0, f.key, fmt.Sprintf("%s has mode %04o: other users can replace the files in it; chmod go-w %[1]s, or name another folder", f.folder, st.Mode().Perm()))
+		}
+	}
+}
+
+func folderOf(path string) string {
+	if path == "" {
+		return ""
+	}
+	return filepath.Dir(path)
 }
 
 // onAllAddresses reports whether a TCP endpoint is on every address of the
