@@ -62,7 +62,8 @@ type Config struct {
 	Follow func(observe func(*event.Observation)) event.Follower
 
 	// Prompt has frames of an interface entered as they come, for Observers and Follow
-	// to learn of them at once. It wakes the process for each packet of a mail. Else
+	// to learn of them at once, and in order where the two directions of a connection
+	// come by two interfaces. It wakes the process for each packet of a mail. Else
 	// frames are entered when a look-up asks, and within 20 ms.
 	Prompt bool
 

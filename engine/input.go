@@ -46,7 +46,7 @@ type input struct {
 	ring     ring         // nil: the source is another
 	entering sync.Mutex   // held while its frames are entered
 	came     atomic.Int32 // frames, since its reader last looked
-	busy     bool         // some had come then
+	lately   int          // how many had come then
 	rest     *await.Rest
 
 	frames, syns uint64 // since the last publish

@@ -17,6 +17,10 @@ type ring interface {
 	Ready(func(*capture.Frame)) (frames int, err error)
 }
 
+// fullRead is how many frames leave more behind in a ring: there is no rest then, or a
+// flood that begins after a silence would find the ring full.
+const fullRead = 4096
+
 // from says where the frames come from.
 func (in *input) from(src capture.Source) {
 	in.source = src
@@ -32,16 +36,15 @@ func (in *input) read(ctx context.Context) error {
 		in.flush()
 		return in.failed(err)
 	}
-	if !in.busy {
+	if in.lately == 0 {
 		if err := in.ring.Wait(ctx); err != nil {
 			return err
 		}
 	}
-	over := in.rest.Wait(ctx, in.engine.prompt || in.engine.waiting.Any())
+	over := in.rest.Wait(ctx, in.engine.prompt || in.engine.waiting.Any() || in.lately >= fullRead)
 	err := in.fetch()
-	came := int(in.came.Swap(0))
-	in.rest.Came(came)
-	in.busy = came > 0
+	in.lately = int(in.came.Swap(0))
+	in.rest.Came(in.lately)
 	return cmp.Or(over, err)
 }
 

@@ -38,11 +38,11 @@ func (k *kept) Wait(ctx context.Context) error {
 func (k *kept) Ready(fn func(*capture.Frame)) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	n := len(k.frames)
-	for _, f := range k.frames {
+	n := min(len(k.frames), fullRead)
+	for _, f := range k.frames[:n] {
 		fn(f)
 	}
-	k.frames = nil
+	k.frames = k.frames[n:]
 	k.reads++
 	return n, nil
 }
@@ -123,6 +123,25 @@ func TestRingRests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFullRing: a ring with more than a Read takes is read on at once.
+func TestFullRing(t *testing.T) {
+	syn := labFrame(t)
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeptRing()
+		e := k.run(t, Config{})
+		time.Sleep(time.Second)
+		const burst = 3*fullRead + 1
+		for i := range burst {
+			k.put(fromClient(syn, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})))
+		}
+		time.Sleep(20*time.Millisecond + time.Microsecond)
+		synctest.Wait()
+		if got := e.Stats().Frames; got != burst {
+			t.Errorf("%d of %d frames after the first rest", got, burst)
+		}
+	})
 }
 
 // TestLookupEndsRest: a look-up that came before the SYN gets it as it comes, also

@@ -104,7 +104,7 @@ func (o *opener) engine(in *sensor) (err error) {
 		follow = in.sender.Follow
 	}
 	in.engine, err = engine.New(engine.Config{
-		Follow: o.follow(follow), Prompt: o.shared != nil, // other sensors are asked meanwhile
+		Follow: o.follow(follow), Prompt: prompt(&s.Sensor, o.shared != nil),
 		DB: Public(s.db), Rule: s.rule, Tunnels: s.opener, Workers: s.Sensor.Workers, Observers: observers, Wants: wants, Logger: o.log,
 		Hosts: engine.Hosts{
 			MaxConns: s.Limits.Connections, MaxHosts: s.Limits.Hosts,
@@ -114,6 +114,14 @@ func (o *opener) engine(in *sensor) (err error) {
 		},
 	})
 	return err
+}
+
+// prompt reports whether frames are entered as they come: where other sensors are asked
+// meanwhile, and where several rings have the packets of a connection, as with a tap
+// that has an interface for each direction. Their order would be lost else, and with
+// it the handshake.
+func prompt(s *config.Sensor, shared bool) bool {
+	return shared || len(s.Interfaces) > 1 || len(s.Decapsulate) > 0 && s.Workers > 1
 }
 
 // allObservers returns what gets the observations of a sensor, and which of them: nil
