@@ -246,10 +246,18 @@ func (t *Table) remember(s *packet.Segment, m *signature.Match) {
 	rival.fill(s, m)
 }
 
+// mostBack is how far time may go back, in milliseconds: of two interfaces that fill
+// one table, one may be read later.
+const mostBack = 1000
+
 // holds reports whether the connection may be under way, so that a SYN is not
 // taken for that of the next one between the same ends.
 func (r *connRec) holds(now uint32, trusted bool) bool {
-	switch age := now - r.at; {
+	age := now - r.at
+	if -age < mostBack {
+		age = 0
+	}
+	switch {
 	case trusted || r.is&(isEnded|isMissed) != 0:
 		return false
 	case r.is&isEstablished != 0:
