@@ -42,7 +42,8 @@ type Config struct {
 
 	// RingBytes is the size of the ring, 16 MiB when zero, rounded up to a
 	// power of two. At 256 bytes a slot, 16 MiB hold 65,536 frames: a tenth
-	// of a second at 600,000 frames a second.
+	// of a second at 600,000 frames a second. An engine may leave frames there
+	// for 20 ms.
 	RingBytes int
 
 	// SlotBytes is the size of the place for one frame, 256 when zero,

@@ -63,8 +63,8 @@ type Config struct {
 
 	// Prompt has frames of an interface entered as they come, for Observers and Follow
 	// to learn of them at once, and in order where the two directions of a connection
-	// come by two interfaces. It wakes the process for each packet of a mail. Else
-	// frames are entered when a look-up asks, and within 20 ms.
+	// come by two interfaces. It wakes the process for each packet of a mail. Without
+	// it frames are entered when a look-up asks, or within 20 ms.
 	Prompt bool
 
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
@@ -160,7 +160,8 @@ func New(cfg Config) (*Engine, error) {
 
 // Run feeds the engine from a source until the source ends (nil at the end of
 // a file), fails, or ctx does (nil too). Several sources may run at one time.
-// Run does not close the source.
+// Run does not close the source. It does not call Read where the source has Wait and
+// Ready, as capture.Ring does, also if another type embeds it.
 func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	e.caller.Start()
 	defer e.caller.Stop()

@@ -9,16 +9,16 @@ import (
 )
 
 // ring is a source that keeps frames until they are fetched, as capture.Ring does.
-// A look-up fetches what has come before it looks. Else nothing is in a hurry, and
-// the frames of a while are fetched together: a sensor that is woken for each packet
-// takes the time from the mail server beside it.
+// A look-up fetches what has come before it looks. Nothing else is in a hurry: frames
+// that no look-up asks for are fetched together, because a sensor that is woken for
+// each packet takes the time from the mail server beside it.
 type ring interface {
 	Wait(context.Context) error
 	Ready(func(*capture.Frame)) (frames int, err error)
 }
 
-// fullRead is how many frames leave more behind in a ring: there is no rest then, or a
-// flood that begins after a silence would find the ring full.
+// fullRead is the most that capture.Ring hands over at once. After that many there may
+// be more, and there is no rest: a flood that begins after a silence would fill the ring.
 const fullRead = 4096
 
 // from says where the frames come from.

@@ -31,7 +31,7 @@ type memory struct {
 	log    *slog.Logger
 }
 
-// openMemory opens where it is kept what the engine knows.
+// openMemory opens the place where the engine's hosts and connections are kept.
 func (o *opener) openMemory() {
 	path, e := o.Limits.StateFile(), o.in.engine
 	if e == nil {
@@ -60,7 +60,7 @@ func (o *opener) openMemory() {
 	o.memory = &memory{folder, path, o.log}
 }
 
-// restore has the engine know what an earlier process knew.
+// restore gives the engine the hosts and connections of an earlier process.
 func (o *opener) restore() {
 	e := o.in.engine
 	if e == nil {

@@ -118,8 +118,8 @@ func (o *opener) engine(in *sensor) (err error) {
 
 // prompt reports whether frames are entered as they come: where other sensors are asked
 // meanwhile, and where several rings have the packets of a connection, as with a tap
-// that has an interface for each direction. Their order would be lost else, and with
-// it the handshake.
+// that has an interface for each direction. Otherwise their order would be lost, and
+// with it the handshake.
 func prompt(s *config.Sensor, shared bool) bool {
 	return shared || len(s.Interfaces) > 1 || len(s.Decapsulate) > 0 && s.Workers > 1
 }

@@ -45,8 +45,8 @@ func (p *part) software(e *entry, s *stream.Session) *note.Software {
 	return p.reader.programs.of(p.reader.cfg.DB(), &f, reading)
 }
 
-// programs keeps one note.Software for all who speak the same dialect: most
-// connections of a server speak one of a few.
+// programs keeps one note.Software for all connections of the same dialect, which
+// nothing may change: most connections of a server speak one of a few.
 type programs struct {
 	mu  sync.Mutex
 	db  *signature.DB // that all was named by

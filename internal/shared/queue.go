@@ -87,7 +87,7 @@ func (q *queue) nudge() {
 	}
 }
 
-// take takes a batch, the oldest first. done says that it was written or given up.
+// take takes a batch, the oldest first. Call done when it is written or given up.
 func (q *queue) take(into []item) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -190,8 +190,8 @@ func (d *database) check(ctx context.Context, update *updating) error {
 	return nil
 }
 
-// begin goes on with what the file has. What cannot be written yet, as the file is
-// locked or of an older version, has its numbers all the same.
+// begin goes on with what the file has. Connections that cannot be written yet, because
+// the file is locked or of an older version, get their numbers after those of the file.
 func (s *Store) begin(db *database) error {
 	ctx := context.Background()
 	most := (s.cfg.MaxSize - s.cfg.logSize()) / pageSize
