@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,6 +87,7 @@ func demo(t *testing.T) string {
 type page struct {
 	context.Context
 	t      *testing.T
+	mu     sync.Mutex
 	faults []string // of scripts, and what the Content-Security-Policy kept out
 }
 
@@ -99,10 +101,10 @@ func browse(t *testing.T) *page {
 	err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
-			p.faults = append(p.faults, (&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
+			p.fault((&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
 		case *runtime.EventConsoleAPICalled:
 			if e.Type == "error" {
-				p.faults = append(p.faults, fmt.Sprint(e.Args))
+				p.fault(fmt.Sprint(e.Args))
 			}
 		}
 	})
@@ -110,6 +112,22 @@ func browse(t *testing.T) *page {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func (p *page) fault(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, text)
+}
+
+// sound wants no fault.
+func (p *page) sound() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, fault := range p.faults {
+		p.t.Errorf("a fault: %s", fault)
+	}
 }
 
 func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
@@ -143,29 +161,37 @@ func (p *page) open(view string) {
 
 func (p *page) eval(script string) (value string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p, time.Minute)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(async () => String(await ("+script+")))()", chromedp.EvalAwaitPromise))
+	v, err := p.try(script)
 	if err != nil {
 		p.t.Fatalf("%.200s: %v", script, err)
 	}
 	return v
 }
 
+// try evaluates a script. It fails where the page goes on to another meanwhile.
+func (p *page) try(script string) (string, error) {
+	ctx, cancel := context.WithTimeout(p, time.Minute)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[string]("(async () => String(await ("+script+")))()", chromedp.EvalAwaitPromise))
+}
+
 // patience is for what comes within a second. A busy machine takes longer.
 const patience = time.Minute
 
-// until waits for a condition and returns how long it took.
+// until waits for a condition and returns how long it took. The page may go on to
+// another while it is asked, as that of a link does.
 func (p *page) until(script string) time.Duration {
 	p.t.Helper()
 	began := time.Now()
+	var got string
+	var err error
 	for time.Since(began) < patience {
-		if p.eval("Boolean("+script+")") == "true" {
+		if got, err = p.try("Boolean(" + script + ")"); got == "true" {
 			return time.Since(began)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	p.t.Fatalf("not within %v: %s; the page is:\n%s", patience, script, p.eval("document.body.innerText.slice(0, 1500)"))
+	p.t.Fatalf("not within %v: %s (%v); the page is:\n%s", patience, script, err, p.eval("document.body.innerText.slice(0, 1500)"))
 	return 0
 }
 
@@ -262,9 +288,7 @@ func TestViews(t *testing.T) {
 		p.shoot("connection-" + size.name)
 		p.accessible("connection " + size.name)
 	}
-	for _, fault := range p.faults {
-		t.Errorf("a fault: %s", fault)
-	}
+	p.sound()
 }
 
 // TestKeyboard: every link and control is reached by the tabulator, in order, and

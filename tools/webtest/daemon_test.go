@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -38,12 +39,7 @@ func serve(t *testing.T) *daemon {
 		t.Skip("needs root, to capture")
 	}
 	dir := t.TempDir()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := free.Addr().String()
-	free.Close()
+	at := freeAddr(t)
 	d := &daemon{t: t, dir: dir, config: filepath.Join(dir, "mxprint.toml"), at: at}
 	token := filepath.Join(dir, "token")
 	text := fmt.Sprintf("[sensor]\ninterfaces = [\"lo\"]\nfilter = \"tcp\"\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n[http]\nlisten = [%q]\ntoken_file = %q\n[store]\npath = %q\n",
@@ -56,6 +52,21 @@ func serve(t *testing.T) *daemon {
 	d.start()
 	t.Cleanup(d.stop)
 	return d
+}
+
+// freeAddr is a free address below the ports that the kernel gives to clients, as
+// the browser is one.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000)))
+		if free, err := net.Listen("tcp", at); err == nil {
+			free.Close()
+			return at
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 func (d *daemon) start() {
@@ -196,9 +207,7 @@ func TestDaemon(t *testing.T) {
 	d.start() // with another token: the session is over
 	p.has("A token is needed")
 	p.has("mxprint web")
-	for _, fault := range p.faults {
-		t.Errorf("a fault: %s", fault)
-	}
+	p.sound()
 }
 
 // TestHostile: a note with markup and controls in every part is shown as text.

@@ -35,7 +35,5 @@ func TestEvidence(t *testing.T) {
 	p.open("evidence")
 	p.has("Worth most here")
 	p.accessible("report narrow")
-	for _, fault := range p.faults {
-		t.Errorf("a fault: %s", fault)
-	}
+	p.sound()
 }
