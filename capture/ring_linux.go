@@ -53,7 +53,7 @@ type Ring struct {
 	stats  struct{ frames, drops atomic.Uint64 }
 
 	// handing is held while frames are handed over, and guards what they lie in.
-	handing sync.Mutex
+	handing sync.RWMutex
 	mem     []byte // slots of cfg.SlotBytes each
 	slots   int
 	next    int // the slot the kernel fills, or has filled, next
@@ -210,6 +210,21 @@ func (r *Ring) Ready(fn func(*Frame)) (frames int, err error) {
 	return r.deliver(fn), nil
 }
 
+// Empty reports whether Ready would hand over nothing. It waits for no other call, and
+// costs much less than Ready. While frames are handed over it returns false.
+func (r *Ring) Empty() bool {
+	if !r.handing.TryRLock() {
+		return false // frames are being handed over
+	}
+	defer r.handing.RUnlock()
+	return r.mem == nil || atomic.LoadUint32(&header(r.slot()).Status)&unix.TP_STATUS_USER == 0
+}
+
+// slot is the one the kernel fills, or has filled, next.
+func (r *Ring) slot() []byte { return r.mem[r.next*r.cfg.SlotBytes:][:r.cfg.SlotBytes] }
+
+func header(slot []byte) *unix.Tpacket2Hdr { return (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0])) }
+
 // enter begins a call that uses the socket and the ring.
 func (r *Ring) enter() error {
 	r.mu.Lock()
@@ -234,8 +249,8 @@ func (r *Ring) leave() {
 // goes back to the kernel as soon as fn is done with it.
 func (r *Ring) deliver(fn func(*Frame)) (frames int) {
 	for range ringBatch {
-		slot := r.mem[r.next*r.cfg.SlotBytes:][:r.cfg.SlotBytes]
-		h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0]))
+		slot := r.slot()
+		h := header(slot)
 		status := atomic.LoadUint32(&h.Status)
 		if status&unix.TP_STATUS_USER == 0 {
 			break
@@ -379,13 +394,16 @@ func (r *Ring) release() {
 	if r.stop != nil {
 		r.stop()
 	}
+	r.handing.Lock() // no call uses the ring, and so none waits for mu with it, but Empty looks
 	if r.mem != nil {
 		unix.Munmap(r.mem)
 	}
+	r.mem = nil
+	r.handing.Unlock()
 	for _, fd := range []int{r.fd, r.wake} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
-	r.mem, r.fd, r.wake, r.done, r.stop = nil, -1, -1, nil, nil
+	r.fd, r.wake, r.done, r.stop = -1, -1, nil, nil
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -456,6 +457,48 @@ func TestRingReady(t *testing.T) {
 	for who, end := range map[string]chan error{"Wait": waited, "Ready": fetched} {
 		if err := <-end; err != ErrClosed {
 			t.Errorf("%s = %v, want ErrClosed", who, err)
+		}
+	}
+}
+
+// TestRingEmpty: it says whether Ready has frames to hand over, while and after it does,
+// and to any number of goroutines while the ring is closed.
+func TestRingEmpty(t *testing.T) {
+	p := lab.NewPair(t)
+	s := newSender(t, p.Client, p.Client.If)
+	for range 20 {
+		r := openIn(t, p.Server, Config{Interface: p.Server.If, Filter: onlyPort(t, 25), RingBytes: minRing})
+		if !r.Empty() {
+			t.Error("a new ring is not empty")
+		}
+		var asking sync.WaitGroup
+		var over atomic.Bool
+		for range 4 {
+			asking.Go(func() {
+				for !over.Load() {
+					r.Empty()
+				}
+			})
+		}
+		if err := s.send(synFrame(25, 1)); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(patience); r.Empty() && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		n, err := r.Ready(func(*Frame) {
+			if r.Empty() {
+				t.Error("empty while a frame is handed over")
+			}
+		})
+		if n != 1 || err != nil || !r.Empty() {
+			t.Errorf("%d frames, %v, then empty: %v", n, err, r.Empty())
+		}
+		r.Close()
+		over.Store(true)
+		asking.Wait()
+		if !r.Empty() {
+			t.Error("a closed ring is not empty")
 		}
 	}
 }

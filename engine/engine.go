@@ -112,8 +112,8 @@ type Engine struct {
 	readsLone bool        // SYN+ACKs without their SYN, too
 	live      atomic.Bool // there was an interface
 
-	sourcesMu sync.RWMutex
-	sources   []*input // that run
+	sourcesMu sync.RWMutex             // held where sources changes
+	sources   atomic.Pointer[[]*input] // that run; a list does not change
 
 	began   time.Time
 	running atomic.Int32          // sources
@@ -140,6 +140,7 @@ func New(cfg Config) (*Engine, error) {
 		fanout: capture.NewFanout(), caller: observe.New(cfg.Observers, cfg.Wants, cfg.Logger), began: time.Now(),
 	}
 	e.db.Store((*core.DB)(cfg.DB))
+	e.sources.Store(new([]*input))
 	workers := max(cfg.Workers, 1)
 	hosts := host.Config(cfg.Hosts).Share(workers)
 	for range workers {
@@ -160,8 +161,8 @@ func New(cfg Config) (*Engine, error) {
 
 // Run feeds the engine from a source until the source ends (nil at the end of
 // a file), fails, or ctx does (nil too). Several sources may run at one time.
-// Run does not close the source. It does not call Read where the source has Wait and
-// Ready, as capture.Ring does, also if another type embeds it.
+// Run does not close the source. It does not call Read where the source has Wait, Ready
+// and Empty, as capture.Ring does, also if another type embeds it.
 func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	e.caller.Start()
 	defer e.caller.Stop()
@@ -267,10 +268,8 @@ type SourceStats struct {
 // Sources returns the counts of the sources that run now. It may be called at
 // any time; a count is some frames late.
 func (e *Engine) Sources() []SourceStats {
-	e.sourcesMu.RLock()
-	defer e.sourcesMu.RUnlock()
 	var all []SourceStats
-	for _, in := range e.sources {
+	for _, in := range *e.sources.Load() {
 		st := SourceStats{Source: in.source, Frames: in.counts.frames.Load(), SYNs: in.counts.syns.Load()}
 		if at := in.counts.last.Load(); at > 0 {
 			st.Last = time.UnixMicro(at)
@@ -305,10 +304,12 @@ func (in *input) publish() {
 func (e *Engine) track(in *input) (done func()) {
 	e.sourcesMu.Lock()
 	defer e.sourcesMu.Unlock()
-	e.sources = append(e.sources, in)
+	all := append(slices.Clone(*e.sources.Load()), in)
+	e.sources.Store(&all)
 	return func() {
 		e.sourcesMu.Lock()
 		defer e.sourcesMu.Unlock()
-		e.sources = slices.DeleteFunc(e.sources, func(o *input) bool { return o == in })
+		rest := slices.DeleteFunc(slices.Clone(*e.sources.Load()), func(o *input) bool { return o == in })
+		e.sources.Store(&rest)
 	}
 }

@@ -45,6 +45,7 @@ type input struct {
 	// Of a ring, from which look-ups fetch:
 	ring     ring         // nil: the source is another
 	entering sync.Mutex   // held while its frames are entered
+	fetching atomic.Bool  // entering is held
 	came     atomic.Int32 // frames, since its reader last looked
 	lately   int          // how many had come then
 	rest     *await.Rest

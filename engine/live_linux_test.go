@@ -21,6 +21,8 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
+var _ ring = (*capture.Ring)(nil) // or it would be Read
+
 // ports is an observer that keeps the ports of clients.
 type ports struct {
 	mu   sync.Mutex

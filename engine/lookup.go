@@ -56,7 +56,13 @@ func (e *Engine) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 
 // join has a look-up wait for a client, and frames be fetched as they come.
 func (e *Engine) join(client netip.AddrPort) *await.Waiter {
-	defer e.rings(func(in *input) { in.rest.End() })
+	defer func() {
+		for _, in := range *e.sources.Load() {
+			if in.ring != nil {
+				in.rest.End()
+			}
+		}
+	}()
 	return e.waiting.Join(client)
 }
 

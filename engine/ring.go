@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/internal/await"
@@ -15,6 +16,7 @@ import (
 type ring interface {
 	Wait(context.Context) error
 	Ready(func(*capture.Frame)) (frames int, err error)
+	Empty() bool
 }
 
 // fullRead is the most that capture.Ring hands over at once. After that many there may
@@ -34,7 +36,7 @@ func (in *input) read(ctx context.Context) error {
 	if in.ring == nil {
 		err := in.source.Read(ctx, in.frame)
 		in.flush()
-		return in.failed(err)
+		return cmp.Or(in.err, err)
 	}
 	if in.lately == 0 {
 		if err := in.ring.Wait(ctx); err != nil {
@@ -52,37 +54,31 @@ func (in *input) read(ctx context.Context) error {
 func (in *input) fetch() error {
 	in.entering.Lock()
 	defer in.entering.Unlock()
+	in.fetching.Store(true)
+	defer in.fetching.Store(false)
 	frames, err := in.ring.Ready(in.frame)
 	in.came.Add(int32(frames))
 	in.flush()
-	return in.failed(err)
+	return cmp.Or(in.err, err)
 }
 
-// failed returns why the source, or what comes from it, cannot be read.
-func (in *input) failed(err error) error {
-	if in.err != nil {
-		return in.err
-	}
-	return err
+// due reports whether a look-up has to fetch, or to wait for a fetch: what is no more in
+// the ring may not be in the table yet, so the ring is looked at first. In a flood that
+// would make it wait for others, and the reader is not far behind.
+func (in *input) due() bool {
+	return in.ring != nil && !in.rest.Flood() && (!in.ring.Empty() || in.fetching.Load())
 }
 
-// rings calls do with each ring.
-func (e *Engine) rings(do func(*input)) {
-	e.sourcesMu.RLock()
-	defer e.sourcesMu.RUnlock()
-	for _, in := range e.sources {
-		if in.ring != nil {
-			do(in)
-		}
-	}
-}
-
-// fetch enters all that came before a look-up. In a flood that would make it wait
-// for others, and the reader is not far behind.
+// fetch enters all that came before a look-up. If that is nothing it takes no lock.
 func (e *Engine) fetch() {
-	e.rings(func(in *input) {
-		if !in.rest.Flood() {
+	if !slices.ContainsFunc(*e.sources.Load(), (*input).due) {
+		return
+	}
+	e.sourcesMu.RLock() // no Run ends meanwhile
+	defer e.sourcesMu.RUnlock()
+	for _, in := range *e.sources.Load() {
+		if in.due() {
 			in.fetch() // an error ends the goroutine that reads
 		}
-	})
+	}
 }

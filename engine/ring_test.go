@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"net/netip"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +21,8 @@ type kept struct {
 	mu     sync.Mutex
 	frames []*capture.Frame
 	reads  int // Ready calls
+
+	looking, taken func() // if set: called before Empty returns, and Ready
 }
 
 func newKeptRing() *kept { return &kept{came: make(chan struct{}, 1)} }
@@ -36,6 +40,14 @@ func (k *kept) Wait(ctx context.Context) error {
 }
 
 func (k *kept) Ready(fn func(*capture.Frame)) (int, error) {
+	n := k.take(fn)
+	if k.taken != nil && n > 0 {
+		k.taken()
+	}
+	return n, nil
+}
+
+func (k *kept) take(fn func(*capture.Frame)) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := min(len(k.frames), fullRead)
@@ -44,7 +56,16 @@ func (k *kept) Ready(fn func(*capture.Frame)) (int, error) {
 	}
 	k.frames = k.frames[n:]
 	k.reads++
-	return n, nil
+	return n
+}
+
+func (k *kept) Empty() bool {
+	if k.looking != nil {
+		k.looking()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.frames) == 0
 }
 
 func (k *kept) count() (reads int) {
@@ -162,4 +183,84 @@ func TestLookupEndsRest(t *testing.T) {
 			t.Errorf("%v, %v after %v, want an answer after %v", n.State, err, time.Since(begin), late)
 		}
 	})
+}
+
+// TestLookupWaitsForFetch: a frame that another look-up has taken out of the ring, and
+// not yet entered, is waited for, also if it is taken while the ring is looked at.
+func TestLookupWaitsForFetch(t *testing.T) {
+	syn := labFrame(t)
+	client := netip.MustParseAddr("192.0.2.1")
+	for _, when := range []string{"before", "meanwhile"} {
+		t.Run(when, func(t *testing.T) {
+			k := newKeptRing()
+			e := made(New(silent(t, Config{})))
+			in := newInput(e, true)
+			in.from(k) // without a Run: only look-ups fetch
+			defer e.track(in)()
+			taken, enter := make(chan struct{}), make(chan struct{})
+			k.taken = func() {
+				close(taken)
+				<-enter
+			}
+			k.put(fromClient(syn, client))
+			var other sync.WaitGroup
+			take := func() {
+				other.Go(func() { e.fetch() })
+				<-taken
+			}
+			if when == "before" {
+				take()
+			} else {
+				var began atomic.Bool
+				k.looking = func() {
+					if !began.Swap(true) {
+						take()
+					}
+				}
+			}
+			// A look-up that does not wait is back long before that. One that waits is
+			// right however late this is.
+			time.AfterFunc(50*time.Millisecond, func() { close(enter) })
+			if n, err := e.Lookup(t.Context(), note.Query{Client: at(client)}); err != nil || !n.Known() {
+				t.Errorf("%v, %v: the frame was in the ring before the question", n.State, err)
+			}
+			other.Wait()
+		})
+	}
+}
+
+// TestLookupsFetchTogether has many look-ups ask at once, each for a SYN that came
+// before it, while a reader and the others take frames out of the ring.
+func TestLookupsFetchTogether(t *testing.T) {
+	syn := labFrame(t)
+	const askers, each = 16, 500
+	k := newKeptRing()
+	k.taken = runtime.Gosched
+	e := made(New(silent(t, Config{Hosts: Hosts{MaxHosts: 2 * askers * each}})))
+	in := newInput(e, true)
+	in.from(k) // without a Run, to which this would be a flood
+	defer e.track(in)()
+	var over atomic.Bool
+	var reader, wg sync.WaitGroup
+	reader.Go(func() {
+		for !over.Load() {
+			in.fetch()
+			runtime.Gosched()
+		}
+	})
+	for a := range askers {
+		wg.Go(func() {
+			for i := range each {
+				client := netip.AddrFrom4([4]byte{10, byte(a), byte(i >> 8), byte(i)})
+				k.put(fromClient(syn, client))
+				if n, err := e.Lookup(t.Context(), note.Query{Client: at(client)}); err != nil || !n.Known() {
+					t.Errorf("%v: %v, %v", client, n.State, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	over.Store(true)
+	reader.Wait()
 }

@@ -1,6 +1,8 @@
 package claim
 
 import (
+	"context"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -171,5 +173,29 @@ func BenchmarkCheck(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		t.Check(n, m)
+	}
+}
+
+// sensor answers every question with one note.
+type sensor struct{ note *note.Note }
+
+func (s sensor) Lookup(context.Context, note.Query) (note.Note, error) { return *s.note, nil }
+
+// TestLookupAllocates: most questions have no claims, and a note that is allocated for
+// each keeps the garbage collector busy.
+func TestLookupAllocates(t *testing.T) {
+	l := Builtin().Lookuper(sensor{of("Linux")})
+	q := note.Query{Client: netip.MustParseAddrPort("192.0.2.1:1024")}
+	if n := testing.AllocsPerRun(100, func() {
+		if got, err := l.Lookup(t.Context(), q); err != nil || got.Contradictions != nil {
+			t.Errorf("without claims: %v, %v", got.Contradictions, err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+	q.Claims = &note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}
+	got, err := l.Lookup(t.Context(), q)
+	if err != nil || got.Contradictions == nil || len(got.Contradictions.List) == 0 {
+		t.Errorf("Outlook on Linux: %v, %v", got.Contradictions, err)
 	}
 }

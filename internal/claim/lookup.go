@@ -8,7 +8,7 @@ import (
 
 // Lookuper returns one that adds contradictions to the answers of next, where the
 // question has claims.
-func (t *Table) Lookuper(next note.Lookuper) note.Lookuper { return lookuper{next, t} }
+func (t *Table) Lookuper(next note.Lookuper) note.Lookuper { return &lookuper{next, t} }
 
 type lookuper struct {
 	note.Lookuper
@@ -16,16 +16,23 @@ type lookuper struct {
 }
 
 // Lookup implements note.Lookuper.
-func (l lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
-	n, err := l.Lookuper.Lookup(ctx, q)
-	if err != nil || q.Claims == nil || !n.Known() {
-		return n, err
+func (l *lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
+	if q.Claims == nil {
+		return l.Lookuper.Lookup(ctx, q)
 	}
+	n, err := l.Lookuper.Lookup(ctx, q)
+	if err == nil && n.Known() {
+		n.Contradictions = l.check(n, &q)
+	}
+	return n, err
+}
+
+// check has a note of its own, so that the one of Lookup need not be allocated.
+func (l *lookuper) check(n note.Note, q *note.Query) *note.Findings {
 	c := q.Claims
 	found := l.table.Check(&n, &Mail{
 		Client: q.Unmapped().Client.Addr().String(), HELO: q.Hello, Name: c.Name, NameKnown: c.NameKnown,
 		HeadersKnown: c.HeadersKnown, Mailer: c.Mailer, MessageID: c.MessageID, Received: c.Received,
 	})
-	n.Contradictions = &found
-	return n, nil
+	return &found
 }
