@@ -29,6 +29,9 @@ type Message struct {
 	Dot    End    // how the final dot came
 	Heard  Heard  // of the reply to DATA
 	BareLF bool
+
+	Header     string // what HeaderField returned for each field of its header, in their order; or Relayed alone
+	HeaderSeen bool   // its header was read to its end
 }
 
 // End is how a message or a connection ended.
@@ -337,6 +340,9 @@ func (b *Builder) Message(m Message) {
 		return
 	}
 	b.message = true
+	if m.HeaderSeen {
+		b.f.set(Header, []byte(headerText(m.Header)))
+	}
 	b.flowDone = b.nRefused == 0
 	if b.last != data {
 		return

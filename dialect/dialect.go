@@ -14,7 +14,8 @@
 // Use it where a session is seen line by line: in a mail server's plugin, a
 // proxy, a reader of captures. Inside TLS, which hides the lines, it reads the
 // lengths of records. What was not seen is absent from a fingerprint, and is
-// never a "no". Addresses, values and the names of hosts are not kept.
+// never a "no". Addresses, values and the names of hosts are not kept, and of a
+// message no more than which common fields its header has.
 //
 // The language is docs/dialect.md. The commands are those of RFC 5321 and the
 // extensions that a server offers.
@@ -49,6 +50,7 @@ const (
 	Rcpt                  // RCPT likewise
 	Data                  // DATA or BDAT
 	Flow                  // order of the commands up to the message, and which did not wait
+	Header                // the fields of the message's header, in their order
 	Write                 // how the message is written: "one", "parts", "lines", "date" or "bulk"
 	Dot                   // the final dot: "alone", "crlf" or "with"
 	Next                  // the command after the message
@@ -62,7 +64,7 @@ const (
 )
 
 var names = [NumFields]string{"greet", "hello", "nohello", "starttls", "tls", "settings", "hints", "pad", "sni", "rec", "mail", "rcpt", "data", "flow",
-	"write", "dot", "next", "refused", "quit", "end", "eol", "think", "pace"}
+	"header", "write", "dot", "next", "refused", "quit", "end", "eol", "think", "pace"}
 
 // String returns the name of a field: "hello".
 func (f Field) String() string {

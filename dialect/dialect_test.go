@@ -228,6 +228,42 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestHeaderField(t *testing.T) {
+	for name, want := range map[string]string{
+		"From": "F", "MIME-Version": "M", "Mime-Version": "M'", "Mime-version": "M.", "mime-version": "M_", "MIME-VERSION": "M^", "MiME-Version": "M~",
+		"Message-Id": "I'", "from": "F_", "FROM": "F^", "fROM": "F~", "X-Mailer": "X", "X-mailer": "X.",
+		"Received": dialect.Relayed, "ARC-Seal": dialect.Relayed, "return-path": dialect.Relayed,
+		"Cc": "", "X-Secret": "", "DKIM-Signature": "", "": "", strings.Repeat("From", 100): "",
+	} {
+		if got := dialect.HeaderField(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestHeader(t *testing.T) {
+	for _, test := range []struct {
+		message dialect.Message
+		want    string
+	}{
+		{dialect.Message{Bytes: 1}, ""}, // not seen
+		{dialect.Message{Bytes: 1, HeaderSeen: true}, "none"},
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "DF_TSI'"}, "DF_TSI'"},
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: dialect.Relayed}, "relayed"},
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "X-Secret"}, ""}, // no letters
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: strings.Repeat("D", 49)}, ""},
+	} {
+		var b dialect.Builder
+		b.Command(dialect.Command{Line: "DATA"})
+		b.Message(test.message)
+		b.Message(dialect.Message{Bytes: 1, HeaderSeen: true, Header: "SSS"}) // the second mail
+		f := b.Fingerprint()
+		if got := string(f.Get(dialect.Header)); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.message, got, test.want)
+		}
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		var b dialect.Builder
@@ -239,6 +275,7 @@ func TestAllocations(t *testing.T) {
 			b.Record(false, 23, 100)
 			b.Record(true, 23, 100)
 		}
+		b.Message(dialect.Message{Bytes: 1, HeaderSeen: true, Header: dialect.HeaderField("Date")})
 		f := b.Fingerprint()
 		if !f.Has(dialect.Mail) {
 			t.Fatal("no MAIL")
@@ -261,7 +298,7 @@ func FuzzBuilder(f *testing.F) {
 			case 0:
 				b.Reply(int(c)*3, dialect.Offer(c))
 			case 1:
-				b.Message(dialect.Message{Bytes: uint32(c) * 9, First: uint32(c), Dot: dialect.End(c % 7), Heard: dialect.Heard(c % 5)})
+				b.Message(dialect.Message{Bytes: uint32(c) * 9, First: uint32(c), Dot: dialect.End(c % 7), Heard: dialect.Heard(c % 5), Header: string(data[i:]), HeaderSeen: c&16 != 0})
 			case 2:
 				b.Record(c&16 != 0, 20+c%5, int(c)*7)
 			case 3:

@@ -31,7 +31,7 @@ func (t *SMTP) place() place { return place{t.File, t.Line, t.layer} }
 
 // smtpTerm is one alternative of a field.
 type smtpTerm struct {
-	text   string      // all of it, or of MAIL and RCPT the part before the parameters
+	text   string      // all of it, or of MAIL and RCPT the part before the parameters; of header with its ?
 	host   bool        // of hello: text is the verb, and the name is one of a host, whatever its form
 	params []smtpParam // of MAIL and RCPT, in their order
 	open   bool        // what begins so
@@ -148,6 +148,8 @@ func (p *parser) smtpField(t *SMTP, field dialect.Field, rest, value string) {
 			term.text, term.open = strings.CutSuffix(text, "*")
 		case dialect.Flow, dialect.Next:
 			p.smtpFlow(field, rest, text)
+		case dialect.Header:
+			p.smtpHeader(rest, text)
 		}
 		if p.err != nil {
 			return
@@ -193,6 +195,29 @@ func (p *parser) smtpFlow(field dialect.Field, rest, text string) {
 	}
 	if last := text[len(text)-1]; strings.IndexByte("/+~!", last) >= 0 {
 		p.fail(rest[len(text)-1:], "nothing behind the last separator", "remove it")
+	}
+}
+
+// smtpHeader checks which fields a header has, in their order.
+func (p *parser) smtpHeader(rest, text string) {
+	const hint = "write header=DFTSIMC, with ? behind what may be missing; docs/dialect.md has the letters"
+	if text == dialect.Relayed || text == "none" {
+		return
+	}
+	may, at := 0, 0
+	for at < len(text) {
+		n := headerItem(text[at:])
+		if n == 0 {
+			p.fail(rest[at:], "want letters of a header's fields", hint)
+			return
+		}
+		if text[at+n-1] == '?' {
+			may++
+		}
+		at += n
+	}
+	if may > maxHeaderMay {
+		p.fail(rest, "more than %d fields that may be missing", hint, maxHeaderMay)
 	}
 }
 

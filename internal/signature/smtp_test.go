@@ -84,6 +84,18 @@ func TestSMTP(t *testing.T) {
 		{"hello=EHLO @;eol=lf", "hello=EHLO fqdn;eol=lf", true},
 		{"hello=EHLO @", "hello=EHLO fqdn;pace=slow", true}, // a file of one's own does not mind
 		{"tls=OpenSSL", "tls=GnuTLS;rec=e/n/n/6", false},
+		{"header=DFT?S?IM'C", "header=DFTSIM'C", true},
+		{"header=DFT?S?IM'C", "header=DFIM'C", true},
+		{"header=DFT?S?IM'C", "header=DFTSIMC", false},
+		{"header=DFT?S?IMC", "header=DFTSIM'C", false},
+		{"header=DFT?S?IM", "header=DFTSIM'", false},
+		{"header=DFT?S?IM", "header=DFTSIMC", false},
+		{"header=DFT?S?IM", "header=DFSTIM", false},
+		{"header=DFT?S?IM|relayed", "header=relayed", true},
+		{"header=DFT?S?IM", "header=relayed", false},
+		{"header=DFT?S?IM", "header=none", false},
+		{"header=DFT?S?IM", "write=one", true}, // not seen
+		{"write=one", "write=one;header=DFTSIM", true},
 	} {
 		if !strings.Contains(test.text, "mail=") && !strings.Contains(test.text, "rec=") { // without either nothing is named
 			test.sig, test.text = test.sig+";rec=e*", test.text+";rec=e/6"
@@ -194,6 +206,8 @@ func TestSMTPBad(t *testing.T) {
 		"offer=size":                           `x.fp:4:7: no field but a condition: "offer=size"`,
 		"flow=M+R+":                            `x.fp:4:15: nothing behind the last separator: "+"`,
 		"flow=M+R+Z":                           `x.fp:4:16: want letters of commands, with /, +, ~ or ! between them: "Z"`,
+		"header=DFrom":                         `x.fp:4:16: want letters of a header's fields: "rom"`,
+		"header=D?F?T?S?I?M?":                  `x.fp:4:14: more than 5 fields that may be missing: "D?F?T?S?I?M?"`,
 		"mail=MAIL FROM:<> ":                   `x.fp:4:24: want a blank and a parameter: " "`,
 		"hello=" + strings.Repeat("a|", 20):    `x.fp:4:13: more than 16 alternatives: "a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|"`,
 		"hello=EHLO @\nsig = hello=EHLO @":     `x.fp:5:1: signature is already covered by line 4: "sig = hello=EHLO @"`,

@@ -52,7 +52,7 @@ func (s *SMTP) Explain(f *dialect.Fingerprint) SMTPNear {
 		}
 		weight := 2
 		switch field {
-		case dialect.Settings, dialect.Padding, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Next:
+		case dialect.Settings, dialect.Padding, dialect.Header, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Next:
 			weight = 1 // a release, or a message, changes these
 		}
 		add(weight, d)
@@ -100,6 +100,8 @@ func AppendSMTPDraft(dst []byte, f *dialect.Fingerprint) ([]byte, bool) {
 			if field == dialect.Records && len(value) < len(f.Get(field)) {
 				value += "*"
 			}
+		case dialect.Header:
+			value = draftHeader(value)
 		case dialect.Next:
 			value = strings.NewReplacer("6", "Q", "n", "M").Replace(value)
 		}

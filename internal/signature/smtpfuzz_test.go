@@ -13,6 +13,7 @@ func FuzzSMTP(f *testing.F) {
 	f.Add("offer=size,!dsn;hello=EHLO @|HELO x;mail=MAIL FROM:<> SIZE=? X!;flow=M+R~D!.;next=/Q|$", "offer=size;hello=EHLO fqdn;mail=MAIL FROM:<> X;flow=M/R/D/.;next=/Q")
 	f.Add("rec=e/n*|e;refused=S*;tls=OpenSSL", "greet=wait;hello=EHLO localhost;tls=GnuTLS;hints=3t;rec=e/n-;next=/6")
 	f.Add("mail=MAIL FROM: a", "hello=ehlo bare;mail=mail FROM:<> size=;rcpt=rcpt TO:<>;data=data;flow=M~R-")
+	f.Add("mail=MAIL FROM:<>;header=D_FT?S?I'M~X?|relayed|none", "mail=MAIL FROM:<>;header=D_FI'M~")
 	f.Fuzz(func(t *testing.T, sig, text string) {
 		if strings.ContainsAny(sig, "\r\n") {
 			return
@@ -43,8 +44,9 @@ func compareSMTP(t *testing.T, db *DB, p *dialect.Fingerprint) {
 		t.Fatalf("MatchSMTP = %+v", m)
 	}
 	var specific, generic smtpFound
+	carried := db.smtp.weights.carried(p)
 	for _, s := range db.smtp.sigs {
-		cost, fits := s.fits(p)
+		cost, fits := s.fits(p, carried)
 		if near := s.Explain(p); fits != (len(near.Differences) == 0) {
 			t.Fatalf("%q fits %q: %v, but Explain = %+v", s.Text, p.String(), fits, near.Differences)
 		}

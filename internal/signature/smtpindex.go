@@ -26,7 +26,7 @@ type smtpNode struct {
 // smtpKeyed are the fields by which signatures are found, those that a session
 // always has and that separate best first.
 var smtpKeyed = [...]dialect.Field{dialect.Records, dialect.Mail, dialect.Hello, dialect.Flow, dialect.Rcpt, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI,
-	dialect.Data, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Quit, dialect.NoHello, dialect.Refused}
+	dialect.Data, dialect.Header, dialect.Write, dialect.Dot, dialect.EndBy, dialect.Quit, dialect.NoHello, dialect.Refused}
 
 const smtpLeaf = 3 // so few are compared faster than looked for
 
@@ -127,6 +127,8 @@ func (s *SMTP) keys(f dialect.Field) []string {
 			forms = flowForms(t.text)
 		case f == dialect.Write:
 			forms = writeForms(t.text)
+		case f == dialect.Header:
+			forms = headerForms(t.text)
 		}
 		if keys = append(keys, forms...); len(forms) == 0 || len(keys) > maxSMTPKeys {
 			return nil

@@ -36,7 +36,7 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	}
 	specific, generic := smtpFound{}, smtpFound{}
 	for _, s := range db.smtp.sigs {
-		cost, fits := s.fits(f)
+		cost, fits := s.fits(f, db.smtp.weights.carried(f))
 		if !fits || described[s.Label.Name] && !agrees[s.Label.Name] {
 			continue
 		}
@@ -53,7 +53,7 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	if found.n == 0 {
 		return db.MatchSMTP(f)
 	}
-	return found.answer(db.smtp.weights.enough(f) || db.smtp.weights.sum(g) >= heardBits)
+	return found.answer(db.smtp.weights.enough(f, false) || db.smtp.weights.sum(g) >= heardBits)
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether

@@ -58,7 +58,7 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if specific.n == 0 {
 		found = &generic
 	}
-	return found.answer(!plain(f) && db.smtp.weights.enough(f))
+	return found.answer(db.smtp.weights.enough(f, found.n > 0 && found.hits[0].sig.rules[dialect.Header] != nil))
 }
 
 // answer is what the programs that match are worth: names, or candidates. rare
@@ -188,7 +188,7 @@ func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic 
 	for ; n != nil; n = n.rest {
 		if n.children == nil {
 			for _, s := range n.sigs {
-				cost, ok := s.fits(f)
+				cost, ok := s.fits(f, t.weights.carried(f))
 				if !ok {
 					continue
 				}
@@ -222,8 +222,9 @@ const open = 1.5
 
 // fits reports whether a fingerprint agrees with a signature in each field that
 // both have, and how many bits the signature leaves open of what was seen: a
-// field of which it takes one value of four leaves two.
-func (s *SMTP) fits(f *dialect.Fingerprint) (cost float32, ok bool) {
+// field of which it takes one value of four leaves two. carried is what a header
+// costs of which it says nothing.
+func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok bool) {
 	if f.OfferKnown && (!f.Offer.Has(s.need) || f.Offer&s.not != 0) {
 		return 0, false
 	}
@@ -235,10 +236,14 @@ func (s *SMTP) fits(f *dialect.Fingerprint) (cost float32, ok bool) {
 		switch {
 		case value == nil:
 		case s.rules[field] == nil:
-			if needed[field] {
+			switch {
+			case needed[field]:
 				return 0, false
+			case field == dialect.Header:
+				cost += carried
+			default:
+				cost += open
 			}
-			cost += open
 		default:
 			t := s.takes(f, field, value)
 			if t == nil {
@@ -270,6 +275,8 @@ func (s *SMTP) takes(f *dialect.Fingerprint, field dialect.Field, value []byte) 
 			ok = t.takesRecords(value)
 		case dialect.Write:
 			ok = takesWrite(t.text, string(value))
+		case dialect.Header:
+			ok = takesHeader(t.text, value)
 		default:
 			ok = string(value) == t.text || t.open && len(value) > len(t.text) && string(value[:len(t.text)]) == t.text
 		}

@@ -34,6 +34,7 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 	programs := make(map[value]map[string]bool)
 	var names [2]map[string]bool
 	names[0], names[1] = make(map[string]bool), make(map[string]bool)
+	writers := make(map[string]bool)
 	for _, s := range sigs {
 		if !s.builtin || s.Label.Generic {
 			continue
@@ -43,6 +44,9 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 			tls = 1
 		}
 		names[tls][s.Label.Name] = true
+		if s.rules[dialect.Header] != nil {
+			writers[s.Label.Name] = true
+		}
 		for field := range s.keyed {
 			keys := s.keyed[field]
 			if dialect.Field(field) == dialect.Next {
@@ -61,7 +65,11 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 		if w[v.tls][v.field] == nil {
 			w[v.tls][v.field] = make(map[string]float64)
 		}
-		w[v.tls][v.field][v.text] = max(0, math.Log2(float64(len(names[v.tls]))/(float64(len(some))-0.5)))
+		all := len(names[v.tls])
+		if v.field == dialect.Header { // the others send what is given to them
+			all = len(writers)
+		}
+		w[v.tls][v.field][v.text] = max(0, math.Log2(float64(all)/(float64(len(some))-0.5)))
 	}
 }
 
@@ -95,9 +103,20 @@ func (s *SMTP) nextForms() []string {
 	return all
 }
 
+// carried is what the header of a session costs for a program that sends what is
+// given to it: it has the header of another program as often as programs write
+// it.
+func (w *smtpWeights) carried(f *dialect.Fingerprint) float32 {
+	if !f.Has(dialect.Header) {
+		return 0
+	}
+	return max(open, float32(w.bits(f, dialect.Header)))
+}
+
 // enough reports whether a session that one program's signatures match says
-// enough to name it.
-func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
+// enough to name it. wrote says whether these have the header of its message:
+// else that says nothing of the program.
+func (w *smtpWeights) enough(f *dialect.Fingerprint, wrote bool) bool {
 	if f.TLSUsed {
 		bits := 0.0
 		for field, weight := range tlsFields {
@@ -107,7 +126,11 @@ func (w *smtpWeights) enough(f *dialect.Fingerprint) bool {
 		}
 		return bits >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
 	}
-	return w.sum(f) >= clearBits
+	bits, header := w.sum(f), w.bits(f, dialect.Header)
+	if !wrote {
+		return !plain(f) && bits-header >= clearBits
+	}
+	return bits >= clearBits
 }
 
 // sum is the bits of all fields.

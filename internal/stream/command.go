@@ -84,7 +84,7 @@ type line struct {
 	name   name
 	key    [8]byte // of a parameter; the verb; the first bytes of a reply
 	n      uint8
-	value  uint32 // the size of a chunk; the code of a reply
+	value  uint32 // the size of a chunk; the code of a reply; bytes of a header
 }
 
 // name is how much of a line may still be the name of a mail's header.
@@ -135,6 +135,9 @@ const (
 	value          // of a parameter that is kept
 	hidden         // of one that is not
 	chunkSize      // of BDAT
+
+	fieldName  // of the header of a message
+	fieldValue // of it
 )
 
 // command takes bytes of the client up to the end of a line, and returns how

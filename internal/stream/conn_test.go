@@ -67,14 +67,19 @@ func readAll(all []Segment) string {
 	return dump(c.Session()) + hello
 }
 
-// dump prints a session without what depends on how it was cut into segments.
+// dump prints a session without what depends on how it was cut into segments. The
+// header of a message is among that: it is not read where segments are missing.
 func dump(s *Session) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v tls=%d err=%v\n", s.State, s.TLS, s.HelloErr)
 	for i := range s.Events {
 		e := &s.Events[i]
+		text := s.Text(e)
+		if e.Kind == Message {
+			text = ""
+		}
 		fmt.Fprintf(&b, "%c %d verb=%d code=%d lines=%d offer=%x len=%d at=%d flags=%x %q\n",
-			"CS"[e.Side], e.Kind, e.Verb, e.Code, e.Lines, e.Offer, e.Len, e.At, e.Flags&^(DotAlone|WithData|Gap), s.Text(e))
+			"CS"[e.Side], e.Kind, e.Verb, e.Code, e.Lines, e.Offer, e.Len, e.At, e.Flags&^(DotAlone|WithData|Gap|HeaderRead), text)
 	}
 	return b.String()
 }

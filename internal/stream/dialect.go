@@ -103,6 +103,9 @@ func (r *dialectReader) client(e *Event) {
 		r.waiting++
 	case Message:
 		m := dialect.Message{Bytes: e.Len, First: uint32(e.First), Dot: dialect.DotWith, Heard: dialect.All, BareLF: e.Flags&BareLF != 0}
+		if m.HeaderSeen = e.Flags&HeaderRead != 0; m.HeaderSeen {
+			m.Header = r.s.Text(e)
+		}
 		switch {
 		case e.Flags&ended == 0:
 			m.Dot = dialect.Unseen

@@ -18,6 +18,7 @@ func (s *Session) messageEvent(p *piece, at uint32) bool {
 	if e == nil {
 		return false
 	}
+	s.beginHeader()
 	e.At = at
 	if s.pending.has(DATA) {
 		e.Flags |= Early
@@ -27,13 +28,14 @@ func (s *Session) messageEvent(p *piece, at uint32) bool {
 }
 
 // message counts the bytes of a mail up to the final dot, and looks at how that
-// is sent. None is kept.
+// is sent. None is kept but, in short, the names of its header's fields.
 func (s *Session) message(p *piece) int {
 	if !s.messageEvent(p, p.at) {
 		return len(p.data)
 	}
 	e := s.lastOf(Client)
 	e.EndSegment = p.segment
+	s.readHeader(e, p.data)
 	first := e.Len
 	defer func() {
 		if e.Segment == p.segment {
@@ -124,6 +126,7 @@ func (s *Session) chunkEvent(p *piece, at uint32) bool {
 	if e == nil {
 		return false
 	}
+	s.beginHeader()
 	e.At = at
 	return true
 }
@@ -135,6 +138,7 @@ func (s *Session) chunk(p *piece) int {
 	}
 	e := s.lastOf(Client)
 	n := min(len(p.data), int(s.left[Client]))
+	s.readHeader(e, p.data[:n])
 	for _, c := range p.data[:n] {
 		if c >= 0x80 {
 			e.Flags |= EightBit

@@ -5,7 +5,8 @@
 // overlap, reordering and loss, in a bounded amount of memory.
 //
 // What it keeps says how a program speaks, not what it says: addresses,
-// passwords and messages are skipped as they come, counted and never stored
+// passwords and messages are skipped as they come, counted and never stored; of a
+// message's header a letter for each of some common fields is kept
 // (docs/privacy.md). A Table keeps many connections; a Conn is one.
 //
 // It reads RFC 5321 and the extensions that change its framing: PIPELINING (RFC
@@ -119,6 +120,7 @@ const (
 	NoLetter   // a command that does not begin with a letter
 	DotCRLF    // of DotAlone: the line end before the dot came with it
 	Gap        // a message of which bytes were not seen
+	HeaderRead // a message of which the header was read: Text has what dialect.HeaderField says of its fields
 )
 
 // Event is one thing that a side said. Positions count the bytes of its side
@@ -150,7 +152,8 @@ type Event struct {
 func (e *Event) Whole() bool { return e.Flags&ended != 0 }
 
 // Text returns a command as it was spelled, with its line end left out and what
-// belongs to persons replaced: <a> for an address, * for a value.
+// belongs to persons replaced: <a> for an address, * for a value. Of a Message
+// with HeaderRead it is which fields its header has.
 func (s *Session) Text(e *Event) string {
 	return string(s.text[e.text : e.text+e.textLen])
 }
@@ -248,6 +251,7 @@ func (s *Session) missing(p *piece) bool {
 		if !s.chunkEvent(p, p.at-p.lost) {
 			return false
 		}
+		s.noHeader()
 		s.lastOf(Client).Len += p.lost
 		if s.left[Client] -= p.lost; s.left[Client] == 0 {
 			s.endChunk()
@@ -256,6 +260,7 @@ func (s *Session) missing(p *piece) bool {
 		if !s.messageEvent(p, p.at-p.lost) {
 			return false
 		}
+		s.noHeader()
 		s.lastOf(Client).Len += p.lost
 		s.lastOf(Client).Flags |= Gap
 		s.tail = 0

@@ -1,0 +1,87 @@
+package signature
+
+import (
+	"strings"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// maxHeaderMay bounds the fields of a header that may be missing.
+const maxHeaderMay = 5
+
+// headerItem returns how long the first field of a header is, in a signature: a
+// letter, the sign of its spelling, and ? if it may be missing. It is 0 where
+// there is none.
+func headerItem(text string) int {
+	if text == "" || text[0] < 'A' || text[0] > 'Z' {
+		return 0
+	}
+	n := 1
+	if n < len(text) && strings.IndexByte("'._^~", text[n]) >= 0 {
+		n++
+	}
+	if n < len(text) && text[n] == '?' {
+		n++
+	}
+	return n
+}
+
+// takesHeader compares the fields of a header.
+func takesHeader(want string, value []byte) bool {
+	if want == dialect.Relayed || want == "none" || string(value) == dialect.Relayed || string(value) == "none" {
+		return string(value) == want
+	}
+	for want != "" {
+		n := headerItem(want)
+		name, may := strings.CutSuffix(want[:n], "?")
+		want = want[n:]
+		switch has := len(value) >= len(name) && string(value[:len(name)]) == name; {
+		case has && (len(value) == len(name) || value[len(name)] >= 'A'): // no sign follows
+			value = value[len(name):]
+		case !may:
+			return false
+		}
+	}
+	return len(value) == 0
+}
+
+// headerForms lists a header with each choice of its fields that may be missing.
+func headerForms(text string) []string {
+	if text == dialect.Relayed || text == "none" {
+		return []string{text}
+	}
+	forms := []string{""}
+	for text != "" {
+		n := headerItem(text)
+		name, may := strings.CutSuffix(text[:n], "?")
+		text = text[n:]
+		if may {
+			forms = append(forms, forms...)
+		}
+		for i := range forms {
+			if !may || i < len(forms)/2 {
+				forms[i] += name
+			}
+		}
+	}
+	return forms
+}
+
+// draftHeader marks what the user of a program leaves out at times: To, Subject,
+// and what names the program. Of a message that was relayed, or has no header, it
+// says nothing.
+func draftHeader(value string) string {
+	if value == dialect.Relayed || value == "none" {
+		return ""
+	}
+	text := ""
+	for value != "" {
+		n := headerItem(value)
+		text += value[:n]
+		if strings.IndexByte("TSUX", value[0]) >= 0 {
+			text += "?"
+		}
+		value = value[n:]
+	}
+	return text
+}

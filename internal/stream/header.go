@@ -1,0 +1,106 @@
+package stream
+
+import (
+	"bytes"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// Bounds of a header. Of one that is longer nothing is said.
+const (
+	maxHeader       = 8 << 10 // bytes
+	maxHeaderName   = 32      // of a name; longer ones are none that a dialect has
+	maxHeaderFields = 24      // of those that a dialect has
+)
+
+// beginHeader prepares for the header of a message that begins now. Only that of
+// the first mail, or of its first chunk, is read.
+func (s *Session) beginHeader() {
+	s.parse[Client] = line{part: fieldName}
+	for i := range s.Events[:len(s.Events)-1] {
+		if s.Events[i].Kind == Message {
+			s.noHeader()
+		}
+	}
+}
+
+// noHeader ends the reading of a header.
+func (s *Session) noHeader() { s.parse[Client].part = skipped }
+
+// readHeader looks for the names of fields in the next bytes of a message. A name is
+// kept until its colon, and then only as what a dialect has of it.
+func (s *Session) readHeader(e *Event, data []byte) {
+	l := &s.parse[Client]
+	for len(data) > 0 && l.part != skipped {
+		if l.part == fieldValue {
+			n := bytes.IndexByte(data, '\n') + 1
+			if n == 0 {
+				n = len(data)
+			} else {
+				l.part, l.n = fieldName, 0
+			}
+			l.value += uint32(n)
+			data = data[n:]
+			continue
+		}
+		c := data[0]
+		data = data[1:]
+		l.value++
+		s.headerByte(e, l, c)
+		if l.value > maxHeader || e.Flags&Cut != 0 {
+			s.dropName(e, e.textLen)
+			s.noHeader()
+		}
+	}
+}
+
+// headerByte takes a byte of a line of the header before its colon.
+func (s *Session) headerByte(e *Event, l *line, c byte) {
+	switch {
+	case c == ':' && l.n > 0:
+		s.endName(e, l)
+	case l.n == 0 && (c == ' ' || c == '\t'): // the line before goes on
+		l.part = fieldValue
+	case c == '\r':
+	case c < ' ' && c != '\n' && c != '\t', c > '~': // not text
+		s.dropName(e, e.textLen)
+		s.noHeader()
+	case c <= ' ' || c == ':': // an empty line, or one that is no field
+		s.dropName(e, uint16(l.n))
+		e.Flags |= HeaderRead
+		s.noHeader()
+	case l.n == maxHeaderName:
+		s.dropName(e, maxHeaderName)
+		l.part = fieldValue
+	default:
+		s.keep(e, c)
+		l.n++
+	}
+}
+
+// endName replaces a name by what a dialect has of it.
+func (s *Session) endName(e *Event, l *line) {
+	name := s.text[len(s.text)-int(l.n):]
+	text := dialect.HeaderField(string(name))
+	s.dropName(e, uint16(l.n))
+	l.part = fieldValue
+	if text == dialect.Relayed {
+		s.dropName(e, e.textLen)
+		e.Flags |= HeaderRead
+		s.noHeader()
+	}
+	for i := range len(text) {
+		s.keep(e, text[i])
+	}
+	if e.textLen > 2*maxHeaderFields {
+		s.dropName(e, e.textLen)
+		s.noHeader()
+	}
+}
+
+// dropName takes the last bytes of the text of an event, the last one that has
+// any, away again.
+func (s *Session) dropName(e *Event, n uint16) {
+	s.text = s.text[:len(s.text)-int(n)]
+	e.textLen -= n
+}
