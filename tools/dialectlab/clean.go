@@ -102,6 +102,7 @@ type info struct {
 	Engine  string `json:"engine"`
 	System  string `json:"system"`
 	Kind    string `json:"kind"`
+	Header  bool   `json:"header"` // the program writes its messages' header, or marks it as relayed
 }
 
 // file is the name of the program's capture.
@@ -144,7 +145,7 @@ func clean(pcap, log, label, outDir string) error {
 		if len(mine) == 0 {
 			return fmt.Errorf("%s: no frames of %s", what.file(), c.Client)
 		}
-		zero(mine, strings.HasSuffix(c.Server, ":465"))
+		zero(mine, strings.HasSuffix(c.Server, ":465"), what.Header)
 		for _, f := range mine {
 			if host, _ := os.Hostname(); host != "" && bytes.Contains(f.payload, []byte(host)) {
 				return fmt.Errorf("%s: the name of this machine is in a packet of %s", what.file(), c.Client)
@@ -240,8 +241,9 @@ func ofConnection(frames []*frame, c connection) []*frame {
 }
 
 // zero clears messages, passwords and the bodies of TLS records other than the
-// ClientHello, and keeps all lengths.
-func zero(frames []*frame, implicit bool) {
+// ClientHello, and keeps all lengths. With header, the names of a header's fields
+// stay.
+func zero(frames []*frame, implicit, header bool) {
 	var text [2][]byte
 	var first [2]uint32
 	client := frames[0].src
@@ -264,7 +266,7 @@ func zero(frames []*frame, implicit bool) {
 		}
 		copy(text[side(f)][at:], f.payload)
 	}
-	blank(text[0], text[1], implicit)
+	blank(text[0], text[1], implicit, header)
 	for _, f := range frames {
 		at := int(int32(f.seq - first[side(f)]))
 		if at >= 0 && at < 1<<24 && len(f.payload) > 0 {
@@ -274,10 +276,10 @@ func zero(frames []*frame, implicit bool) {
 }
 
 // blank changes the bytes of both sides in place.
-func blank(client, server []byte, implicit bool) {
+func blank(client, server []byte, implicit, header bool) {
 	c, s := 0, 0
 	if !implicit || len(client) > 0 && client[0] != 22 {
-		c = blankLines(client, dataReplies(server))
+		c = blankLines(client, dataReplies(server), header)
 		if c < 0 {
 			return
 		}
@@ -305,7 +307,7 @@ func dataReplies(server []byte) []bool {
 // blankLines clears messages and passwords, and returns where TLS begins, or -1.
 // Where a client sends its message though DATA was refused, that is lines of
 // letters.
-func blankLines(text []byte, accepted []bool) int {
+func blankLines(text []byte, accepted []bool, names bool) int {
 	at, refused := 0, false
 	next := func() (from, to int) {
 		from = at
@@ -348,16 +350,16 @@ func blankLines(text []byte, accepted []bool) int {
 			}
 			end := strings.Index("\r\n"+string(text[at:]), "\r\n.\r\n")
 			if end < 0 {
-				fill(text[at:], 0)
+				blankMessage(text[at:], names)
 				return -1
 			}
-			fill(text[at:at+max(0, end-2)], 0)
+			blankMessage(text[at:at+max(0, end-2)], names)
 			at += end + 3
 		case strings.HasPrefix(word, "BDAT "):
 			var n int
 			fmt.Sscanf(word, "BDAT %d", &n)
 			n = min(n, len(text)-at)
-			fill(text[at:at+n], 0)
+			blankMessage(text[at:at+n], names)
 			at += n
 		case word == ".":
 		case refused && !command(word), header(text[from:to]):
@@ -366,6 +368,37 @@ func blankLines(text []byte, accepted []bool) int {
 		}
 	}
 	return -1
+}
+
+// labHeader is what messages begin with that the lab wrote (install.sh).
+const labHeader = "From: <sender@example.org>\nTo: <rcpt@example.net>\nSubject: x\n"
+
+// blankMessage clears a message. Of its header the names of fields may stay, with
+// the colon and the line ends, if it is not the lab's.
+func blankMessage(text []byte, names bool) {
+	first := bytes.ReplaceAll(text[:min(len(text), 2*len(labHeader))], []byte("\r"), nil)
+	names = names && !bytes.HasPrefix(first, []byte(labHeader))
+	for names && len(text) > 0 {
+		end := 1 + bytes.IndexByte(text, '\n')
+		if end == 0 {
+			end = len(text)
+		}
+		line := text[:end]
+		name := bytes.IndexByte(line, ':')
+		switch {
+		case len(bytes.TrimRight(line, "\r\n")) == 0: // the header ends
+			names = false
+		case line[0] == ' ' || line[0] == '\t': // goes on
+			fill(line[1:], 'x')
+		case name <= 0 || bytes.ContainsAny(line[:name], " \t<"):
+			fill(line, 'x')
+			names = false
+		default:
+			fill(line[name+1:], 'x')
+		}
+		text = text[end:]
+	}
+	fill(text, 0)
 }
 
 // header reports whether a line is one of a message's header: some clients send

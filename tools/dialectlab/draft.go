@@ -13,7 +13,7 @@ import (
 // configuration decides is left out: whether STARTTLS is used, how fast, how
 // early.
 var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
-	dialect.Flow, dialect.Write, dialect.Dot, dialect.Next, dialect.Refused, dialect.Quit, dialect.EndBy, dialect.LineEnd}
+	dialect.Flow, dialect.Header, dialect.Write, dialect.Dot, dialect.Next, dialect.Refused, dialect.Quit, dialect.EndBy, dialect.LineEnd}
 
 // rule is a signature in the making.
 type rule struct {
@@ -40,6 +40,7 @@ func draft(all []*spoken) []rule {
 	slices.Sort(engines)
 	var rules []rule
 	for _, engine := range engines {
+		writes := writesHeader(byEngine[engine])
 		for _, part := range ranges(byEngine[engine]) {
 			r := rule{engine: engine, flavor: part.flavor, class: part.sessions[0].Kind}
 			for _, s := range part.sessions {
@@ -49,19 +50,10 @@ func draft(all []*spoken) []rule {
 			}
 			slices.Sort(r.systems)
 			for _, kind := range kinds(part.sessions) {
-				var fields []string
-				for _, f := range drafted {
-					terms := union(f, kind)
-					if f == dialect.Hello && terms == nil { // as where TLS begins at once
-						terms = union(f, part.sessions)
+				for _, header := range writes {
+					if text := ruleText(kind, part.sessions, header); text != "" {
+						r.texts = append(r.texts, text)
 					}
-					if len(terms) > 0 {
-						fields = append(fields, f.String()+"="+strings.Join(terms, "|"))
-					}
-				}
-				text := strings.Join(fields, ";")
-				if strings.Contains(text, "mail=") || strings.Contains(text, "rec=") { // the others name nothing
-					r.texts = append(r.texts, text)
 				}
 			}
 			slices.Sort(r.texts)
@@ -72,6 +64,29 @@ func draft(all []*spoken) []rule {
 		}
 	}
 	return rules
+}
+
+// ruleText is a signature of sessions of one kind, of those of an engine; empty
+// where they name nothing.
+func ruleText(kind, all []*spoken, header bool) string {
+	var fields []string
+	for _, f := range drafted {
+		if f == dialect.Header && !header {
+			continue
+		}
+		terms := union(f, kind)
+		if (f == dialect.Hello || f == dialect.Header) && terms == nil { // as where TLS begins at once, or no message came
+			terms = union(f, all)
+		}
+		if len(terms) > 0 {
+			fields = append(fields, f.String()+"="+strings.Join(terms, "|"))
+		}
+	}
+	text := strings.Join(fields, ";")
+	if !strings.Contains(text, "mail=") && !strings.Contains(text, "rec=") {
+		return ""
+	}
+	return text
 }
 
 // labelName is the name of an engine as labels take it.
@@ -224,6 +239,8 @@ func union(f dialect.Field, sessions []*spoken) []string {
 		return paths(f, sessions)
 	case dialect.Flow:
 		return flows(sessions)
+	case dialect.Header:
+		return headers(sessions)
 	}
 	var terms []string
 	for _, s := range sessions {
@@ -262,6 +279,55 @@ func union(f dialect.Field, sessions []*spoken) []string {
 	case f == dialect.EndBy && has("alert") && has("noalert"),
 		f == dialect.EndBy && slices.Contains(terms, "quit") && slices.Contains(terms, "quit!"),
 		len(terms) > 10:
+		return nil
+	}
+	return terms
+}
+
+// writesHeader says whether signatures of an engine have the header: with it where
+// the engine writes that of each message in clear, without it where others do, and
+// both where it does at times. Where the message is relayed it says nothing of the
+// engine, even if a site removes the field Received.
+func writesHeader(sessions []*spoken) []bool {
+	own, others := false, false
+	for _, s := range sessions {
+		switch header := string(s.print.Get(dialect.Header)); {
+		case header == dialect.Relayed:
+			return []bool{false}
+		case header != "" && header != "none":
+			own = true
+		case s.print.Has(dialect.Write) && !s.print.TLSUsed: // the lab's
+			others = true
+		}
+	}
+	if own && others {
+		return []bool{true, false}
+	}
+	return []bool{own}
+}
+
+// headers makes terms of headers. To, Subject, and what names the program may be
+// missing: that is for the user to say. An engine with many orders has none.
+func headers(sessions []*spoken) []string {
+	var terms []string
+	for _, s := range sessions {
+		value := string(s.print.Get(dialect.Header))
+		if value == "" || value == "none" {
+			continue
+		}
+		text := ""
+		for i := range len(value) {
+			text += value[i : i+1]
+			if end := i+1 == len(value) || value[i+1] >= 'A' && value[i+1] <= 'Z'; end {
+				if letter := strings.TrimRight(text, "'._^~"); strings.IndexByte("TSUX", letter[len(letter)-1]) >= 0 {
+					text += "?"
+				}
+			}
+		}
+		terms = append(terms, text)
+	}
+	slices.Sort(terms)
+	if terms = slices.Compact(terms); len(terms) > 4 {
 		return nil
 	}
 	return terms

@@ -3,6 +3,20 @@
 
 pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
 
+# Programs of which the recordings keep the names of the header's fields, by name:
+# those that write the header themselves here, of a sender, recipients, a subject
+# and a text, and those that put Received before what they are given. Of the
+# others the lab wrote it, and its order says nothing of them. swaks and
+# smtp-source send a message of their own, or one of the lab.
+declare -A header
+for name in swaks smtp-source Mutt NeoMutt s-nail alpine mailutils sendEmail bsmtp postal tripwire smtpping keepalived Monit "rsyslog ommail" "HAProxy alert" "Ant mail" \
+	PHPMailer "Symfony Mailer" "Swift Mailer" Mail::Sendmail LuaSocket Tcllib newLISP PicoLisp Gambas Mono sendmailR POCO smtp-mail go-mail go-simple-mail \
+	Nodemailer "Nodemailer, Node 12.22.12" "Nodemailer, Node 16.20.2" "Nodemailer, Node 24.22.3" emailjs sendmail.js \
+	angus-mail javax.mail jakarta.mail simple-java-mail vertx-mail-client \
+	Postfix Exim "Exim heavy" OpenSMTPD Sendmail nullmailer dma Courier chasquid submissiond Haraka ssmtp fetchmail fdm; do
+	header[$name]=1
+done
+
 # debian NAME PACKAGE ENGINE KIND FUNCTION ROOT [ARGUMENT…]: on Debian, whose
 # release ends the name of the overlay.
 debian() {

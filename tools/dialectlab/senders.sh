@@ -234,11 +234,12 @@ send_fetchmail() {
 
 features[swaks]=$all
 parallel[swaks]=3
-send_swaks() {
-	local t=
+send_swaks() { # its own message, and at times one that it is given
+	local t= data=
 	[ "$TLS" != starttls ] || t=-tls
 	[ "$TLS" != smtps ] || t=-tlsc
-	in_client "$1" swaks --server "$ADDR" --port "$PORT" $t ${LOGIN:+-a PLAIN -au user -ap secret} -f $from -t "${TO// /,}" --data "@$MSG"
+	case ${variants[i]} in rcpt450 | late | pieces | lines | retry | large | 8bit) data="--data @$MSG" ;; esac
+	in_client "$1" swaks --server "$ADDR" --port "$PORT" $t ${LOGIN:+-a PLAIN -au user -ap secret} -f $from -t "${TO// /,}" $data
 }
 
 features[sendemail]="tls login rcpt3 msg"
@@ -288,8 +289,10 @@ send_postal() {
 }
 
 features[smtpsource]="rcpt3 mails2 msg"
-send_smtpsource() {
-	in_client "$1" /usr/sbin/smtp-source -c -f $from -t "${TO%% *}" -r "$(set -- $TO; echo $#)" -m "$MAILS" $([ "$MAILS" = 2 ] && echo -d) -F "$MSG" "$ADDR:$PORT"
+send_smtpsource() { # as swaks
+	local data=
+	case ${variants[i]} in rcpt450 | late | pieces | lines | retry | large | 8bit) data="-F $MSG" ;; esac
+	in_client "$1" /usr/sbin/smtp-source -c -f $from -t "${TO%% *}" -r "$(set -- $TO; echo $#)" -m "$MAILS" $([ "$MAILS" = 2 ] && echo -d) $data "$ADDR:$PORT"
 }
 
 features[checksmtp]="tls"

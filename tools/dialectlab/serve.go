@@ -344,8 +344,12 @@ func (s *session) close() {
 }
 
 // describe writes an event in one line: what it is, what the client had heard,
-// the text.
+// the text, but for that of a message: not all recordings keep its header.
 func describe(s *stream.Session, e *stream.Event) string {
 	kinds := [...]string{"command", "auth", "message", "reply", "record", "end"}
-	return fmt.Sprintf("%s len=%d at=%d ack=%d flags=%x %s", kinds[e.Kind], e.Len, e.At, e.Ack, uint16(e.Flags), s.Text(e))
+	text := ""
+	if e.Kind != stream.Message {
+		text = s.Text(e)
+	}
+	return fmt.Sprintf("%s len=%d at=%d ack=%d flags=%x %s", kinds[e.Kind], e.Len, e.At, e.Ack, uint16(e.Flags), text)
 }
