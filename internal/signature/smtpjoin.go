@@ -35,8 +35,9 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 		}
 	}
 	specific, generic := smtpFound{}, smtpFound{}
+	carried := db.smtp.weights.carried(f)
 	for _, s := range db.smtp.sigs {
-		cost, fits := s.fits(f, db.smtp.weights.carried(f))
+		cost, fits := s.fits(f, carried)
 		if !fits || described[s.Label.Name] && !agrees[s.Label.Name] {
 			continue
 		}

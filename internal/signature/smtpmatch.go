@@ -53,7 +53,7 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 		return SMTPMatch{Many: true}
 	}
 	var specific, generic smtpFound
-	db.smtp.find(db.smtp.root, f, &specific, &generic)
+	db.smtp.find(db.smtp.root, f, db.smtp.weights.carried(f), &specific, &generic)
 	found := &specific
 	if specific.n == 0 {
 		found = &generic
@@ -184,11 +184,11 @@ func (r *smtpFound) match() (m SMTPMatch) {
 	return m
 }
 
-func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic *smtpFound) {
+func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, carried float32, specific, generic *smtpFound) {
 	for ; n != nil; n = n.rest {
 		if n.children == nil {
 			for _, s := range n.sigs {
-				cost, ok := s.fits(f, t.weights.carried(f))
+				cost, ok := s.fits(f, carried)
 				if !ok {
 					continue
 				}
@@ -203,12 +203,12 @@ func (t *smtpTable) find(n *smtpNode, f *dialect.Fingerprint, specific, generic 
 		var buf [32]byte
 		if key := smtpKey(f, n.field, &buf); key != nil {
 			if child := n.children[string(key)]; child != nil {
-				t.find(child, f, specific, generic)
+				t.find(child, f, carried, specific, generic)
 			}
 			continue
 		}
 		for _, child := range n.children {
-			t.find(child, f, specific, generic)
+			t.find(child, f, carried, specific, generic)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func ruleText(kind, all []*spoken, header bool) string {
 			continue
 		}
 		terms := union(f, kind)
-		if (f == dialect.Hello || f == dialect.Header) && terms == nil { // as where TLS begins at once, or no message came
+		if terms == nil && (f == dialect.Hello || f == dialect.Header && !kind[0].print.TLSUsed) { // TLS began at once, or no message came
 			terms = union(f, all)
 		}
 		if len(terms) > 0 {
