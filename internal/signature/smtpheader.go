@@ -11,7 +11,7 @@ const maxHeaderMay = 5
 
 // headerItem returns how long the first field of a header is, in a signature: a
 // letter, the sign of its spelling, and ? if it may be missing. It is 0 where
-// there is none.
+// something else stands.
 func headerItem(text string) int {
 	if text == "" || text[0] < 'A' || text[0] > 'Z' {
 		return 0

@@ -9,7 +9,7 @@ import (
 // Bounds of a header. Of one that is longer nothing is said.
 const (
 	maxHeader       = 8 << 10 // bytes
-	maxHeaderName   = 32      // of a name; longer ones are none that a dialect has
+	maxHeaderName   = 32      // of a name; a dialect has no longer one
 	maxHeaderFields = 24      // of those that a dialect has
 )
 

@@ -48,7 +48,7 @@ func headerOf(all []Segment) (string, *Session) {
 func TestHeader(t *testing.T) {
 	for _, test := range []struct{ message, want string }{
 		{"Date: x\nFrom: a\nTo: b\nSubject: s\nMessage-ID: i\nMIME-Version: 1.0\n\ntext\n", "DFTSIM"},
-		{"Date: x\nCc: secret\nX-Secret: secret\nFrom: a\n\nTo: b\n", "DF"}, // what is in the text is none
+		{"Date: x\nCc: secret\nX-Secret: secret\nFrom: a\n\nTo: b\n", "DF"}, // the text does not count
 		{"Subject: a\n folded: line\n\tFrom: b\nmime-version: 1.0\n\n", "SM_"},
 		{"Received: from secret\n\tby secret\nFrom: a\n\n", "relayed"},
 		{"From: a\nReceived: from secret\nTo: b\n\n", "relayed"},

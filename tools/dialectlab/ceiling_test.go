@@ -32,11 +32,11 @@ func TestCeiling(t *testing.T) {
 		views []func(*seen) string
 		want  [2][2]float64 // clear and TLS: alone, and with 1 % wrong
 	}{
-		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{59.6, 64.3}, {86.0, 90.6}}},
-		{"dialect", []func(*seen) string{fields}, [2][2]float64{{59.6, 64.3}, {86.0, 90.6}}},
-		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{65.6, 70.4}, {94.9, 96.9}}},
-		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{68.9, 73.4}, {96.3, 97.9}}},
-		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{82.0, 85.9}, {86.0, 90.6}}},
+		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{59.6, 64.3}, {86.1, 90.7}}},
+		{"dialect", []func(*seen) string{fields}, [2][2]float64{{76.6, 80.8}, {86.1, 90.7}}},
+		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{64.6, 69.0}, {95.0, 96.8}}},
+		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{68.0, 72.1}, {96.1, 97.6}}},
+		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.2, 86.5}, {86.1, 90.7}}},
 	} {
 		for i, kind := range []string{"clear", "TLS"} {
 			c := ceiling(all[i], test.views)

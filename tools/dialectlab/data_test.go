@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,6 +159,9 @@ func TestIndependent(t *testing.T) {
 	}
 }
 
+// filled is a field of a header whose value is not blanked.
+var filled = regexp.MustCompile(`(?mi)^(Subject|Received|Date|Message-ID|X-Mailer):[^x\r\n]`)
+
 // TestPrivate says that no mail and no address is left in the captures.
 func TestPrivate(t *testing.T) {
 	files, _ := filepath.Glob("data/*.pcap.gz")
@@ -170,8 +174,8 @@ func TestPrivate(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range frames {
-			for _, secret := range []string{"Subject:", "Another one", "Received:", "AGF", "secret", "dXNlcg"} {
-				if strings.Contains(string(f.payload), secret) {
+			for _, secret := range []string{filled.FindString(string(f.payload)), "Another one", "AGF", "secret", "dXNlcg"} {
+				if secret != "" && strings.Contains(string(f.payload), secret) {
 					t.Fatalf("%s: %q in a packet of %v", file, secret, f.time)
 				}
 			}

@@ -1,3 +1,10 @@
+// The recorder agrees to what old libraries offer: TLS 1.0, RSA key exchange and
+// triple DES, as Mono and postal do.
+
+//go:debug tls10server=1
+//go:debug tlsrsakex=1
+//go:debug tls3des=1
+
 // Dialectlab records how real programs send mail, for scripts/lab-dialects:
 //
 //	dialectlab serve LOG CERTIFICATE KEY

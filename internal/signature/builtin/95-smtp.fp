@@ -8,18 +8,18 @@
 label  = s:mua:Alpine:
 source = tools/dialectlab: alpine 2.24, alpine 2.26
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=S/$|S/Q;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IMC;write=lines;next=/Q;refused=S/$|S/Q;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;sni=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Ant MailMessage:
 source = tools/dialectlab: Ant mail 1.10.13
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=S?DCFT?X?;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:Bacula bsmtp:
 source = tools/dialectlab: bsmtp 15.0.3, bsmtp 9.6.7
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FS?T?D|FS?T?MCI'D;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:Dovecot lib-smtp:2.3.19.1 and older
 source = tools/dialectlab: submissiond 2.3.13, submissiond 2.3.19.1
@@ -62,7 +62,7 @@ sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME;rcpt=RCPT 
 label  = s:mua:GNU Mailutils:
 source = tools/dialectlab: mailutils 3.15
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=S?T?U?D;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n/6/6;write=one;dot=with;next=/Q
 
@@ -79,7 +79,7 @@ sig    = hello=EHLO localhost;tls=Go;settings=default;hints=3mo;rec=e/n/n|e/n/n/
 label  = s:monitor:HAProxy alert:
 source = tools/dialectlab: HAProxy alert 2.6.12
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?DS?;write=one;dot=with;next=/Q;refused=$;quit=QUIT
 
 label  = s:monitor:HAProxy check:
 source = tools/dialectlab: HAProxy check 2.6.12
@@ -96,9 +96,9 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=emt;pad=yes;sni=yes;rec=e/6
 label  = s:library:JavaMail:
 source = tools/dialectlab: angus-mail 2.0.3
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?IS?MCE;write=one;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n
 sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6|n/n/n;write=one;dot=with;next=/Q
-sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n;end=noalert
 
 label  = s:library:LibEtPan:
 source = tools/dialectlab: LibEtPan 1.9.4
@@ -110,29 +110,31 @@ sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/
 label  = s:library:LuaSocket:
 source = tools/dialectlab: LuaSocket 3.0, LuaSocket 3.1.0
 date   = 2026-11
-sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DMS?CX?;write=parts;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:library:Mail-Sendmail:
 source = tools/dialectlab: Mail::Sendmail 0.80
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=+Q|/Q;refused=$;quit=QUIT
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:monitor:Monit:
 source = tools/dialectlab: Monit 5.33.0
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DX?MCEI';write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Mono System.Net.Mail:
 source = tools/dialectlab: Mono 6.12.0.199, Mono 6.8.0.105
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?MC|DFT?S?MCE;write=date;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mua:Mutt:
 source = tools/dialectlab: Mutt 2.0.5, Mutt 2.2.12, Mutt 2.2.13, NeoMutt 20201127, NeoMutt 20220429, NeoMutt 20250510
 date   = 2026-11
-sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;sni=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+sig    = hello=EHLO @;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IMCPE;write=date;next=/Q;quit=QUIT;end=quit!
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;sni=yes;rec=e|e/n/n|e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;sni=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IMCP;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 
 label  = s:library:Nim std/smtp:
 source = tools/dialectlab: Nim 1.6.10
@@ -165,13 +167,14 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/
 label  = s:library:PHPMailer:
 source = tools/dialectlab: PHPMailer 6.2.0, PHPMailer 6.6.3, PHPMailer 6.9.3
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DT?FS?IX?MC|DT?FS?IX?MCE;write=date;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:POCO:
 source = tools/dialectlab: POCO 1.11.0
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=DCFS?ET?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 
 label  = s:library:Perl Net-SMTP:
@@ -187,7 +190,7 @@ sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;settings=default|other;hin
 label  = s:library:PicoLisp:
 source = tools/dialectlab: PicoLisp 23.2, PicoLisp 25.3
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?U?MCE;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:library:Pike:
 source = tools/dialectlab: Pike 8.0.1738, Pike 8.0.1956
@@ -237,33 +240,33 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n;wr
 label  = s:library:Swift Mailer:
 source = tools/dialectlab: Swift Mailer 6.2.4, Swift Mailer 6.3.0
 date   = 2026-11
-sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=parts;dot=alone|crlf;next=/M|/Q;refused=D/$|D/Q|Q/$;quit=QUIT;end=fin|quit
-sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6|e/n/n6;write=parts;dot=alone|crlf;next=/Q;end=alert
-sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=emt;pad=yes;sni=yes;rec=e/n/n/6|e/n/n/6/6|e/n/n/n6|e/n/n6|e/nn6;write=parts;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;header=IDS?FT?MCE;write=parts;dot=alone|crlf;next=/M|/Q;refused=$|D/$|D/Q|Q/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=parts;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=emt;pad=yes;sni=yes;rec=e/n/n/6|e/n/n/6/6|e/n/n/n6|e/n/n6;write=parts;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Symfony Mailer:
 source = tools/dialectlab: Symfony Mailer 4.4.19, Symfony Mailer 5.4.53, Symfony Mailer 6.4.50
 date   = 2026-11
-sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;dot=alone|crlf;next=/M|/Q;refused=S/$|S/Q;quit=QUIT;end=fin|quit
+sig    = hello=EHLO [127.0.0.1];nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?IMDCE;write=parts;dot=alone|crlf;next=/M|/Q;refused=S/$|S/Q;quit=QUIT;end=fin|quit
 sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=parts;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO [127.0.0.1];tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=parts;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Tcllib smtp:1.21 and older
 source = tools/dialectlab: Tcllib 1.20, Tcllib 1.21
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MS?FDIC;write=one;dot=alone|crlf;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6|e/n/n/6/6;write=one;dot=alone|crlf;next=/Q;end=noalert
 
 label  = s:library:Tcllib smtp:2.0 and newer
 source = tools/dialectlab: Tcllib 2.0
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MS?FDIC;write=one;dot=alone|crlf;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;rec=e/n/n/6|e/n/n/6/6;write=one;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:tool:Tripwire:
 source = tools/dialectlab: tripwire 2.4.3.7
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;next=/x;refused=$;end=fin
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MDFT?S?CE;write=parts;next=/x;refused=$;end=fin
 
 label  = s:library:Twisted:22.10.0 and older
 source = tools/dialectlab: twisted 20.3.0, twisted 22.10.0
@@ -282,7 +285,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6
 label  = s:library:VMime:
 source = tools/dialectlab: VMime 0.9.2
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=one;dot=alone|crlf;next=$|/Q;refused=D|D/Q;quit=QUIT
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M~R~D/.;write=one;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT
 
 label  = s:library:aiosmtplib:
 source = tools/dialectlab: aiosmtplib 1.1.7, aiosmtplib 2.0.2, aiosmtplib 3.0.2, aiosmtplib 4.0.2
@@ -325,7 +328,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;rec=e/n/n/6;write=
 label  = s:mta:dma:
 source = tools/dialectlab: dma 0.13
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 
@@ -383,7 +386,7 @@ sig    = hello=EHLO [127.0.0.1];tls=GnuTLS;settings=default;hints=3elmot;pad=no;
 label  = s:monitor:keepalived:
 source = tools/dialectlab: keepalived 2.2.7
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M$|M/R/D/.;header=DFS?X?T?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit|rst
 
 label  = s:mta:libESMTP:
 source = tools/dialectlab: esmtp 1.2
@@ -418,7 +421,7 @@ sig    = hello=EHLO localhost;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sn
 label  = s:library:newLISP:
 source = tools/dialectlab: newLISP 10.7.5
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=T^?F^S^?X?;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:nginx mail proxy:
 source = tools/dialectlab: nginx 1.22.1
@@ -447,29 +450,31 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:tool:postal:
 source = tools/dialectlab: postal 0.76
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DI';write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 
 label  = s:tool:rsyslog ommail:
 source = tools/dialectlab: rsyslog ommail 8.2302.0
 date   = 2026-11
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?X?;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mua:s-nail:
 source = tools/dialectlab: s-nail 14.9.22, s-nail 14.9.24, s-nail 14.9.25
 date   = 2026-11
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO @|HELO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IU?|DFT?S?IU?MCE;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:sendEmail:
 source = tools/dialectlab: sendEmail 1.56
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=IFT?S?DX?MC;write=parts;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=emot;rec=e/n/n|e/n/n/6;write=parts;dot=alone|crlf;next=/Q
 sig    = hello=EHLO @;tls=OpenSSL;settings=default|other;hints=3emot;pad=yes;rec=e/n/n|e/n/n/6;write=parts;dot=alone|crlf;next=/Q
 
 label  = s:library:sendmailR:
 source = tools/dialectlab: sendmailR 1.4
 date   = 2026-11
+sig    = hello=HELO  fqdn;mail=MAIL FROM:  <>;rcpt=RCPT TO:  <>;data=DATA;flow=M/R/D/.;header=FT?S?DMC;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=HELO  fqdn;mail=MAIL FROM:  <>;rcpt=RCPT TO:  <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:library:simplesmtp:
@@ -488,12 +493,13 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e
 label  = s:tool:smtp-source:
 source = tools/dialectlab: smtp-source 3.10.13, smtp-source 3.5.25, smtp-source 3.7.11
 date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?DI';write=one;dot=with;next=/M|/Q;refused=$;quit=QUIT;end=quit!|rst
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/M|/Q;refused=$;quit=QUIT;end=quit!|rst
 
 label  = s:monitor:smtpping:
 source = tools/dialectlab: smtpping 1.1.4
 date   = 2026-11
-sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=S?CFT?;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:ssmtp:
 source = tools/dialectlab: ssmtp 2.64
@@ -505,5 +511,6 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:tool:swaks:
 source = tools/dialectlab: swaks 20201014.0, swaks 20240103.0
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DT?FS?I'X?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=noalert
