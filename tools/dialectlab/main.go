@@ -1,5 +1,5 @@
-// The recorder agrees to what old libraries offer: TLS 1.0, RSA key exchange and
-// triple DES, as Mono and postal do.
+// The recorder agrees to what old libraries offer, as Mono's: TLS 1.0, RSA key
+// exchange and triple DES.
 
 //go:debug tls10server=1
 //go:debug tlsrsakex=1

@@ -450,7 +450,7 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:tool:postal:
 source = tools/dialectlab: postal 0.76
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DI';write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 
 label  = s:tool:rsyslog ommail:
 source = tools/dialectlab: rsyslog ommail 8.2302.0
