@@ -366,6 +366,41 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestRepeats: a name that an address gives again is not added again, unless the store
+// was emptied.
+func TestRepeats(t *testing.T) {
+	srv := valkeylab.Start(t, valkeylab.Options{})
+	s := start(t, Config{Servers: []string{srv.Addr}, Sensor: "a", deadline: patient}).ready(t)
+	port := client.Port()
+	visit := func(times int) {
+		for range times {
+			port++
+			from := netip.AddrPortFrom(client.Addr(), port)
+			s.own.set(from, linux)
+			s.ask(t, note.Query{Client: from, Server: server, Hello: "mail.example.org"})
+		}
+		s.written2(t)
+	}
+	visit(5)
+	if n := srv.CLI("GET", "mxprint:1:v:{192.0.2.1}"); n != "5" {
+		t.Errorf("%q visits, want 5", n)
+	}
+	if stats := srv.CLI("INFO", "commandstats"); !strings.Contains(stats, "cmdstat_pfadd:calls=2,") {
+		t.Errorf("want one PFADD for the address and one for the name:\n%s", stats)
+	}
+	srv.CLI("FLUSHALL")
+	lab.Eventually(t, func() error {
+		if s.Stats().Emptied == 0 {
+			return errors.New("the store was emptied, which was not found")
+		}
+		return nil
+	})
+	visit(1)
+	if n := srv.CLI("PFCOUNT", "mxprint:1:an:{192.0.2.1}"); n != "1" {
+		t.Errorf("%q names after the store was emptied, want 1", n)
+	}
+}
+
 func TestSensors(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
 	a, b := two(t, Config{Servers: []string{srv.Addr}})
@@ -594,7 +629,7 @@ func TestPassword(t *testing.T) {
 	}
 	srv.CLI(append([]string{"ACL", "SETUSER", "mxprint"}, documented(t)...)...)
 	srv.CLI("ACL", "SETUSER", "mxprint", ">sesame")
-	a, b := two(t, Config{Servers: []string{srv.Addr}, User: "mxprint", Password: "sesame"})
+	a, b := two(t, Config{Servers: []string{srv.Addr}, User: "mxprint", Password: "sesame", deadline: patient})
 	if n := b.ask(t, note.Query{Client: client, Server: server, Hello: "x.example.org"}); !n.ByConnection || n.Memory == nil {
 		t.Errorf("%+v", n)
 	}
