@@ -52,9 +52,8 @@ type Config struct {
 	// opens none, and of an interface looks for none.
 	Tunnels packet.Opener
 
-	// Wants reports whether any Observer needs an observation; nil stands for
-	// all. It saves the copying of the others. It is called while frames are
-	// entered, by several goroutines at once, with no RawSig of a fingerprint.
+	// Wants reports whether any Observer needs an observation; nil stands for all. It is called
+	// while frames are entered, by several goroutines at once, with no RawSig of a fingerprint.
 	Wants func(*event.Observation) bool
 
 	// Follow makes what reads the payload of a worker's connections, and reports what
@@ -153,7 +152,7 @@ func New(cfg Config) (*Engine, error) {
 		if len(e.shards) > 0 {
 			s.table.ShareSeed(e.shards[0].table)
 		}
-		s.table.Follow(cfg.Follow, s.list.Observe)
+		s.table.Follow(cfg.Follow, s.list.Offer)
 		e.shards = append(e.shards, s)
 	}
 	return e, nil
@@ -171,6 +170,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	in.from(src)
 	e.live.CompareAndSwap(false, in.live)
 	if !in.live {
+		in.ahead = &host.Ahead{DB: &e.db, Raw: e.caller != nil}
 		in.startPipes()
 	}
 	untrack := e.track(in)

@@ -25,11 +25,12 @@ const maxPayload = 256 << 10
 type input struct {
 	engine  *Engine
 	source  capture.Source
-	live    bool     // the kernel cuts frames after their headers
-	matched bool     // the kernel has matched the rule; with tunnels, only that it may match
-	batches []*batch // by shard
-	pipes   []*pipe  // by shard; none: batches are entered by the goroutine that reads
-	last    int      // the shard of the last frame
+	live    bool        // the kernel cuts frames after their headers
+	matched bool        // the kernel has matched the rule; with tunnels, only that it may match
+	batches []*batch    // by shard
+	ahead   *host.Ahead // of a file; nil: SYNs are matched where they are entered
+	pipes   []*pipe     // by shard; none: batches are entered by the goroutine that reads
+	last    int         // the shard of the last frame
 
 	link   *link // of the last frame
 	links  map[packet.LinkType]*link
@@ -129,6 +130,9 @@ func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segme
 		}
 	}
 	b.n++
+	if in.ahead != nil {
+		b.data = in.ahead.Match(next, b.data)
+	}
 	if next.Decoded && next.Segment.PayloadLen > 0 {
 		next.Payload = payload(f.Data, &next.Segment)
 		if !in.live {

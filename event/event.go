@@ -41,7 +41,7 @@ type Follower interface {
 // in the order of its packets. An engine calls it beside the capture: a slow
 // Observer delays the reading of a file, and loses observations of an interface.
 type Observer interface {
-	// Observe must not keep the Observation, or its RawSig, after it returns.
+	// Observe must neither change the Observation nor keep it, or its RawSig, after it returns.
 	Observe(*Observation)
 	// Flush is called when no observation has come for a moment, and at least
 	// every 100 ms while some come: write now what was gathered. It returns how

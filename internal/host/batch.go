@@ -10,6 +10,8 @@ type Input struct {
 	Decoded bool  // the frame holds Segment
 	Segment packet.Segment
 	Payload []byte // what was captured of the segment's data
+
+	ahead matched // of a SYN that Ahead has matched
 }
 
 // manyHosts is from how many hosts on prefetch pays: not all are in the cache then.
@@ -43,9 +45,11 @@ func (t *Table) updateAll(batch []Input) {
 		in := &batch[i]
 		t.Frame(in.At)
 		if in.Decoded {
+			t.ahead = &in.ahead
 			t.update(&in.Segment, in.Payload, hashes[i])
 		}
 	}
+	t.ahead = nil
 }
 
 // prefetch loads index slots, then host records, then their neighbours in age,

@@ -59,7 +59,8 @@ func TestUptimeClock(t *testing.T) {
 // observe is a function as an Observer.
 type observe func(*event.Observation)
 
-func (f observe) Observe(o *event.Observation) { f(o) }
+func (f observe) Wants(*event.Observation) bool { return true }
+func (f observe) Observe(o *event.Observation)  { f(o) }
 
 // TestFlags: what a box on the way did is kept of an address and of each of
 // its connections.

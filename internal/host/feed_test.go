@@ -92,6 +92,9 @@ func title(s *event.System) string {
 	return strings.TrimSpace(s.Name + " " + s.Flavor)
 }
 
+// Wants wants all.
+func (f *feed) Wants(*event.Observation) bool { return true }
+
 // Observe keeps an observation as a line: module, subject, and what is said.
 func (f *feed) Observe(o *event.Observation) {
 	subject := "cli"

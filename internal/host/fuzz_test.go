@@ -56,6 +56,8 @@ type times struct {
 	table *Table
 }
 
+func (x *times) Wants(*event.Observation) bool { return true }
+
 func (x *times) Observe(o *event.Observation) {
 	if o.At != x.table.at || !o.Client.IsValid() || !o.Server.IsValid() || int(o.Module) >= event.Modules {
 		x.t.Fatalf("observation %+v at %d", o, x.table.at)

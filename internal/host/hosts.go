@@ -16,12 +16,22 @@ type hosts struct {
 	slab[hostRec]
 	index
 	age    ages
-	counts [2]int   // of each list
-	shares shares   // of the verified ones, by /64
-	last   struct { // the server of the last SYN: most packets are from or for it
-		addr netip.Addr
-		found
+	counts [2]int        // of each list
+	shares shares        // of the verified ones, by /64
+	last   [2]lastServer // of IPv6 and IPv4
+}
+
+// lastServer is that of the last SYN: most packets are from or for it.
+type lastServer struct {
+	addr netip.Addr
+	found
+}
+
+func (h *hosts) lastFor(a netip.Addr) *lastServer {
+	if a.Is4() {
+		return &h.last[1]
 	}
+	return &h.last[0]
 }
 
 // The lists of hosts. Without Config.Unverified all are in the first.
@@ -129,16 +139,16 @@ func (r *hostRec) is(a netip.Addr) bool {
 
 // search finds an address by its hash, or at once if it is the last server's.
 func (h *hosts) search(a netip.Addr, hash uint32) found {
-	if h.last.n != none && h.last.addr == a {
-		return h.last.found
+	if last := h.lastFor(a); last.n != none && last.addr == a {
+		return last.found
 	}
 	return found{h.find(a, hash), hash}
 }
 
 // searchServer finds an address that is likely to be the last server's.
 func (h *hosts) searchServer(a netip.Addr) found {
-	if h.last.n != none && h.last.addr == a {
-		return h.last.found
+	if last := h.lastFor(a); last.n != none && last.addr == a {
+		return last.found
 	}
 	hash := h.hashOf(a)
 	return found{h.find(a, hash), hash}
@@ -185,8 +195,10 @@ func (h *hosts) unlink(n uint32) {
 }
 
 func (h *hosts) delete(n uint32) {
-	if h.last.n == n {
-		h.last.n = none
+	for i := range h.last {
+		if h.last[i].n == n {
+			h.last[i].n = none
+		}
 	}
 	h.unlink(n)
 	h.remove(n, h.at(n).hash)

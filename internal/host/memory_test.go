@@ -122,7 +122,8 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 // quiet takes observations and says nothing.
 type quiet struct{}
 
-func (quiet) Observe(*event.Observation) {}
+func (quiet) Wants(*event.Observation) bool { return true }
+func (quiet) Observe(*event.Observation)    {}
 
 func BenchmarkUpdate(b *testing.B) {
 	for name, addresses := range map[string]int{"1000 hosts": 1000, "500000 hosts": 500_000} {

@@ -1,11 +1,31 @@
 package host
 
-import "github.com/mxprint/mxprint/event"
+import (
+	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/packet"
+)
 
 // Observer takes what a Table finds out, in the order in which p0f prints it.
-// Observe runs on the goroutine that calls Table.Update: it must not block, and
-// must not keep the Observation, or its RawSig, after it returns. A fingerprint
-// comes without RawSig, which an Observer that needs it makes of the Segment.
+// Its methods run on the goroutine that calls Table.Update: they must not block, and
+// must not keep the Observation, or its RawSig, after they return.
 type Observer interface {
+	// Wants reports whether Observe is to be called. A fingerprint has no RawSig yet.
+	Wants(*event.Observation) bool
 	Observe(*event.Observation)
+}
+
+func (t *Table) observe(o *event.Observation) {
+	if t.observer.Wants(o) {
+		t.observer.Observe(o)
+	}
+}
+
+// observeSYN is observe for the fingerprint of a segment.
+func (t *Table) observeSYN(o *event.Observation, s *packet.Segment, m *signature.Match) {
+	o.RawSig = nil // the last one's
+	if t.observer.Wants(o) {
+		o.RawSig = t.rawSig(s, m)
+		t.observer.Observe(o)
+	}
 }

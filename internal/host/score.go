@@ -278,6 +278,6 @@ func (t *Table) addScore(who end, why event.Reasons, score int) {
 func (t *Table) suspect(module event.Module, role event.Role, why event.Reasons, hits [4]int) {
 	if o := t.finding(module, role); o != nil {
 		o.Reasons, o.Hits = why, hits
-		t.observer.Observe(o)
+		t.observe(o)
 	}
 }

@@ -106,11 +106,12 @@ type Table struct {
 	lastExpiry uint32
 	prefetched uint32                           // what prefetch read, so that it is read at all
 	match      signature.Match                  // of the current packet
+	ahead      *matched                         // of the same; nil: none
 	packet     *packet.Segment                  // that Update takes, for its ends
 	from       event.Role                       // its sender
 	lent       [event.Modules]event.Observation // lent to the observer, one a module
 	msg        http1.Message
-	raw        []byte // of the message, lent to the observer
+	raw        []byte // signature, lent to the observer
 	join       [http1.MaxData]byte
 }
 
@@ -225,7 +226,7 @@ func (t *Table) loneSYNACK(s *packet.Segment) {
 	if o := t.finding(event.SYNACK, event.Server); o != nil {
 		o.Segment, o.Distance, o.PeerMSS = *s, t.match.Distance, 0
 		answer.SetSystem(&o.System, &t.match)
-		t.observer.Observe(o)
+		t.observeSYN(o, s, &t.match)
 	}
 }
 
@@ -285,8 +286,7 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	f := t.flows.at(fl)
 	f.probe = s.Window == probeWindow && s.MSS == probeMSS
 	t.packet, t.from = s, event.Client
-	m := &t.match
-	t.matcher.Match(signature.Request, s, 0, m)
+	m := t.matchSYN(s)
 	client := t.end(f.client, event.Client)
 	t.fingerprint(f, client, s, m)
 	if t.cfg.Recent > 0 {
@@ -320,8 +320,8 @@ func (t *Table) openFlow(s *packet.Segment, hash uint32, src, dst found) uint32 
 		dst = t.hosts.searchServer(s.Dst.Addr())
 	}
 	server := t.touchHost(s.Dst.Addr(), dst)
-	if t.hosts.last.n != server {
-		t.hosts.last.addr, t.hosts.last.found = s.Dst.Addr(), found{server, dst.hash}
+	if last := t.hosts.lastFor(s.Dst.Addr()); last.n != server {
+		*last = lastServer{s.Dst.Addr(), found{server, dst.hash}}
 	}
 	if !known {
 		hash = t.hosts.flowHash(client, s.Src.Port(), server, s.Dst.Port())
@@ -418,7 +418,7 @@ func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature
 		}
 		answer.SetSystem(&o.System, m)
 		o.System.App = o.System.App || f.probe && o.System.Matched
-		t.observer.Observe(o)
+		t.observeSYN(o, s, m)
 	}
 	if m.Sig == nil || !m.Sig.RandomTTL {
 		who.host.distance = int16(m.Distance)
@@ -464,6 +464,6 @@ func (t *Table) link(who end, s *packet.Segment) {
 	}
 	if o := t.finding(event.MTU, who.role); o != nil {
 		o.MTU, o.Link = mtu, t.db.LinkName(id)
-		t.observer.Observe(o)
+		t.observe(o)
 	}
 }

@@ -65,7 +65,7 @@ func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *sign
 	}
 	if o := t.finding(event.Uptime, who.role); o != nil {
 		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
-		t.observer.Observe(o)
+		t.observe(o)
 	}
 }
 

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/signature"
 )
 
 const (
-	many       = 1024                  // observations of a list that are fetched at once
-	mostWaits  = 4 * many              // that a list holds before its writer waits
+	many       = 2048                  // observations of a list that are fetched at once
+	mostWaits  = 2 * many              // that a list holds before its writer waits
 	settle     = 5 * time.Millisecond  // without observations, and the observers flush
 	flushEvery = 50 * time.Millisecond // with some
 	complain   = 10 * time.Second      // between two warnings
@@ -33,9 +32,8 @@ type Caller struct {
 	unwritten atomic.Uint64 // observations that could not be written
 
 	// Of the goroutine.
-	spare  []seen
-	raws   signature.RawTexts
-	raw    []byte
+	spare  list
+	lent   lent
 	warned struct {
 		slow, failed time.Time // when
 		lost         uint64    // of which
@@ -54,15 +52,9 @@ type Caller struct {
 type List struct {
 	caller *Caller
 	mu     *sync.Mutex
-	seen   []seen
-	room   *sync.Cond // they were fetched
-	most   int        // of them
-}
-
-// seen is an observation, and the room for its raw signature.
-type seen struct {
-	event.Observation
-	raw []byte
+	list
+	room *sync.Cond // they were fetched
+	most int        // of them
 }
 
 // New returns a Caller, nil where there are no observers. wants reports which
@@ -85,37 +77,35 @@ func (c *Caller) List(mu *sync.Mutex, most int) *List {
 	return l
 }
 
-// Observe keeps an observation. Call it under the lock.
-func (l *List) Observe(o *event.Observation) {
-	if l == nil || l.caller.wants != nil && !l.caller.wants(o) {
-		return
+// Offer keeps an observation if an observer wants it. Call it under the lock.
+func (l *List) Offer(o *event.Observation) {
+	if l != nil && l.Wants(o) {
+		l.Observe(o)
 	}
-	n := len(l.seen)
-	switch {
-	case n == l.most:
+}
+
+// Wants reports whether an observer wants an observation.
+func (l *List) Wants(o *event.Observation) bool { return l.caller.wants == nil || l.caller.wants(o) }
+
+// Observe keeps an observation that is wanted. Call it under the lock.
+func (l *List) Observe(o *event.Observation) {
+	if len(l.order) == l.most {
 		l.caller.lost.Add(1)
 		return
-	case n == cap(l.seen):
-		l.seen = append(l.seen, seen{})
-	default:
-		l.seen = l.seen[:n+1]
 	}
-	to := &l.seen[n]
-	to.Observation = *o
-	to.raw = append(to.raw[:0], o.RawSig...)
-	to.RawSig = to.raw
+	l.add(o)
 }
 
 // Hand has the observers called with what was observed. Call it under the lock,
 // which it leaves while it waits, if it is to, for observers that are slow.
 func (l *List) Hand(wait bool) {
-	if l == nil || len(l.seen) == 0 {
+	if l == nil || len(l.order) == 0 {
 		return
 	}
-	if len(l.seen) >= many || l.caller.idle.Swap(false) {
+	if len(l.order) >= many || l.caller.idle.Swap(false) {
 		l.caller.fetchNow()
 	}
-	for wait && len(l.seen) >= mostWaits {
+	for wait && len(l.order) >= mostWaits {
 		l.room.Wait()
 	}
 }
@@ -209,28 +199,20 @@ func (c *Caller) run(quit, done chan struct{}) {
 func (c *Caller) fetch() (found bool) {
 	for _, l := range c.lists {
 		l.mu.Lock()
-		list := l.seen
-		l.seen = c.spare[:0]
+		got := l.list
+		l.list = c.spare.emptied()
 		l.room.Broadcast()
 		l.mu.Unlock()
-		found = found || len(list) > 0
-		for i := range list {
-			c.call(&list[i].Observation)
-		}
-		if c.spare = list; cap(list) > 2*mostWaits { // of a flood
-			c.spare = nil
+		found = found || len(got.order) > 0
+		got.each(&c.lent, c.call)
+		if c.spare = got; cap(got.order) > mostWaits*3/2 { // of a flood
+			c.spare = list{}
 		}
 	}
 	return found
 }
 
-// call calls the observers. A table leaves the raw signature of a fingerprint to
-// this goroutine.
 func (c *Caller) call(o *event.Observation) {
-	if o.Module.Fingerprint() {
-		c.raw = c.raws.Append(c.raw[:0], &o.Segment, o.PeerMSS)
-		o.RawSig = c.raw
-	}
 	for _, observer := range c.observers {
 		observer.Observe(o)
 	}

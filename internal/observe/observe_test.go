@@ -62,23 +62,25 @@ func put(l *List, wait bool, all ...*event.Observation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, o := range all {
-		l.Observe(o)
+		l.Offer(o)
 	}
 	l.Hand(wait)
 }
 
-// TestRawSig: a fingerprint gets its raw signature here, and HTTP keeps its own.
+// TestRawSig: the raw signature of an observation is copied, for the table lends it.
 func TestRawSig(t *testing.T) {
 	r := &recorder{}
 	c := New([]event.Observer{r}, nil, silent)
 	l := c.List(new(sync.Mutex), 10)
 	c.Start()
-	http := numbered(2)
-	http.Module, http.RawSig = event.HTTPRequest, []byte("1:Host")
-	put(l, true, numbered(1), http)
-	http.RawSig[0] = '2' // the table's buffer
+	http, lent := numbered(2), []byte("1:Host")
+	http.Module, http.RawSig = event.HTTPRequest, lent
+	syn := numbered(1)
+	syn.RawSig = []byte("4:61+3:0:1460:mss*44,0:::0")
+	put(l, true, syn, numbered(3), http)
+	lent[0] = '2'
 	c.Stop()
-	want := []string{"syn 10.0.0.1:40000 4:61+3:0:1460:mss*44,0:::0", "http request 10.0.0.2:40000 1:Host", "flush"}
+	want := []string{"syn 10.0.0.1:40000 4:61+3:0:1460:mss*44,0:::0", "syn 10.0.0.3:40000 ", "http request 10.0.0.2:40000 1:Host", "flush"}
 	if !slices.Equal(r.calls, want) {
 		t.Errorf("the observer was called with %q, want %q", r.calls, want)
 	}
@@ -89,7 +91,7 @@ func TestNone(t *testing.T) {
 	c := New(nil, nil, silent)
 	l := c.List(new(sync.Mutex), 10)
 	c.Start()
-	l.Observe(numbered(1))
+	l.Offer(numbered(1))
 	l.Hand(true)
 	c.Stop()
 	if lost, unwritten := c.Counts(); l != nil || lost+unwritten != 0 {
@@ -133,7 +135,7 @@ func TestFullDisk(t *testing.T) {
 // TestSlowLog: what an interface brings faster than a log takes it waits, up to
 // a bound; the rest is lost and counted, and what is logged is in order.
 func TestSlowLog(t *testing.T) {
-	const most, count = 1 << 14, 1 << 16
+	const most, count = 1 << 15, 1 << 17
 	r := &recorder{gate: make(chan struct{})}
 	c := New([]event.Observer{r}, nil, silent)
 	l := c.List(new(sync.Mutex), most)
@@ -151,8 +153,8 @@ func TestSlowLog(t *testing.T) {
 	if n := len(got); n+int(lost) != count || n < most || n > 2*most {
 		t.Errorf("of %d observations %d were taken and %d lost; want %d to %d taken, and the rest counted", count, n, lost, most, 2*most)
 	}
-	if n := cap(c.spare); n > 4*many {
-		t.Errorf("a list of %d is kept, want none above %d", n, 4*many)
+	if n := cap(c.spare.order); n > mostWaits*3/2 {
+		t.Errorf("a list of %d is kept, want none above %d", n, mostWaits*3/2)
 	}
 }
 
@@ -182,7 +184,7 @@ func TestFileWaits(t *testing.T) {
 	for i := range count {
 		put(l, true, numbered(i))
 		l.mu.Lock()
-		longest = max(longest, len(l.seen))
+		longest = max(longest, len(l.order))
 		l.mu.Unlock()
 	}
 	c.Stop()
@@ -227,7 +229,7 @@ func TestAllocatesNothing(t *testing.T) {
 		for range 64 {
 			n++
 			o.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), uint16(n))
-			l.Observe(o)
+			l.Offer(o)
 		}
 		c.fetch()
 	}

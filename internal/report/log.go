@@ -22,9 +22,9 @@ type Log struct {
 	Doubts bool
 
 	sink
-	zone           *time.Location
-	heads          [event.Modules]head // by module
-	client, server lastEnd             // of the last line
+	zone  *time.Location
+	heads [event.Modules]head // by module
+	ends  ends                // of the last line
 }
 
 // head is how the lines of one module begin.
@@ -49,14 +49,7 @@ func (l *Log) Observe(o *event.Observation) {
 		h.text = time.Unix(second, 0).In(l.zone).AppendFormat(h.text[:0], "[2006/01/02 15:04:05] mod=")
 		h.text = append(h.text, o.Module.String()...)
 	}
-	b := append(l.buf, h.text...)
-	b = append(append(b, "|cli="...), l.client.of(o.Client)...)
-	b = append(append(b, "|srv="...), l.server.of(o.Server)...)
-	if o.Role == event.Client {
-		b = append(b, "|subj=cli"...)
-	} else {
-		b = append(b, "|subj=srv"...)
-	}
+	b := append(append(l.buf, h.text...), l.ends.of(o)...)
 	b = appendFields(b, o, &logKeys)
 	if l.Doubts {
 		b = appendDoubts(b, o)
@@ -64,18 +57,39 @@ func (l *Log) Observe(o *event.Observation) {
 	l.take(append(b, '\n'))
 }
 
-// lastEnd is how the end of a connection is written that was written last: many
-// lines have the same server, and those of one packet the same client.
-type lastEnd struct {
-	end  netip.AddrPort
-	text []byte
+// ends are the two ends of a connection that were written last: those of a packet
+// have several lines. A server has many: that of the last line is kept, one for
+// each version of IP.
+type ends struct {
+	client, server netip.AddrPort
+	role           event.Role
+	text           []byte // "|cli=192.0.2.1/1025|srv=192.0.2.2/25|subj=cli"
+	servers        [2]struct {
+		end  netip.AddrPort
+		text []byte
+	}
 }
 
-func (l *lastEnd) of(end netip.AddrPort) []byte {
-	if end != l.end || len(l.text) == 0 {
-		l.end, l.text = end, appendEnd(l.text[:0], end)
+// of returns those of an observation, and which it describes.
+func (e *ends) of(o *event.Observation) []byte {
+	if o.Client == e.client && o.Server == e.server && o.Role == e.role && len(e.text) > 0 {
+		return e.text
 	}
-	return l.text
+	last := &e.servers[0]
+	if o.Server.Addr().Is4() {
+		last = &e.servers[1]
+	}
+	if o.Server != last.end || len(last.text) == 0 {
+		last.end, last.text = o.Server, appendEnd(append(last.text[:0], "|srv="...), o.Server)
+	}
+	e.client, e.server, e.role = o.Client, o.Server, o.Role
+	e.text = append(appendEnd(append(e.text[:0], "|cli="...), o.Client), last.text...)
+	if o.Role == event.Client {
+		e.text = append(e.text, "|subj=cli"...)
+	} else {
+		e.text = append(e.text, "|subj=srv"...)
+	}
+	return e.text
 }
 
 // appendDoubts appends what p0f's log does not say.
@@ -128,7 +142,7 @@ func appendFields(b []byte, o *event.Observation, k *keys) []byte {
 		return strconv.AppendInt(append(b, k.rawMTU...), int64(o.MTU), 10)
 	case event.Uptime:
 		b = appendUptime(append(b, k.uptime...), o)
-		b = strconv.AppendFloat(append(b, k.rawFreq...), o.Frequency, 'f', 2, 64)
+		b = appendHundredths(append(b, k.rawFreq...), o.Frequency)
 		return append(b, " Hz"...)
 	case event.HostChange, event.IPSharing:
 		b = appendReasons(append(b, k.reason...), o.Reasons)
@@ -190,7 +204,6 @@ func appendParams(b []byte, o *event.Observation) []byte {
 		b = append(b, "excess_dist "...)
 	}
 	if dscp := o.Segment.DSCP; dscp != 0 {
-		const digits = "0123456789abcdef"
 		b = append(append(b, "tos:0x"...), digits[dscp>>4], digits[dscp&15], ' ')
 	}
 	return endWords(b, start)
@@ -227,6 +240,23 @@ func appendUptime(b []byte, o *event.Observation) []byte {
 	return append(number(b, o.ModDays), " days)"...)
 }
 
+// appendHundredths appends what strconv.AppendFloat(b, f, 'f', 2, 64) does, in a quarter
+// of the time for a frequency: whatever lies behind the point of one fits 53 bits.
+func appendHundredths(b []byte, f float64) []byte {
+	if !(f >= 0.5 && f < 1<<20) {
+		return strconv.AppendFloat(b, f, 'f', 2, 64)
+	}
+	const one = 1 << 53
+	whole := uint64(f)
+	n := uint64((f-float64(whole))*one) * 100
+	hundredths, rest := n/one, n%one
+	if rest > one/2 || rest == one/2 && hundredths%2 == 1 {
+		hundredths++
+	}
+	b = strconv.AppendUint(b, whole+hundredths/100, 10)
+	return append(b, '.', digits[hundredths/10%10], digits[hundredths%10])
+}
+
 func appendReasons(b []byte, r event.Reasons) []byte {
 	if r == 0 {
 		return append(b, unknown...)
@@ -248,8 +278,24 @@ func appendEnd(b []byte, end netip.AddrPort) []byte {
 			if i > 0 {
 				b = append(b, ':')
 			}
-			b = strconv.AppendUint(b, uint64(ip[i])<<8|uint64(ip[i+1]), 16)
+			b = appendGroup(b, ip[i], ip[i+1])
 		}
 	}
 	return strconv.AppendUint(append(b, '/'), uint64(end.Port()), 10)
 }
+
+// appendGroup appends two bytes of an IPv6 address in hexadecimal, without zeros at
+// the start: in a quarter of the time that strconv takes.
+func appendGroup(b []byte, high, low byte) []byte {
+	switch {
+	case high > 15:
+		return append(b, digits[high>>4], digits[high&15], digits[low>>4], digits[low&15])
+	case high > 0:
+		return append(b, digits[high], digits[low>>4], digits[low&15])
+	case low > 15:
+		return append(b, digits[low>>4], digits[low&15])
+	}
+	return append(b, digits[low])
+}
+
+const digits = "0123456789abcdef"

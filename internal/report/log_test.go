@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -370,19 +373,41 @@ func BenchmarkLog(b *testing.B) {
 	}
 }
 
+// TestHundredths: a frequency is written as strconv does, ties to even included.
+func TestHundredths(t *testing.T) {
+	all := []float64{
+		0.5, 0.7, 0.125, 0.625, 0.875, 1.005, 99.995, 99.125, 99.375, 999.875, 999.9949999, 999.995, 1499.996, 1500,
+		1<<20 - 0.001, 1<<20 - 0.005, 1 << 20, 1e300, 0, -1.5, math.Copysign(0, -1), math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64,
+	}
+	for range 100_000 {
+		ms := 25 + rand.IntN(600_000)
+		all = append(all, 1500*rand.Float64(), float64(rand.IntN(1<<21))*1000/float64(ms), float64(rand.IntN(1<<16))/16)
+	}
+	for _, f := range all {
+		got, want := appendHundredths(nil, f), strconv.AppendFloat(nil, f, 'f', 2, 64)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%v is %s, want %s", f, got, want)
+		}
+	}
+}
+
 // TestLogEnds: what is remembered of the last line's ends is of these ends.
 func TestLogEnds(t *testing.T) {
 	var out bytes.Buffer
 	l := utcLog(&out)
-	ends := []string{"10.0.0.1:0", "10.0.0.1:9", "10.0.0.1:10", "255.100.99.0:65535", "[2001:db8::1]:25", "[::ffff:10.0.0.1]:25", "10.0.0.1:25"}
+	ends := []string{"10.0.0.1:0", "10.0.0.1:9", "10.0.0.1:10", "255.100.99.0:65535", "[2001:db8::1]:25", "[1:20:300:4000:abc:de:f:ffff]:1", "[::ffff:10.0.0.1]:25", "10.0.0.1:25"}
 	want := ""
 	for _, client := range ends {
 		for _, server := range ends {
 			o := complete(event.Observation{Module: event.MTU, MTU: 1500, Link: "Ethernet"})
 			o.Client, o.Server = netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
-			for range 2 {
+			for _, subject := range []string{"cli", "cli", "srv", "srv"} {
+				o.Role = event.Client
+				if subject == "srv" {
+					o.Role = event.Server
+				}
 				l.Observe(o)
-				want += "[2023/11/14 22:13:20] mod=mtu|cli=" + endText(o.Client) + "|srv=" + endText(o.Server) + "|subj=cli|link=Ethernet|raw_mtu=1500\n"
+				want += "[2023/11/14 22:13:20] mod=mtu|cli=" + endText(o.Client) + "|srv=" + endText(o.Server) + "|subj=" + subject + "|link=Ethernet|raw_mtu=1500\n"
 			}
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/mxprint/mxprint/packet"
 )
 
-// A Matcher remembers memoSlots shapes of segments (1 MiB) in a set-associative
-// cache of memoWays ways. With 2,765 SYN shapes from 25 distances, 1 % of
-// look-ups miss.
+// A Matcher remembers memoSlots shapes of segments (2 MiB, half of them for raw
+// signatures) in a set-associative cache of memoWays ways. With 2,765 SYN shapes
+// from 25 distances, 1 % of look-ups miss.
 const (
 	memoSlots = 16384
 	memoWays  = 2
@@ -25,10 +25,11 @@ type Matcher struct {
 	spans [256]uint8 // by TTL
 	seed  [6]uint64
 	memo  []memo
+	last  *memo // of the last answer
 }
 
-// memo is what was said of one kind of segment, without the distance: one cache
-// line.
+// memo is what was said of one kind of segment, without the distance, in one cache
+// line, and its raw signature in another.
 //
 // A kind is all of a segment that Match looks at but for the TTL, of which it
 // has the span, and the type, which a raw signature shows: k0 to k2 are the
@@ -44,6 +45,15 @@ type memo struct {
 	dropped  bool  // as Match.Distance
 	plain    bool  // the distance is what the TTL is below that of sig,
 	ttl      uint8 // which is this
+
+	raw rawText
+}
+
+// rawText is a raw signature but for its origin. It is empty before it is asked for,
+// and where it is longer than the line.
+type rawText struct {
+	text [63]byte
+	len  uint8
 }
 
 // NewMatcher returns a Matcher for a database.
@@ -83,6 +93,7 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	for i := range ways {
 		slot := &ways[i]
 		if (slot.k0^k0)|(slot.k1^k1)|(slot.k2^k2)|(slot.k3^k3)|(slot.k4^k4)|(slot.k5^k5) == 0 {
+			m.last = slot
 			slot.say(s.TTL, to)
 			return
 		}
@@ -91,13 +102,30 @@ func (m *Matcher) Match(dir Direction, s *packet.Segment, peerMSS uint16, to *Ma
 	slot, found := &ways[0], m.db.tcp[dir].find(s, peerMSS)
 	slot.keep(&found)
 	slot.k0, slot.k1, slot.k2, slot.k3, slot.k4, slot.k5 = k0, k1, k2, k3, k4, k5
+	m.last = slot
 	slot.say(s.TTL, to)
+}
+
+// AppendRaw appends the raw signature of the segment that Match took last, in a third
+// of the time that the function AppendRaw takes.
+func (m *Matcher) AppendRaw(dst []byte, s *packet.Segment) []byte {
+	dst = appendOrigin(dst, s)
+	e := m.last
+	if e.raw.len > 0 {
+		return append(dst, e.raw.text[:e.raw.len]...)
+	}
+	from := len(dst)
+	dst = appendKind(dst, s, Multiple{e.kind, int(e.multiple)})
+	if text := dst[from:]; len(text) <= len(e.raw.text) {
+		e.raw.len = uint8(copy(e.raw.text[:], text))
+	}
+	return dst
 }
 
 // keep takes over what find has found.
 func (e *memo) keep(m *Match) {
 	e.sig, e.flags, e.fuzzy, e.dropped = m.Sig, m.Flags, m.Fuzzy, m.Distance == dropped
-	e.kind, e.multiple = m.Multiple.Kind, int16(m.Multiple.N)
+	e.kind, e.multiple, e.raw.len = m.Multiple.Kind, int16(m.Multiple.N), 0
 	if e.plain = m.Sig != nil && !m.Fuzzy && m.Flags&TTLReset == 0; e.plain {
 		e.ttl = uint8(m.Sig.TTL)
 	}

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -9,7 +10,8 @@ import (
 )
 
 // TestMatcher: a Matcher says of any segment what its database says, also of
-// one that differs from the last in a single field.
+// one that differs from the last in a single field, and its raw signature is that
+// of AppendRaw, whether or not it was asked for before, and however long.
 func TestMatcher(t *testing.T) {
 	db := Builtin()
 	m := NewMatcher(db)
@@ -26,6 +28,12 @@ func TestMatcher(t *testing.T) {
 		m.Match(dir, s, peer, &got)
 		if got != db.Match(dir, s, peer) {
 			t.Fatalf("Match(%v, %+v, %d) = %+v, the database says %+v", dir, *s, peer, got, db.Match(dir, s, peer))
+		}
+		if r.IntN(4) == 0 {
+			continue
+		}
+		if raw, want := m.AppendRaw(nil, s), AppendRaw(nil, s, got.Multiple); !bytes.Equal(raw, want) {
+			t.Fatalf("AppendRaw of %+v = %s, want %s", *s, raw, want)
 		}
 	}
 }
