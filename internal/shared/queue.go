@@ -1,7 +1,6 @@
 package shared
 
 import (
-	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -164,37 +163,22 @@ type recent struct {
 	mu         sync.Mutex
 	young, old map[ends]*conn
 	hosts      map[netip.Prefix]written // by-address notes that were published lately
-	elements   map[uint64]int64         // by hash, when each was added to its sketch; no pointers
 }
 
-// ends are a connection's, without pointers: there are many, and while the garbage
-// collector looks at them it takes the time from look-ups.
-type ends struct{ client, server end }
-
-type end struct {
-	addr [16]byte
-	port uint16
-}
-
-func endsOf(client, server netip.AddrPort) ends {
-	return ends{end{client.Addr().As16(), client.Port()}, end{server.Addr().As16(), server.Port()}}
-}
+// ends are a connection's.
+type ends struct{ client, server netip.AddrPort }
 
 // conn is one connection.
 type conn struct {
 	began  time.Time // when it was seen first
 	opened time.Time // the handshake; zero: it was not seen
-	said   uint64    // sum of what was published of the session
-	asked  *asked    // nil: no mail server has
+	ended  bool
 
-	ended, published bool
-}
-
-// asked is what came of the questions of mail servers about a connection.
-type asked struct {
-	counted counted // what was counted already
-	past    *past   // of its address, before it; nil: not read
-	counts  counts
+	published bool
+	said      uint64  // sum of what was published of the session
+	counted   counted // what was counted already
+	past      *past   // of its address, before it; nil: not read
+	counts    counts
 }
 
 // written is a by-address note that was published.
@@ -206,7 +190,7 @@ type written struct {
 const sameConn = 2 * time.Hour
 
 func (r *recent) make() {
-	r.young, r.hosts, r.elements = make(map[ends]*conn), make(map[netip.Prefix]written), make(map[uint64]int64)
+	r.young, r.hosts = make(map[ends]*conn), make(map[netip.Prefix]written)
 }
 
 // get returns a connection, which may be a new one. A handshake begins a new one.
@@ -249,37 +233,7 @@ func (r *recent) publishes(p netip.Prefix, sum uint64, now time.Time) bool {
 	return true
 }
 
-// adds reports whether an element is to be added to a sketch: it was not lately.
-// A server that comes daily says the same name a thousand times.
-func (r *recent) adds(key, element string, now time.Time) bool {
-	var h maphash.Hash
-	h.SetSeed(sumSeed)
-	h.WriteString(key)
-	h.WriteByte(0)
-	h.WriteString(element)
-	sum := h.Sum64()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if at, ok := r.elements[sum]; ok && now.UnixNano()-at < int64(hostEvery) {
-		return false
-	}
-	if len(r.elements) >= maxRecent {
-		clear(r.elements)
-	}
-	r.elements[sum] = now.UnixNano()
-	return true
-}
-
-// lost forgets what the server may not have.
-func (r *recent) lost() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.hosts)
-	clear(r.elements)
-}
-
-// hostEvery is how often the note of an address is published that does not change, and
-// an element added to a sketch that has it.
+// hostEvery is how often the note of an address is published that does not change.
 const hostEvery = 10 * time.Minute
 
 // forget forgets all.

@@ -24,15 +24,11 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, 
 	if publish {
 		c.published = true
 	}
-	if c.asked == nil {
-		c.asked = new(asked)
-	}
-	a := c.asked
-	w := a.wants(n, q.Hello)
+	w := c.wants(n, q.Hello)
 	w.visit = w.visit && q.Client.Port() != 0
-	have := a.past
+	have := c.past
 	if !w.none() {
-		a.took(&w)
+		c.took(&w)
 	}
 	r.mu.Unlock()
 	if publish { // the handshake was not seen, as by a kernel's source
@@ -47,10 +43,10 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, 
 	}
 	r.mu.Lock()
 	if p != nil {
-		a.past = p
+		c.past = p
 	}
-	a.counts.add(found)
-	total := a.counts
+	c.counts.add(found)
+	total := c.counts
 	r.mu.Unlock()
 	if p != nil {
 		n.Memory = p.memory(n, total, now)
@@ -92,9 +88,9 @@ func (s *Store) ahead(q *note.Query) remembered {
 	r := &s.recent
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var known asked
-	if c := r.young[clientOf(q)]; c != nil && c.asked != nil {
-		known = *c.asked
+	var known conn
+	if c := r.young[clientOf(q)]; c != nil {
+		known = *c
 	}
 	m := remembered{tag: s.names.tag(q.Client.Addr()), have: known.past}
 	if known.counted.name == "" && !s.cfg.Cluster {
