@@ -60,17 +60,15 @@ type Config struct {
 	// it finds out to observe, which keeps nothing of it. It needs Hosts.Recent.
 	Follow func(observe func(*event.Observation)) event.Follower
 
-	// Prompt has frames of an interface entered as they come, for Observers and Follow
-	// to learn of them at once, and in order where the two directions of a connection
-	// come by two interfaces. It wakes the process for each packet of a mail. Without
-	// it frames are entered when a look-up asks, or within 20 ms.
+	// Prompt has frames of an interface entered as they come, for Observers and Follow to learn of them at once, and in
+	// order where the two directions of a connection come by two interfaces. It wakes the process for each packet of a
+	// mail. Without it frames are entered when a look-up asks, or within 20 ms.
 	Prompt bool
 
 	Logger *slog.Logger // nil: slog.New(slog.DiscardHandler)
 }
 
-// Hosts bounds what an Engine remembers. Zero and negative values mean p0f's
-// defaults, numbers beyond 2^30 mean 2^30.
+// Hosts bounds what an Engine remembers. Zero and negative values mean p0f's defaults, numbers beyond 2^30 mean 2^30.
 type Hosts struct {
 	MaxConns int           // connections under way; default 1,000
 	MaxHosts int           // addresses; default 10,000

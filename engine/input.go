@@ -130,9 +130,7 @@ func (in *input) enter(f *capture.Frame, l *link, tunnels packet.Tunnels) (segme
 		}
 	}
 	b.n++
-	if in.ahead != nil {
-		b.data = in.ahead.Match(next, b.data)
-	}
+	b.data = in.ahead.Match(next, b.data)
 	if next.Decoded && next.Segment.PayloadLen > 0 {
 		next.Payload = payload(f.Data, &next.Segment)
 		if !in.live {

@@ -24,8 +24,11 @@ type matched struct {
 }
 
 // Match matches a SYN. What it needs until a Table has taken the input it appends to
-// data, which it returns.
+// data, which it returns. A nil Ahead matches nothing.
 func (a *Ahead) Match(in *Input, data []byte) []byte {
+	if a == nil {
+		return data
+	}
 	in.ahead.db, in.ahead.raw = nil, nil
 	if !in.Decoded || in.Segment.Type != packet.SYN {
 		return data
