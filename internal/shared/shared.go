@@ -272,6 +272,7 @@ func ask[T any](s *Store, ctx context.Context, do func(context.Context, valkey.C
 		return none, errBusy
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.deadline)
+	defer cancel() // not where the answer comes from: its end would race with the answer
 	type answer struct {
 		is  T
 		err error
@@ -279,7 +280,6 @@ func ask[T any](s *Store, ctx context.Context, do func(context.Context, valkey.C
 	got := make(chan answer, 1)
 	go func() {
 		defer func() { <-s.reads }()
-		defer cancel()
 		defer func() {
 			if r := recover(); r != nil { // valkey-go believes that EXEC is answered by a list of two
 				got <- answer{err: fmt.Errorf("%w: %v", errProtocol, r)}
