@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"net/netip"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -370,24 +367,6 @@ func BenchmarkLog(b *testing.B) {
 		link.Client = o.Client
 		l.Observe(o)
 		l.Observe(link)
-	}
-}
-
-// TestHundredths: a frequency is written as strconv does, ties to even included.
-func TestHundredths(t *testing.T) {
-	all := []float64{
-		0.5, 0.7, 0.125, 0.625, 0.875, 1.005, 99.995, 99.125, 99.375, 999.875, 999.9949999, 999.995, 1499.996, 1500,
-		1<<20 - 0.001, 1<<20 - 0.005, 1 << 20, 1e300, 0, -1.5, math.Copysign(0, -1), math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64,
-	}
-	for range 100_000 {
-		ms := 25 + rand.IntN(600_000)
-		all = append(all, 1500*rand.Float64(), float64(rand.IntN(1<<21))*1000/float64(ms), float64(rand.IntN(1<<16))/16)
-	}
-	for _, f := range all {
-		got, want := appendHundredths(nil, f), strconv.AppendFloat(nil, f, 'f', 2, 64)
-		if !bytes.Equal(got, want) {
-			t.Fatalf("%v is %s, want %s", f, got, want)
-		}
 	}
 }
 
