@@ -80,7 +80,7 @@ func (s *Store) lookAgain(ctx context.Context) {
 func (s *Store) current(d due) bool {
 	s.recent.mu.Lock()
 	defer s.recent.mu.Unlock()
-	c := s.recent.young[ends{d.client, d.server}]
+	c := s.recent.young[endsOf(d.client, d.server)]
 	return c != nil && !c.ended && c.opened.Equal(d.opened)
 }
 
@@ -88,7 +88,7 @@ func (s *Store) current(d due) bool {
 func (s *Store) isNews(it *item, sum uint64) bool {
 	s.recent.mu.Lock()
 	defer s.recent.mu.Unlock()
-	c := s.recent.young[ends{it.client, it.server}]
+	c := s.recent.young[endsOf(it.client, it.server)]
 	if c == nil || c.said == sum {
 		return false
 	}

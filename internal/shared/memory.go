@@ -139,7 +139,7 @@ func (p *past) memory(n *note.Note, c counts, now time.Time) *note.Memory {
 }
 
 // wants is what is not yet known of a connection's past, and is counted with it.
-func (c *conn) wants(n *note.Note, name string) counted {
+func (c *asked) wants(n *note.Note, name string) counted {
 	w := counted{visit: !c.counted.visit}
 	if c.counted.name == "" {
 		w.name = store.CleanName(name)
@@ -156,7 +156,7 @@ func (c *conn) wants(n *note.Note, name string) counted {
 func (w *counted) none() bool { return !w.visit && w.name == "" && w.ja4 == "" && w.dialect == "" }
 
 // took notes that something was counted.
-func (c *conn) took(w *counted) {
+func (c *asked) took(w *counted) {
 	c.counted.visit = c.counted.visit || w.visit
 	for _, p := range []struct{ to, from *string }{
 		{&c.counted.name, &w.name}, {&c.counted.ja4, &w.ja4}, {&c.counted.dialect, &w.dialect},
@@ -169,4 +169,4 @@ func (c *conn) took(w *counted) {
 
 // clientOf is the connection's key of a query: a question without the server's
 // end is about another one.
-func clientOf(q *note.Query) ends { return ends{q.Client, q.Server} }
+func clientOf(q *note.Query) ends { return endsOf(q.Client, q.Server) }

@@ -18,7 +18,7 @@ import (
 func (s *Store) Opened(client, server netip.AddrPort) {
 	now := time.Now()
 	s.recent.mu.Lock()
-	c := s.recent.get(ends{client, server}, true, now)
+	c := s.recent.get(endsOf(client, server), true, now)
 	c.opened, c.published = now, true
 	s.recent.mu.Unlock()
 	s.push(item{what: opened, client: client, server: server, opened: now})
@@ -30,7 +30,7 @@ func (s *Store) Opened(client, server netip.AddrPort) {
 // Closed says that a connection may have ended. It does not block.
 func (s *Store) Closed(client, server netip.AddrPort) {
 	s.recent.mu.Lock()
-	c := s.recent.young[ends{client, server}]
+	c := s.recent.young[endsOf(client, server)]
 	tell := c != nil && c.published && !c.ended
 	if tell {
 		c.ended = true
@@ -45,7 +45,7 @@ func (s *Store) Closed(client, server netip.AddrPort) {
 // the sender, which are not changed any more. It does not block.
 func (s *Store) Session(client, server netip.AddrPort, n *note.Note) {
 	s.recent.mu.Lock()
-	c := s.recent.young[ends{client, server}]
+	c := s.recent.young[endsOf(client, server)]
 	var at time.Time
 	if c != nil {
 		at = c.opened
@@ -127,6 +127,7 @@ func (b *batch) write(ctx context.Context) (int, error) {
 	defer cancel()
 	err := b.settle(l.DoMulti(ctx, b.cmds...))
 	if err != nil {
+		s.recent.lost()
 		s.cannotWrite(err)
 		return len(b.items), err
 	}
@@ -249,6 +250,9 @@ func (b *batch) visited(c valkey.Client, it *item, now time.Time) {
 		b.cmds = append(b.cmds, c.B().Set().Key(prefix+kindMemory+tag).Value(string(v.past.append(nil))).ExSeconds(age).Build())
 	}
 	sketch := func(key, element string) {
+		if !s.recent.adds(key, element, now) {
+			return
+		}
 		b.cmds = append(b.cmds, c.B().Pfadd().Key(key).Element(element).Build(), c.B().Expire().Key(key).Seconds(age).Build())
 	}
 	if v.name != "" {

@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -163,22 +164,37 @@ type recent struct {
 	mu         sync.Mutex
 	young, old map[ends]*conn
 	hosts      map[netip.Prefix]written // by-address notes that were published lately
+	elements   map[uint64]int64         // by hash, when each was added to its sketch; no pointers
 }
 
-// ends are a connection's.
-type ends struct{ client, server netip.AddrPort }
+// ends are a connection's, without pointers: there are many, and while the garbage
+// collector looks at them it takes the time from look-ups.
+type ends struct{ client, server end }
+
+type end struct {
+	addr [16]byte
+	port uint16
+}
+
+func endsOf(client, server netip.AddrPort) ends {
+	return ends{end{client.Addr().As16(), client.Port()}, end{server.Addr().As16(), server.Port()}}
+}
 
 // conn is one connection.
 type conn struct {
 	began  time.Time // when it was seen first
 	opened time.Time // the handshake; zero: it was not seen
-	ended  bool
+	said   uint64    // sum of what was published of the session
+	asked  *asked    // nil: no mail server has
 
-	published bool
-	said      uint64  // sum of what was published of the session
-	counted   counted // what was counted already
-	past      *past   // of its address, before it; nil: not read
-	counts    counts
+	ended, published bool
+}
+
+// asked is what came of the questions of mail servers about a connection.
+type asked struct {
+	counted counted // what was counted already
+	past    *past   // of its address, before it; nil: not read
+	counts  counts
 }
 
 // written is a by-address note that was published.
@@ -190,7 +206,7 @@ type written struct {
 const sameConn = 2 * time.Hour
 
 func (r *recent) make() {
-	r.young, r.hosts = make(map[ends]*conn), make(map[netip.Prefix]written)
+	r.young, r.hosts, r.elements = make(map[ends]*conn), make(map[netip.Prefix]written), make(map[uint64]int64)
 }
 
 // get returns a connection, which may be a new one. A handshake begins a new one.
@@ -233,7 +249,37 @@ func (r *recent) publishes(p netip.Prefix, sum uint64, now time.Time) bool {
 	return true
 }
 
-// hostEvery is how often the note of an address is published that does not change.
+// adds reports whether an element is to be added to a sketch: it was not lately.
+// A server that comes daily says the same name a thousand times.
+func (r *recent) adds(key, element string, now time.Time) bool {
+	var h maphash.Hash
+	h.SetSeed(sumSeed)
+	h.WriteString(key)
+	h.WriteByte(0)
+	h.WriteString(element)
+	sum := h.Sum64()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.elements[sum]; ok && now.UnixNano()-at < int64(hostEvery) {
+		return false
+	}
+	if len(r.elements) >= maxRecent {
+		clear(r.elements)
+	}
+	r.elements[sum] = now.UnixNano()
+	return true
+}
+
+// lost forgets what the server may not have.
+func (r *recent) lost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.hosts)
+	clear(r.elements)
+}
+
+// hostEvery is how often the note of an address is published that does not change, and
+// an element added to a sketch that has it.
 const hostEvery = 10 * time.Minute
 
 // forget forgets all.

@@ -24,11 +24,15 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, 
 	if publish {
 		c.published = true
 	}
-	w := c.wants(n, q.Hello)
+	if c.asked == nil {
+		c.asked = new(asked)
+	}
+	a := c.asked
+	w := a.wants(n, q.Hello)
 	w.visit = w.visit && q.Client.Port() != 0
-	have := c.past
+	have := a.past
 	if !w.none() {
-		c.took(&w)
+		a.took(&w)
 	}
 	r.mu.Unlock()
 	if publish { // the handshake was not seen, as by a kernel's source
@@ -43,10 +47,10 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, 
 	}
 	r.mu.Lock()
 	if p != nil {
-		c.past = p
+		a.past = p
 	}
-	c.counts.add(found)
-	total := c.counts
+	a.counts.add(found)
+	total := a.counts
 	r.mu.Unlock()
 	if p != nil {
 		n.Memory = p.memory(n, total, now)
@@ -88,9 +92,9 @@ func (s *Store) ahead(q *note.Query) remembered {
 	r := &s.recent
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var known conn
-	if c := r.young[clientOf(q)]; c != nil {
-		known = *c
+	var known asked
+	if c := r.young[clientOf(q)]; c != nil && c.asked != nil {
+		known = *c.asked
 	}
 	m := remembered{tag: s.names.tag(q.Client.Addr()), have: known.past}
 	if known.counted.name == "" && !s.cfg.Cluster {

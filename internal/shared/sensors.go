@@ -58,6 +58,7 @@ func (s *Store) heartbeat(ctx context.Context) error {
 		err := r.Error()
 		if i == 0 && valkey.IsValkeyNil(err) {
 			if err = nil; s.spoke.Swap(true) {
+				s.recent.lost()
 				s.emptied.Add(1)
 				s.log.Warn("the shared store was emptied", "servers", s.cfg.Servers)
 			}

@@ -237,7 +237,7 @@ func TestHonest(t *testing.T) {
 // own, and no longer.
 func TestSoon(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
-	a, b := two(t, Config{Servers: []string{srv.Addr}, deadline: patient})
+	a, b := two(t, Config{Servers: []string{srv.Addr}})
 	late := netip.MustParseAddrPort("192.0.2.2:40001")
 	a.own.set(late, linux)
 	time.AfterFunc(50*time.Millisecond, func() { a.Opened(late, server) })
@@ -363,6 +363,41 @@ func TestMemory(t *testing.T) {
 	fleet[1].own.set(from, changed)
 	if m := fleet[1].ask(t, note.Query{Client: from, Server: server}).Memory; !cmp.Equal(m.Changed, []string{"os"}) || m.ChangedAt.IsZero() {
 		t.Errorf("changed: %+v", m)
+	}
+}
+
+// TestRepeats: a name that an address gives again is not added again, unless the store
+// was emptied.
+func TestRepeats(t *testing.T) {
+	srv := valkeylab.Start(t, valkeylab.Options{})
+	s := start(t, Config{Servers: []string{srv.Addr}, Sensor: "a", deadline: patient}).ready(t)
+	port := client.Port()
+	visit := func(times int) {
+		for range times {
+			port++
+			from := netip.AddrPortFrom(client.Addr(), port)
+			s.own.set(from, linux)
+			s.ask(t, note.Query{Client: from, Server: server, Hello: "mail.example.org"})
+		}
+		s.written2(t)
+	}
+	visit(5)
+	if n := srv.CLI("GET", "mxprint:1:v:{192.0.2.1}"); n != "5" {
+		t.Errorf("%q visits, want 5", n)
+	}
+	if stats := srv.CLI("INFO", "commandstats"); !strings.Contains(stats, "cmdstat_pfadd:calls=2,") {
+		t.Errorf("want one PFADD for the address and one for the name:\n%s", stats)
+	}
+	srv.CLI("FLUSHALL")
+	lab.Eventually(t, func() error {
+		if s.Stats().Emptied == 0 {
+			return errors.New("the store was emptied, which was not found")
+		}
+		return nil
+	})
+	visit(1)
+	if n := srv.CLI("PFCOUNT", "mxprint:1:an:{192.0.2.1}"); n != "1" {
+		t.Errorf("%q names after the store was emptied, want 1", n)
 	}
 }
 
