@@ -80,18 +80,20 @@ func (s *Store) lookAgain(ctx context.Context) {
 func (s *Store) current(d due) bool {
 	s.recent.mu.Lock()
 	defer s.recent.mu.Unlock()
-	c := s.recent.young[endsOf(d.client, d.server)]
-	return c != nil && !c.ended && c.opened.Equal(d.opened)
+	c, known := s.recent.young[endsOf(d.client, d.server)]
+	return known && !c.ended && c.opened == max(d.opened.Sub(s.recent.since), 1)
 }
 
 // isNews reports whether what a session has said is not what was published of it.
 func (s *Store) isNews(it *item, sum uint64) bool {
 	s.recent.mu.Lock()
 	defer s.recent.mu.Unlock()
-	c := s.recent.young[endsOf(it.client, it.server)]
-	if c == nil || c.said == sum {
+	e := endsOf(it.client, it.server)
+	c, known := s.recent.young[e]
+	if !known || c.said == sum {
 		return false
 	}
 	c.said = sum
+	s.recent.put(e, c)
 	return true
 }

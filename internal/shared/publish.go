@@ -17,9 +17,11 @@ import (
 // does not block.
 func (s *Store) Opened(client, server netip.AddrPort) {
 	now := time.Now()
+	e := endsOf(client, server)
 	s.recent.mu.Lock()
-	c := s.recent.get(endsOf(client, server), true, now)
-	c.opened, c.published = now, true
+	c := s.recent.get(e, true, now)
+	c.opened, c.published = c.began, true
+	s.recent.put(e, c)
 	s.recent.mu.Unlock()
 	s.push(item{what: opened, client: client, server: server, opened: now})
 	if s.Sessions {
@@ -29,11 +31,13 @@ func (s *Store) Opened(client, server netip.AddrPort) {
 
 // Closed says that a connection may have ended. It does not block.
 func (s *Store) Closed(client, server netip.AddrPort) {
+	e := endsOf(client, server)
 	s.recent.mu.Lock()
-	c := s.recent.young[endsOf(client, server)]
-	tell := c != nil && c.published && !c.ended
+	c, known := s.recent.young[e]
+	tell := known && c.published && !c.ended
 	if tell {
 		c.ended = true
+		s.recent.put(e, c)
 	}
 	s.recent.mu.Unlock()
 	if tell {
@@ -46,13 +50,9 @@ func (s *Store) Closed(client, server netip.AddrPort) {
 func (s *Store) Session(client, server netip.AddrPort, n *note.Note) {
 	s.recent.mu.Lock()
 	c := s.recent.young[endsOf(client, server)]
-	var at time.Time
-	if c != nil {
-		at = c.opened
-	}
 	s.recent.mu.Unlock()
-	if !at.IsZero() && n != nil { // else it cannot be said of which connection it is
-		s.push(item{what: session, client: client, server: server, opened: at, note: n})
+	if c.opened > 0 && n != nil { // else it cannot be said of which connection it is
+		s.push(item{what: session, client: client, server: server, opened: s.recent.since.Add(c.opened), note: n})
 	}
 }
 

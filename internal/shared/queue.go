@@ -161,14 +161,18 @@ func (q *queue) worst() time.Duration {
 // recent remembers connections for a time: what was published and counted of
 // them. It forgets what was not used for long. Safe for concurrent use.
 type recent struct {
+	since time.Time // what times of connections are counted from
+
 	mu         sync.Mutex
-	young, old map[ends]*conn
+	young, old map[ends]conn
+	asked      map[ends]*asked          // those of young that mail servers asked about
+	askedOld   map[ends]*asked          // those of old
 	hosts      map[netip.Prefix]written // by-address notes that were published lately
-	elements   map[uint64]int64         // by hash, when each was added to its sketch; no pointers
+	elements   map[uint64]int64         // by hash, when each was added to its sketch
 }
 
-// ends are a connection's, without pointers: there are many, and while the garbage
-// collector looks at them it takes the time from look-ups.
+// ends are a connection's. They and conn have no pointers: there are many, and while
+// the garbage collector looks at them it takes the time from look-ups.
 type ends struct{ client, server end }
 
 type end struct {
@@ -180,12 +184,11 @@ func endsOf(client, server netip.AddrPort) ends {
 	return ends{end{client.Addr().As16(), client.Port()}, end{server.Addr().As16(), server.Port()}}
 }
 
-// conn is one connection.
+// conn is one connection. Times are since recent.since.
 type conn struct {
-	began  time.Time // when it was seen first
-	opened time.Time // the handshake; zero: it was not seen
-	said   uint64    // sum of what was published of the session
-	asked  *asked    // nil: no mail server has
+	began  time.Duration // when it was seen first
+	opened time.Duration // the handshake; 0: it was not seen
+	said   uint64        // sum of what was published of the session
 
 	ended, published bool
 }
@@ -206,32 +209,46 @@ type written struct {
 const sameConn = 2 * time.Hour
 
 func (r *recent) make() {
-	r.young, r.hosts, r.elements = make(map[ends]*conn), make(map[netip.Prefix]written), make(map[uint64]int64)
+	r.young, r.old, r.asked, r.askedOld = make(map[ends]conn), nil, make(map[ends]*asked), nil
+	r.hosts, r.elements = make(map[netip.Prefix]written), make(map[uint64]int64)
 }
 
 // get returns a connection, which may be a new one. A handshake begins a new one.
-// The lock is held.
-func (r *recent) get(e ends, fresh bool, now time.Time) *conn {
-	var c *conn
-	if !fresh {
-		if c = r.young[e]; c == nil {
-			if c = r.old[e]; c != nil {
-				r.put(e, c)
+// What is changed in it is to be put back. The lock is held.
+func (r *recent) get(e ends, fresh bool, now time.Time) conn {
+	c, known := r.young[e]
+	if !known && !fresh {
+		if c, known = r.old[e]; known {
+			a := r.askedOld[e]
+			if r.put(e, c); a != nil {
+				r.asked[e] = a
 			}
 		}
 	}
-	if c == nil || now.Sub(c.began) > sameConn {
-		c = &conn{began: now}
+	if at := max(now.Sub(r.since), 1); fresh || !known || at-c.began > sameConn {
+		c = conn{began: at}
 		r.put(e, c)
+		delete(r.asked, e)
 	}
 	return c
 }
 
-func (r *recent) put(e ends, c *conn) {
-	if len(r.young) >= maxRecent {
-		r.young, r.old = make(map[ends]*conn), r.young
+func (r *recent) put(e ends, c conn) {
+	if _, known := r.young[e]; !known && len(r.young) >= maxRecent {
+		r.young, r.old = make(map[ends]conn), r.young
+		r.asked, r.askedOld = make(map[ends]*asked), r.asked
 	}
 	r.young[e] = c
+}
+
+// questions returns what came of the questions about a connection that get returned.
+func (r *recent) questions(e ends) *asked {
+	a := r.asked[e]
+	if a == nil {
+		a = new(asked)
+		r.asked[e] = a
+	}
+	return a
 }
 
 // publishes reports whether a by-address note is to be published: another than the
@@ -287,5 +304,4 @@ func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.make()
-	r.old = nil
 }

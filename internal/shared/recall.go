@@ -19,15 +19,14 @@ func (s *Store) asks(ctx context.Context, q *note.Query, n *note.Note, up bool, 
 	now := time.Now()
 	r := &s.recent
 	r.mu.Lock()
-	c := r.get(clientOf(q), false, now)
+	e := clientOf(q)
+	c := r.get(e, false, now)
 	publish := n.ByConnection && !c.published && s.Connection != nil && q.Server.IsValid()
 	if publish {
 		c.published = true
+		r.put(e, c)
 	}
-	if c.asked == nil {
-		c.asked = new(asked)
-	}
-	a := c.asked
+	a := r.questions(e)
 	w := a.wants(n, q.Hello)
 	w.visit = w.visit && q.Client.Port() != 0
 	have := a.past
@@ -93,8 +92,8 @@ func (s *Store) ahead(q *note.Query) remembered {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var known asked
-	if c := r.young[clientOf(q)]; c != nil && c.asked != nil {
-		known = *c.asked
+	if a := r.asked[clientOf(q)]; a != nil {
+		known = *a
 	}
 	m := remembered{tag: s.names.tag(q.Client.Addr()), have: known.past}
 	if known.counted.name == "" && !s.cfg.Cluster {

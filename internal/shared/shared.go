@@ -112,6 +112,7 @@ func Open(cfg Config) *Store {
 	}
 	s := &Store{cfg: cfg, names: names{cfg.Secret}, log: cfg.Logger, reads: make(chan struct{}, maxReads), since: time.Now(), soon: make(chan struct{}, 1)}
 	s.queue.wake = make(chan struct{}, writers)
+	s.recent.since = s.since
 	s.recent.make()
 	s.fault, s.writeFault = errConnecting.Error(), errConnecting.Error()
 	return s
