@@ -127,6 +127,7 @@ func (b *batch) write(ctx context.Context) (int, error) {
 	defer cancel()
 	err := b.settle(l.DoMulti(ctx, b.cmds...))
 	if err != nil {
+		b.cmds = nil // the client may still look at them
 		s.recent.lost()
 		s.cannotWrite(err)
 		return len(b.items), err

@@ -237,7 +237,7 @@ func TestHonest(t *testing.T) {
 // own, and no longer.
 func TestSoon(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
-	a, b := two(t, Config{Servers: []string{srv.Addr}})
+	a, b := two(t, Config{Servers: []string{srv.Addr}, deadline: patient})
 	late := netip.MustParseAddrPort("192.0.2.2:40001")
 	a.own.set(late, linux)
 	time.AfterFunc(50*time.Millisecond, func() { a.Opened(late, server) })
