@@ -23,6 +23,7 @@ type SMTP struct {
 	label     int    // its id, while the labels are being read
 	layer     int
 	builtin   bool
+	writes    bool                         // a signature of the same program has the header of its own messages
 	keyed     *[dialect.NumFields][]string // while the tree is built
 	at        int                          // its place in the order of the files
 }

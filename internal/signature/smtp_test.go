@@ -172,6 +172,7 @@ func TestSMTPSets(t *testing.T) {
 // TestSMTPWeak: built-in signatures name one program, by what few have; others
 // are candidates. A file of one's own names what it says.
 func TestSMTPWeak(t *testing.T) {
+	const gomail = "offer=size,8bitmime,smtputf8;hello=EHLO fqdn;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=N/M/R/D/.;next=/N;quit=QUIT;end=quit;header="
 	for text, want := range map[string]string{
 		// MAIL with ORCPT behind PIPELINING is Postfix alone.
 		"offer=pipelining,size,8bitmime,dsn;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE= BODY=8BITMIME;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=bulk;dot=with;next=+Q;quit=QUIT": "Postfix (exact)",
@@ -179,6 +180,10 @@ func TestSMTPWeak(t *testing.T) {
 		"offer=size;hello=ehlo fqdn;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/6;write=bulk;dot=with;next=/6": "Python smtplib (exact)",
 		// One matches, by nothing that others may not do.
 		"offer=size;hello=EHLO fqdn;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;rec=e-": "Mutt (generic)",
+		// A header of its own, one of another order, and one of a message that a server passes on.
+		gomail + "DMISUXFTCE": "go-mail (exact)",
+		gomail + "CDMFTISE":   "go-mail (generic)",
+		gomail + "relayed":    "nothing",
 		// Two do.
 		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n": "JavaMail or commons-net (generic)",
 	} {

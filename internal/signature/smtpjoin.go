@@ -54,7 +54,7 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	if found.n == 0 {
 		return db.MatchSMTP(f)
 	}
-	return found.answer(db.smtp.weights.enough(f, false) || db.smtp.weights.sum(g) >= heardBits)
+	return found.answer(db.smtp.weights.enough(f, found.hits[0].sig) || db.smtp.weights.sum(g) >= heardBits)
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether

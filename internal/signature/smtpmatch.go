@@ -58,7 +58,7 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if specific.n == 0 {
 		found = &generic
 	}
-	return found.answer(db.smtp.weights.enough(f, found.n > 0 && found.hits[0].sig.rules[dialect.Header] != nil))
+	return found.answer(found.n > 0 && db.smtp.weights.enough(f, found.hits[0].sig))
 }
 
 // answer is what the programs that match are worth: names, or candidates. rare
@@ -237,10 +237,13 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 		case value == nil:
 		case s.rules[field] == nil:
 			switch {
-			case needed[field]:
+			case needed[field], s.writes && field == dialect.Header && string(value) == dialect.Relayed: // another one passes it on
 				return 0, false
 			case field == dialect.Header:
 				cost += carried
+				if s.writes { // it had another header where it was recorded
+					cost += 2 * open
+				}
 			default:
 				cost += open
 			}

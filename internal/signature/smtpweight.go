@@ -45,7 +45,7 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 		}
 		names[tls][s.Label.Name] = true
 		if s.rules[dialect.Header] != nil {
-			writers[s.Label.Name] = true
+			writers[s.Label.Name] = writers[s.Label.Name] || s.rules[dialect.Header][0].text != dialect.Relayed
 		}
 		for field := range s.keyed {
 			keys := s.keyed[field]
@@ -60,6 +60,9 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 				programs[v][s.Label.Name] = true
 			}
 		}
+	}
+	for _, s := range sigs {
+		s.writes = s.builtin && writers[s.Label.Name]
 	}
 	for v, some := range programs {
 		if w[v.tls][v.field] == nil {
@@ -113,10 +116,11 @@ func (w *smtpWeights) carried(f *dialect.Fingerprint) float32 {
 	return max(open, float32(w.bits(f, dialect.Header)))
 }
 
-// enough reports whether a session that one program's signatures match says
-// enough to name it. wrote says whether these have the header of its message:
-// else that says nothing of the program.
-func (w *smtpWeights) enough(f *dialect.Fingerprint, wrote bool) bool {
+// enough reports whether a session says enough to name the program of the
+// signature that fits it best. If that does not have the header of the message,
+// the header says nothing for the program, and something against one that was
+// recorded with another.
+func (w *smtpWeights) enough(f *dialect.Fingerprint, sig *SMTP) bool {
 	if f.TLSUsed {
 		bits := 0.0
 		for field, weight := range tlsFields {
@@ -127,8 +131,8 @@ func (w *smtpWeights) enough(f *dialect.Fingerprint, wrote bool) bool {
 		return bits >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
 	}
 	bits, header := w.sum(f), w.bits(f, dialect.Header)
-	if !wrote {
-		return !plain(f) && bits-header >= clearBits
+	if sig.rules[dialect.Header] == nil {
+		return !(sig.writes && f.Has(dialect.Header)) && !plain(f) && bits-header >= clearBits
 	}
 	return bits >= clearBits
 }

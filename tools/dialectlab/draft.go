@@ -286,21 +286,24 @@ func union(f dialect.Field, sessions []*spoken) []string {
 
 // writesHeader says whether signatures of an engine have the header: with it where
 // the engine writes that of each message in clear, without it where others do, and
-// both where it does at times. Where the message is relayed it says nothing of the
-// engine, even if a site removes the field Received.
+// both where it does at times. Both also where another release may write another
+// one: where releases differ, or one alone was recorded. Where the message is
+// relayed, a site can remove the field Received: both, too.
 func writesHeader(sessions []*spoken) []bool {
 	own, others := false, false
+	releases := make(map[string]bool)
 	for _, s := range sessions {
+		releases[s.Program+" "+s.Release] = true
 		switch header := string(s.print.Get(dialect.Header)); {
 		case header == dialect.Relayed:
-			return []bool{false}
+			return []bool{true, false}
 		case header != "" && header != "none":
 			own = true
 		case s.print.Has(dialect.Write) && !s.print.TLSUsed: // the lab's
 			others = true
 		}
 	}
-	if own && others {
+	if own && (others || len(releases) == 1 || len(headerTerms(sessions)) > 1) {
 		return []bool{true, false}
 	}
 	return []bool{own}
@@ -309,6 +312,14 @@ func writesHeader(sessions []*spoken) []bool {
 // headers makes terms of headers. To, Subject, and what names the program may be
 // missing: that is for the user to say. An engine with many orders has none.
 func headers(sessions []*spoken) []string {
+	terms := headerTerms(sessions)
+	if len(terms) > 4 {
+		return nil
+	}
+	return terms
+}
+
+func headerTerms(sessions []*spoken) []string {
 	var terms []string
 	for _, s := range sessions {
 		value := string(s.print.Get(dialect.Header))
@@ -327,10 +338,7 @@ func headers(sessions []*spoken) []string {
 		terms = append(terms, text)
 	}
 	slices.Sort(terms)
-	if terms = slices.Compact(terms); len(terms) > 4 {
-		return nil
-	}
-	return terms
+	return slices.Compact(terms)
 }
 
 // helloTerm is @ for the name of a host.

@@ -15,11 +15,13 @@ label  = s:library:Ant MailMessage:
 source = tools/dialectlab: Ant mail 1.10.13
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=S?DCFT?X?;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:Bacula bsmtp:
 source = tools/dialectlab: bsmtp 15.0.3, bsmtp 9.6.7
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FS?T?D|FS?T?MCI'D;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:Dovecot lib-smtp:2.3.19.1 and older
 source = tools/dialectlab: submissiond 2.3.13, submissiond 2.3.19.1
@@ -63,6 +65,7 @@ label  = s:mua:GNU Mailutils:
 source = tools/dialectlab: mailutils 3.15
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=S?T?U?D;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n/6/6;write=one;dot=with;next=/Q
 
@@ -80,6 +83,7 @@ label  = s:monitor:HAProxy alert:
 source = tools/dialectlab: HAProxy alert 2.6.12
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?DS?;write=one;dot=with;next=/Q;refused=$;quit=QUIT
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT
 
 label  = s:monitor:HAProxy check:
 source = tools/dialectlab: HAProxy check 2.6.12
@@ -97,6 +101,7 @@ label  = s:library:JavaMail:
 source = tools/dialectlab: angus-mail 2.0.3
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?IS?MCE;write=one;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/M|/Q;refused=S/$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n
 sig    = hello=EHLO @;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6|n/n/n;write=one;dot=with;next=/Q
 
@@ -121,20 +126,24 @@ label  = s:monitor:Monit:
 source = tools/dialectlab: Monit 5.33.0
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DX?MCEI';write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Mono System.Net.Mail:
 source = tools/dialectlab: Mono 6.12.0.199, Mono 6.8.0.105
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?MC|DFT?S?MCE;write=date;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mua:Mutt:
 source = tools/dialectlab: Mutt 2.0.5, Mutt 2.2.12, Mutt 2.2.13, NeoMutt 20201127, NeoMutt 20220429, NeoMutt 20250510
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IMCPE;write=date;next=/Q;quit=QUIT;end=quit!
+sig    = hello=EHLO @;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;quit=QUIT;end=quit!
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;sni=yes;rec=e|e/n/n|e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmotv;pad=no;sni=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IMCP;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 
 label  = s:library:Nim std/smtp:
 source = tools/dialectlab: Nim 1.6.10
@@ -146,6 +155,7 @@ sig    = hello=HELO @;tls=OpenSSL;settings=other;hints=3emt;rec=e/n/n;write=one;
 label  = s:library:Nodemailer:
 source = tools/dialectlab: Nodemailer 1.11.0, Nodemailer 2.7.2, Nodemailer 3.1.8, Nodemailer 4.7.0, Nodemailer 5.1.1, Nodemailer 6.4.18, Nodemailer 6.9.16, Nodemailer 7.0.11, Nodemailer, Node 12.22.12 6.9.16, Nodemailer, Node 16.20.2 6.9.16, Nodemailer, Node 24.22.3 6.9.16
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=CFT?S?IEDM|CFT?S?IX?EDM|CFT?S?X?EDI'M|FT?S?IEDMC;write=parts;dot=alone|crlf;next=$|/M;refused=$;end=fin
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;dot=alone|crlf;next=$|/M;refused=$;end=fin
 sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=parts;dot=with;next=$;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=parts;dot=with;next=$;end=alert
@@ -168,6 +178,7 @@ label  = s:library:PHPMailer:
 source = tools/dialectlab: PHPMailer 6.2.0, PHPMailer 6.6.3, PHPMailer 6.9.3
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DT?FS?IX?MC|DT?FS?IX?MCE;write=date;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 
@@ -175,6 +186,7 @@ label  = s:library:POCO:
 source = tools/dialectlab: POCO 1.11.0
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=DCFS?ET?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 
 label  = s:library:Perl Net-SMTP:
@@ -197,17 +209,12 @@ source = tools/dialectlab: Pike 8.0.1738, Pike 8.0.1956
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
-label  = s:mta:Postfix:3.5.25 and older
-source = tools/dialectlab: Postfix 3.5.25
+label  = s:mta:Postfix:
+source = tools/dialectlab: Postfix 3.10.13, Postfix 3.5.25, Postfix 3.7.11
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;header=relayed;write=one;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=one;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emtn;pad=yes;rec=e/6|e/n/n;end=alert
-sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emtn;pad=yes;rec=e/n/n;end=alert
-
-label  = s:mta:Postfix:3.7.11 and newer
-source = tools/dialectlab: Postfix 3.10.13, Postfix 3.7.11
-date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=one;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emtn;pad=yes;rec=e/n/n;end=alert
 
 label  = s:library:Python smtplib:
@@ -267,6 +274,7 @@ label  = s:tool:Tripwire:
 source = tools/dialectlab: tripwire 2.4.3.7
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MDFT?S?CE;write=parts;next=/x;refused=$;end=fin
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;next=/x;refused=$;end=fin
 
 label  = s:library:Twisted:22.10.0 and older
 source = tools/dialectlab: twisted 20.3.0, twisted 22.10.0
@@ -297,6 +305,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later|default;hints=3e
 label  = s:mta:chasquid:
 source = tools/dialectlab: chasquid 1.11
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3o;pad=no;sni=yes;rec=e/n/n|e/n/n/6;write=one;dot=with;next=/Q
 
@@ -328,6 +337,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3ehm;rec=e/n/n/6;write=
 label  = s:mta:dma:
 source = tools/dialectlab: dma 0.13
 date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
@@ -335,7 +345,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e
 label  = s:library:emailjs:
 source = tools/dialectlab: emailjs 1.0.12, emailjs 2.2.0, emailjs 3.8.0, emailjs 4.0.3
 date   = 2026-11
-sig    = hello=ehlo @;nohello=H;mail=mail FROM:<>;rcpt=RCPT TO:<>;data=data;flow=M/R/D/.|M+R+S$;write=one|parts;dot=alone|crlf;next=$|/M;refused=S/$;end=fin
+sig    = hello=ehlo @;nohello=H;mail=mail FROM:<>;rcpt=RCPT TO:<>;data=data;flow=M/R/D/.|M+R+S$;header=I'DFT?S?CEP;write=one|parts;dot=alone|crlf;next=$|/M;refused=S/$;end=fin
 sig    = hello=ehlo @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=one;dot=alone|crlf;next=$;end=noalert
 
 label  = s:library:emailjs-smtp-client:
@@ -348,6 +358,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e
 label  = s:mua:fdm:
 source = tools/dialectlab: fdm 1.9
 date   = 2026-11
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
 
 label  = s:mua:fetchmail:
@@ -359,6 +370,7 @@ sig    = hello=HELO 127.0.0.1;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M
 label  = s:library:go-mail:
 source = tools/dialectlab: go-mail 0.5.2, go-mail 0.7.2
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=N/M/R/D/.;header=DMIS?U?X?FT?CE|DMIS?U?X?FT?EC;write=one;dot=alone|crlf|with;next=/N;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8;rcpt=RCPT TO:<>;data=DATA;flow=N/M/R/D/.;write=one;dot=alone|crlf|with;next=/N;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/6;write=one;dot=with;next=/M;end=alert
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/6|e/n/6;write=one;dot=with;next=/M;end=alert
@@ -366,6 +378,7 @@ sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/6|e/n/6;write=one;
 label  = s:library:go-simple-mail:
 source = tools/dialectlab: go-simple-mail 2.16
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MFT?S?CED|S?CEDMFT?|S?ECDMFT?|T?S?CEDMF;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 
@@ -387,6 +400,7 @@ label  = s:monitor:keepalived:
 source = tools/dialectlab: keepalived 2.2.7
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M$|M/R/D/.;header=DFS?X?T?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit|rst
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M$|M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit|rst
 
 label  = s:mta:libESMTP:
 source = tools/dialectlab: esmtp 1.2
@@ -422,6 +436,7 @@ label  = s:library:newLISP:
 source = tools/dialectlab: newLISP 10.7.5
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=T^?F^S^?X?;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:nginx mail proxy:
 source = tools/dialectlab: nginx 1.22.1
@@ -438,6 +453,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6
 label  = s:library:npm sendmail:
 source = tools/dialectlab: sendmail.js 1.6.1
 date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=CFT?S?IEDM;write=one;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin
 sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin
 
 label  = s:mta:nullmailer:
@@ -445,6 +461,7 @@ source = tools/dialectlab: nullmailer 2.2
 date   = 2026-11
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=noalert
 sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=noalert
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit!
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit!
 
 label  = s:tool:postal:
@@ -456,6 +473,7 @@ label  = s:tool:rsyslog ommail:
 source = tools/dialectlab: rsyslog ommail 8.2302.0
 date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?X?;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mua:s-nail:
 source = tools/dialectlab: s-nail 14.9.22, s-nail 14.9.24, s-nail 14.9.25
@@ -463,11 +481,13 @@ date   = 2026-11
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n|e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @|HELO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=date;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=DFT?S?IU?|DFT?S?IU?MCE;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=date;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:sendEmail:
 source = tools/dialectlab: sendEmail 1.56
 date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=IFT?S?DX?MC;write=parts;next=/Q;refused=$;quit=QUIT;end=fin|quit!
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=$;quit=QUIT;end=fin|quit!
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=emot;rec=e/n/n|e/n/n/6;write=parts;dot=alone|crlf;next=/Q
 sig    = hello=EHLO @;tls=OpenSSL;settings=default|other;hints=3emot;pad=yes;rec=e/n/n|e/n/n/6;write=parts;dot=alone|crlf;next=/Q
 
@@ -480,6 +500,7 @@ sig    = hello=HELO  fqdn;mail=MAIL FROM:  <>;rcpt=RCPT TO:  <>;data=DATA;flow=M
 label  = s:library:simplesmtp:
 source = tools/dialectlab: Nodemailer 0.7.1
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=X?DI'FT?S?CEM;write=parts;dot=alone|crlf;next=/M|/Q;refused=Q/$;quit=QUIT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;dot=alone|crlf;next=/M|/Q;refused=Q/$;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=parts;dot=alone|crlf;next=/Q;end=alert
 
@@ -500,6 +521,7 @@ label  = s:monitor:smtpping:
 source = tools/dialectlab: smtpping 1.1.4
 date   = 2026-11
 sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=S?CFT?;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=HELO localhost.localdomain;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=bulk;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:mta:ssmtp:
 source = tools/dialectlab: ssmtp 2.64
