@@ -112,10 +112,11 @@ func (f *Fingerprint) Get(field Field) []byte {
 // Has reports whether a field was seen.
 func (f *Fingerprint) Has(field Field) bool { return f.end[field] > 0 }
 
-// set gives a field its value. What is too long for the whole is cut, and does
-// not match any signature.
+// set gives a field its value. What is too long for the whole is cut with a ?, and
+// does not match any signature; a header is left out.
 func (f *Fingerprint) set(field Field, value []byte) {
-	if len(value) == 0 {
+	cut := int(f.n)+len(value) > len(f.text)
+	if len(value) == 0 || cut && field == Header {
 		return
 	}
 	at := f.n
@@ -130,6 +131,9 @@ func (f *Fingerprint) set(field Field, value []byte) {
 		f.n++
 	}
 	if f.n > at {
+		if cut {
+			f.text[f.n-1] = '?'
+		}
 		f.begin[field], f.end[field] = at, f.n
 	}
 }

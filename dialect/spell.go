@@ -172,9 +172,10 @@ func path(b []byte, line string) []byte {
 	}
 	for i < len(line) && len(b)-begin < most {
 		from := i
-		for i < len(line) && line[i] == ' ' {
-			b = append(b, ' ')
-			i++
+		for ; i < len(line) && line[i] == ' '; i++ {
+			if len(b)-begin < most {
+				b = append(b, ' ')
+			}
 		}
 		n := i
 		for i < len(line) && line[i] != ' ' {

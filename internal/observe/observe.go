@@ -102,10 +102,10 @@ func (l *List) Hand(wait bool) {
 	if l == nil || len(l.order) == 0 {
 		return
 	}
-	if len(l.order) >= many || l.caller.idle.Swap(false) {
+	if len(l.order) >= min(many, l.most/2) || l.caller.idle.Swap(false) {
 		l.caller.fetchNow()
 	}
-	for wait && len(l.order) >= mostWaits {
+	for wait && len(l.order) >= min(mostWaits, l.most/2) {
 		l.room.Wait()
 	}
 }

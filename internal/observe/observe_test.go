@@ -240,3 +240,37 @@ func TestAllocatesNothing(t *testing.T) {
 		t.Errorf("64 observations make %v allocations, want 0", got)
 	}
 }
+
+// slow takes a millisecond for a hundred observations.
+type slow struct{ n int }
+
+func (s *slow) Observe(*event.Observation) {
+	if s.n++; s.n%100 == 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+func (*slow) Flush() (int, error) { return 0, nil }
+
+// TestManyWorkers: a file waits for its observers also where many workers share what
+// lists may hold.
+func TestManyWorkers(t *testing.T) {
+	for _, workers := range []int{1, 8, 9, 16} {
+		var mu sync.Mutex
+		s := &slow{}
+		c := New([]event.Observer{s}, nil, slog.New(slog.DiscardHandler))
+		l := c.List(&mu, (1<<15)/workers)
+		c.Start()
+		for range 400 {
+			mu.Lock()
+			for range 64 {
+				l.Offer(&event.Observation{Module: event.MTU, MTU: 1500})
+			}
+			l.Hand(true) // of a file
+			mu.Unlock()
+		}
+		c.Stop()
+		if lost, _ := c.Counts(); lost > 0 {
+			t.Errorf("%d workers: %d observations of a file are lost, %d came", workers, lost, s.n)
+		}
+	}
+}

@@ -277,7 +277,7 @@ func (r *recent) adds(key, element string, now time.Time) bool {
 	sum := h.Sum64()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at, ok := r.elements[sum]; ok && now.UnixNano()-at < int64(hostEvery) {
+	if at, ok := r.elements[sum]; ok && now.UnixNano() >= at && now.UnixNano()-at < int64(hostEvery) { // the clock may be set back
 		return false
 	}
 	if len(r.elements) >= maxRecent {

@@ -725,3 +725,14 @@ func needFleet(t *testing.T) {
 		t.Skip("starts many servers: make test-fleet")
 	}
 }
+
+// TestClockSetBack: what was added while the clock was ahead is added again.
+func TestClockSetBack(t *testing.T) {
+	r := recent{since: time.Now()}
+	r.make()
+	now := time.Now()
+	r.adds("k", "e", now.Add(24*time.Hour))
+	if !r.adds("k", "e", now.Add(time.Hour)) {
+		t.Error("an element is not added for 23 hours")
+	}
+}

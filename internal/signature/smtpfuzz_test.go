@@ -14,6 +14,7 @@ func FuzzSMTP(f *testing.F) {
 	f.Add("rec=e/n*|e;refused=S*;tls=OpenSSL", "greet=wait;hello=EHLO localhost;tls=GnuTLS;hints=3t;rec=e/n-;next=/6")
 	f.Add("mail=MAIL FROM: a", "hello=ehlo bare;mail=mail FROM:<> size=;rcpt=rcpt TO:<>;data=data;flow=M~R-")
 	f.Add("mail=MAIL FROM:<>;header=D_FT?S?I'M~X?|relayed|none", "mail=MAIL FROM:<>;header=D_FI'M~")
+	f.Add("mail=MAIL FROM:<>;header=DS?S|S?T?S", "mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/D/.;header=relay")
 	f.Fuzz(func(t *testing.T, sig, text string) {
 		if strings.ContainsAny(sig, "\r\n") {
 			return

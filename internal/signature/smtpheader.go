@@ -31,18 +31,24 @@ func takesHeader(want string, value []byte) bool {
 	if want == dialect.Relayed || want == "none" || string(value) == dialect.Relayed || string(value) == "none" {
 		return string(value) == want
 	}
-	for want != "" {
-		n := headerItem(want)
-		name, may := strings.CutSuffix(want[:n], "?")
-		want = want[n:]
-		switch has := len(value) >= len(name) && string(value[:len(name)]) == name; {
-		case has && (len(value) == len(name) || value[len(name)] >= 'A'): // no sign follows
-			value = value[len(name):]
-		case !may:
-			return false
+	return takesFields(want, value)
+}
+
+// takesFields takes any choice of the fields that may be missing: there are at most
+// 2 to the power of maxHeaderMay.
+func takesFields(want string, value []byte) bool {
+	n := headerItem(want)
+	if n == 0 {
+		return want == "" && len(value) == 0
+	}
+	name, may := strings.CutSuffix(want[:n], "?")
+	if len(value) >= len(name) && string(value[:len(name)]) == name {
+		rest := value[len(name):]
+		if (len(rest) == 0 || rest[0] >= 'A' && rest[0] <= 'Z') && takesFields(want[n:], rest) { // no sign follows
+			return true
 		}
 	}
-	return len(value) == 0
+	return may && takesFields(want[n:], value)
 }
 
 // headerForms lists a header with each choice of its fields that may be missing.
@@ -74,12 +80,16 @@ func draftHeader(value string) string {
 	if value == dialect.Relayed || value == "none" {
 		return ""
 	}
-	text := ""
+	text, may := "", 0
 	for value != "" {
 		n := headerItem(value)
+		if n == 0 || value[n-1] == '?' { // not what a session has
+			return ""
+		}
 		text += value[:n]
-		if strings.IndexByte("TSUX", value[0]) >= 0 {
+		if may < maxHeaderMay && strings.IndexByte("TSUX", value[0]) >= 0 {
 			text += "?"
+			may++
 		}
 		value = value[n:]
 	}

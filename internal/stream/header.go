@@ -24,14 +24,34 @@ func (s *Session) beginHeader() {
 	}
 }
 
-// noHeader ends the reading of a header.
-func (s *Session) noHeader() { s.parse[Client].part = skipped }
+// noHeader ends the reading of a header. Of a name without its end nothing is kept.
+func (s *Session) noHeader() {
+	l := &s.parse[Client]
+	for i := len(s.Events) - 1; i >= 0 && l.part == fieldName; i-- {
+		if e := &s.Events[i]; e.Kind == Message {
+			s.dropName(e, uint16(l.n))
+			break
+		}
+	}
+	l.part, l.n = skipped, 0
+}
+
+// forgetHeader ends it for one of which nothing is said.
+func (s *Session) forgetHeader(e *Event) {
+	s.parse[Client].part = skipped
+	s.dropName(e, e.textLen)
+	e.Flags &^= HeaderRead
+}
 
 // readHeader looks for the names of fields in the next bytes of a message. A name is
 // kept until its colon, and then only as what a dialect has of it.
 func (s *Session) readHeader(e *Event, data []byte) {
 	l := &s.parse[Client]
 	for len(data) > 0 && l.part != skipped {
+		if l.value >= maxHeader {
+			s.forgetHeader(e)
+			return
+		}
 		if l.part == fieldValue {
 			n := bytes.IndexByte(data, '\n') + 1
 			if n == 0 {
@@ -47,9 +67,8 @@ func (s *Session) readHeader(e *Event, data []byte) {
 		data = data[1:]
 		l.value++
 		s.headerByte(e, l, c)
-		if l.value > maxHeader || e.Flags&Cut != 0 {
-			s.dropName(e, e.textLen)
-			s.noHeader()
+		if e.Flags&Cut != 0 {
+			s.forgetHeader(e)
 		}
 	}
 }
@@ -61,12 +80,10 @@ func (s *Session) headerByte(e *Event, l *line, c byte) {
 		s.endName(e, l)
 	case l.n == 0 && (c == ' ' || c == '\t'): // the line before goes on
 		l.part = fieldValue
-	case c == '\r':
-	case c < ' ' && c != '\n' && c != '\t', c > '~': // not text
-		s.dropName(e, e.textLen)
-		s.noHeader()
+	case c == '\r' && l.n == 0:
+	case c < ' ' && c != '\r' && c != '\n' && c != '\t', c > '~': // not text
+		s.forgetHeader(e)
 	case c <= ' ' || c == ':': // an empty line, or one that is no field
-		s.dropName(e, uint16(l.n))
 		e.Flags |= HeaderRead
 		s.noHeader()
 	case l.n == maxHeaderName:
@@ -93,8 +110,7 @@ func (s *Session) endName(e *Event, l *line) {
 		s.keep(e, text[i])
 	}
 	if e.textLen > 2*maxHeaderFields {
-		s.dropName(e, e.textLen)
-		s.noHeader()
+		s.forgetHeader(e)
 	}
 }
 

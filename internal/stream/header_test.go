@@ -114,3 +114,110 @@ func TestHeaderAllocations(t *testing.T) {
 		t.Errorf("a header allocates %v times, want 0; %q, want DFTE", n, s.Text(e))
 	}
 }
+
+// TestHeaderLostName: of a name that is lost in its middle nothing is kept.
+func TestHeaderLostName(t *testing.T) {
+	turns := talk(`
+S: 220 mx.example.net ESMTP\r\n
+C: EHLO client.example.org\r\n
+S: 250 mx.example.net\r\n
+C: MAIL FROM:<a@example.org>\r\n
+S: 250 ok\r\n
+C: RCPT TO:<b@example.net>\r\n
+S: 250 ok\r\n
+C: DATA\r\n
+S: 354 go on\r\n
+C: Date: x\r\nsecret-of-a-person
+C: -more: y\r\n\r\ntext
+C:  and more\r\n.\r\n
+S: 250 ok\r\n
+C: QUIT\r\n
+S: 221 bye\r\n`)
+	all := segments(turns, 1460)
+	for i, s := range all {
+		if bytes.HasPrefix(s.Data, []byte("-more")) {
+			all = append(all[:i], all[i+1:]...)
+			break
+		}
+	}
+	c := NewConn(clientISN, serverISN, false, nil)
+	for i := range all {
+		c.Segment(&all[i])
+	}
+	if bytes.Contains(c.Session().text, []byte("secret")) {
+		t.Errorf("kept: %q", c.Session().text)
+	}
+}
+
+// TestHeaderChunkName: neither is it where a chunk ends.
+func TestHeaderChunkName(t *testing.T) {
+	turns := talk(`
+S: 220 mx.example.net ESMTP\r\n
+C: EHLO client.example.org\r\n
+S: 250-mx.example.net\r\n250 CHUNKING\r\n
+C: MAIL FROM:<a@example.org>\r\n
+S: 250 ok\r\n
+C: RCPT TO:<b@example.net>\r\n
+S: 250 ok\r\n
+C: BDAT 19\r\nDate: x\r\nsecretname
+S: 250 ok\r\n
+C: BDAT 5 LAST\r\n: x\r\n
+S: 250 ok\r\n
+C: QUIT\r\n
+S: 221 bye\r\n`)
+	got, s := headerOf(segments(turns, 1460))
+	if bytes.Contains(s.text, []byte("secret")) {
+		t.Errorf("kept: %q %q %v", s.text, got, s.State)
+	}
+}
+
+// TestHeaderNotCut: a client that fills the fingerprint with other values gets no
+// part of a header into it.
+func TestHeaderNotCut(t *testing.T) {
+	for n := range 100 {
+		turns := []turn{{Server, "220 mx ESMTP\r\n"},
+			{Client, "EHLO a.example\r\n"}, {Server, "250 mx\r\n"},
+			{Client, "MAIL FROM:<a>" + strings.Repeat(" ", 120+n) + "x\r\n"}, {Server, "250 ok\r\n"},
+			{Client, "RCPT TO:<a>" + strings.Repeat(" ", 160) + "x\r\n"}, {Server, "250 ok\r\n"},
+			{Client, "DATA\r\n"}, {Server, "354 go\r\n"},
+			{Client, "Received: x\r\n\r\n.\r\n"}, {Server, "250 ok\r\n"}, {Client, "QUIT\r\n"}, {Server, "221 bye\r\n"}}
+		if got, _ := headerOf(segments(turns, 1460)); got != "relayed" && got != "" {
+			t.Errorf("%d blanks: header %q, want relayed or nothing", 120+n, got)
+		}
+	}
+}
+
+// TestHeaderBound: of a header that is longer than the bound nothing is said, also
+// if the byte that passes it ends the header, or a name.
+func TestHeaderBound(t *testing.T) {
+	said := func(m string) string {
+		turns := sent(false)
+		turns = append(turns[:len(turns)-2], talk(`
+C: MAIL FROM:<a@example.org>\r\n
+S: 250 ok\r\n
+C: RCPT TO:<b@example.net>\r\n
+S: 250 ok\r\n
+C: DATA\r\n
+S: 354 go on\r\n`)...)
+		turns = append(turns, turn{Client, m + "\r\nbody\r\n.\r\n"}, turn{Server, "250 ok\r\n"})
+		got, _ := headerOf(segments(append(turns, talk(`
+C: QUIT\r\n
+S: 221 bye\r\n`)...), 1460))
+		return got
+	}
+	if got := said("Date: x\r\nFrom: a\r\nX: " + strings.Repeat("x", 9000) + "\n\nbody\r\n"); got != "" {
+		t.Errorf("header %q, want nothing", got)
+	}
+	if got := said("Da\rte: x\r\nFrom: a\r\n"); got == "DF" {
+		t.Error("a name with CR counts as Date")
+	}
+	for pad := 8100; pad < 8200; pad++ {
+		long := "Date: x\r\nFrom: a\r\nX: " + strings.Repeat("x", pad) + "\r\n"
+		if got := said(long); got != "" && got != "DF" {
+			t.Errorf("%d: header %q", pad, got)
+		}
+		if got := said(long + "Received: x\r\n"); got != "" && got != "relayed" {
+			t.Errorf("%d: header %q", pad, got)
+		}
+	}
+}

@@ -154,6 +154,9 @@ func (s *Session) chunk(p *piece) int {
 }
 
 func (s *Session) endChunk() {
+	if s.parse[Client].part == fieldName {
+		s.noHeader()
+	}
 	s.lastOf(Client).Flags |= ended
 	s.mode = lines
 }

@@ -195,6 +195,9 @@ func (s *Session) stop(state State) {
 	if s.State == Reading {
 		s.State = state
 	}
+	if s.parse[Client].part == fieldName {
+		s.noHeader()
+	}
 }
 
 // slack is how many bytes of a side may be missing without harm: those of a

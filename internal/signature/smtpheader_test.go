@@ -1,0 +1,38 @@
+package signature
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mxprint/mxprint/dialect"
+)
+
+// TestDraftHeader: a draft of any header that a session may have is read again and
+// takes it, and what is no header ends.
+func TestDraftHeader(t *testing.T) {
+	const rest = "hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header="
+	for _, header := range []string{"DFTSUXTM", "DFTTTTTTS", "DFTS'", "relayed", "none", "relay", "r", "df", "FT?", "?"} {
+		f, err := dialect.Parse(rest + header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, _ := AppendSMTPDraft(nil, &f)
+		db, err := Parse(strings.NewReader("classes = c\n[smtp:client]\nlabel = s:c:A:\nsig = "+string(draft)+"\n"), "x.fp")
+		if err != nil {
+			t.Errorf("header %s: draft %q: %v", header, draft, err)
+		} else if m := db.MatchSMTP(&f); m.N != 1 {
+			t.Errorf("draft %q does not take %q", draft, header)
+		}
+	}
+}
+
+// TestHeaderForms: a header takes each of its forms.
+func TestHeaderForms(t *testing.T) {
+	for _, want := range []string{"S?S", "T?T'?", "S?S~", "M?M_", "S?TS?T", "DFT?S?IMC", "M?M'", "S?T?S"} {
+		for _, form := range headerForms(want) {
+			if form != "" && !takesHeader(want, []byte(form)) {
+				t.Errorf("%s does not take its own form %q", want, form)
+			}
+		}
+	}
+}
