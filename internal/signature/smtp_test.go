@@ -152,6 +152,9 @@ func TestSMTPSets(t *testing.T) {
 	if m := smtpDB(t, label("s", "A", "1")).MatchSMTP(&bare); m.N != 0 {
 		t.Error("a greeting alone names a program")
 	}
+	if m := smtpDB(t, "label = s:mta:A:1\nsig = hello=EHLO @;flow=Q").MatchSMTP(&bare); m.Quality() != signature.Exact {
+		t.Error("a file of one's own does not name what leaves without a mail")
+	}
 	plain, err := dialect.Parse("offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/D/.")
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +187,12 @@ func TestSMTPWeak(t *testing.T) {
 		gomail + "DMISUXFTCE": "go-mail (exact)",
 		gomail + "CDMFTISE":   "go-mail (generic)",
 		gomail + "relayed":    "nothing",
+		// What a server passed on: that a library or a mail program sends it is less likely.
+		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/Q;quit=QUIT;end=quit": "dma (exact)",
+		// No mail came: candidates at most, and only by what few have.
+		"offer=size;hello=EHLO [127.0.0.1];flow=x/Q;quit=QUIT;end=quit": "gsasl (generic)",
+		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "nothing",
+		"offer=size;hello=EHLO fqdn;nohello=Q;end=quit":                 "nothing",
 		// Two do.
 		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n": "JavaMail or commons-net (generic)",
 	} {

@@ -44,12 +44,13 @@ func (m *SMTPMatch) Flavor() string {
 // that agree with it in each field that both have match; specific ones before
 // generic ones, those of a file read first before those of a later one. The
 // likeliest programs come first: those whose signatures leave the fewest values
-// open. A session that came neither to MAIL nor into TLS names none: probes,
-// monitors and guessers of passwords look alike. What the built-in ones say of
-// several programs, or of values that many programs have, is Weak: a program that
+// open. Of a session that came neither to MAIL nor into TLS the built-in ones have
+// candidates at most: probes, monitors and guessers of passwords look alike. What
+// they say of several programs, or of values that many programs have, is Weak: a program that
 // they do not know may well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
-	if !f.Has(dialect.Mail) && !f.Has(dialect.Records) {
+	mail := f.Has(dialect.Mail) || f.Has(dialect.Records)
+	if !mail && !(f.Has(dialect.Hello) && f.Has(dialect.Flow)) {
 		return SMTPMatch{Many: true}
 	}
 	var specific, generic smtpFound
@@ -57,6 +58,12 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	found := &specific
 	if specific.n == 0 {
 		found = &generic
+	}
+	if !mail && found.n > 0 && found.hits[0].sig.builtin {
+		if db.smtp.weights.sum(f) < rareBits {
+			return SMTPMatch{Many: true}
+		}
+		return found.answer(false)
 	}
 	return found.answer(found.n > 0 && db.smtp.weights.enough(f, found.hits[0].sig))
 }
@@ -241,7 +248,10 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 				return 0, false
 			case field == dialect.Header:
 				cost += carried
-				if s.writes { // it had another header where it was recorded
+				switch {
+				case s.writes: // it had another header where it was recorded
+					cost += 2 * open
+				case string(value) == dialect.Relayed && s.builtin && s.Label.Class != "mta":
 					cost += 2 * open
 				}
 			default:

@@ -70,8 +70,9 @@ func draft(all []*spoken) []rule {
 // where they name nothing.
 func ruleText(kind, all []*spoken, header bool) string {
 	var fields []string
+	mail := slices.ContainsFunc(kind, func(s *spoken) bool { return s.print.Has(dialect.Mail) || s.print.TLSUsed })
 	for _, f := range drafted {
-		if f == dialect.Header && !header {
+		if f == dialect.Header && !(header && mail) {
 			continue
 		}
 		terms := union(f, kind)
@@ -83,7 +84,7 @@ func ruleText(kind, all []*spoken, header bool) string {
 		}
 	}
 	text := strings.Join(fields, ";")
-	if !strings.Contains(text, "mail=") && !strings.Contains(text, "rec=") {
+	if !strings.Contains(text, "mail=") && !strings.Contains(text, "rec=") && !strings.Contains(text, "flow=") {
 		return ""
 	}
 	return text

@@ -40,6 +40,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;sni=yes;rec=e/n/n/
 label  = s:mua:Emacs smtpmail:
 source = tools/dialectlab: smtpmail 27.1, smtpmail 28.2, smtpmail 30.1
 date   = 2026-11
+sig    = hello=EHLO @;flow=$;end=fin
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=noalert
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e;end=noalert
@@ -48,6 +49,7 @@ label  = s:library:EventMachine:
 source = tools/dialectlab: EventMachine 1.3
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
+sig    = hello=EHLO @;nohello=Q;flow=Q;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=noalert
 
 label  = s:mta:Exim:
@@ -82,17 +84,21 @@ sig    = hello=EHLO localhost;tls=Go;settings=default;hints=3mo;rec=e/n/n|e/n/n/
 label  = s:monitor:HAProxy alert:
 source = tools/dialectlab: HAProxy alert 2.6.12
 date   = 2026-11
+sig    = hello=HELO @;flow=$;end=rst
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?DS?;write=one;dot=with;next=/Q;refused=$;quit=QUIT
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT
 
 label  = s:monitor:HAProxy check:
 source = tools/dialectlab: HAProxy check 2.6.12
 date   = 2026-11
+sig    = hello=EHLO @;nohello=$;flow=$|Q;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @|HELO @;flow=$;end=fin
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;quit=QUIT;end=quit!
 
 label  = s:library:Horde_Smtp:
 source = tools/dialectlab: Horde_Smtp 1.9.6
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;flow=Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/6;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/6|e/n/6;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=PHP;hints=emt;pad=yes;sni=yes;rec=e/6|e/n/6;end=alert
@@ -128,6 +134,11 @@ date   = 2026-11
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DX?MCEI';write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
+
+label  = s:monitor:Monit check:
+source = tools/dialectlab: Monit check 5.33.0
+date   = 2026-11
+sig    = hello=EHLO localhost;nohello=H;flow=Q;quit=QUIT;end=quit
 
 label  = s:library:Mono System.Net.Mail:
 source = tools/dialectlab: Mono 6.12.0.199, Mono 6.8.0.105
@@ -196,12 +207,14 @@ sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emot;pad=yes;sni=yes;rec=e/n/n|e/n/n/6;write=parts;dot=alone|crlf;next=/Q
 sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default;hints=3emot;pad=yes;sni=yes;rec=e/n/n/6;write=parts;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @|EHLO localhost.localdomain;tls=OpenSSL;settings=default|other;hints=3emt;pad=yes;rec=e/n/n/6;write=one;dot=alone|crlf;next=/Q;end=alert
+sig    = hello=EHLO localhost.localdomain;flow=$;end=fin|rst
 sig    = hello=EHLO localhost.localdomain;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one|parts;dot=alone|crlf;next=$|/Q;refused=$|Q/$;quit=QUIT;end=fin|quit|rst
 sig    = hello=EHLO localhost.localdomain;tls=OpenSSL;settings=default|other;hints=3emt;pad=yes;rec=e|e/n/n/6;write=one;dot=alone|crlf;next=/Q
 
 label  = s:library:PicoLisp:
 source = tools/dialectlab: PicoLisp 23.2, PicoLisp 25.3
 date   = 2026-11
+sig    = hello=HELO @;flow=$;end=fin
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?U?MCE;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:library:Pike:
@@ -212,6 +225,7 @@ sig    = hello=EHLO @;nohello=H;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;fl
 label  = s:mta:Postfix:
 source = tools/dialectlab: Postfix 3.10.13, Postfix 3.5.25, Postfix 3.7.11
 date   = 2026-11
+sig    = hello=EHLO @;flow=$;end=rst
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;header=relayed;write=one;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE= BODY=8BITMIME?;rcpt=RCPT TO:<> ORCPT=;data=DATA;flow=M+R+D/.;write=one;dot=with;next=+Q|/Q;refused=S/$;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emtn;pad=yes;rec=e/6|e/n/n;end=alert
@@ -273,6 +287,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;rec=e/n/n/6|e/n/n/
 label  = s:tool:Tripwire:
 source = tools/dialectlab: tripwire 2.4.3.7
 date   = 2026-11
+sig    = hello=HELO @;flow=$;end=fin
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MDFT?S?CE;write=parts;next=/x;refused=$;end=fin
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=parts;next=/x;refused=$;end=fin
 
@@ -280,6 +295,7 @@ label  = s:library:Twisted:22.10.0 and older
 source = tools/dialectlab: twisted 20.3.0, twisted 22.10.0
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=Q;flow=Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=one;dot=alone|crlf;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=one;dot=alone|crlf;next=/Q;end=alert
 
@@ -287,6 +303,7 @@ label  = s:library:Twisted:24.11.0 and newer
 source = tools/dialectlab: twisted 24.11.0
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/S;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=Q;flow=Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6|e/n/n/6/6;write=one;dot=with;next=/Q;end=alert
 
@@ -305,6 +322,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later|default;hints=3e
 label  = s:mta:chasquid:
 source = tools/dialectlab: chasquid 1.11
 date   = 2026-11
+sig    = hello=EHLO @;flow=$;end=rst
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3o;pad=no;sni=yes;rec=e/n/n|e/n/n/6;write=one;dot=with;next=/Q
@@ -313,6 +331,7 @@ label  = s:monitor:check_smtp:
 source = tools/dialectlab: check_smtp -C 2.3.1, check_smtp -C 2.3.3, check_smtp -C 2.4.0, check_smtp 2.3.1, check_smtp 2.3.3, check_smtp 2.4.0
 date   = 2026-11
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/6|e/n/n/6;end=noalert
+sig    = hello=HELO @;flow=Q;quit=QUIT;end=quit
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;flow=M/R/Q;refused=Q/$;quit=QUIT;end=quit
 
 label  = s:library:commons-net:
@@ -358,6 +377,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e
 label  = s:mua:fdm:
 source = tools/dialectlab: fdm 1.9
 date   = 2026-11
+sig    = hello=HELO @;flow=Q;quit=QUIT;end=quit!
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
 
@@ -394,11 +414,13 @@ sig    = hello=EHLO localhost;tls=Go;settings=default;hints=3o;rec=e/n/n|e/n/n/6
 label  = s:tool:gsasl:
 source = tools/dialectlab: gsasl 1.10.0, gsasl 2.2.0, gsasl 2.2.2
 date   = 2026-11
+sig    = hello=EHLO [127.0.0.1];nohello=$;flow=$|x~Q;quit=QUIT
 sig    = hello=EHLO [127.0.0.1];tls=GnuTLS;settings=default;hints=3elmot;pad=no;sni=yes;rec=n2/n2/n2/2/n|n2/n2/n2/2n;end=alert
 
 label  = s:monitor:keepalived:
 source = tools/dialectlab: keepalived 2.2.7
 date   = 2026-11
+sig    = hello=HELO @;flow=$;end=rst
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M$|M/R/D/.;header=DFS?X?T?;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit|rst
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M$|M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT;end=quit|rst
 
@@ -411,6 +433,7 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=6;end=a
 label  = s:mta:mlmmj:
 source = tools/dialectlab: mlmmj 1.3.0
 date   = 2026-11
+sig    = hello=EHLO @;flow=Q;quit=QUIT;end=quit!
 sig    = hello=EHLO @;nohello=S;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.|S/M/R/D/.;write=lines|parts;next=/Q;refused=S/$;quit=QUIT;end=fin|quit
 sig    = hello=HELO @;mail=MAIL FROM:<>;flow=M/S$;end=rst
 
@@ -468,6 +491,7 @@ label  = s:tool:postal:
 source = tools/dialectlab: postal 0.76
 date   = 2026-11
 sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=Q;flow=$|Q;quit=QUIT;end=fin|quit
 
 label  = s:tool:rsyslog ommail:
 source = tools/dialectlab: rsyslog ommail 8.2302.0
