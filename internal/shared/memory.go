@@ -2,7 +2,6 @@ package shared
 
 import (
 	"fmt"
-
 	"time"
 
 	"github.com/mxprint/mxprint/internal/store"
@@ -29,15 +28,9 @@ const (
 
 // append appends the past as the store has it.
 func (p *past) append(b []byte) []byte {
-	w := writer{append(b, recordVersion)}
-	w.time(tagFirstSeen, p.first)
-	w.time(tagLastSeen, p.last)
-	w.time(tagLastChange, p.changedAt)
-	w.text(tagOSName, p.system)
-	w.text(tagName, p.software)
-	w.text(tagLibrary, p.tls)
-	w.texts(tagOther, p.changed)
-	return w.b
+	c := codec{b: append(b, recordVersion)}
+	c.past(p)
+	return c.b
 }
 
 // decodePast reads what append wrote.
@@ -45,37 +38,27 @@ func decodePast(b []byte) (*past, error) {
 	if len(b) == 0 || len(b) > maxRecord || b[0] != recordVersion {
 		return nil, fmt.Errorf("%w: of an address", errRecord)
 	}
-	r, p := &reader{rest: b[1:]}, &past{}
-	for len(r.rest) > 0 && !r.bad {
-		tag := r.rest[0]
-		r.rest = r.rest[1:]
-		switch tag {
-		case tagFirstSeen:
-			p.first = r.time()
-		case tagLastSeen:
-			p.last = r.time()
-		case tagLastChange:
-			p.changedAt = r.time()
-		case tagOSName:
-			p.system = r.text()
-		case tagName:
-			p.software = r.text()
-		case tagLibrary:
-			p.tls = r.text()
-		case tagOther:
-			p.changed = r.texts(p.changed)
-		default:
-			r.bad = true
-		}
-	}
-	r.check(!p.first.IsZero())
+	c, p := codec{b: b[1:], reads: true}, &past{}
+	c.read(func() { c.past(p) })
+	c.check(!p.first.IsZero())
 	for _, part := range p.changed {
-		r.check(part == "os" || part == "software" || part == "tls")
+		c.check(part == "os" || part == "software" || part == "tls")
 	}
-	if r.bad {
+	if c.bad {
 		return nil, fmt.Errorf("%w: of an address", errRecord)
 	}
 	return p, nil
+}
+
+// past is the fields of a past.
+func (c *codec) past(p *past) {
+	c.time(tagFirstSeen, &p.first)
+	c.time(tagLastSeen, &p.last)
+	c.time(tagLastChange, &p.changedAt)
+	c.text(tagOSName, &p.system)
+	c.text(tagName, &p.software)
+	c.text(tagLibrary, &p.tls)
+	c.texts(tagOther, &p.changed)
 }
 
 // next is the past of the next connection, when this one is over.

@@ -1,8 +1,9 @@
 package shared
 
 import (
-	"encoding/binary"
 	"errors"
+	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -107,139 +108,157 @@ const (
 	flagAmbiguous
 )
 
-// writer appends fields.
-type writer struct{ b []byte }
-
-func (w *writer) number(tag byte, n uint64) {
-	if n != 0 {
-		w.b = binary.AppendUvarint(append(w.b, tag), n)
-	}
-}
-
-func (w *writer) text(tag byte, s string) {
-	if s != "" {
-		s = s[:min(len(s), maxField)]
-		w.b = append(binary.AppendUvarint(append(w.b, tag), uint64(len(s))), s...)
-	}
-}
-
-func (w *writer) bytes(tag byte, b []byte) {
-	w.b = append(binary.AppendUvarint(append(w.b, tag), uint64(len(b))), b...)
-}
-
-func (w *writer) yes(tag byte, is bool) {
-	if is {
-		w.number(tag, 1)
-	}
-}
-
-func (w *writer) time(tag byte, t time.Time) {
-	if s := t.Unix(); s > 0 {
-		w.number(tag, uint64(s))
-	}
-}
-
-func (w *writer) texts(tag byte, list []string) {
-	for _, s := range list[:min(len(list), maxList)] {
-		w.text(tag, s)
-	}
-}
-
 // append appends the record to b. Contradictions and Memory are left out: each
 // reader makes its own. It is at most maxRecord long, or not appended at all.
 func (r *record) append(b []byte) []byte {
-	w := writer{append(b, recordVersion)}
-	w.number(tagSent, uint64(max(r.sent.UnixMilli(), 0)))
-	w.number(tagHeld, uint64(min(max(r.held, 0), maxHeld).Milliseconds()))
-	if r.server.IsValid() {
-		var text [64]byte
-		w.bytes(tagServer, r.server.AppendTo(text[:0]))
-	}
-	w.text(tagSensor, r.sensor)
-	w.system(&r.note)
-	w.sender(&r.note)
-	if len(w.b)-len(b) > maxRecord {
+	c := codec{b: append(b, recordVersion)}
+	c.record(r)
+	if len(c.b)-len(b) > maxRecord {
 		return b
 	}
-	return w.b
+	return c.b
 }
 
-func (w *writer) system(n *note.Note) {
-	w.number(tagState, uint64(n.State))
-	flags := uint64(0)
+// decode reads what append wrote.
+func decode(b []byte) (*record, error) {
+	switch {
+	case len(b) == 0 || len(b) > maxRecord:
+		return nil, fmt.Errorf("%w: %d bytes", errRecord, len(b))
+	case b[0] != recordVersion:
+		return nil, fmt.Errorf("%w: its version is %d, this program reads %d", errRecord, b[0], recordVersion)
+	}
+	c, r := codec{b: b[1:], reads: true}, &record{}
+	c.read(func() { c.record(r) })
+	n := &r.note
+	c.check(n.State == note.Matched || n.OSName == "")
+	c.check(n.State != note.Matched || n.OSName != "")
+	c.check(!n.ByConnection || n.Known())
+	if c.bad {
+		return nil, errRecord
+	}
+	return r, nil
+}
+
+// record is the fields of a record.
+func (c *codec) record(r *record) {
+	sent := r.sent.UnixMilli()
+	if number(c, tagSent, &sent, maxTime*1000) {
+		r.sent = time.UnixMilli(sent)
+	}
+	c.duration(tagHeld, &r.held, time.Millisecond, maxHeld)
+	server := ""
+	if r.server.IsValid() {
+		server = r.server.String()
+	}
+	if c.text(tagServer, &server) {
+		var err error
+		r.server, err = netip.ParseAddrPort(server)
+		c.check(err == nil)
+	}
+	c.text(tagSensor, &r.sensor)
+	c.system(&r.note)
+	c.sender(&r.note)
+}
+
+func (c *codec) system(n *note.Note) {
+	number(c, tagState, &n.State, note.Matched)
+	var flags uint8
 	if n.ByConnection {
 		flags |= flagByConnection
 	}
 	if n.Ambiguous {
 		flags |= flagAmbiguous
 	}
-	w.number(tagFlags, flags)
-	w.text(tagOSName, n.OSName)
-	w.text(tagOSFlavor, n.OSFlavor)
-	w.number(tagQuality, uint64(n.Quality))
-	w.texts(tagOther, n.Others)
-	w.number(tagRewrite, uint64(n.Rewrite))
-	w.text(tagHTTPName, n.HTTPName)
-	w.text(tagHTTPFlavor, n.HTTPFlavor)
-	w.text(tagLanguage, n.Language)
-	w.text(tagLinkType, n.LinkType)
-	w.number(tagMTU, uint64(max(n.MTU, 0)))
-	w.time(tagFirstSeen, n.FirstSeen)
-	w.time(tagLastSeen, n.LastSeen)
-	w.number(tagTotalConn, uint64(n.TotalConn))
-	w.number(tagSYNs, uint64(n.SYNs))
-	w.number(tagHandshakes, uint64(n.Handshakes))
-	w.number(tagUptime, uint64(n.UptimeMin))
-	w.number(tagModDays, uint64(n.UpModDays))
-	w.number(tagClock, uint64(n.Clock))
-	w.time(tagLastNAT, n.LastNAT)
-	w.time(tagLastChange, n.LastChange)
-	w.number(tagDistance, uint64(n.Distance))
-	w.number(tagBadSW, uint64(n.BadSW))
-	w.text(tagRawSig, n.RawSig)
+	if number(c, tagFlags, &flags, flagByConnection|flagAmbiguous) {
+		n.ByConnection, n.Ambiguous = flags&flagByConnection != 0, flags&flagAmbiguous != 0
+	}
+	c.text(tagOSName, &n.OSName)
+	c.text(tagOSFlavor, &n.OSFlavor)
+	number(c, tagQuality, &n.Quality, note.Fuzzy|note.Generic)
+	c.texts(tagOther, &n.Others)
+	number(c, tagRewrite, &n.Rewrite, note.RewriteTTL|note.RewriteOptions|note.RewriteMSS)
+	c.text(tagHTTPName, &n.HTTPName)
+	c.text(tagHTTPFlavor, &n.HTTPFlavor)
+	c.text(tagLanguage, &n.Language)
+	c.text(tagLinkType, &n.LinkType)
+	number(c, tagMTU, &n.MTU, 1<<17)
+	c.time(tagFirstSeen, &n.FirstSeen)
+	c.time(tagLastSeen, &n.LastSeen)
+	number(c, tagTotalConn, &n.TotalConn, math.MaxUint32)
+	number(c, tagSYNs, &n.SYNs, math.MaxUint32)
+	number(c, tagHandshakes, &n.Handshakes, math.MaxUint32)
+	number(c, tagUptime, &n.UptimeMin, math.MaxUint32)
+	number(c, tagModDays, &n.UpModDays, math.MaxUint32)
+	number(c, tagClock, &n.Clock, note.ClockRandom)
+	c.time(tagLastNAT, &n.LastNAT)
+	c.time(tagLastChange, &n.LastChange)
+	number(c, tagDistance, &n.Distance, 256)
+	number(c, tagBadSW, &n.BadSW, note.Dishonest)
+	c.text(tagRawSig, &n.RawSig)
 }
 
-func (w *writer) sender(n *note.Note) {
-	if t := n.TLS; t != nil {
-		w.number(tagTLS, uint64(t.State)+1)
-		w.text(tagLibrary, t.Library)
-		w.text(tagRelease, t.Release)
-		w.text(tagSettings, t.Settings)
-		w.text(tagTLSVersion, t.Version)
-		w.text(tagJA4, t.JA4)
-		w.text(tagJA4Raw, t.JA4Raw)
-		w.yes(tagServerName, t.ServerName)
+// sender is the parts of a note; a field without its part is malformed.
+func (c *codec) sender(n *note.Note) {
+	if t := part(c, tagTLS, &n.TLS); t != nil {
+		known(c, tagTLS, &t.State, note.Refused)
+		c.text(tagLibrary, &t.Library)
+		c.text(tagRelease, &t.Release)
+		c.text(tagSettings, &t.Settings)
+		c.text(tagTLSVersion, &t.Version)
+		c.text(tagJA4, &t.JA4)
+		c.text(tagJA4Raw, &t.JA4Raw)
+		c.yes(tagServerName, &t.ServerName)
 	}
-	if s := n.Software; s != nil {
-		w.number(tagSoftware, uint64(s.State)+1)
-		w.text(tagName, s.Name)
-		w.text(tagFlavor, s.Flavor)
-		w.number(tagSoftQuality, uint64(s.Quality))
-		w.texts(tagSoftOther, s.Others)
-		w.text(tagDialect, s.Dialect)
-		w.number(tagReading, uint64(s.Reading))
+	if s := part(c, tagSoftware, &n.Software); s != nil {
+		known(c, tagSoftware, &s.State, note.Matched)
+		c.text(tagName, &s.Name)
+		c.text(tagFlavor, &s.Flavor)
+		number(c, tagSoftQuality, &s.Quality, note.Fuzzy|note.Generic)
+		c.texts(tagSoftOther, &s.Others)
+		c.text(tagDialect, &s.Dialect)
+		number(c, tagReading, &s.Reading, note.Refused)
 	}
-	if c := n.Conduct; c != nil {
-		w.number(tagConduct, uint64(c.State)+1)
-		for _, f := range c.List[:min(len(c.List), maxFindings)] {
-			w.text(tagFinding, f.ID)
-			w.text(tagWords, f.Words)
-			w.text(tagEvidence, f.Evidence)
-			w.yes(tagMayBe, f.MayBe)
-			w.texts(tagFindingField, f.Fields)
+	if f := part(c, tagConduct, &n.Conduct); f != nil {
+		known(c, tagConduct, &f.State, note.Refused)
+		c.findings(f)
+	}
+	if f := part(c, tagFlow, &n.Flow); f != nil {
+		is := 1
+		number(c, tagFlow, &is, 1)
+		c.check(is == 1)
+		c.duration(tagHandshakeRTT, &f.HandshakeRTT, time.Microsecond, time.Hour)
+		c.duration(tagTCPRTT, &f.TCPRTT, time.Microsecond, time.Hour)
+		c.duration(tagSMTPRTT, &f.SMTPRTT, time.Microsecond, time.Hour)
+		c.yes(tagCounted, &f.Counted)
+		number(c, tagRetransmits, &f.Retransmits, math.MaxUint32)
+		number(c, tagZeroWindows, &f.ZeroWindows, math.MaxUint32)
+		number(c, tagResent, &f.Resent, math.MaxUint32)
+		if c.text(tagClosedBy, &f.ClosedBy) {
+			c.check(f.ClosedBy == "client" || f.ClosedBy == "server")
 		}
+		c.yes(tagReset, &f.Reset)
 	}
-	if f := n.Flow; f != nil {
-		w.number(tagFlow, 1)
-		w.number(tagHandshakeRTT, micros(f.HandshakeRTT))
-		w.number(tagTCPRTT, micros(f.TCPRTT))
-		w.number(tagSMTPRTT, micros(f.SMTPRTT))
-		w.yes(tagCounted, f.Counted)
-		w.number(tagRetransmits, uint64(f.Retransmits))
-		w.number(tagZeroWindows, uint64(f.ZeroWindows))
-		w.number(tagResent, uint64(f.Resent))
-		w.text(tagClosedBy, f.ClosedBy)
-		w.yes(tagReset, f.Reset)
+}
+
+// findings are fields of each; what is read belongs to the last.
+func (c *codec) findings(f *note.Findings) {
+	from := 0
+	if c.reads {
+		if id := ""; c.text(tagFinding, &id) {
+			c.check(len(f.List) < maxFindings)
+			f.List = append(f.List, note.Finding{ID: id})
+		}
+		from = max(len(f.List)-1, 0)
+	}
+	for i := from; i < min(len(f.List), maxFindings); i++ {
+		one := &f.List[i]
+		if !c.reads {
+			c.text(tagFinding, &one.ID)
+		}
+		c.text(tagWords, &one.Words)
+		c.text(tagEvidence, &one.Evidence)
+		c.yes(tagMayBe, &one.MayBe)
+		c.texts(tagFindingField, &one.Fields)
 	}
 }
 
@@ -247,6 +266,3 @@ func (w *writer) sender(n *note.Note) {
 func Size(n note.Note) int {
 	return len((&record{sent: time.Now(), server: netip.MustParseAddrPort("198.51.100.25:25"), sensor: "a", note: n}).append(nil))
 }
-
-// micros is a time as a field has it.
-func micros(d time.Duration) uint64 { return uint64(min(max(d, 0), time.Hour).Microseconds()) }
