@@ -70,9 +70,9 @@ var mayImport = map[string][]string{
 	"internal/offline":           {"internal/sender", "internal/signature", "internal/stream", "capture", "engine", "event", "packet", "internal/host", "internal/view"},
 	"internal/signature/builtin": {},
 	"internal/evidence":          {"note"},
-	"internal/store":             {"note", "internal/evidence"},
-	"internal/shared":            {"note", "internal/evidence", "internal/store"},
-	"internal/export":            {"event", "note", "internal/evidence", "internal/store"},
+	"internal/store":             {"note", "internal/evidence", "internal/status"},
+	"internal/shared":            {"note", "internal/evidence", "internal/status", "internal/store"},
+	"internal/export":            {"event", "note", "internal/evidence", "internal/status", "internal/store"},
 	"internal/verdict":           {"internal/serve", "internal/store"},
 
 	"clienthello":      {},

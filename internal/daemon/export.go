@@ -9,12 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/export"
-	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/store"
 )
 
@@ -233,23 +231,6 @@ func (o *opener) forgetRows(ctx context.Context, sub store.Subject) error {
 // wantsRow reports whether an observation becomes a row.
 func (o *opener) wantsRow(ob *event.Observation) bool {
 	return o.exporter != nil && o.exporter.Wants(ob)
-}
-
-// exportStatus is how the exporter is.
-func exportStatus(s export.Stats) *status.Export {
-	st := &status.Export{
-		ClickHouse: s.ClickHouse, Fault: s.Fault, Waiting: s.Waiting, Bytes: s.Bytes, MaxBytes: s.MaxBytes,
-		Sent: s.Sent, Batches: s.Batches, Failures: s.Failures, Written: s.Written, Dropped: status.ExportDropped(s.Dropped),
-	}
-	for _, at := range []struct {
-		from time.Time
-		to   **time.Time
-	}{{s.Since, &st.Since}, {s.Oldest, &st.Oldest}, {s.Last, &st.Last}} {
-		if !at.from.IsZero() {
-			*at.to = &at.from
-		}
-	}
-	return st
 }
 
 // exportFiles are the folder and files of [export], for the sandbox: what is

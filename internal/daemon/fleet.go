@@ -22,11 +22,7 @@ func Fleet(ctx context.Context, c *config.Config) ([]status.Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the shared store at %s: %w", strings.Join(cfg.Servers, ", "), err)
 	}
-	peers := make([]status.Peer, len(list))
-	for i, one := range list {
-		peers[i] = status.Peer(one)
-	}
-	return peers, nil
+	return list, nil
 }
 
 // FleetEvidence returns the store of this site with the evidence of all that share

@@ -117,15 +117,16 @@ func (m *monitor) counters() *status.Status {
 		Lookups: m.meter.Lookups(), Memory: m.memory(), Restored: m.restored,
 	}
 	if m.store != nil {
-		now := status.Store(m.store.Stats())
+		now := m.store.Stats()
 		st.Store = &now
 	}
 	if m.shared != nil {
-		now := status.Shared(m.shared.Stats())
+		now := m.shared.Stats()
 		st.Shared = &now
 	}
 	if m.exporter != nil {
-		st.Export = exportStatus(m.exporter.Stats())
+		now := m.exporter.Stats()
+		st.Export = &now
 	}
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/test/clickhouse"
 )
 
@@ -39,7 +40,7 @@ func TestClickHouseAway(t *testing.T) {
 	around := min(10*time.Second, away)
 	feed(around)
 	ch.Stop()
-	began, most := time.Now(), Stats{}
+	began, most := time.Now(), status.Export{}
 	for time.Since(began) < away {
 		feed(min(10*time.Second, away-time.Since(began)))
 		if s := e.Stats(); s.Bytes > most.Bytes {

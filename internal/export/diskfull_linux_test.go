@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
@@ -68,7 +69,7 @@ func TestNoRoom(t *testing.T) {
 	s.add(Notes, []byte("{}\n"), 1) // takes the third inode
 	s.add(Verdicts, []byte("{}\n"), 1)
 	s.add(Observations, []byte("{}\n"), 1) // there is no inode left
-	var st Stats
+	var st status.Export
 	s.stats(&st)
 	if st.Dropped.Disk == 0 || st.Fault == "" && st.Dropped.Disk == 1 && st.Waiting == 3 {
 		t.Errorf("Stats = %+v", st)

@@ -235,7 +235,7 @@ func (e *Exporter) file(g *gathered) {
 func (e *Exporter) warn(end bool) {
 	s := e.Stats()
 	if lost := s.Dropped.Sum(); lost != e.told.dropped && (end || e.cfg.now().Sub(e.told.at) >= complain) {
-		e.log.Warn("rows of history were dropped", "rows", lost-e.told.dropped, "reason", s.why(), "waiting", s.Waiting, "bytes", s.Bytes)
+		e.log.Warn("rows of history were dropped", "rows", lost-e.told.dropped, "reason", why(&s.Dropped), "waiting", s.Waiting, "bytes", s.Bytes)
 		e.told.dropped, e.told.at = lost, e.cfg.now()
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/note"
@@ -392,7 +393,7 @@ func TestBound(t *testing.T) {
 		s.add(Observations, fmt.Appendf(nil, "{\"n\":%d}\n{\"m\":%d}\n", i, i), 2)
 		s.closeBatches(0, true)
 	}
-	var st Stats
+	var st status.Export
 	s.stats(&st)
 	if st.Bytes > 4000 || st.Waiting == 0 || uint64(st.Waiting)+st.Dropped.Full != 2*n {
 		t.Errorf("%d bytes, %d rows wait, %d dropped", st.Bytes, st.Waiting, st.Dropped.Full)

@@ -4,42 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/status"
 )
 
-// Stats is how an Exporter is. Counters begin with the process.
-type Stats struct {
-	ClickHouse string    // where it is; empty: not configured
-	Fault      string    // why nothing is sent or written now
-	Since      time.Time // of the fault
-	Waiting    int       // rows in the spool
-	Oldest     time.Time // when the oldest of them came; zero: none waits
-	Bytes      int64     // of the spool
-	MaxBytes   int64
-	Sent       uint64 // rows that ClickHouse has taken
-	Batches    uint64
-	Failures   uint64    // requests that failed
-	Last       time.Time // when the last batch was taken
-	Written    uint64    // lines of the file
-	Dropped    Dropped
-}
-
-// Dropped are rows that nothing has, by reason.
-type Dropped struct {
-	Memory  uint64 // the disk was too slow
-	Full    uint64 // the spool was over its bound
-	Disk    uint64 // the disk of the spool was full, or failed
-	Damaged uint64 // the file in the spool was damaged
-	Refused uint64 // ClickHouse called them wrong
-	File    uint64 // the file could not be written
-}
-
-// Sum is all of them.
-func (d *Dropped) Sum() uint64 {
-	return d.Memory + d.Full + d.Disk + d.Damaged + d.Refused + d.File
-}
-
-// Stats returns how the Exporter is.
-func (e *Exporter) Stats() (s Stats) {
+// Stats returns how the Exporter is. Counters begin with the process.
+func (e *Exporter) Stats() (s status.Export) {
 	e.mu.Lock()
 	s.Written, s.Dropped.File, s.Dropped.Memory = e.written, e.unfiled, e.late
 	if e.fault != nil {
@@ -54,7 +24,7 @@ func (e *Exporter) Stats() (s Stats) {
 	return s
 }
 
-func (s *spool) stats(to *Stats) {
+func (s *spool) stats(to *status.Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to.Waiting, to.Bytes, to.MaxBytes = s.rows, s.size, s.max
@@ -83,7 +53,7 @@ func (s *spool) waiting() int {
 	return s.rows
 }
 
-func (s *sender) stats(to *Stats) {
+func (s *sender) stats(to *status.Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to.ClickHouse = s.to.String()
@@ -94,18 +64,18 @@ func (s *sender) stats(to *Stats) {
 }
 
 // why is the reason of what was dropped, in words.
-func (s *Stats) why() string {
+func why(d *status.ExportDropped) string {
 	var words []string
-	for _, d := range []struct {
+	for _, lost := range []struct {
 		n    uint64
 		text string
 	}{
-		{s.Dropped.Full, "the spool was over its bound"}, {s.Dropped.Disk, "the disk of the spool is full or fails"},
-		{s.Dropped.Memory, "the disk was too slow"}, {s.Dropped.Damaged, "files of the spool were damaged"},
-		{s.Dropped.Refused, "ClickHouse refused them"}, {s.Dropped.File, "the file could not be written"},
+		{d.Full, "the spool was over its bound"}, {d.Disk, "the disk of the spool is full or fails"},
+		{d.Memory, "the disk was too slow"}, {d.Damaged, "files of the spool were damaged"},
+		{d.Refused, "ClickHouse refused them"}, {d.File, "the file could not be written"},
 	} {
-		if d.n > 0 {
-			words = append(words, fmt.Sprintf("%s (%d)", d.text, d.n))
+		if lost.n > 0 {
+			words = append(words, fmt.Sprintf("%s (%d)", lost.text, lost.n))
 		}
 	}
 	return strings.Join(words, ", ")

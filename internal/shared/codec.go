@@ -72,7 +72,7 @@ func known[N ~uint8](c *codec, tag byte, v *N, most N) {
 	}
 }
 
-// part returns a part of the note, nil where there is none: its first field makes it,
+// part returns a part of the note, nil if it is absent: its first field makes it,
 // once.
 func part[T any](c *codec, first byte, p **T) *T {
 	if c.at(first) {

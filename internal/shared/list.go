@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/mxprint/mxprint/internal/evidence"
+	"github.com/mxprint/mxprint/internal/status"
 )
 
 // List returns the sensors of a fleet (Store.Sensors), for a program that is not a
 // sensor itself.
-func List(ctx context.Context, cfg Config) (list []Sensor, err error) {
+func List(ctx context.Context, cfg Config) (list []status.Peer, err error) {
 	err = once(cfg, func(s *Store) error {
 		list, err = s.Sensors(ctx)
 		return err

@@ -11,21 +11,11 @@ import (
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/note"
 )
 
-// Sensor is one of a fleet, as it last said of itself.
-type Sensor struct {
-	Name    string
-	Version string
-	Started time.Time     // by its own clock
-	Seen    time.Duration // how long ago it spoke, by the store's clock
-	Lag     time.Duration // the longest that a note had waited before it was published, since the time before
-	Queued  int           // notes that waited
-	Dropped uint64        // notes that could not be published, since its start
-}
-
-// sensorWire is a Sensor in the store.
+// sensorWire is a status.Peer in the store.
 type sensorWire struct {
 	Version string `json:"version"`
 	Started int64  `json:"started"` // seconds since 1970
@@ -75,7 +65,7 @@ func (s *Store) heartbeat(ctx context.Context) error {
 
 // Sensors returns the sensors of the fleet that have spoken within a day, by name:
 // 10,000 at most. It waits for the server for up to five seconds.
-func (s *Store) Sensors(ctx context.Context) ([]Sensor, error) {
+func (s *Store) Sensors(ctx context.Context) ([]status.Peer, error) {
 	l := s.read.Load()
 	if l == nil {
 		return nil, errConnecting
@@ -87,7 +77,7 @@ func (s *Store) Sensors(ctx context.Context) ([]Sensor, error) {
 		return nil, fmt.Errorf("shared store: %w", err)
 	}
 	slices.Sort(names)
-	list := []Sensor{}
+	list := []status.Peer{}
 	for chunk := range slices.Chunk(names, maxBatch) {
 		var cmds valkey.Commands
 		for _, name := range chunk {
@@ -110,7 +100,7 @@ func (s *Store) Sensors(ctx context.Context) ([]Sensor, error) {
 }
 
 // readSensor reads a sensor; nil is one that has not spoken for a day.
-func readSensor(name string, value, ttl valkey.ValkeyResult) (*Sensor, error) {
+func readSensor(name string, value, ttl valkey.ValkeyResult) (*status.Peer, error) {
 	text, err := value.AsBytes()
 	if err != nil || len(text) == 0 {
 		return nil, err
@@ -125,7 +115,7 @@ func readSensor(name string, value, ttl valkey.ValkeyResult) (*Sensor, error) {
 		w.Lag < 0 || w.Lag > sensorAge.Milliseconds() || !ValidSensor(name) {
 		return nil, errRecord
 	}
-	return &Sensor{Name: name, Version: note.Clean(w.Version), Started: time.Unix(w.Started, 0), Seen: sensorAge - left,
+	return &status.Peer{Name: name, Version: note.Clean(w.Version), Started: time.Unix(w.Started, 0), Seen: sensorAge - left,
 		Lag: time.Duration(w.Lag) * time.Millisecond, Queued: w.Queued, Dropped: w.Dropped}, nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/mxprint/mxprint/internal/evidence"
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -354,31 +355,13 @@ func (s *Store) change(fault *string, text string) bool {
 	return (was == "" || was == errConnecting.Error()) != (text == "") || was == errConnecting.Error() && text == ""
 }
 
-// Stats is how a store is.
-type Stats struct {
-	Servers    []string
-	Sensor     string
-	Fault      string  // why look-ups go on without it
-	WriteFault string  // why nothing is published
-	Asked      uint64  // look-ups that asked
-	Found      uint64  // of these, answered from another sensor
-	Missed     uint64  // look-ups that went on without the store
-	Errors     uint64  // questions without a proper answer in time
-	Malformed  uint64  // records that were not used
-	Emptied    uint64  // times that the store had lost what this sensor had said of itself
-	Published  uint64  // notes
-	Dropped    uint64  // notes and counts that could not be published in time
-	Queued     int     // to be written
-	Lag        float64 // seconds that the last write had waited
-}
-
 // Stats returns how the store is.
-func (s *Store) Stats() Stats {
+func (s *Store) Stats() status.Shared {
 	s.mu.Lock()
 	fault, writeFault := s.fault, s.writeFault
 	s.mu.Unlock()
 	queued, lag := s.queue.state()
-	return Stats{
+	return status.Shared{
 		Servers: s.cfg.Servers, Sensor: s.cfg.Sensor, Fault: fault, WriteFault: writeFault,
 		Asked: s.asked.Load(), Found: s.found.Load(), Missed: s.missed.Load(), Errors: s.errors.Load(), Malformed: s.malformed.Load(),
 		Emptied:   s.emptied.Load(),

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mxprint/mxprint/internal/evidence"
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/internal/test/lab"
 	"github.com/mxprint/mxprint/internal/test/valkeylab"
@@ -404,7 +405,7 @@ func TestRepeats(t *testing.T) {
 func TestSensors(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
 	a, b := two(t, Config{Servers: []string{srv.Addr}})
-	var list []Sensor
+	var list []status.Peer
 	lab.Eventually(t, func() (err error) {
 		if list, err = b.Sensors(context.Background()); err == nil && len(list) != 2 {
 			err = fmt.Errorf("%+v", list)

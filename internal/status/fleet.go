@@ -16,11 +16,11 @@ import (
 type Peer struct {
 	Name    string
 	Version string
-	Started time.Time
-	Seen    time.Duration // how long ago it spoke
-	Lag     time.Duration // how long its notes waited until others had them
-	Queued  int           // notes that wait
-	Dropped uint64        // notes that others never got
+	Started time.Time     // by its own clock
+	Seen    time.Duration // how long ago it spoke, by the store's clock
+	Lag     time.Duration // the longest that a note had waited before others had it, since it spoke before
+	Queued  int           // notes that waited
+	Dropped uint64        // notes that others never got, since its start
 }
 
 // MarshalJSON writes the peer as docs/observe.md describes it.

@@ -139,7 +139,7 @@ func (s *Status) judgeFiles(v *verdict) {
 		}
 	}
 	if e := s.Export; e != nil {
-		if e.Fault != "" && (e.Since == nil || s.Now.Sub(*e.Since) >= awayTime) {
+		if e.Fault != "" && (e.Since.IsZero() || s.Now.Sub(e.Since) >= awayTime) {
 			v.isDegraded("history does not arrive; %s rows wait: %s", number(uint64(e.Waiting)), e.Fault)
 		}
 		if s.Recent.Rows > 0 {

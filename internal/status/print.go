@@ -150,8 +150,8 @@ func (s *Status) printExport(line func(what, format string, args ...any)) {
 	}
 	if e.ClickHouse != "" {
 		age := ""
-		if e.Oldest != nil {
-			age = ", the oldest of " + rough(s.Now.Sub(*e.Oldest)) + " ago"
+		if !e.Oldest.IsZero() {
+			age = ", the oldest of " + rough(s.Now.Sub(e.Oldest)) + " ago"
 		}
 		line("history", "to %s: %s rows sent, %s wait%s; %d of %d MiB, %s dropped", e.ClickHouse, number(e.Sent), number(uint64(e.Waiting)), age,
 			e.Bytes>>20, e.MaxBytes>>20, number(e.Dropped.Sum()))

@@ -87,16 +87,16 @@ type Shared struct {
 type Export struct {
 	ClickHouse string        `json:"clickhouse,omitempty"`
 	Fault      string        `json:"fault,omitempty"` // why nothing is sent or written now
-	Since      *time.Time    `json:"since,omitempty"` // of the fault
+	Since      time.Time     `json:"since,omitzero"`  // of the fault
 	Waiting    int           `json:"waiting"`         // rows in the spool
-	Oldest     *time.Time    `json:"oldest,omitempty"`
-	Bytes      int64         `json:"bytes"` // of the spool
+	Oldest     time.Time     `json:"oldest,omitzero"` // row of the spool; zero: none waits
+	Bytes      int64         `json:"bytes"`           // of the spool
 	MaxBytes   int64         `json:"max_bytes"`
 	Sent       uint64        `json:"sent"` // rows
 	Batches    uint64        `json:"batches"`
-	Failures   uint64        `json:"failures"` // requests
-	Last       *time.Time    `json:"last,omitempty"`
-	Written    uint64        `json:"written"` // lines of the file
+	Failures   uint64        `json:"failures"`      // requests
+	Last       time.Time     `json:"last,omitzero"` // batch that was taken
+	Written    uint64        `json:"written"`       // lines of the file
 	Dropped    ExportDropped `json:"dropped_rows"`
 }
 

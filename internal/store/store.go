@@ -24,6 +24,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -118,24 +119,6 @@ type connection struct {
 	mark   mark
 	note   note.Note
 	again  bool // the note has more than the one before
-}
-
-// Stats is how a store is.
-type Stats struct {
-	Path     string
-	Fault    string // why nothing is remembered now
-	Aside    string // the damaged file that was kept, and what was wrong with it
-	Gone     bool   // the file was removed or replaced: what it had is lost
-	Bytes    int64  // on the disk
-	MaxBytes int64
-	Queued   int    // to be written
-	Written  uint64 // connections
-	Dropped  uint64 // that could not be written in time
-	Expired  uint64 // connections removed for age or size
-	Verdicts uint64 // that found their connection
-	Orphans  uint64 // that found none
-	Asides   uint64 // damaged files
-	Slow     uint64 // look-ups that went on without a memory
 }
 
 // Open opens the store, and makes its file. A file that is damaged is set aside, and
@@ -246,10 +229,10 @@ func (s *Store) run(ctx context.Context, do func(*writer) error) error {
 }
 
 // Stats returns how the store is.
-func (s *Store) Stats() Stats {
+func (s *Store) Stats() status.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{
+	return status.Store{
 		Path: s.cfg.Path, Fault: s.fault, Aside: s.aside, Gone: s.gone, Bytes: s.size, MaxBytes: s.cfg.MaxSize, Queued: len(s.queue),
 		Written: s.written.Load(), Dropped: s.dropped.Load(), Verdicts: s.verdicts.Load(), Orphans: s.orphans.Load(),
 		Asides: s.asides.Load(), Expired: s.expired.Load(), Slow: s.breaker.slow.Load(),

@@ -175,8 +175,8 @@ func (m metrics) export(s *status.Status) {
 		return
 	}
 	lag := 0.0
-	if e.Oldest != nil {
-		lag = s.Now.Sub(*e.Oldest).Seconds()
+	if !e.Oldest.IsZero() {
+		lag = s.Now.Sub(e.Oldest).Seconds()
 	}
 	m.counter("export_rows_total", "Rows of history that ClickHouse has taken.", e.Sent)
 	m.gauge("export_waiting_rows", "Rows of history in the spool.", float64(e.Waiting))
