@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"sync"
 	"syscall"
@@ -84,6 +85,7 @@ func (c *conn) copy(from, to stream, fromClient bool) error {
 			return err
 		}
 		if fail != nil || n == 0 {
+			c.gone(fail, fromClient)
 			return fail
 		}
 		err := c.hand(to, buf[:n], fromClient)
@@ -104,7 +106,16 @@ func (c *conn) hand(to stream, b []byte, fromClient bool) error {
 		defer c.unread.Store(0)
 	}
 	_, err := to.Write(b)
+	c.gone(err, !fromClient)
 	return err
+}
+
+// gone notes the end of a side that an error shows: what one direction writes may
+// fail before the other has read that end.
+func (c *conn) gone(err error, client bool) {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		c.first.end(client)
+	}
 }
 
 // inspect closes the connection if it has passed nothing for too long, or if

@@ -204,3 +204,29 @@ func (d *dialog) ended() int {
 	defer d.mu.Unlock()
 	return len(d.ends)
 }
+
+// TestObserverReset: a side that resets its connection has ended it, too.
+func TestObserverReset(t *testing.T) {
+	for _, fromClient := range []bool{true, false} {
+		t.Run(map[bool]string{true: "client", false: "server"}[fromClient], func(t *testing.T) {
+			fronttest.Leaks(t)
+			d := dialog{all: true}
+			b := newBackend(t, "tcp", "127.0.0.1:0")
+			addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return &d }})
+			client := dial(t, addr)
+			server := b.accept(t)
+			write(t, client, "QUIT\r\n")
+			wantRead(t, server, "QUIT\r\n")
+			gone, other := net.Conn(client), net.Conn(server)
+			if !fromClient {
+				gone, other = other, gone
+			}
+			if err := gone.(*net.TCPConn).SetLinger(0); err != nil { // close sends RST
+				t.Fatal(err)
+			}
+			gone.Close()
+			d.wantClosed(t, fromClient)
+			other.Close()
+		})
+	}
+}
