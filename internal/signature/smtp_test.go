@@ -188,7 +188,7 @@ func TestSMTPWeak(t *testing.T) {
 		gomail + "CDMFTISE":   "go-mail (generic)",
 		gomail + "relayed":    "nothing",
 		// What a server passed on: that a library or a mail program sends it is less likely.
-		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/Q;quit=QUIT;end=quit": "dma (exact)",
+		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/Q;quit=QUIT;end=quit": "dma or msmtp",
 		// No mail came: candidates at most, and only by what few have.
 		"offer=size;hello=EHLO [127.0.0.1];flow=x/Q;quit=QUIT;end=quit": "gsasl (generic)",
 		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "nothing",

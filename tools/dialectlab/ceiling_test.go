@@ -32,11 +32,11 @@ func TestCeiling(t *testing.T) {
 		views []func(*seen) string
 		want  [2][2]float64 // clear and TLS: alone, and with 1 % wrong
 	}{
-		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{59.6, 64.0}, {86.1, 90.7}}},
-		{"dialect", []func(*seen) string{fields}, [2][2]float64{{77.8, 81.1}, {86.1, 90.7}}},
-		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{64.4, 68.2}, {94.9, 97.1}}},
-		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{67.8, 71.5}, {95.9, 97.6}}},
-		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.1, 85.8}, {86.1, 90.7}}},
+		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{58.7, 63.1}, {86.6, 91.1}}},
+		{"dialect", []func(*seen) string{fields}, [2][2]float64{{77.5, 81.1}, {86.6, 91.1}}},
+		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{63.3, 67.4}, {95.1, 97.3}}},
+		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{67.9, 71.3}, {96.1, 97.8}}},
+		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.0, 86.1}, {86.6, 91.1}}},
 	} {
 		for i, kind := range []string{"clear", "TLS"} {
 			c := ceiling(all[i], test.views)

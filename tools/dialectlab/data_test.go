@@ -237,7 +237,7 @@ var linked = map[string]string{
 	"ssmtp": "GnuTLS", "mailutils": "GnuTLS", "gsasl": "GnuTLS", "smtpmail": "GnuTLS", "gnutls": "GnuTLS", "VMime": "GnuTLS", "LibEtPan": "GnuTLS",
 	"postal": "GnuTLS", "Courier": "GnuTLS", "git send-email": "OpenSSL",
 	"Alertmanager": "Go", "aerc": "Go", "chasquid": "Go",
-	"Mono": "BoringSSL", "mail-send": "rustls", "lettre 0.10": "rustls 0.21",
+	"Mono": "BoringSSL", "smtp-mail": "Haskell tls", "mail-send": "rustls", "lettre 0.10": "rustls 0.21",
 	"twisted 20.3.0": "OpenSSL 1.1.1", "twisted 22.10.0": "OpenSSL 3.1", "twisted 24.11.0": "OpenSSL 3.4",
 	"Nodemailer, Node 12.22.12": "OpenSSL 1.1.1", "Nodemailer, Node 16.20.2": "OpenSSL 1.1.1", "Nodemailer, Node 24.22.3": "OpenSSL 3.5",
 }

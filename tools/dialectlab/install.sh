@@ -5,7 +5,7 @@ mail="mutt neomutt s-nail msmtp swaks sendemail curl git-email nmh mailutils alp
 	monitoring-plugins-basic postal bacula-common netcat-openbsd socat openssl gnutls-bin busybox nmap hydra medusa"
 libraries="php-cli libphp-phpmailer php-net-smtp php-symfony-mailer libemail-sender-perl libmime-lite-perl libmail-sendmail-perl
 	libnet-smtps-perl libio-socket-ssl-perl ruby-mail ruby-eventmachine lua-socket lua5.1 lua-sec tcllib tcl-tls python3"
-languages="pike8.0 newlisp picolisp gambas3-gb-net-smtp gambas3-script gambas3-gb-net mono-mcs mono-runtime ca-certificates-mono r-cran-sendmailr racket"
+languages="pike8.0 newlisp picolisp gambas3-gb-net-smtp gambas3-script gambas3-gb-net gambas3-gb-jit mono-mcs mono-runtime ca-certificates-mono r-cran-sendmailr racket"
 
 # overlay NAME BASE PACKAGES…: a system of its own for each mail server. It has
 # a host name while it installs: some packages ask for it.

@@ -34,13 +34,13 @@ send_postfix() {
 }
 
 features[exim]="tls smtps v6 rcpt3 mails2 msg"
-send_exim() {
-	local r=$1 conf=$lab/ov/$1/root/tmp/lab/exim.conf
+send_exim() { # as its own configuration: with -C it would lose its privileges
+	local r=$1 conf=$lab/ov/$1/root/etc/exim4/exim4.conf
 	printf '%s\n' 'primary_hostname = client.example.org' 'begin acl' 'begin routers' 'r:' '  driver = manualroute' \
-		'  transport = t' "  route_list = * <; $ADDR" '  self = send' 'begin transports' 't:' '  driver = smtp' "  port = $PORT" >"$conf"
+		'  transport = t' "  route_list = * \"<+ $ADDR\"" '  self = send' 'begin transports' 't:' '  driver = smtp' "  port = $PORT" >"$conf"
 	[ "$TLS" != smtps ] || echo '  protocol = smtps' >>"$conf"
 	printf '%s\n' 'begin retry' '* * F,2h,15m' >>"$conf"
-	in_client "$r" bash -c "rm -rf /var/spool/exim4/db/* /var/spool/exim4/input/*; if [ $MAILS = 2 ]; then exim4 -C /tmp/lab/exim.conf -odq -f $from $TO < $MSG; exim4 -C /tmp/lab/exim.conf -odq -f $from $TO < $MSG; exim4 -C /tmp/lab/exim.conf -qq; else exim4 -C /tmp/lab/exim.conf -odf -f $from $TO < $MSG; fi"
+	in_client "$r" bash -c "rm -rf /var/spool/exim4/db/* /var/spool/exim4/input/*; if [ $MAILS = 2 ]; then exim4 -odq -f $from $TO < $MSG; exim4 -odq -f $from $TO < $MSG; exim4 -qq; else exim4 -odf -f $from $TO < $MSG; fi"
 }
 
 features[opensmtpd]="tls smtps rcpt3 mails2 msg"
@@ -80,11 +80,12 @@ send_dma() {
 }
 
 features[courier]="tls rcpt3 mails2 msg"
-send_courier() {
+send_courier() { # it asks a resolver before it sends; it quits after 2 seconds instead of 60
 	local e=$lab/ov/$1/root/etc/courier
-	echo ":$ADDR,$PORT" >"$e/esmtproutes"
+	echo ":[$ADDR],$PORT" >"$e/esmtproutes"
+	echo 2 >"$e/esmtptimeoutkeepalive"
 	echo client.example.org >"$e/me"
-	in_client "$1" bash -c "mkdir -p /run/courier; rm -rf /var/lib/courier/msgq/* /var/lib/courier/msgs/*; courier start; courierd=1; sleep 1; for i in \$(seq $MAILS); do sendmail -f $from $TO < $MSG; done; sleep 4; courier stop"
+	in_client "$1" bash -c "/tmp/lab/dialectlab dns $ADDR & mkdir -p /run/courier; rm -rf /var/lib/courier/msgq/* /var/lib/courier/msgs/*; courier start; sleep 1; for i in \$(seq $MAILS); do sendmail -f $from $TO < $MSG; done; sleep 6; courier stop"
 }
 
 features[chasquid]="tls rcpt3 mails2 msg"
@@ -143,7 +144,7 @@ send_esmtp() {
 
 features[haraka]="tls rcpt3 msg"
 send_haraka() { # ROOT DIRECTORY
-	limit=40 in_client "" bash -c "d=\$(mktemp -d); cp -r $here/clients/haraka/. \$d; cd \$d; mkdir -p queue; MX=$ADDR MXPORT=$PORT node $2/node_modules/Haraka/bin/haraka -c \$d & for i in \$(seq 80); do (: >/dev/tcp/127.0.0.1/2525) 2>/dev/null && break; sleep .2; done; ADDR=127.0.0.1 PORT=2525 TLS= LOGIN= python3 $here/clients/smtplib_.py; sleep 3"
+	limit=40 in_client "" bash -c "d=\$(mktemp -d); cp -r $here/clients/haraka/. \$d; cp $2/node_modules/Haraka/config/connection.ini \$d/config/; cd \$d; mkdir -p queue; MX=$ADDR MXPORT=$PORT node $2/node_modules/Haraka/bin/haraka -c \$d & for i in \$(seq 80); do (: >/dev/tcp/127.0.0.1/2525) 2>/dev/null && break; sleep .2; done; ADDR=127.0.0.1 PORT=2525 TLS= LOGIN= python3 $here/clients/smtplib_.py; sleep 3"
 }
 
 # Programs of mail users.
@@ -473,8 +474,10 @@ parallel[c]=3
 send_c() { in_client "$1" "/tmp/lab/bin/$2"; } # ROOT PROGRAM
 
 features[haskell]="tls smtps login rcpt3"
-parallel[haskell]=3
-send_haskell() { in_client "$1" "/tmp/lab/bin/$2"; }
+send_haskell() { # it accepts a certificate for a name alone
+	{ cat "$lab/hosts"; echo "$ADDR mx.example.net"; } >"$lab/ov/$1/root/etc/hosts"
+	ADDR=mx.example.net in_client "$1" "/tmp/lab/bin/$2"
+}
 
 features[go]=$all
 parallel[go]=3

@@ -26,6 +26,7 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:mta:Dovecot lib-smtp:2.3.19.1 and older
 source = tools/dialectlab: submissiond 2.3.13, submissiond 2.3.19.1
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> AUTH= BODY=8BITMIME? SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M/R/B|M/R/D/.;header=relayed;write=one;dot=with;next=/M|/Q;refused=S/Q;quit=QUIT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> AUTH= BODY=8BITMIME? SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M/R/B|M/R/D/.;write=one;dot=with;next=/M|/Q;refused=S/Q;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;sni=yes;rec=e/n/n/6/6|e/n/n/nn/6;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;sni=yes;rec=e/n/n/nn/6;end=alert
@@ -33,9 +34,10 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;sni=yes;rec=e
 label  = s:mta:Dovecot lib-smtp:2.4.1 and newer
 source = tools/dialectlab: submissiond 2.4.1
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> AUTH= BODY=8BITMIME? SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M/R/B|M/R/D/.;header=relayed;write=one;dot=with;next=/M|/Q;refused=S/Q;quit=QUIT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> AUTH= BODY=8BITMIME? SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M/R/B|M/R/D/.;write=one;dot=with;next=/M|/Q;refused=S/Q;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;sni=yes;rec=e/n/n/6/6|e/n/n/nn/6
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;sni=yes;rec=e/n/n/nn/6;end=noalert
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;sni=yes;rec=e/n/n/nn/6;end=alert
 
 label  = s:mua:Emacs smtpmail:
 source = tools/dialectlab: smtpmail 27.1, smtpmail 28.2, smtpmail 30.1
@@ -53,9 +55,10 @@ sig    = hello=EHLO @;nohello=Q;flow=Q;quit=QUIT
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emt;pad=yes;rec=e/n/n/6;write=one;dot=with;next=/Q;end=noalert
 
 label  = s:mta:Exim:
-source = tools/dialectlab: Exim 4.94.2, Exim 4.96, Exim 4.98.2, Exim heavy 4.96
+source = tools/dialectlab: Exim 4.94.2, Exim 4.96, Exim 4.98.2, Exim heavy 4.94.2, Exim heavy 4.96, Exim heavy 4.98.2
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M+R+B|M/R/D/.;write=one;dot=with;next=+Q|/Q;quit=QUIT
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M+R+B|M/R/D/.;header=relayed;write=one;dot=with;next=+Q|/M|/Q;quit=QUIT
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=BDAT|DATA;flow=M+R+B|M/R/D/.;write=one;dot=with;next=+Q|/M|/Q;quit=QUIT
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n|e/n/6;end=alert
 
 label  = s:mua:FLIM smtp.el:
@@ -70,6 +73,13 @@ sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DAT
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6|e/n/n/6/6;write=one;dot=with;next=/Q
+
+label  = s:library:Gambas:
+source = tools/dialectlab: Gambas 3.18.0, Gambas 3.20.2
+date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=DFS?T?MCPE;write=lines;next=/Q;refused=$;quit=QUIT;end=fin|quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/n2/n/6|e/n2/n2/6;write=one;dot=with;next=/M;end=alert
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e2/n/n|e2/n/n2/n2/n/n|n/n/n|n/n/n/6|n/n/n/n2/n/6|n/n/n/n2/n/n|n/n/n2/6|n/n2/n/6|n/n2/n/n2/nn/n;write=lines|one|parts;dot=with;next=/M|/Q
 
 label  = s:monitor:Go net/smtp:
 source = tools/dialectlab: Alertmanager 0.25.0, gomail 2.0, jordan-email 4.0, net/smtp 1.21.0, net/smtp 1.22.0, net/smtp 1.23.0, net/smtp 1.24.0, net/smtp 1.25.0, net/smtp 1.26.0
@@ -94,6 +104,20 @@ date   = 2026-11
 sig    = hello=EHLO @;nohello=$;flow=$|Q;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @|HELO @;flow=$;end=fin
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;quit=QUIT;end=quit!
+
+label  = s:mta:Haraka:
+source = tools/dialectlab: Haraka 3.3.4
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n/6;write=one;dot=alone|crlf;next=/Q;end=noalert
+
+label  = s:library:Haskell smtp-mail:
+source = tools/dialectlab: smtp-mail 0.3.0.0
+date   = 2026-11
+sig    = hello=EHLO @;nohello=E;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?MCE;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=E;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=?;settings=other;hints=3hm;pad=no;sni=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=alert
 
 label  = s:library:Horde_Smtp:
 source = tools/dialectlab: Horde_Smtp 1.9.6
@@ -174,9 +198,12 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Node.js;hints=3emt;pad=no;rec=e/n/n|e
 label  = s:mta:OpenSMTPD:
 source = tools/dialectlab: OpenSMTPD 6.8.0p2, OpenSMTPD 7.6.0p1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=$;refused=S/$|S/M;end=fin
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=alone|crlf;next=$|/M;refused=S/$|S/M;end=fin
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=alone|crlf;next=$|/M;refused=S/$|S/M;end=fin
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;rec=e/n/n/6;write=one;dot=alone|crlf;next=$;end=noalert
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3em;pad=yes;rec=e/n/n/6;write=one;dot=alone|crlf|with;next=$|/M;end=noalert
 sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emo;pad=no;rec=e/n/n/6;write=one;dot=alone|crlf;next=$;end=noalert
+sig    = hello=EHLO @;tls=OpenSSL;settings=other;hints=3emo;pad=no;rec=e/n/n/6;write=one;dot=alone|crlf|with;next=$|/M;end=noalert
 
 label  = s:library:PEAR Net_SMTP:
 source = tools/dialectlab: PEAR Net_SMTP 1.10.1
@@ -255,8 +282,9 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=yes;rec=e/n/n/
 label  = s:mta:Sendmail:
 source = tools/dialectlab: Sendmail 8.15.2, Sendmail 8.17.1.9, Sendmail 8.18.1
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;write=one;dot=alone|crlf;next=/Q;refused=S/Q|S/S;quit=QUIT;end=quit
-sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n;write=one;dot=alone|crlf;next=/Q;end=noalert
+sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;header=relayed;write=one;dot=alone|crlf;next=/Q|/S;refused=S/Q|S/S;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL From:<> SIZE= AUTH=;rcpt=RCPT To:<>;data=DATA;flow=M/R+D/.;write=one;dot=alone|crlf;next=/Q|/S;refused=S/Q|S/S;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3em;pad=no;rec=e/n/n|e/n/n/6/6;write=one;dot=alone|crlf|with;next=/M|/Q;end=noalert
 
 label  = s:library:Swift Mailer:
 source = tools/dialectlab: Swift Mailer 6.2.4, Swift Mailer 6.3.0
@@ -552,6 +580,7 @@ source = tools/dialectlab: ssmtp 2.64
 date   = 2026-11
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n|e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=noalert
 sig    = hello=EHLO @|HELO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=noalert
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:tool:swaks:

@@ -11,7 +11,7 @@ main = do
   tls <- getEnv "TLS"
   login <- getEnv "LOGIN"
   to <- map (Address Nothing . T.pack) . words <$> getEnv "TO"
-  let m = simpleMail (Address Nothing (T.pack "sender@example.org")) to [] [] (T.pack "x") [plainTextPart (L.pack "text")]
+  let m = simpleMail (Address (Just (T.pack "Sender")) (T.pack "sender@example.org")) to [] [] (T.pack "x") [plainTextPart (L.pack "text")]
   case (tls, null login) of
     ("smtps", True) -> sendMailTLS' addr port m
     ("smtps", False) -> sendMailWithLoginTLS' addr port "user" "secret" m
