@@ -19,10 +19,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -104,11 +106,11 @@ type Exporter struct {
 	rows    [tables]gathered
 	bytes   int
 	asked   []askedNote
-	visits  visits
-	late    uint64 // rows that memory had no room for
-	written uint64 // lines of File
-	unfiled uint64 // that File did not take
-	fault   error  // of File
+	visits  store.Generations[netip.AddrPort, *visit] // that were asked about lately; of what flushes
+	late    uint64                                    // rows that memory had no room for
+	written uint64                                    // lines of File
+	unfiled uint64                                    // that File did not take
+	fault   error                                     // of File
 	flushMu sync.Mutex
 	told    struct { // in the log
 		at      time.Time
@@ -131,7 +133,7 @@ func New(cfg Config) (*Exporter, error) {
 		cfg.now = time.Now
 	}
 	cfg.Every = cmp.Or(cfg.Every, DefaultEvery)
-	e := &Exporter{cfg: cfg, log: cfg.Logger, visits: newVisits()}
+	e := &Exporter{cfg: cfg, log: cfg.Logger, visits: store.NewGenerations[netip.AddrPort, *visit](maxVisits)}
 	for _, t := range cfg.Tables {
 		e.wants[t] = true
 	}
@@ -151,7 +153,8 @@ func New(cfg Config) (*Exporter, error) {
 	if e.spool, err = openSpool(cfg.Spool, cfg.MaxSpool, cfg.now, cfg.Logger); err != nil {
 		return nil, err
 	}
-	e.send = &sender{to: cfg.ClickHouse, spool: e.spool, log: cfg.Logger, now: cfg.now, first: cmp.Or(cfg.backOff, firstWait)}
+	e.send = &sender{to: cfg.ClickHouse, spool: e.spool, log: cfg.Logger, now: cfg.now, first: cmp.Or(cfg.backOff, firstWait),
+		wake: make(chan struct{}, 1)}
 	return e, nil
 }
 

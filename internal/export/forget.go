@@ -39,7 +39,7 @@ func (e *Exporter) Forget(ctx context.Context, sub store.Subject) (removed int, 
 	}
 	e.flush(true)
 	e.flushMu.Lock()
-	e.visits = newVisits()
+	e.visits.Clear()
 	e.flushMu.Unlock()
 	s := e.send
 	s.one.Lock() // no batch is on its way

@@ -94,7 +94,7 @@ type visit struct {
 
 // note adds the row of an answer, unless it says what the row before says.
 func (e *Exporter) note(a *askedNote) {
-	v := e.visits.of(a)
+	v := e.visit(a)
 	if !a.front {
 		if e.Who == nil {
 			return
@@ -173,29 +173,17 @@ func senderOf(a netip.Addr) uint64 {
 
 func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
 
-// visits are the connections that were asked about lately, in two generations.
-// It belongs to what flushes.
-type visits struct{ young, old map[netip.AddrPort]*visit }
-
-func newVisits() visits { return visits{young: make(map[netip.AddrPort]*visit)} }
-
-// of finds the connection of an answer, or begins one.
-func (l *visits) of(a *askedNote) *visit {
+// visit finds the connection of an answer, or begins one.
+func (e *Exporter) visit(a *askedNote) *visit {
 	same := sameConn
 	if a.q.Client.Port() == 0 {
 		same = sameAddress
 	}
-	v, ok := l.young[a.q.Client]
-	if !ok {
-		v, ok = l.old[a.q.Client]
-	}
+	v, ok := e.visits.Get(a.q.Client)
 	if !ok || a.at.Sub(v.began) >= same || !v.ended.IsZero() && a.at.Sub(v.ended) >= sameEnded {
 		v = &visit{connection: newConnection(), began: a.at}
+		e.visits.Put(a.q.Client, v)
 	}
-	if len(l.young) >= maxVisits {
-		l.young, l.old = make(map[netip.AddrPort]*visit), l.young
-	}
-	l.young[a.q.Client] = v
 	return v
 }
 

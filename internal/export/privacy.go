@@ -19,12 +19,7 @@ func (e *Exporter) hide(a netip.Addr) netip.Addr {
 	if e.cfg.Key == nil || !a.IsValid() {
 		return a
 	}
-	return hashAddr(e.cfg.Key, a)
-}
-
-func hashAddr(key []byte, a netip.Addr) netip.Addr {
-	sum := keyed(key, "address", store.Network(a).Addr().AsSlice())
-	out := [16]byte(sum)
+	out := [16]byte(keyed(e.cfg.Key, "address", store.Network(a).Addr().AsSlice()))
 	out[0] = hashed
 	return netip.AddrFrom16(out)
 }
@@ -35,11 +30,7 @@ func (e *Exporter) hideName(name string) string {
 	if e.cfg.Key == nil || name == "" {
 		return name
 	}
-	return hashName(e.cfg.Key, name)
-}
-
-func hashName(key []byte, name string) string {
-	return "h-" + hex.EncodeToString(keyed(key, "name", []byte(name))[:10])
+	return "h-" + hex.EncodeToString(keyed(e.cfg.Key, "name", []byte(name))[:10])
 }
 
 // keyed is HMAC-SHA-256 (RFC 2104), each kind of value by itself.

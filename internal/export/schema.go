@@ -135,20 +135,6 @@ const versions = `CREATE TABLE IF NOT EXISTS mxprint_schema (
 	at DateTime DEFAULT now()
 ) ENGINE = ReplacingMergeTree ORDER BY version`
 
-// Schema returns the statements that make the tables, for an operator who lets no
-// sensor do so. keep is the number of days that rows are kept.
-func Schema(keep int) string {
-	var b strings.Builder
-	b.WriteString(versions + ";\n")
-	for v, statements := range migrations {
-		for _, s := range statements {
-			b.WriteString("\n" + withDays(s, keep) + ";\n")
-		}
-		fmt.Fprintf(&b, "\nINSERT INTO mxprint_schema (version) VALUES (%d);\n", v+1)
-	}
-	return b.String()
-}
-
 func withDays(statement string, keep int) string {
 	return strings.ReplaceAll(statement, "%d", strconv.Itoa(keep))
 }

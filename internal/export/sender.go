@@ -26,7 +26,6 @@ type sender struct {
 	now   func() time.Time
 	first time.Duration
 	wake  chan struct{}
-	once  sync.Once
 
 	one      sync.Mutex // one request at a time: Forget waits for a batch
 	migrated bool       // of one
@@ -44,18 +43,14 @@ type sender struct {
 
 // nudge has the sender look into the spool.
 func (s *sender) nudge() {
-	s.once.Do(s.begin)
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (s *sender) begin() { s.wake = make(chan struct{}, 1) }
-
 // run sends until ctx ends.
 func (s *sender) run(ctx context.Context) {
-	s.once.Do(s.begin)
 	wait := time.Duration(0)
 	for {
 		sent, err := s.step(ctx)
@@ -118,7 +113,7 @@ func (s *sender) step(ctx context.Context) (sent bool, err error) {
 	}
 	switch {
 	case err == nil:
-		s.spool.done(&f, nil)
+		s.spool.done(&f)
 		s.works(f.rows)
 		return true, nil
 	case isBadRows(err):
@@ -127,7 +122,7 @@ func (s *sender) step(ctx context.Context) (sent bool, err error) {
 		s.refused += uint64(f.rows)
 		s.failures++
 		s.mu.Unlock()
-		s.spool.done(&f, nil)
+		s.spool.done(&f)
 		return true, nil
 	case hasCode(err, codeUnknownTable) || hasCode(err, codeUnknownDatabase):
 		s.migrated = false

@@ -290,12 +290,12 @@ func (s *spool) next() (f entry, body []byte, ok bool) {
 		if rows > 0 {
 			return f, body[:good], true
 		}
-		s.done(&f, nil)
+		s.done(&f)
 	}
 }
 
-// done removes an entry; count, where it is not nil, takes its rows as dropped.
-func (s *spool) done(f *entry, count *uint64) {
+// done removes an entry.
+func (s *spool) done(f *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sending = 0
@@ -306,7 +306,7 @@ func (s *spool) done(f *entry, count *uint64) {
 	if err := os.Remove(s.path(&s.entries[i])); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.fault = err // it is sent again after a restart, and is one row of an id
 	}
-	s.forgetEntry(&s.entries[i], count)
+	s.forgetEntry(&s.entries[i], nil)
 	s.entries = slices.Delete(s.entries, i, i+1)
 }
 

@@ -18,7 +18,7 @@ import (
 
 // fold counts the connections up to one.
 func (w *writer) fold(last int64) error {
-	from, err := w.folded()
+	from, err := folded(w.s.db.Load().write)
 	if err != nil || last <= from {
 		return err
 	}
@@ -26,7 +26,7 @@ func (w *writer) fold(last int64) error {
 	if err := w.s.db.Load().write.QueryRow("SELECT EXISTS (SELECT 1 FROM verdict WHERE connection > ? AND connection <= ?)", from, last).Scan(&any); err != nil || !any {
 		return err
 	}
-	return w.recountTo(last, func(c *evidence.Counts) error {
+	return w.recount(last, func(c *evidence.Counts) error {
 		return mails(context.Background(), w.s.db.Load().write, w.s.seed, from, last, func(m *evidence.Mail) error {
 			m.Count(c)
 			return nil
@@ -35,10 +35,6 @@ func (w *writer) fold(last int64) error {
 }
 
 // folded is the id of the last connection that was counted.
-func (w *writer) folded() (id int64, err error) {
-	return folded(w.s.db.Load().write)
-}
-
 func folded(db *sql.DB) (id int64, err error) {
 	err = db.QueryRow("SELECT value FROM meta WHERE name = 'folded'").Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -47,12 +43,8 @@ func folded(db *sql.DB) (id int64, err error) {
 	return id, err
 }
 
-// recount changes the counts.
-func (w *writer) recount(change func(*evidence.Counts)) error {
-	return w.recountTo(0, func(c *evidence.Counts) error { change(c); return nil })
-}
-
-func (w *writer) recountTo(last int64, change func(*evidence.Counts) error) error {
+// recount changes the counts; last, unless it is 0, is the last connection in them now.
+func (w *writer) recount(last int64, change func(*evidence.Counts) error) error {
 	c, err := counts(w.s.db.Load().write)
 	if err != nil {
 		w.s.log.Warn("the evidence of connections that were removed is lost", "reason", err)

@@ -133,9 +133,9 @@ func (w *writer) forget(sub Subject) (n int64, err error) {
 		}
 	}
 	s.mu.Lock()
-	s.hosts.clear()
-	s.traits.clear()
-	s.recent.clear()
+	s.hosts.Clear()
+	s.traits.Clear()
+	s.recent.Clear()
 	s.mu.Unlock()
 	if err != nil {
 		return n, err
@@ -168,10 +168,11 @@ func addresses(tx *transaction, sub Subject, where string, args []any) (list [][
 }
 
 func (w *writer) forgetEvidence(senders [][]byte) error {
-	return w.recount(func(c *evidence.Counts) {
+	return w.recount(0, func(c *evidence.Counts) error {
 		for _, k := range senders {
 			c.Forget(evidence.Sender(w.s.seed, k))
 		}
+		return nil
 	})
 }
 
@@ -201,7 +202,7 @@ func (w *writer) scrub() error {
 	if err := w.truncate(); err != nil {
 		return err
 	}
-	w.texts.clear()
+	w.texts.Clear()
 	s.close()
 	err := scrubFile(s.cfg.Path)
 	return errors.Join(err, s.open(&w.update))

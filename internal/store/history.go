@@ -33,12 +33,8 @@ func Read(path string) (*Reader, error) {
 	}
 	db.SetMaxOpenConns(2)
 	r := &Reader{db: db, path: path}
-	var id, version int
 	var seed int64
-	err = db.QueryRow("PRAGMA application_id").Scan(&id)
-	if err == nil {
-		err = db.QueryRow("PRAGMA user_version").Scan(&version)
-	}
+	id, version, err := versions(context.Background(), db)
 	switch {
 	case err != nil:
 	case id != application:

@@ -78,23 +78,18 @@ func openFile(path string, update *updating) (*database, error) {
 		return nil, err
 	}
 	d := &database{file: file}
-	if d.write, err = sql.Open("sqlite", source(path, true)); err != nil {
-		return nil, err
+	for _, pool := range []struct {
+		to    **sql.DB
+		write bool
+		conns int
+	}{{&d.write, true, 1}, {&d.read, false, 4}, {&d.log, true, 1}} {
+		if *pool.to, err = sql.Open("sqlite", source(path, pool.write)); err != nil {
+			d.close()
+			return nil, err
+		}
+		(*pool.to).SetMaxOpenConns(pool.conns)
+		(*pool.to).SetMaxIdleConns(pool.conns)
 	}
-	d.write.SetMaxOpenConns(1)
-	d.write.SetMaxIdleConns(1)
-	if d.read, err = sql.Open("sqlite", source(path, false)); err != nil {
-		d.write.Close()
-		return nil, err
-	}
-	d.read.SetMaxOpenConns(4)
-	d.read.SetMaxIdleConns(4)
-	if d.log, err = sql.Open("sqlite", source(path, true)); err != nil {
-		d.read.Close()
-		d.write.Close()
-		return nil, err
-	}
-	d.log.SetMaxOpenConns(1)
 	if err = d.check(ctx, update); err == nil && !d.older {
 		err = d.prepare(ctx)
 	}
@@ -216,8 +211,8 @@ func (s *Store) begin(db *database) error {
 		return errOlder
 	}
 	s.mu.Lock()
-	s.hosts.clear()
-	s.traits.clear()
+	s.hosts.Clear()
+	s.traits.Clear()
 	s.mu.Unlock()
 	s.db.Store(db)
 	s.breaker.reset()
@@ -234,12 +229,6 @@ func keepNumber(ctx context.Context, db *sql.DB, name string, value int64) (int6
 }
 
 func (s *Store) close() { s.db.Swap(nil).close() }
-
-// reopen opens the file again after a fault.
-func (s *Store) reopen(update *updating) error {
-	s.close()
-	return s.open(update)
-}
 
 // setAside renames a damaged file, over the one that was set aside before: a file
 // that is damaged again and again does not fill the disk.

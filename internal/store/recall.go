@@ -102,12 +102,12 @@ func (s *Store) visit(client netip.AddrPort, now time.Time) (v *visit, again boo
 	if client.Port() == 0 {
 		same = sameAddress
 	}
-	if v, ok := s.recent.get(client); ok && now.Sub(v.began) < same && (v.ended.IsZero() || now.Sub(v.ended) < sameEnded) {
+	if v, ok := s.recent.Get(client); ok && now.Sub(v.began) < same && (v.ended.IsZero() || now.Sub(v.ended) < sameEnded) {
 		return v, true
 	}
 	v = &visit{id: s.nextID, began: now, mark: newMark(s.seed, s.nextID)}
 	s.nextID++
-	s.recent.put(client, v)
+	s.recent.Put(client, v)
 	return v, false
 }
 
@@ -130,7 +130,7 @@ func traits(name string, n *note.Note) (list []string) {
 func (s *Store) recall(ctx context.Context, v *visit, k string, wanted []string) {
 	s.mu.Lock()
 	if v.host == nil {
-		if h, ok := s.hosts.get(k); ok && h.last >= s.cfg.now().Add(-s.cfg.MaxAge).UnixMilli() {
+		if h, ok := s.hosts.Get(k); ok && h.last >= s.cfg.now().Add(-s.cfg.MaxAge).UnixMilli() {
 			v.host = &h
 		}
 	}
@@ -139,7 +139,7 @@ func (s *Store) recall(ctx context.Context, v *visit, k string, wanted []string)
 		if _, ok := v.traits[trait]; ok {
 			continue
 		}
-		if n, ok := s.traits.get(trait); ok {
+		if n, ok := s.traits.Get(trait); ok {
 			v.knows(trait, n)
 		} else {
 			q.traits = append(q.traits, trait)
@@ -287,12 +287,12 @@ func (s *Store) keep(db *database, q *question, a answer) {
 	if s.db.Load() != db {
 		return
 	}
-	if _, newer := s.hosts.get(q.key); !newer && a.host.known {
-		s.hosts.put(q.key, a.host)
+	if _, newer := s.hosts.Get(q.key); !newer && a.host.known {
+		s.hosts.Put(q.key, a.host)
 	}
 	for i, trait := range q.traits {
-		if _, newer := s.traits.get(trait); !newer {
-			s.traits.put(trait, a.traits[i])
+		if _, newer := s.traits.Get(trait); !newer {
+			s.traits.Put(trait, a.traits[i])
 		}
 	}
 }

@@ -211,9 +211,9 @@ func (w *writer) forgetCounts() {
 		return
 	}
 	w.recounted = now
-	w.traits.clear()
+	w.traits.Clear()
 	w.s.mu.Lock()
-	w.s.traits.clear()
+	w.s.traits.Clear()
 	w.s.mu.Unlock()
 }
 

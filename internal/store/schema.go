@@ -129,11 +129,8 @@ type updating struct {
 // migrate brings a file to the newest schema, all or nothing. A new file is made;
 // one of an older version is left to update, and errOlder where that is nil.
 func migrate(ctx context.Context, db *sql.Conn, update *updating) error {
-	var id, version int
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return err
-	}
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	id, version, err := versions(ctx, db)
+	if err != nil {
 		return err
 	}
 	switch {
@@ -159,11 +156,20 @@ func migrate(ctx context.Context, db *sql.Conn, update *updating) error {
 		return errOlder
 	}
 	began := time.Now()
-	err := migrateFrom(update.ctx, db, version)
-	if err == nil {
+	if err = migrateFrom(update.ctx, db, version); err == nil {
 		update.log.Info("the store was brought up to date", "from", version, "to", len(migrations), "took", time.Since(began).Round(time.Millisecond))
 	}
 	return err
+}
+
+// versions reads whose file it is, and of which version.
+func versions(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (id, version int, err error) {
+	if err = db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err == nil {
+		err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	}
+	return id, version, err
 }
 
 func migrateFrom(ctx context.Context, db *sql.Conn, version int) error {

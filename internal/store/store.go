@@ -10,6 +10,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -50,7 +51,6 @@ const (
 	DefaultMaxSize = 2 << 30
 	DefaultMaxAge  = 30 * 24 * time.Hour
 	DefaultMarks   = 14 * 24 * time.Hour
-	MinSize        = 16 << 20
 
 	commitEvery = 100 * time.Millisecond
 	maxQueue    = 20_000 // of what waits to be written
@@ -67,9 +67,9 @@ type Store struct {
 	mu     sync.Mutex // of what follows
 	queue  []item
 	nextID int64
-	recent generations[netip.AddrPort, *visit]
-	hosts  generations[string, host]
-	traits generations[string, uint32] // how many addresses had one; of others than names 1
+	recent Generations[netip.AddrPort, *visit]
+	hosts  Generations[string, host]
+	traits Generations[string, uint32] // how many addresses had one; of others than names 1
 	seed   uint64                      // of evidence, and of the ids in headers
 	fault  string                      // why nothing is written, or ""
 	size   int64
@@ -125,31 +125,18 @@ type connection struct {
 // one of an older version is left to Run: the error is not nil only where the folder
 // cannot be used, or the file belongs to another program or a newer version.
 func Open(cfg Config) (*Store, error) {
-	if cfg.MaxSize == 0 {
-		cfg.MaxSize = DefaultMaxSize
-	}
-	if cfg.MaxAge == 0 {
-		cfg.MaxAge = DefaultMaxAge
-	}
-	if cfg.Marks == 0 {
-		cfg.Marks = DefaultMarks
-	}
+	cfg.MaxSize, cfg.MaxAge, cfg.Marks = cmp.Or(cfg.MaxSize, DefaultMaxSize), cmp.Or(cfg.MaxAge, DefaultMaxAge), cmp.Or(cfg.Marks, DefaultMarks)
+	cfg.commit, cfg.read = cmp.Or(cfg.commit, commitEvery), cmp.Or(cfg.read, readTime)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.commit == 0 {
-		cfg.commit = commitEvery
-	}
-	if cfg.read == 0 {
-		cfg.read = readTime
 	}
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
 	s := &Store{
 		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), grown: make(chan struct{}, 1), reads: make(chan struct{}, 4), nextID: 1,
-		recent: newGenerations[netip.AddrPort, *visit](maxRecent), hosts: newGenerations[string, host](maxHosts),
-		traits: newGenerations[string, uint32](maxTraits),
+		recent: NewGenerations[netip.AddrPort, *visit](maxRecent), hosts: NewGenerations[string, host](maxHosts),
+		traits: NewGenerations[string, uint32](maxTraits),
 	}
 	var seed [8]byte
 	rand.Read(seed[:])
@@ -175,7 +162,8 @@ func (s *Store) Run(ctx context.Context) error {
 	defer tick.Stop()
 	var emptying sync.WaitGroup
 	emptying.Go(func() { s.emptyLog(ctx) })
-	w := &writer{s: s, passes: passes(), update: updating{ctx, s.log}}
+	w := &writer{s: s, passes: passes(), update: updating{ctx, s.log},
+		texts: NewGenerations[string, int64](10_000), traits: NewGenerations[string, int64](maxTraits)}
 	if s.db.Load() == nil && w.with(func() error { return nil }) == nil {
 		w.checkpoint()
 	}
@@ -273,44 +261,51 @@ type database struct {
 }
 
 func (d *database) close() {
-	if d != nil {
-		d.log.Close()
-		d.read.Close()
-		d.write.Close()
+	if d == nil {
+		return
+	}
+	for _, pool := range []*sql.DB{d.log, d.read, d.write} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 }
 
-// generations is a map that forgets what was not used for long: when the young
+// Generations is a map that forgets what was not used for long: when the young
 // part is full it becomes the old one. Not safe for concurrent use.
-type generations[K comparable, V any] struct {
+type Generations[K comparable, V any] struct {
 	young, old map[K]V
 	most       int
 }
 
-func newGenerations[K comparable, V any](most int) generations[K, V] {
-	return generations[K, V]{young: make(map[K]V), most: most}
+// NewGenerations returns one whose parts have most entries each.
+func NewGenerations[K comparable, V any](most int) Generations[K, V] {
+	return Generations[K, V]{young: make(map[K]V), most: most}
 }
 
-func (g *generations[K, V]) get(k K) (V, bool) {
+// Get returns what k has.
+func (g *Generations[K, V]) Get(k K) (V, bool) {
 	v, ok := g.young[k]
 	if !ok {
 		if v, ok = g.old[k]; ok {
-			g.put(k, v)
+			g.Put(k, v)
 		}
 	}
 	return v, ok
 }
 
-func (g *generations[K, V]) put(k K, v V) {
+// Put sets what k has.
+func (g *Generations[K, V]) Put(k K, v V) {
 	if len(g.young) >= g.most {
 		g.young, g.old = make(map[K]V), g.young
 	}
 	g.young[k] = v
 }
 
-func (g *generations[K, V]) remove(k K) {
+func (g *Generations[K, V]) remove(k K) {
 	delete(g.young, k)
 	delete(g.old, k)
 }
 
-func (g *generations[K, V]) clear() { g.young, g.old = make(map[K]V), nil }
+// Clear forgets all.
+func (g *Generations[K, V]) Clear() { g.young, g.old = make(map[K]V), nil }

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mxprint/mxprint/note"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mxprint/mxprint/note"
 )
 
 // Each connection changes some pages anywhere in the file, and all of them go to
@@ -25,8 +26,8 @@ const (
 // writer is the one goroutine that writes.
 type writer struct {
 	s         *Store
-	texts     generations[string, int64] // ids of table text
-	traits    generations[string, int64] // when table trait had one last
+	texts     Generations[string, int64] // ids of table text
+	traits    Generations[string, int64] // when table trait had one last
 	waitTill  time.Time                  // after a fault
 	wait      time.Duration
 	retained  time.Time
@@ -169,16 +170,17 @@ func (w *writer) with(do func() error) error {
 			s.gone = true
 			s.mu.Unlock()
 		}
-		w.texts.clear()
-		w.traits.clear()
-		err = s.reopen(&w.update)
+		w.texts.Clear()
+		w.traits.Clear()
+		s.close()
+		err = s.open(&w.update)
 	}
 	if err == nil {
 		err = do()
 	}
 	if isDamage(err) && s.db.Load() != nil {
-		w.texts.clear()
-		w.traits.clear()
+		w.texts.Clear()
+		w.traits.Clear()
 		s.close()
 		if aside := s.setAside(err); aside != nil {
 			err = aside
@@ -293,8 +295,8 @@ func (w *writer) transaction(do func(*transaction) error) error {
 	}
 	if err != nil {
 		tx.Rollback()
-		w.texts.clear()
-		w.traits.clear()
+		w.texts.Clear()
+		w.traits.Clear()
 	}
 	return err
 }
@@ -304,17 +306,14 @@ func (w *writer) text(tx *transaction, text string) (id int64, err error) {
 	if text == "" {
 		return 0, nil
 	}
-	if id, ok := w.texts.get(text); ok {
+	if id, ok := w.texts.Get(text); ok {
 		return id, nil
 	}
 	if _, err = tx.Exec(insertText, text); err != nil {
 		return 0, err
 	}
 	if err = tx.QueryRow(selectText, text).Scan(&id); err == nil {
-		if w.texts.young == nil {
-			w.texts = newGenerations[string, int64](10_000)
-		}
-		w.texts.put(text, id)
+		w.texts.Put(text, id)
 	}
 	return id, err
 }
@@ -371,18 +370,15 @@ func (w *writer) connection(tx *transaction, c *connection) error {
 func (w *writer) trait(tx *transaction, c *connection) error {
 	for _, what := range traits("", &c.note) {
 		at := c.at.UnixMilli()
-		if last, ok := w.traits.get(what); ok && at-last < time.Hour.Milliseconds() {
+		if last, ok := w.traits.Get(what); ok && at-last < time.Hour.Milliseconds() {
 			continue
 		}
 		if _, err := tx.Exec(insertTrait, what, at); err != nil {
 			return err
 		}
-		if w.traits.young == nil {
-			w.traits = newGenerations[string, int64](maxTraits)
-		}
-		w.traits.put(what, at)
+		w.traits.Put(what, at)
 		w.s.mu.Lock()
-		w.s.traits.put(what, 1)
+		w.s.traits.Put(what, 1)
 		w.s.mu.Unlock()
 	}
 	return nil
@@ -402,8 +398,8 @@ func (w *writer) named(tx *transaction, k []byte, name int64, c *connection) (fr
 	}
 	if _, err = tx.Exec(insertNamed, name, k, c.at.UnixMilli()); err == nil {
 		w.s.mu.Lock()
-		if n, ok := w.s.traits.get("name " + c.name); ok {
-			w.s.traits.put("name "+c.name, min(n+1, maxNames))
+		if n, ok := w.s.traits.Get("name " + c.name); ok {
+			w.s.traits.Put("name "+c.name, min(n+1, maxNames))
 		}
 		w.s.mu.Unlock()
 	}
@@ -436,7 +432,7 @@ func (w *writer) host(tx *transaction, k []byte, c *connection, h host, visits i
 		return fmt.Errorf("host: %w", err)
 	}
 	w.s.mu.Lock()
-	w.s.hosts.put(string(k), h)
+	w.s.hosts.Put(string(k), h)
 	w.s.mu.Unlock()
 	return nil
 }
