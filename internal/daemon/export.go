@@ -1,19 +1,14 @@
 package daemon
 
 import (
-	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/export"
-	"github.com/mxprint/mxprint/internal/store"
 )
 
 // minKey is how long the key of hashes is at least, in bytes.
@@ -58,19 +53,13 @@ func clickHouse(c *config.Config) (ch *export.ClickHouse, err error) {
 		}
 	}
 	if e.TLS() {
-		server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		if e.CA != "" {
-			text, err := os.ReadFile(e.CA)
-			if err != nil {
-				return nil, c.At("export.ca", err)
-			}
-			server.TLS.RootCAs = x509.NewCertPool()
-			if !server.TLS.RootCAs.AppendCertsFromPEM(text) {
-				return nil, c.At("export.ca", errors.New("no certificate in PEM in "+e.CA))
-			}
-		} else if server.TLS.RootCAs, err = x509.SystemCertPool(); err != nil { // now: the sandbox hides them later
+		roots, err := certificates(e.CA)
+		if err != nil && e.CA == "" {
 			return nil, c.At("export.clickhouse", err)
+		} else if err != nil {
+			return nil, c.At("export.ca", err)
 		}
+		server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	ch, err = export.NewClickHouse(server)
 	return ch, c.At("export.clickhouse", err)
@@ -86,26 +75,6 @@ func ExportReader(c *config.Config) (*export.Reader, error) {
 		return nil, err
 	}
 	return &export.Reader{ClickHouse: ch}, nil
-}
-
-// readSecret reads a file with one line, which not every user may read.
-func readSecret(path string) (string, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !st.Mode().IsRegular() || st.Size() > 1024 {
-		return "", fmt.Errorf("%s: not a file with one line", path)
-	}
-	if st.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("%s: every user may read it; chmod o= %s", path, path)
-	}
-	text, err := os.ReadFile(path)
-	secret := strings.TrimSpace(string(text))
-	if err == nil && (secret == "" || strings.ContainsAny(secret, "\r\n")) {
-		err = fmt.Errorf("%s: not a file with one line", path)
-	}
-	return secret, err
 }
 
 // openExport opens the spool and the file of history, if there are to be any.
@@ -212,25 +181,6 @@ func (o *opener) savesRows() {
 		}
 		o.exporter.Save()
 	}
-}
-
-// judged is what the store calls with each verdict; nil: nothing.
-func (o *opener) judged() func(connection string, v *store.Verdict) {
-	if o.exporter == nil {
-		return nil
-	}
-	return o.exporter.Judged
-}
-
-// forgetRows removes a subject from the rows.
-func (o *opener) forgetRows(ctx context.Context, sub store.Subject) error {
-	_, err := o.exporter.Forget(ctx, sub)
-	return err
-}
-
-// wantsRow reports whether an observation becomes a row.
-func (o *opener) wantsRow(ob *event.Observation) bool {
-	return o.exporter != nil && o.exporter.Wants(ob)
 }
 
 // exportFiles are the folder and files of [export], for the sandbox: what is

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -123,39 +121,11 @@ func (s *Settings) loadAsk() (err error) {
 			return s.At("sensor.ask_cert", err)
 		}
 	case s.Sensor.AskCA != "":
-		text, err := os.ReadFile(s.Sensor.AskCA)
-		if err != nil {
+		if s.remote.client.RootCAs, err = certificates(s.Sensor.AskCA); err != nil {
 			return s.At("sensor.ask_ca", err)
-		}
-		s.remote.client.RootCAs = x509.NewCertPool()
-		if !s.remote.client.RootCAs.AppendCertsFromPEM(text) {
-			return s.At("sensor.ask_ca", errors.New("no certificate in PEM in "+s.Sensor.AskCA))
 		}
 	}
 	return nil
-}
-
-// readToken reads a file with a token, which only its owner may read.
-func readToken(path string) (string, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !st.Mode().IsRegular() || st.Size() > 1024 {
-		return "", fmt.Errorf("%s: not a file with a token", path)
-	}
-	if st.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("%s: every user may read it; chmod o= %s", path, path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	token := strings.TrimSpace(string(text))
-	if err := query.CheckToken(token); err != nil {
-		return "", fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "query: "))
-	}
-	return token, nil
 }
 
 // ask is a client of the sensor that the configuration names.

@@ -132,7 +132,7 @@ func (o *opener) allObservers(in *sensor) (all []event.Observer, wants func(*eve
 	all = o.observers(in)
 	if len(all) == 0 {
 		wants = func(ob *event.Observation) bool {
-			return report.Unmatched(ob) || shown && feed.Wants(ob) || kept && ob.Module == event.SMTP || publishes.wants(ob) || o.wantsRow(ob)
+			return report.Unmatched(ob) || shown && feed.Wants(ob) || kept && ob.Module == event.SMTP || publishes.wants(ob) || o.exporter != nil && o.exporter.Wants(ob)
 		}
 	}
 	if o.shared != nil {

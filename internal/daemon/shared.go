@@ -3,10 +3,8 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -24,8 +22,11 @@ func (s *Settings) loadShared() (err error) {
 	if !v.On() {
 		return nil
 	}
-	c := &shared.Config{Servers: sharedServers(v), Primary: v.Primary, Cluster: v.Cluster, User: v.User,
+	c := &shared.Config{Primary: v.Primary, Cluster: v.Cluster, User: v.User,
 		Sensor: v.Name(), Age: s.Store.Age}
+	for _, at := range v.Servers {
+		c.Servers = append(c.Servers, strings.TrimPrefix(at, "unix:"))
+	}
 	for _, f := range []struct {
 		key, path string
 		to        *string
@@ -61,36 +62,17 @@ func (s *Settings) loadShared() (err error) {
 // minSecret is how long a key for hashes of addresses is at least.
 const minSecret = 16
 
-// sharedServers are the servers as the client takes them.
-func sharedServers(v *config.Valkey) (list []string) {
-	for _, at := range v.Servers {
-		list = append(list, strings.TrimPrefix(at, "unix:"))
-	}
-	return list
-}
-
 // sharedTLS reads how the server shows who it is, and who we are. The name that
 // its certificate must have is that in the configuration, or which the server
 // gives of another.
 func (s *Settings) sharedTLS(v *config.Valkey) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if v.CA != "" {
-		text, err := os.ReadFile(v.CA)
-		if err == nil {
-			if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
-				err = fmt.Errorf("%s: there is no certificate in it", v.CA)
-			}
-		}
-		if err != nil {
-			return nil, s.At("store.valkey_ca", err)
-		}
-	} else {
-		roots, err := x509.SystemCertPool() // the sandbox hides the files later
-		if err != nil {
-			return nil, s.At("store.valkey_tls", err)
-		}
-		c.RootCAs = roots
+	roots, err := certificates(v.CA)
+	if err != nil && v.CA == "" {
+		return nil, s.At("store.valkey_tls", err)
+	} else if err != nil {
+		return nil, s.At("store.valkey_ca", err)
 	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	if v.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(v.Cert, v.Key)
 		if err != nil {
@@ -257,7 +239,8 @@ func (o *opener) forgetting() func(context.Context, store.Subject) (int64, error
 			}
 		}
 		if o.exporter != nil {
-			err = errors.Join(err, o.forgetRows(ctx, sub))
+			_, failed := o.exporter.Forget(ctx, sub)
+			err = errors.Join(err, failed)
 		}
 		if err != nil {
 			err = fmt.Errorf("this sensor has forgotten %d connections: %w", n, err)

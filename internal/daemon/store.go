@@ -31,7 +31,11 @@ func (o *opener) openStore() {
 		o.fail("store.path", "store", err)
 		return
 	}
-	s, err := store.Open(store.Config{Path: c.Path, MaxSize: int64(c.SizeMiB) << 20, MaxAge: c.Age, Marks: c.IDAge, Judged: o.judged(), Logger: o.log})
+	cfg := store.Config{Path: c.Path, MaxSize: int64(c.SizeMiB) << 20, MaxAge: c.Age, Marks: c.IDAge, Logger: o.log}
+	if o.exporter != nil {
+		cfg.Judged = o.exporter.Judged
+	}
+	s, err := store.Open(cfg)
 	if err != nil {
 		o.fail("store.path", "store", err)
 		return
