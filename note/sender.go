@@ -3,6 +3,7 @@ package note
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -34,12 +35,7 @@ func (p Progress) MarshalText() ([]byte, error) { return []byte(p.String()), nil
 // UnmarshalText reads the words of String; others, which a newer sensor may
 // have, are NotKnown.
 func (p *Progress) UnmarshalText(text []byte) error {
-	*p = NotKnown
-	for i, name := range progressNames {
-		if name == string(text) {
-			*p = Progress(i)
-		}
-	}
+	*p = Progress(max(slices.Index(progressNames[:], string(text)), int(NotKnown)))
 	return nil
 }
 
@@ -99,11 +95,7 @@ func (s *Software) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*s = Software{Name: w.Name, Flavor: w.Flavor, Others: w.Others, Dialect: w.Dialect, Reading: w.Reading}
-	for i, name := range stateNames {
-		if name == w.State {
-			s.State = State(i)
-		}
-	}
+	s.State = State(max(slices.Index(stateNames[:], w.State), int(Unavailable)))
 	for q := range Fuzzy | Generic + 1 {
 		if q.String() == w.Quality {
 			s.Quality = q
@@ -114,15 +106,7 @@ func (s *Software) UnmarshalJSON(text []byte) error {
 
 // Title is the name of the program, with its flavor where there is one, and
 // "unknown" where none is known.
-func (s *Software) Title() string {
-	switch {
-	case s.Name == "":
-		return "unknown"
-	case s.Flavor == "":
-		return s.Name
-	}
-	return s.Name + " " + s.Flavor
-}
+func (s *Software) Title() string { return title(s.Name, s.Flavor) }
 
 // Finding is one thing that a client did, or one claim of it that facts
 // contradict.
@@ -144,15 +128,7 @@ type Findings struct {
 // Has reports whether a finding with that ID is there. It may be called with a
 // nil receiver.
 func (f *Findings) Has(id string) bool {
-	if f == nil {
-		return false
-	}
-	for i := range f.List {
-		if f.List[i].ID == id {
-			return true
-		}
-	}
-	return false
+	return f != nil && slices.ContainsFunc(f.List, func(one Finding) bool { return one.ID == id })
 }
 
 // Flow is numbers of a connection's packets. A zero time is not known.

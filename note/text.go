@@ -10,14 +10,16 @@ const maxText = 100
 
 // Title is the name of the system, with its flavor where there is one, and
 // "unknown" where none is known.
-func (n *Note) Title() string {
+func (n *Note) Title() string { return title(n.OSName, n.OSFlavor) }
+
+func title(name, flavor string) string {
 	switch {
-	case n.OSName == "":
+	case name == "":
 		return "unknown"
-	case n.OSFlavor == "":
-		return n.OSName
+	case flavor == "":
+		return name
 	}
-	return n.OSName + " " + n.OSFlavor
+	return name + " " + flavor
 }
 
 // Shared reports whether several systems seem to be behind the address.
@@ -75,11 +77,8 @@ func (n *Note) appendDoubt(b []byte) []byte {
 // appendText appends text that may come from anybody's database, so that it
 // can stand between quotes in a header.
 func appendText(b []byte, s string) []byte {
-	if len(s) > maxText {
-		s = s[:maxText]
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
+	for _, c := range []byte(s[:min(len(s), maxText)]) {
+		switch {
 		case c == '"':
 			b = append(b, '\'')
 		case c == '\\':

@@ -103,6 +103,18 @@ func (c *Counts) Add(s Sample) {
 }
 
 func (c *Counts) add(token string, s Sample) {
+	m := mails{ham: 1}
+	switch {
+	case s.Unsure:
+		m = mails{unsure: 1}
+	case s.Spam:
+		m = mails{spam: 1}
+	}
+	c.into(c.of(token), senderDay{s.Sender, s.Day}, m)
+}
+
+// of is the tally of a token, which may be a new one.
+func (c *Counts) of(token string) *tally {
 	t := c.tokens[token]
 	if t == nil {
 		if len(c.tokens) >= maxTokens {
@@ -111,14 +123,7 @@ func (c *Counts) add(token string, s Sample) {
 		t = newTally()
 		c.tokens[token] = t
 	}
-	m := mails{ham: 1}
-	switch {
-	case s.Unsure:
-		m = mails{unsure: 1}
-	case s.Spam:
-		m = mails{spam: 1}
-	}
-	c.into(t, senderDay{s.Sender, s.Day}, m)
+	return t
 }
 
 // into adds to a tally, and lowers the bound of the largest where all are too
@@ -184,14 +189,7 @@ var shrinkSeed = maphash.MakeSeed()
 // Merge adds the counts of another machine or site.
 func (c *Counts) Merge(other *Counts) {
 	for token, from := range other.tokens {
-		to := c.tokens[token]
-		if to == nil {
-			if len(c.tokens) >= maxTokens {
-				c.shrink()
-			}
-			to = newTally()
-			c.tokens[token] = to
-		}
+		to := c.of(token)
 		if from.shift > to.shift {
 			before := len(to.days)
 			to.sample(from.shift)

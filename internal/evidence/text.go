@@ -68,9 +68,8 @@ func (d Drift) Turn() string {
 // Enough reports whether the site has enough verdicts for anything to be said.
 func (r *Report) Enough() bool { return r.All.Enough }
 
-// HamPercent and SharePercent are the shares in percent.
-func (w *Would) HamPercent() string   { return percent(w.HamHit) }
-func (w *Would) SharePercent() string { return percent(w.Share) }
+// HamPercent is the share of ham in percent.
+func (w *Would) HamPercent() string { return percent(w.HamHit) }
 
 // Verdicts says where the verdicts came from: "rspamd 1200, of them 900 sure".
 func (r *Report) Verdicts() string {

@@ -30,12 +30,10 @@ func (c *Connection) programs() string {
 // Findings are the IDs of what the client did and of what its claims contradict.
 func (c *Connection) Findings() []string {
 	var ids []string
-	if f := c.Note.Conduct; f != nil {
-		for i := range f.List {
-			ids = append(ids, f.List[i].ID)
+	for _, f := range []*note.Findings{c.Note.Conduct, c.Note.Contradictions} {
+		if f == nil {
+			continue
 		}
-	}
-	if f := c.Note.Contradictions; f != nil {
 		for i := range f.List {
 			ids = append(ids, f.List[i].ID)
 		}

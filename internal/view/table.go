@@ -157,17 +157,10 @@ func systemName(s *event.System) string {
 
 // matchName says how well a signature matched: exact, fuzzy, generic or both.
 func matchName(s *event.System) string {
-	switch {
-	case !s.Matched:
+	if !s.Matched {
 		return ""
-	case s.Quality == note.Fuzzy|note.Generic:
-		return "generic, fuzzy"
-	case s.Quality == note.Generic:
-		return "generic"
-	case s.Quality == note.Fuzzy:
-		return "fuzzy"
 	}
-	return "exact"
+	return strings.ReplaceAll(s.Quality.String(), " ", ", ")
 }
 
 // hops is the distance of a fingerprint; a guess has a "~".

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,10 +61,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.streams.Add(-1)
-	after := r.Header.Get("Last-Event-ID")
-	if after == "" {
-		after = v.Get("after")
-	}
+	after := cmp.Or(r.Header.Get("Last-Event-ID"), v.Get("after"))
 	out := &stream{w: w, flush: http.NewResponseController(w), ndjson: format == "ndjson"}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if out.ndjson {

@@ -121,13 +121,8 @@ func v3Text(n *note.Note) string {
 
 // params are those of p0f's that a note knows (p0f-v3.md §3.4).
 func params(n *note.Note) string {
-	switch {
-	case n.Quality&note.Generic != 0 && n.Quality&note.Fuzzy != 0:
-		return "generic fuzzy"
-	case n.Quality&note.Generic != 0:
-		return "generic"
-	case n.Quality&note.Fuzzy != 0:
-		return "fuzzy"
+	if n.Quality == 0 {
+		return "none"
 	}
-	return "none"
+	return n.Quality.String()
 }
