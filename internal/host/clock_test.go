@@ -59,6 +59,7 @@ func TestUptimeClock(t *testing.T) {
 // observe is a function as an Observer.
 type observe func(*event.Observation)
 
+func (f observe) Room() *event.Observation      { return new(event.Observation) }
 func (f observe) Wants(*event.Observation) bool { return true }
 func (f observe) Observe(o *event.Observation)  { f(o) }
 

@@ -92,6 +92,9 @@ func title(s *event.System) string {
 	return strings.TrimSpace(s.Name + " " + s.Flavor)
 }
 
+// Room lends a new one each time.
+func (f *feed) Room() *event.Observation { return new(event.Observation) }
+
 // Wants wants all.
 func (f *feed) Wants(*event.Observation) bool { return true }
 

@@ -56,6 +56,8 @@ type times struct {
 	table *Table
 }
 
+func (x *times) Room() *event.Observation { return new(event.Observation) }
+
 func (x *times) Wants(*event.Observation) bool { return true }
 
 func (x *times) Observe(o *event.Observation) {

@@ -300,7 +300,7 @@ func TestHTTPFlood(t *testing.T) {
 // tables have their size.
 func TestHTTPAllocatesNothing(t *testing.T) {
 	f := webFeed(t, Config{MaxConns: 100, MaxHosts: 100})
-	f.observer = quiet{}
+	f.observer = new(quiet)
 	for _, tt := range []struct {
 		name             string
 		request, respond []string

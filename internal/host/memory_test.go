@@ -74,7 +74,7 @@ func TestMillionHosts(t *testing.T) {
 // more, neither for known hosts nor for new ones that push old ones out.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	f := newFeed(t, Config{MaxHosts: 1000, MaxConns: 100, Recent: 500})
-	f.observer = quiet{}
+	f.observer = new(quiet)
 	first := syn(1)
 	next := 0
 	round := func(addresses int) func() {
@@ -120,16 +120,17 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 }
 
 // quiet takes observations and says nothing.
-type quiet struct{}
+type quiet struct{ room event.Observation }
 
-func (quiet) Wants(*event.Observation) bool { return true }
-func (quiet) Observe(*event.Observation)    {}
+func (q *quiet) Room() *event.Observation    { return &q.room }
+func (*quiet) Wants(*event.Observation) bool { return true }
+func (*quiet) Observe(*event.Observation)    {}
 
 func BenchmarkUpdate(b *testing.B) {
 	for name, addresses := range map[string]int{"1000 hosts": 1000, "500000 hosts": 500_000} {
 		b.Run(name, func(b *testing.B) {
 			f := newFeed(b, Config{MaxHosts: addresses})
-			f.observer = quiet{}
+			f.observer = new(quiet)
 			s := syn(1)
 			i := 0
 			step := func() {
@@ -152,7 +153,7 @@ func BenchmarkUpdate(b *testing.B) {
 func BenchmarkHost(b *testing.B) {
 	const n = 500_000
 	f := newFeed(b, Config{MaxHosts: n})
-	f.observer = quiet{}
+	f.observer = new(quiet)
 	s := syn(1)
 	for i := range n {
 		f.Frame(f.ms * 1000)

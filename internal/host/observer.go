@@ -10,6 +10,9 @@ import (
 // Its methods run on the goroutine that calls Table.Update: they must not block, and
 // must not keep the Observation, or its RawSig, after they return.
 type Observer interface {
+	// Room is where the next fingerprint is to be written. What is not of a fingerprint
+	// is zero there. It may be lent again where Observe was not called.
+	Room() *event.Observation
 	// Wants reports whether Observe is to be called. A fingerprint has no RawSig yet.
 	Wants(*event.Observation) bool
 	Observe(*event.Observation)

@@ -257,6 +257,9 @@ func (t *Table) finding(m event.Module, role event.Role) *event.Observation {
 		return nil
 	}
 	o := &t.lent[m]
+	if m.Fingerprint() {
+		o = t.observer.Room()
+	}
 	o.Module, o.Role, o.At = m, role, t.at
 	if t.from == event.Client {
 		o.Client, o.Server = t.packet.Src, t.packet.Dst

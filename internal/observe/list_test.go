@@ -37,18 +37,31 @@ func made(module event.Module, n int) *event.Observation {
 }
 
 // TestList: what is in a list comes out in order and whole, with nothing of what was
-// in it before.
+// in it before: fingerprints written where they lie or copied, and links and uptimes of
+// the same segment or of others.
 func TestList(t *testing.T) {
 	var l list
 	var lent lent
 	for range 20 {
 		l = l.emptied()
 		var want []string
+		last := numbered(1)
 		for range rand.IntN(200) {
 			o := made(event.Module(rand.IntN(event.Modules)), rand.IntN(1000))
+			switch {
+			case rand.IntN(2) == 0:
+			case o.Module.Fingerprint():
+				o, *l.next() = l.next(), *o
+			case o.Module == event.MTU || o.Module == event.Uptime:
+				o.Role, o.Client, o.Server, o.At = last.Role, last.Client, last.Server, last.At
+			}
+			if o.Module.Fingerprint() {
+				last = o
+			}
 			want = append(want, fmt.Sprintf("%+v", *o))
+			lent := o.RawSig // the table's
 			l.add(o)
-			clear(o.RawSig) // the table's
+			clear(lent)
 		}
 		l.each(&lent, func(o *event.Observation) {
 			if got := fmt.Sprintf("%+v", *o); len(want) == 0 || got != want[0] {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	many       = 2048                  // observations of a list that are fetched at once
+	many       = 4096                  // observations of a list that are fetched at once
 	mostWaits  = 2 * many              // that a list holds before its writer waits
 	settle     = 5 * time.Millisecond  // without observations, and the observers flush
 	flushEvery = 50 * time.Millisecond // with some
@@ -86,6 +86,10 @@ func (l *List) Offer(o *event.Observation) {
 
 // Wants reports whether an observer wants an observation.
 func (l *List) Wants(o *event.Observation) bool { return l.caller.wants == nil || l.caller.wants(o) }
+
+// Room is where the next fingerprint is to be written, for Observe to keep it without a
+// copy. What is not of a fingerprint is zero there. Call it under the lock.
+func (l *List) Room() *event.Observation { return l.next() }
 
 // Observe keeps an observation that is wanted. Call it under the lock.
 func (l *List) Observe(o *event.Observation) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"strconv"
 	"time"
@@ -116,8 +117,8 @@ func appendDoubts(b []byte, o *event.Observation) []byte {
 
 // keys are what stands before each value, the end of the field before included.
 type keys struct {
-	link, rawMTU, uptime, rawFreq, reason, rawHits string
-	os, app, dist, params, rawSig, lang            string
+	link, rawMTU, uptime, rawFreq, reason, rawHits key
+	os, app, dist, params, rawSig, lang            key
 }
 
 var (
@@ -125,8 +126,19 @@ var (
 	reportKeys = newKeys("\n| ", 8, " = ")
 )
 
+// key is a text of up to 16 bytes: to append all 16, a constant number, takes no call.
+type key struct {
+	text [16]byte
+	len  int
+}
+
+func (k *key) appendTo(b []byte) []byte { return append(b, k.text[:]...)[:len(b)+k.len] }
+
 func newKeys(before string, width int, behind string) keys {
-	key := func(name string) string { return fmt.Sprintf("%s%-*s%s", before, width, name, behind) }
+	key := func(name string) (k key) {
+		k.len = copy(k.text[:], fmt.Sprintf("%s%-*s%s", before, width, name, behind))
+		return k
+	}
 	return keys{
 		link: key("link"), rawMTU: key("raw_mtu"), uptime: key("uptime"), rawFreq: key("raw_freq"),
 		reason: key("reason"), rawHits: key("raw_hits"), os: key("os"), app: key("app"), dist: key("dist"),
@@ -138,15 +150,15 @@ func newKeys(before string, width int, behind string) keys {
 func appendFields(b []byte, o *event.Observation, k *keys) []byte {
 	switch o.Module {
 	case event.MTU:
-		b = append(append(b, k.link...), cmp.Or(o.Link, unknown)...)
-		return strconv.AppendInt(append(b, k.rawMTU...), int64(o.MTU), 10)
+		b = append(k.link.appendTo(b), named(o.Link)...)
+		return appendNumber(k.rawMTU.appendTo(b), uint32(o.MTU))
 	case event.Uptime:
-		b = appendUptime(append(b, k.uptime...), o)
-		b = strconv.AppendFloat(append(b, k.rawFreq...), o.Frequency, 'f', 2, 64)
+		b = appendUptime(k.uptime.appendTo(b), o)
+		b = appendHundredths(k.rawFreq.appendTo(b), o.Frequency)
 		return append(b, " Hz"...)
 	case event.HostChange, event.IPSharing:
-		b = appendReasons(append(b, k.reason...), o.Reasons)
-		b = append(b, k.rawHits...)
+		b = appendReasons(k.reason.appendTo(b), o.Reasons)
+		b = k.rawHits.appendTo(b)
 		for i, n := range o.Hits {
 			if i > 0 {
 				b = append(b, ',')
@@ -156,30 +168,37 @@ func appendFields(b []byte, o *event.Observation, k *keys) []byte {
 		return b
 	case event.HTTPRequest, event.HTTPResponse:
 		b = appendSystem(b, o, k)
-		b = append(append(b, k.lang...), cmp.Or(o.HTTP.Language, "none")...)
-		b = appendHTTPParams(append(b, k.params...), o)
+		b = append(k.lang.appendTo(b), cmp.Or(o.HTTP.Language, "none")...)
+		b = appendHTTPParams(k.params.appendTo(b), o)
 	default: // a SYN or SYN+ACK (p0f-v3.md §3.4)
-		b = append(appendSystem(b, o, k), k.dist...)
+		b = k.dist.appendTo(appendSystem(b, o, k))
 		if o.System.RandomTTL {
 			b = append(b, "<= "...)
 		}
 		b = strconv.AppendInt(b, int64(o.Distance), 10)
-		b = appendParams(append(b, k.params...), o)
+		b = appendParams(k.params.appendTo(b), o)
 	}
-	return append(append(b, k.rawSig...), o.RawSig...)
+	return append(k.rawSig.appendTo(b), o.RawSig...)
 }
 
 const unknown = "???"
+
+func named(name string) string {
+	if name == "" {
+		return unknown
+	}
+	return name
+}
 
 // appendSystem appends the system or program that matched. What nothing matches
 // counts as a system by its SYN, and as a program by its HTTP.
 func appendSystem(b []byte, o *event.Observation, k *keys) []byte {
 	s := &o.System
-	key := k.os
+	key := &k.os
 	if s.App || !s.Matched && !o.Module.Fingerprint() {
-		key = k.app
+		key = &k.app
 	}
-	b = append(append(b, key...), cmp.Or(s.Name, unknown)...)
+	b = append(key.appendTo(b), named(s.Name)...)
 	if s.Flavor != "" {
 		b = append(append(b, ' '), s.Flavor...)
 	}
@@ -233,11 +252,10 @@ func endWords(b []byte, start int) []byte {
 }
 
 func appendUptime(b []byte, o *event.Observation) []byte {
-	number := func(b []byte, n uint32) []byte { return strconv.AppendUint(b, uint64(n), 10) }
-	b = append(number(b, o.UptimeMin/60/24), " days "...)
-	b = append(number(b, o.UptimeMin/60%24), " hrs "...)
-	b = append(number(b, o.UptimeMin%60), " min (modulo "...)
-	return append(number(b, o.ModDays), " days)"...)
+	b = append(appendNumber(b, o.UptimeMin/60/24), " days "...)
+	b = append(appendNumber(b, o.UptimeMin/60%24), " hrs "...)
+	b = append(appendNumber(b, o.UptimeMin%60), " min (modulo "...)
+	return append(appendNumber(b, o.ModDays), " days)"...)
 }
 
 func appendReasons(b []byte, r event.Reasons) []byte {
@@ -264,7 +282,7 @@ func appendEnd(b []byte, end netip.AddrPort) []byte {
 			b = appendGroup(b, ip[i], ip[i+1])
 		}
 	}
-	return strconv.AppendUint(append(b, '/'), uint64(end.Port()), 10)
+	return appendNumber(append(b, '/'), uint32(end.Port()))
 }
 
 // appendGroup appends two bytes of an IPv6 address in hexadecimal, without zeros at
@@ -279,6 +297,32 @@ func appendGroup(b []byte, high, low byte) []byte {
 		return append(b, digits[low>>4], digits[low&15])
 	}
 	return append(b, digits[low])
+}
+
+// appendNumber appends a number that mostly has few digits, in half of the time that
+// strconv takes.
+func appendNumber(b []byte, n uint32) []byte {
+	switch {
+	case n < 10:
+		return append(b, digits[n])
+	case n >= 100:
+		b = appendNumber(b, n/100)
+		n %= 100
+	}
+	return append(b, digits[n/10], digits[n%10])
+}
+
+// appendHundredths appends a number with two decimals: where the product does not show
+// to which side it is rounded, as strconv does.
+func appendHundredths(b []byte, x float64) []byte {
+	const most, doubt = 1e7, 1e-6
+	n, rest := math.Modf(x * 100)
+	if !(x >= 0 && x < most) || math.Abs(rest-0.5) < doubt {
+		return strconv.AppendFloat(b, x, 'f', 2, 64)
+	}
+	whole := uint32(n + math.Round(rest))
+	b = append(appendNumber(b, whole/100), '.')
+	return append(b, digits[whole%100/10], digits[whole%10])
 }
 
 const digits = "0123456789abcdef"

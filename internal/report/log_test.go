@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -408,6 +411,26 @@ func endText(e netip.AddrPort) string {
 		text += fmt.Sprintf(":%x", uint16(raw[i])<<8|uint16(raw[i+1]))
 	}
 	return fmt.Sprintf("%s/%d", text[1:], e.Port())
+}
+
+// TestNumbers: numbers are written as strconv writes them, halves of a hundredth included.
+func TestNumbers(t *testing.T) {
+	whole := []uint32{0, 9, 10, 99, 100, 101, 999, 1000, 1460, 10000, 65535, 99999, math.MaxUint32}
+	parts := []float64{0, 0.005, 0.015, 0.125, 0.375, 0.994999999, 0.995, 0.999, 1e9, math.Inf(1), math.NaN(), -1}
+	for range 100_000 {
+		whole = append(whole, rand.Uint32()>>rand.IntN(32))
+		parts = append(parts, float64(rand.Uint32())*1000/float64(1+rand.IntN(600_000)), float64(rand.IntN(2_000_000))/1000)
+	}
+	for _, n := range whole {
+		if got, want := string(appendNumber(nil, n)), strconv.FormatUint(uint64(n), 10); got != want {
+			t.Fatalf("appendNumber(%d) = %s", n, got)
+		}
+	}
+	for _, x := range parts {
+		if got, want := string(appendHundredths(nil, x)), strconv.FormatFloat(x, 'f', 2, 64); got != want {
+			t.Fatalf("appendHundredths(%v) = %s, want %s", x, got, want)
+		}
+	}
 }
 
 // shortWriter takes that many bytes, and then nothing: a disk that becomes full.
