@@ -138,16 +138,16 @@ func Compile(expr string, cfg Config) (*Program, error) {
 		snap = 262144
 	}
 	g := &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, savefile: cfg.Savefile}
-	c, err := g.condition(tree)
-	if err == nil && ll.kind == kindWLAN && g.payloadUsed {
+	c := g.condition(tree)
+	if g.err == nil && ll.kind == kindWLAN && g.payloadUsed {
 		// Offsets in 802.11 frames are computed by jumps that libpcap's
 		// optimizer cannot follow, so it leaves such programs alone, and
 		// they reject short frames by loads that are not needed.
 		g = &generator{ll: ll, kernelVLAN: cfg.KernelVLAN, savefile: cfg.Savefile, keepLoads: true}
-		c, err = g.condition(tree)
+		c = g.condition(tree)
 	}
-	if err != nil {
-		return nil, err
+	if g.err != nil {
+		return nil, g.err
 	}
 	raw, err := assemble(g.preamble(), c, snap)
 	if err != nil {

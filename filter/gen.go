@@ -1,6 +1,10 @@
 package filter
 
-import "golang.org/x/net/bpf"
+import (
+	"cmp"
+
+	"golang.org/x/net/bpf"
+)
 
 // cond is a condition whose offsets are known: a constant, a test, or others
 // combined. It is between the syntax tree and the blocks of assemble.
@@ -50,6 +54,14 @@ type generator struct {
 	tags        int
 	typeMoves   bool // the type field is M[slotVariable] bytes further
 	payloadUsed bool // the payload was loaded from, or may have moved
+
+	err error // the first fault of the expression
+}
+
+// fail notes a fault, and returns what stands for the condition that has it.
+func (g *generator) fail(err error) *cond {
+	g.err = cmp.Or(g.err, err)
+	return always(false)
 }
 
 func always(v bool) *cond {
@@ -99,34 +111,23 @@ func or(x *cond, rest ...*cond) *cond {
 	return x
 }
 
-func (g *generator) condition(x expr) (*cond, error) {
+func (g *generator) condition(x expr) *cond {
 	switch x := x.(type) {
 	case nil:
-		return always(true), nil
+		return always(true)
 	case junction:
-		a, err := g.condition(x.x)
-		if err != nil {
-			return nil, err
-		}
-		b, err := g.condition(x.y)
-		if err != nil {
-			return nil, err
-		}
+		a, b := g.condition(x.x), g.condition(x.y)
 		if x.and {
-			return and(a, b), nil
+			return and(a, b)
 		}
-		return or(a, b), nil
+		return or(a, b)
 	case negation:
-		a, err := g.condition(x.x)
-		if err != nil {
-			return nil, err
-		}
-		return not(a), nil
+		return not(g.condition(x.x))
 	case abbreviation:
 		if x.proto.layer == layerLink {
-			return nil, x.at.errorf("not a condition; data of the link layer is written ether[0]")
+			return g.fail(x.at.errorf("not a condition; data of the link layer is written ether[0]"))
 		}
-		return g.protocol(x.proto), nil
+		return g.protocol(x.proto)
 	case operand:
 		return g.operand(x)
 	case relation:
@@ -188,16 +189,21 @@ func anyOf(load []bpf.RawInstruction, values []uint32) *cond {
 	return c
 }
 
+// atType loads the EtherType: behind a tag, its last two bytes.
+func (g *generator) atType() []bpf.RawInstruction {
+	at := g.ll.typeAt
+	if g.shift > 0 {
+		at = g.ll.payload + g.shift - 2
+	}
+	return g.at(2, at, g.typeMoves)
+}
+
 // etherType tests whether the payload is of a type.
 func (g *generator) etherType(t uint32) *cond {
 	ipv4, ipv6 := t == etherIPv4, t == etherIPv6
 	switch g.ll.kind {
 	case kindEther:
-		at := g.ll.typeAt
-		if g.shift > 0 { // the last two bytes of the tag
-			at = g.ll.payload + g.shift - 2
-		}
-		return equal(g.at(2, at, g.typeMoves), t)
+		return equal(g.atType(), t)
 	case kindWLAN:
 		// A data frame has bit 3 of the frame control set and bit 2 clear.
 		control := g.at(1, 0, false)
@@ -215,21 +221,9 @@ func (g *generator) etherType(t uint32) *cond {
 		}
 		return equal(g.at(2, g.ll.typeAt, false), t)
 	case kindFamily:
-		switch {
-		case ipv4:
-			return anyOf(g.at(4, 0, false), g.ll.families4)
-		case ipv6:
-			return anyOf(g.at(4, 0, false), g.ll.families6)
-		}
-	case kindByte:
+		return anyOf(g.at(4, 0, false), g.ll.types[t])
+	case kindByte, kindPFLOG:
 		return anyOf(g.at(1, g.ll.typeAt, false), g.ll.types[t])
-	case kindPFLOG:
-		switch {
-		case ipv4:
-			return equal(g.at(1, g.ll.typeAt, false), 2)
-		case ipv6:
-			return anyOf(g.at(1, g.ll.typeAt, false), g.ll.families6)
-		}
 	case kindVersion:
 		switch {
 		case ipv4:
@@ -288,12 +282,12 @@ func (g *generator) headerLength() []bpf.RawInstruction {
 }
 
 // tag tests for a VLAN tag and moves all offsets behind it.
-func (g *generator) tag(x tag) (*cond, error) {
+func (g *generator) tag(x tag) *cond {
 	if !g.ll.vlan {
-		return nil, x.at.errorf("link type %d has no VLAN tags", g.ll.number)
+		return g.fail(x.at.errorf("link type %d has no VLAN tags", g.ll.number))
 	}
 	if x.id != nil && x.id.number > 0xfff {
-		return nil, x.id.errorf("VLAN numbers end at 4095")
+		return g.fail(x.id.errorf("VLAN numbers end at 4095"))
 	}
 	inKernel := g.kernelVLAN && g.ll.kind == kindEther && g.tags == 0
 	c := or(g.etherType(0x8100), g.etherType(0x88a8), g.etherType(0x9100))
@@ -303,13 +297,13 @@ func (g *generator) tag(x tag) (*cond, error) {
 	}
 	g.tags++
 	if inKernel {
-		return g.kernelTag(c, id, x.id), nil
+		return g.kernelTag(c, id, x.id)
 	}
 	g.shift += 4
 	if id != nil {
 		c = and(c, id)
 	}
-	return c, nil
+	return c
 }
 
 // kernelTag tests for a tag that the kernel took out of the frame or left in:

@@ -1,8 +1,10 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -218,26 +220,12 @@ func isNumber(s string) bool {
 
 // parseNumber returns the value of a number isNumber knows, or why it has none.
 func parseNumber(s string) (uint32, string) {
-	base := uint64(10)
-	digits := s
-	if s[0] == '0' {
-		base, digits = 8, s[1:]
-		if len(s) > 1 && (s[1] == 'x' || s[1] == 'X') {
-			base, digits = 16, s[2:]
-		}
-	}
-	v := uint64(0)
-	for _, c := range []byte(digits) {
-		d := uint64(strings.IndexByte("0123456789abcdef", c|0x20))
-		if c <= '9' {
-			d = uint64(c - '0')
-		}
-		if d >= base {
-			return 0, "a number that begins with 0 is octal and has no digits 8 and 9"
-		}
-		if v = v*base + d; v > 0xffffffff {
-			return 0, "the number needs more than 32 bits"
-		}
+	v, err := strconv.ParseUint(s, 0, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, "the number needs more than 32 bits"
+	case err != nil:
+		return 0, "a number that begins with 0 is octal and has no digits 8 and 9"
 	}
 	return uint32(v), ""
 }

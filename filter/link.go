@@ -37,11 +37,7 @@ type link struct {
 	src, dst uint32
 	macs     bool
 
-	// families4 and families6 are the values of kindFamily; kindPFLOG has
-	// families6.
-	families4, families6 []uint32
-
-	types map[uint32][]uint32 // of kindByte, by EtherType
+	types map[uint32][]uint32 // of kindByte, kindFamily and kindPFLOG, by EtherType
 }
 
 // links are the link layers by LINKTYPE value and, for raw IP, also by the values
@@ -99,40 +95,43 @@ func linkLayer(cfg Config) (link, error) {
 	case l.kind == kindFamily:
 		l.families(cfg.Savefile)
 	case l.kind == kindPFLOG && cfg.Extended:
-		l.families6 = []uint32{10, 24, 28, 30} // Linux, NetBSD and OpenBSD, FreeBSD, macOS
+		l.types = families(10, 24, 28, 30) // Linux, NetBSD and OpenBSD, FreeBSD, macOS
 	case l.kind == kindPFLOG:
-		l.families6 = []uint32{inet6()}
+		l.types = families(inet6())
 	case cfg.Link == 113 || cfg.Link == 276:
 		l.vlan = cfg.Extended
 	}
 	return l, nil
 }
 
+// families are the types where AF_INET6 is one of some numbers. AF_INET is the
+// same everywhere.
+func families(inet6 ...uint32) map[uint32][]uint32 {
+	return map[uint32][]uint32{etherIPv4: {2}, etherIPv6: inet6}
+}
+
 // families fills in the address families of link types 0, 108 and 109. In type
 // 108 they are in network byte order, else in that of the capturing machine.
 func (l *link) families(savefile bool) {
-	const inet = 2 // the same everywhere, unlike AF_INET6
-	l.families4 = []uint32{inet}
-	l.families6 = []uint32{inet6()}
+	l.types = families(inet6())
 	if savefile {
-		l.families6 = []uint32{24, 28, 30}
+		l.types = families(24, 28, 30)
 	}
 	if l.number == 108 {
 		return
 	}
-	both := func(families []uint32) []uint32 {
-		var out []uint32
-		for _, f := range families {
+	for t, values := range l.types {
+		var both []uint32
+		for _, f := range values {
 			var b [4]byte
 			binary.NativeEndian.PutUint32(b[:], f)
-			out = append(out, binary.BigEndian.Uint32(b[:]))
+			both = append(both, binary.BigEndian.Uint32(b[:]))
 			if savefile {
-				out = append(out, binary.LittleEndian.Uint32(b[:]))
+				both = append(both, binary.LittleEndian.Uint32(b[:]))
 			}
 		}
-		return out
+		l.types[t] = both
 	}
-	l.families4, l.families6 = both(l.families4), both(l.families6)
 }
 
 // inet6 returns the AF_INET6 of this system, which the kernel puts into the

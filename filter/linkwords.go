@@ -29,34 +29,31 @@ type notice struct {
 // outgoing is PACKET_OUTGOING of packet(7).
 const outgoing = 4
 
-func (g *generator) notice(x notice) (*cond, error) {
+func (g *generator) notice(x notice) *cond {
 	switch x.word {
 	case wordInbound, wordOutbound:
 		return g.packetDirection(x)
 	case wordIfIndex:
 		if g.ll.number == 276 {
-			return equal(g.at(4, 4, false), x.index), nil
+			return equal(g.at(4, 4, false), x.index)
 		}
-		if err := g.fromKernel(x); err != nil {
-			return nil, err
-		}
-		return equal([]bpf.RawInstruction{{Op: ldAbs | sizeW, K: adIfIndex}}, x.index), nil
+		return g.fromKernel(x, bpf.RawInstruction{Op: ldAbs | sizeW, K: adIfIndex}, x.index)
 	case wordBroadcast:
 		return g.broadcast(x)
 	}
 	return g.multicast(x)
 }
 
-// fromKernel refuses what a file does not record.
-func (g *generator) fromKernel(x notice) error {
+// fromKernel tests a note of the kernel, which a file does not record.
+func (g *generator) fromKernel(x notice, load bpf.RawInstruction, v uint32) *cond {
 	if g.savefile || g.ll.number == 240 {
-		return x.at.errorf("not recorded in frames of link type %d; it is for a live capture", g.ll.number)
+		return g.fail(x.at.errorf("not recorded in frames of link type %d; it is for a live capture", g.ll.number))
 	}
-	return nil
+	return equal([]bpf.RawInstruction{load}, v)
 }
 
 // packetDirection tests whether a frame was received or sent.
-func (g *generator) packetDirection(x notice) (*cond, error) {
+func (g *generator) packetDirection(x notice) *cond {
 	in := x.word == wordInbound
 	var sent *cond
 	switch g.ll.number {
@@ -65,21 +62,18 @@ func (g *generator) packetDirection(x notice) (*cond, error) {
 	case 276: // LINKTYPE_LINUX_SLL2
 		sent = equal(g.at(1, 10, false), outgoing)
 	case 117: // LINKTYPE_PFLOG, PF_IN and PF_OUT
-		return equal(g.at(1, 60, false), pickDirection(in, 1, 2)), nil
+		return equal(g.at(1, 60, false), pickDirection(in, 1, 2))
 	case 166: // LINKTYPE_PPP_PPPD
-		return equal(g.at(1, 0, false), pickDirection(in, 0, 1)), nil
+		return equal(g.at(1, 0, false), pickDirection(in, 0, 1))
 	case 226: // LINKTYPE_IPNET
-		return equal(g.at(2, 2, false), pickDirection(in, 2, 1)), nil
+		return equal(g.at(2, 2, false), pickDirection(in, 2, 1))
 	default:
-		if err := g.fromKernel(x); err != nil {
-			return nil, err
-		}
-		sent = equal([]bpf.RawInstruction{{Op: ldAbs | sizeH, K: adPacketType}}, outgoing)
+		sent = g.fromKernel(x, bpf.RawInstruction{Op: ldAbs | sizeH, K: adPacketType}, outgoing)
 	}
 	if in {
-		return not(sent), nil
+		return not(sent)
 	}
-	return sent, nil
+	return sent
 }
 
 func pickDirection(in bool, received, sent uint32) uint32 {
@@ -96,77 +90,73 @@ func (g *generator) address(mac uint64, dir direction) *cond {
 	}, g.ll.src, g.ll.dst)
 }
 
-func (g *generator) macOperand(x operand) (*cond, error) {
+func (g *generator) macOperand(x operand) *cond {
 	switch {
 	case x.qual.proto.layer != layerLink || x.qual.typ != typeHost:
-		return nil, x.at.errorf("an Ethernet address needs ether before it, as in ether host %s", x.at.text)
+		return g.fail(x.at.errorf("an Ethernet address needs ether before it, as in ether host %s", x.at.text))
 	case !g.ll.macs:
-		return nil, x.at.errorf("link type %d has no Ethernet addresses that can be tested", g.ll.number)
+		return g.fail(x.at.errorf("link type %d has no Ethernet addresses that can be tested", g.ll.number))
 	}
-	return g.address(x.at.mac, x.qual.dir), nil
+	return g.address(x.at.mac, x.qual.dir)
 }
 
-func (g *generator) broadcast(x notice) (*cond, error) {
+func (g *generator) broadcast(x notice) *cond {
 	const everyone, arcnet = 1<<48 - 1, 129
 	switch {
 	case x.proto.layer == layerNetwork:
-		return nil, x.at.errorf("%s broadcast needs the mask of the network; name the address, as in dst host 192.0.2.255", x.proto.word)
+		return g.fail(x.at.errorf("%s broadcast needs the mask of the network; name the address, as in dst host 192.0.2.255", x.proto.word))
 	case x.proto.layer != layerAny && x.proto.layer != layerLink:
-		return nil, x.at.errorf("%s has no broadcast", x.proto.word)
+		return g.fail(x.at.errorf("%s has no broadcast", x.proto.word))
 	case g.ll.number == arcnet:
-		return equal(g.at(1, 1, false), 0), nil
+		return equal(g.at(1, 1, false), 0)
 	case !g.ll.macs:
-		return nil, x.at.errorf("link type %d has no broadcast that can be tested", g.ll.number)
+		return g.fail(x.at.errorf("link type %d has no broadcast that can be tested", g.ll.number))
 	}
-	return g.address(everyone, dirDst), nil
+	return g.address(everyone, dirDst)
 }
 
-func (g *generator) multicast(x notice) (*cond, error) {
+func (g *generator) multicast(x notice) *cond {
 	switch {
 	case x.proto.word == "ip":
-		return and(g.etherType(etherIPv4), when(g.atPayload(1, 16), jge, 224)), nil
+		return and(g.etherType(etherIPv4), when(g.atPayload(1, 16), jge, 224))
 	case x.proto.word == "ip6":
-		return and(g.etherType(etherIPv6), equal(g.atPayload(1, 24), 0xff)), nil
+		return and(g.etherType(etherIPv6), equal(g.atPayload(1, 24), 0xff))
 	case x.proto.layer != layerAny && x.proto.layer != layerLink:
-		return nil, x.at.errorf("%s has no multicast", x.proto.word)
+		return g.fail(x.at.errorf("%s has no multicast", x.proto.word))
 	case g.ll.number == 129:
-		return equal(g.at(1, 1, false), 0), nil
+		return equal(g.at(1, 1, false), 0)
 	case !g.ll.macs:
-		return nil, x.at.errorf("link type %d has no multicast that can be tested; ip multicast and ip6 multicast can", g.ll.number)
+		return g.fail(x.at.errorf("link type %d has no multicast that can be tested; ip multicast and ip6 multicast can", g.ll.number))
 	}
-	return when(g.at(1, g.ll.dst, false), jset, 1), nil
+	return when(g.at(1, g.ll.dst, false), jset, 1)
 }
 
 // linkProto tests the type of the payload, "ether proto 0x0800".
-func (g *generator) linkProto(n uint32, at token) (*cond, error) {
+func (g *generator) linkProto(n uint32, at token) *cond {
 	const longestLength = 1500 // a type field up to it is a length, and LLC follows
 	switch n {
 	case 0xfe, 0xf0, 0xe0, 0x809b, 0x80f3:
-		return nil, at.errorf("ISO, NetBEUI, IPX and AppleTalk are not supported")
+		return g.fail(at.errorf("ISO, NetBEUI, IPX and AppleTalk are not supported"))
 	}
 	if n > 0xffff {
-		return nil, at.errorf("the types of a link layer end at 0xffff")
+		return g.fail(at.errorf("the types of a link layer end at 0xffff"))
 	}
 	if n > longestLength {
-		return g.etherType(n), nil
+		return g.etherType(n)
 	}
 	switch g.ll.number {
 	case 1, 240:
-		at := g.ll.typeAt
-		if g.shift > 0 {
-			at = g.ll.payload + g.shift - 2
-		}
-		length := not(when(g.at(2, at, g.typeMoves), jgt, longestLength))
-		return and(length, equal(g.atPayload(1, 0), n)), nil
+		length := not(when(g.atType(), jgt, longestLength))
+		return and(length, equal(g.atPayload(1, 0), n))
 	case 113:
-		return and(equal(g.at(2, g.ll.typeAt, false), 4), equal(g.atPayload(1, 0), n)), nil
+		return and(equal(g.at(2, g.ll.typeAt, false), 4), equal(g.atPayload(1, 0), n))
 	case 6, 100:
-		return equal(g.at(1, g.ll.payload-8, false), n), nil
+		return equal(g.at(1, g.ll.payload-8, false), n)
 	}
 	if g.ll.kind == kindWLAN {
-		return nil, at.errorf("types of link type 105 begin at %d", longestLength+1)
+		return g.fail(at.errorf("types of link type 105 begin at %d", longestLength+1))
 	}
-	return g.etherType(n), nil
+	return g.etherType(n)
 }
 
 // linkTypes are the names that may follow "ether proto".

@@ -24,149 +24,112 @@ var comparisons = map[string]struct {
 
 // relation generates the tests that the protocols named are there, and then
 // the comparison.
-func (g *generator) relation(r relation) (*cond, error) {
-	c, err := g.requires(r.x)
-	if err != nil {
-		return nil, err
-	}
-	cy, err := g.requires(r.y)
-	if err != nil {
-		return nil, err
-	}
-	c = and(c, cy)
-	x, err := g.simplify(r.x)
-	if err != nil {
-		return nil, err
-	}
-	y, err := g.simplify(r.y)
-	if err != nil {
-		return nil, err
-	}
+func (g *generator) relation(r relation) *cond {
+	c := and(g.requires(r.x), g.requires(r.y))
 	how := comparisons[r.op]
-	t, err := g.compare(how.jump, x, y)
-	if err != nil {
-		return nil, err
-	}
+	t := g.compare(how.jump, g.simplify(r.x), g.simplify(r.y))
 	if how.inverted {
 		t = not(t)
 	}
-	return and(c, t), nil
+	return and(c, t)
 }
 
-func (g *generator) compare(jump uint16, x, y arith) (*cond, error) {
+func (g *generator) compare(jump uint16, x, y arith) *cond {
 	ny, constY := y.(number)
 	if nx, ok := x.(number); ok && constY {
-		return always(jumps(jump, uint32(nx), uint32(ny))), nil
+		return always(jumps(jump, uint32(nx), uint32(ny)))
 	}
 	if op, ok := x.(operation); ok && constY && ny == 0 && jump == jeq && op.op == "&" {
 		if mask, ok := op.y.(number); ok { // x & mask = 0
-			load, err := g.eval(op.x, firstSlot)
-			return not(when(load, jset, uint32(mask))), err
+			return not(when(g.eval(op.x, firstSlot), jset, uint32(mask)))
 		}
 	}
 	if constY {
-		load, err := g.eval(x, firstSlot)
-		return when(load, jump, uint32(ny)), err
+		return when(g.eval(x, firstSlot), jump, uint32(ny))
 	}
-	load, err := g.evalPair(x, y, firstSlot)
-	return &cond{op: condTest, test: test{load: load, jump: jump | srcX}}, err
+	return when(g.evalPair(x, y, firstSlot), jump|srcX, 0)
 }
 
 // requires returns the tests for the protocols whose data a number uses. As in
 // libpcap, those of an operation are those of its left side alone: in
 // len - tcp[12] nothing is tested.
-func (g *generator) requires(x arith) (*cond, error) {
+func (g *generator) requires(x arith) *cond {
 	switch x := x.(type) {
 	case negative:
 		return g.requires(x.x)
 	case operation:
-		if _, err := g.requires(x.y); err != nil {
-			return nil, err
-		}
+		g.requires(x.y) // for its faults
 		return g.requires(x.x)
 	case load:
-		index, err := g.requires(x.index)
-		if err != nil {
-			return nil, err
-		}
-		p := x.proto
+		index, p := g.requires(x.index), x.proto
 		switch {
 		case p.layer == layerLink:
-			return index, nil
+			return index
 		case p.layer == layerNetwork:
-			return and(index, g.protocol(p)), nil
+			return and(index, g.protocol(p))
 		case p.word == "icmp6":
-			return and(g.etherType(etherIPv6), index, equal(g.atPayload(1, 6), ipICMP6)), nil
+			return and(g.etherType(etherIPv6), index, equal(g.atPayload(1, 6), ipICMP6))
 		case p.word == "ah" || p.word == "esp":
-			return nil, x.at.errorf("the data of %s cannot be loaded", p.word)
+			return g.fail(x.at.errorf("the data of %s cannot be loaded", p.word))
 		}
-		return and(g.etherType(etherIPv4), index, g.protocol(p), g.firstFragment()), nil
+		return and(g.etherType(etherIPv4), index, g.protocol(p), g.firstFragment())
 	}
-	return always(true), nil
+	return always(true)
 }
 
 // simplify folds what is constant. What is multiplied or masked by 0 is not
 // loaded, as in libpcap, which shows in frames captured in part.
-func (g *generator) simplify(x arith) (arith, error) {
+func (g *generator) simplify(x arith) arith {
 	switch x := x.(type) {
 	case negative:
-		y, err := g.simplify(x.x)
+		y := g.simplify(x.x)
 		if n, ok := y.(number); ok {
-			return -n, err
+			return -n
 		}
-		return negative{y}, err
+		return negative{y}
 	case load:
-		index, err := g.simplify(x.index)
-		x.index = index
-		return x, err
+		x.index = g.simplify(x.index)
+		return x
 	case operation:
-		a, err := g.simplify(x.x)
-		if err != nil {
-			return nil, err
-		}
-		b, err := g.simplify(x.y)
-		if err != nil {
-			return nil, err
-		}
-		x.x, x.y = a, b
+		x.x, x.y = g.simplify(x.x), g.simplify(x.y)
 		return g.fold(x)
 	}
-	return x, nil
+	return x
 }
 
-func (g *generator) fold(x operation) (arith, error) {
+func (g *generator) fold(x operation) arith {
 	a, constA := x.x.(number)
 	b, constB := x.y.(number)
 	if constB {
 		switch x.op {
 		case "/", "%":
 			if b == 0 {
-				return nil, x.at.errorf("division by zero")
+				g.fail(x.at.errorf("division by zero"))
 			}
 		case "<<", ">>":
 			if b > 31 {
-				return nil, x.at.errorf("shift by more than 31 bits")
+				g.fail(x.at.errorf("shift by more than 31 bits"))
 			}
 		}
 	}
 	if constA && constB {
 		v, _ := calculate(arithOps[x.op], uint32(a), uint32(b))
-		return number(v), nil
+		return number(v)
 	}
 	if g.keepLoads {
-		return x, nil
+		return x
 	}
 	switch x.op {
 	case "/", "%", "<<", ">>":
 		if constA && a == 0 {
-			return number(0), nil
+			return number(0)
 		}
 	case "&", "*":
 		if constA && a == 0 || constB && b == 0 {
-			return number(0), nil
+			return number(0)
 		}
 	}
-	return x, nil
+	return x
 }
 
 // arithOps are the BPF operations of the operators.
@@ -177,47 +140,47 @@ var arithOps = map[string]uint16{
 
 // eval returns the instructions that leave a number in A. They may use X and
 // the scratch memory from slot on.
-func (g *generator) eval(x arith, slot uint32) ([]bpf.RawInstruction, error) {
+func (g *generator) eval(x arith, slot uint32) []bpf.RawInstruction {
 	switch x := x.(type) {
 	case number:
-		return []bpf.RawInstruction{{Op: ldImm, K: uint32(x)}}, nil
+		return []bpf.RawInstruction{{Op: ldImm, K: uint32(x)}}
 	case wireLength:
-		return []bpf.RawInstruction{{Op: ldLen}}, nil
+		return []bpf.RawInstruction{{Op: ldLen}}
 	case negative:
-		code, err := g.eval(x.x, slot)
-		return append(code, bpf.RawInstruction{Op: alu | aluNeg}), err
+		return append(g.eval(x.x, slot), bpf.RawInstruction{Op: alu | aluNeg})
 	case load:
 		return g.evalLoad(x, slot)
 	case operation:
 		op := alu | arithOps[x.op]
 		if n, ok := x.y.(number); ok {
-			code, err := g.eval(x.x, slot)
-			return append(code, bpf.RawInstruction{Op: op, K: uint32(n)}), err
+			return append(g.eval(x.x, slot), bpf.RawInstruction{Op: op, K: uint32(n)})
 		}
-		code, err := g.evalPair(x.x, x.y, slot)
-		return append(code, bpf.RawInstruction{Op: op | srcX}), err
+		return append(g.evalPair(x.x, x.y, slot), bpf.RawInstruction{Op: op | srcX})
 	}
 	panic("filter: unknown number node")
 }
 
 // evalPair leaves x in A and y in X.
-func (g *generator) evalPair(x, y arith, slot uint32) ([]bpf.RawInstruction, error) {
+func (g *generator) evalPair(x, y arith, slot uint32) []bpf.RawInstruction {
+	if !g.hasSlot(slot) {
+		return nil
+	}
+	return slices.Concat(g.eval(x, slot),
+		[]bpf.RawInstruction{{Op: st, K: slot}}, g.eval(y, slot+1),
+		[]bpf.RawInstruction{{Op: tax}, {Op: ldMem, K: slot}})
+}
+
+// hasSlot reports whether a program has that word of memory; g fails otherwise.
+func (g *generator) hasSlot(slot uint32) bool {
 	if slot >= memorySlots {
-		return nil, fmt.Errorf("%w: the numbers need more than %d words of memory", ErrLong, memorySlots)
+		g.fail(fmt.Errorf("%w: the numbers need more than %d words of memory", ErrLong, memorySlots))
 	}
-	cx, err := g.eval(x, slot)
-	if err != nil {
-		return nil, err
-	}
-	cy, err := g.eval(y, slot+1)
-	return slices.Concat(cx,
-		[]bpf.RawInstruction{{Op: st, K: slot}}, cy,
-		[]bpf.RawInstruction{{Op: tax}, {Op: ldMem, K: slot}}), err
+	return slot < memorySlots
 }
 
 // evalLoad loads data of a header. An index known now is added to the offset
 // of the load, if that does not make it negative.
-func (g *generator) evalLoad(x load, slot uint32) ([]bpf.RawInstruction, error) {
+func (g *generator) evalLoad(x load, slot uint32) []bpf.RawInstruction {
 	start := g.ll.payload + g.shift
 	moves := g.moves()
 	switch {
@@ -231,21 +194,18 @@ func (g *generator) evalLoad(x load, slot uint32) ([]bpf.RawInstruction, error) 
 	n, constant := x.index.(number)
 	if at := start + uint32(n); constant && at < 1<<31 {
 		if transport {
-			return g.atTransport(x.size, uint32(n)), nil
+			return g.atTransport(x.size, uint32(n))
 		}
-		return g.at(x.size, at, moves), nil
+		return g.at(x.size, at, moves)
 	} else if constant && !transport && !moves {
-		return nil, x.at.errorf("the offset %d is in no frame", int32(at))
+		g.fail(x.at.errorf("the offset %d is in no frame", int32(at)))
+		return nil
 	}
-	code, err := g.eval(x.index, slot)
-	if err != nil {
-		return nil, err
-	}
+	code := g.eval(x.index, slot)
 	switch {
+	case transport && !g.hasSlot(slot):
+		return nil
 	case transport:
-		if slot >= memorySlots {
-			return nil, fmt.Errorf("%w: the numbers need more than %d words of memory", ErrLong, memorySlots)
-		}
 		code = slices.Concat(code, []bpf.RawInstruction{{Op: st, K: slot}}, g.headerLength(),
 			[]bpf.RawInstruction{{Op: ldMem, K: slot}, {Op: alu | aluAdd | srcX}, {Op: tax}})
 	case moves:
@@ -255,5 +215,5 @@ func (g *generator) evalLoad(x load, slot uint32) ([]bpf.RawInstruction, error) 
 	default:
 		code = append(code, bpf.RawInstruction{Op: tax})
 	}
-	return append(code, ind), nil
+	return append(code, ind)
 }

@@ -2,15 +2,16 @@ package filter
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // operand generates the test for an address, port or protocol.
-func (g *generator) operand(x operand) (*cond, error) {
+func (g *generator) operand(x operand) *cond {
 	if x.length != nil || x.mask != nil {
 		if x.qual.typ != typeNet && (x.at.kind == tokenIPv4 || x.length.number != 128) {
-			return nil, x.at.errorf("a prefix or mask needs net before it")
+			return g.fail(x.at.errorf("a prefix or mask needs net before it"))
 		}
 	}
 	switch x.qual.typ {
@@ -27,51 +28,49 @@ func (g *generator) operand(x operand) (*cond, error) {
 	case tokenIPv6:
 		return g.ipv6Operand(x)
 	case tokenName:
-		return nil, x.at.errorf("names are not looked up; give an address")
+		return g.fail(x.at.errorf("names are not looked up; give an address"))
 	}
 	return g.ipv4Operand(x)
 }
 
 // ipv4 returns a network written with one to four numbers, the missing ones
 // being 0, and the mask of those that are there.
-func ipv4(t token) (addr, mask uint32, err error) {
+func (g *generator) ipv4(t token) (addr, mask uint32) {
 	shift := uint(32)
 	for part := range strings.SplitSeq(t.text, ".") {
 		n, err := strconv.ParseUint(part, 10, 8)
 		if err != nil {
-			return 0, 0, t.errorf("not an IPv4 address")
+			g.fail(t.errorf("not an IPv4 address"))
+			return 0, 0
 		}
 		shift -= 8
 		addr |= uint32(n) << shift
 		mask |= 0xff << shift
 	}
-	return addr, mask, nil
+	return addr, mask
 }
 
-func (g *generator) ipv4Operand(x operand) (*cond, error) {
+func (g *generator) ipv4Operand(x operand) *cond {
 	var addr, mask uint32
-	var err error
 	if x.at.kind == tokenNumber {
 		addr, mask = x.at.number, 0xffffffff
 		for x.qual.typ == typeNet && addr != 0 && addr>>24 == 0 { // net 10
 			addr, mask = addr<<8, mask<<8
 		}
-	} else if addr, mask, err = ipv4(x.at); err != nil {
-		return nil, err
+	} else {
+		addr, mask = g.ipv4(x.at)
 	}
 	switch {
 	case x.length != nil:
 		if x.length.number > 32 {
-			return nil, x.length.errorf("prefixes of IPv4 end at 32 bits")
+			return g.fail(x.length.errorf("prefixes of IPv4 end at 32 bits"))
 		}
 		mask = ^uint32(0) << (32 - x.length.number)
 	case x.mask != nil:
-		if mask, _, err = ipv4(*x.mask); err != nil {
-			return nil, err
-		}
+		mask, _ = g.ipv4(*x.mask)
 	}
 	if addr&^mask != 0 {
-		return nil, x.at.errorf("has bits set outside the network's mask")
+		return g.fail(x.at.errorf("has bits set outside the network's mask"))
 	}
 	host := func(etherType, src, dst uint32) *cond {
 		return g.direct(x.qual.dir, func(offset uint32) *cond {
@@ -80,25 +79,25 @@ func (g *generator) ipv4Operand(x operand) (*cond, error) {
 	}
 	switch x.qual.proto.word {
 	case "":
-		return or(host(etherIPv4, 12, 16), host(etherARP, 14, 24), host(etherRARP, 14, 24)), nil
+		return or(host(etherIPv4, 12, 16), host(etherARP, 14, 24), host(etherRARP, 14, 24))
 	case "ip":
-		return host(etherIPv4, 12, 16), nil
+		return host(etherIPv4, 12, 16)
 	case "arp", "rarp":
-		return host(x.qual.proto.number, 14, 24), nil
+		return host(x.qual.proto.number, 14, 24)
 	}
-	return nil, x.at.errorf("%s is not a protocol for IPv4 addresses; ip, arp and rarp are", x.qual.proto.word)
+	return g.fail(x.at.errorf("%s is not a protocol for IPv4 addresses; ip, arp and rarp are", x.qual.proto.word))
 }
 
-func (g *generator) ipv6Operand(x operand) (*cond, error) {
+func (g *generator) ipv6Operand(x operand) *cond {
 	bits := uint32(128)
 	if x.length != nil {
 		bits = x.length.number
 	}
 	if bits > 128 {
-		return nil, x.length.errorf("prefixes of IPv6 end at 128 bits")
+		return g.fail(x.length.errorf("prefixes of IPv6 end at 128 bits"))
 	}
 	if w := x.qual.proto.word; w != "" && w != "ip6" {
-		return nil, x.at.errorf("%s is not a protocol for IPv6 addresses; ip6 is", w)
+		return g.fail(x.at.errorf("%s is not a protocol for IPv6 addresses; ip6 is", w))
 	}
 	addr := x.at.addr.As16()
 	var words, masks [4]uint32
@@ -107,7 +106,7 @@ func (g *generator) ipv6Operand(x operand) (*cond, error) {
 		n := min(max(int(bits)-32*i, 0), 32)
 		masks[i] = ^uint32(0) << (32 - n)
 		if words[i]&^masks[i] != 0 {
-			return nil, x.at.errorf("has bits set outside the network's mask")
+			return g.fail(x.at.errorf("has bits set outside the network's mask"))
 		}
 	}
 	return g.direct(x.qual.dir, func(offset uint32) *cond {
@@ -116,7 +115,7 @@ func (g *generator) ipv6Operand(x operand) (*cond, error) {
 			c = and(c, g.masked(g.atPayload(4, offset+4*uint32(i)), masks[i], words[i]))
 		}
 		return c
-	}, 8, 24), nil
+	}, 8, 24)
 }
 
 // direct applies a test to the source, the destination, one or both.
@@ -132,11 +131,8 @@ func (g *generator) direct(dir direction, at func(offset uint32) *cond, src, dst
 	return or(at(src), at(dst))
 }
 
-func (g *generator) portOperand(x operand) (*cond, error) {
-	proto, err := portProtocol(x)
-	if err != nil {
-		return nil, err
-	}
+func (g *generator) portOperand(x operand) *cond {
+	proto := g.portProtocol(x)
 	var s service
 	switch x.at.kind {
 	case tokenNumber:
@@ -144,21 +140,18 @@ func (g *generator) portOperand(x operand) (*cond, error) {
 	case tokenName:
 		var ok bool
 		if s, ok = services[x.at.text]; !ok {
-			return nil, x.at.errorf("not a service known by name; give the number of its port")
+			return g.fail(x.at.errorf("not a service known by name; give the number of its port"))
 		}
 	default:
-		return nil, x.at.errorf("an address where a port belongs")
+		return g.fail(x.at.errorf("an address where a port belongs"))
 	}
 	return g.ports(x, s, s, proto)
 }
 
-func (g *generator) rangeOperand(x operand) (*cond, error) {
-	proto, err := portProtocol(x)
-	if err != nil {
-		return nil, err
-	}
+func (g *generator) rangeOperand(x operand) *cond {
+	proto := g.portProtocol(x)
 	if x.at.kind == tokenIPv4 || x.at.kind == tokenIPv6 || x.at.kind == tokenMAC {
-		return nil, x.at.errorf("an address where a range of ports belongs")
+		return g.fail(x.at.errorf("an address where a range of ports belongs"))
 	}
 	from, to, ok := strings.Cut(x.at.text, "-")
 	if !ok {
@@ -170,7 +163,7 @@ func (g *generator) rangeOperand(x operand) (*cond, error) {
 		lo, hi, okLo, okHi = service{port: x.at.number}, service{port: x.at.number}, true, true
 	}
 	if !okLo || !okHi {
-		return nil, x.at.errorf("not a range of ports; write it like 6000-6008")
+		return g.fail(x.at.errorf("not a range of ports; write it like 6000-6008"))
 	}
 	return g.ports(x, lo, hi, proto)
 }
@@ -185,23 +178,22 @@ func portNumber(s string) (service, bool) {
 }
 
 // portProtocol returns the protocol a port was qualified with, 0 for none.
-func portProtocol(x operand) (uint32, error) {
-	switch p := x.qual.proto; p.word {
-	case "", "tcp", "udp", "sctp":
-		return p.number, nil
-	default:
-		return 0, x.at.errorf("%s is not a protocol with ports; tcp, udp and sctp are", p.word)
+func (g *generator) portProtocol(x operand) uint32 {
+	p := x.qual.proto
+	if !slices.Contains([]string{"", "tcp", "udp", "sctp"}, p.word) {
+		g.fail(x.at.errorf("%s is not a protocol with ports; tcp, udp and sctp are", p.word))
 	}
+	return p.number
 }
 
 // ports generates the test for a port or for a range of them.
-func (g *generator) ports(x operand, lo, hi service, proto uint32) (*cond, error) {
+func (g *generator) ports(x operand, lo, hi service, proto uint32) *cond {
 	if lo.port > 0xffff || hi.port > 0xffff {
-		return nil, x.at.errorf("ports end at 65535")
+		return g.fail(x.at.errorf("ports end at 65535"))
 	}
 	if lo.proto == hi.proto && lo.proto != 0 {
 		if proto != 0 && proto != lo.proto {
-			return nil, x.at.errorf("not a service of %s", x.qual.proto.word)
+			return g.fail(x.at.errorf("not a service of %s", x.qual.proto.word))
 		}
 		proto = lo.proto
 	}
@@ -218,7 +210,7 @@ func (g *generator) ports(x operand, lo, hi service, proto uint32) (*cond, error
 		v6 = or(v6, and(equal(g.atPayload(1, 6), p),
 			g.direct(x.qual.dir, func(o uint32) *cond { return g.portAt(false, o, from, to, single) }, 0, 2)))
 	}
-	return or(and(g.etherType(etherIPv6), v6), and(g.etherType(etherIPv4), v4)), nil
+	return or(and(g.etherType(etherIPv6), v6), and(g.etherType(etherIPv4), v4))
 }
 
 // portAt tests the port at an offset into the TCP, UDP or SCTP header.
@@ -236,7 +228,7 @@ func (g *generator) portAt(v4 bool, offset, from, to uint32, single bool) *cond 
 	)
 }
 
-func (g *generator) protoOperand(x operand) (*cond, error) {
+func (g *generator) protoOperand(x operand) *cond {
 	n := x.at.number
 	names := protocolNumbers
 	if x.qual.proto.layer == layerLink {
@@ -246,21 +238,16 @@ func (g *generator) protoOperand(x operand) (*cond, error) {
 	case tokenName:
 		var ok bool
 		if n, ok = names[x.at.text]; !ok {
-			return nil, x.at.errorf("not a protocol known by name; give its number")
+			return g.fail(x.at.errorf("not a protocol known by name; give its number"))
 		}
 	case tokenIPv4, tokenIPv6, tokenMAC:
-		return nil, x.at.errorf("an address where a protocol belongs")
+		return g.fail(x.at.errorf("an address where a protocol belongs"))
 	}
-	switch x.qual.proto.word {
-	case "":
-		return g.ipProtocol(n, true, true), nil
-	case "ip":
-		return g.ipProtocol(n, true, false), nil
-	case "ip6":
-		return g.ipProtocol(n, false, true), nil
-	}
-	if x.qual.proto.layer == layerLink {
+	switch q := x.qual.proto; {
+	case q.word == "" || q.word == "ip" || q.word == "ip6":
+		return g.ipProtocol(n, q.word != "ip6", q.word != "ip")
+	case q.layer == layerLink:
 		return g.linkProto(n, x.at)
 	}
-	return nil, x.at.errorf("%s proto is not supported; ip proto, ip6 proto and ether proto are", x.qual.proto.word)
+	return g.fail(x.at.errorf("%s proto is not supported; ip proto, ip6 proto and ether proto are", x.qual.proto.word))
 }

@@ -355,12 +355,8 @@ func (p *parser) primitive() (expr, qualifiers, error) {
 	q := qualifiers{ok: true}
 	if first.kind == tokenKeyword && protocols[first.text].word != "" {
 		q.proto = protocols[p.next().text]
-		if p.accept("proto") {
-			q.typ = typeProto
-			x, err := p.operands(q)
-			return x, q, err
-		}
-	} else if p.accept("proto") {
+	}
+	if p.accept("proto") {
 		q.typ = typeProto
 		x, err := p.operands(q)
 		return x, q, err
