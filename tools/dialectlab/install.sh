@@ -51,8 +51,8 @@ systems() {
 		overlay dma$n $b dma
 		overlay chasquid$n $b chasquid curl
 		overlay submissiond$n $b dovecot-submissiond python3
+		overlay courier$n $b courier-mta
 	done
-	overlay courier12 bookworm courier-mta
 	overlay tools11 bullseye $mail $libraries fdm php-swiftmailer php-horde-smtp
 	overlay tools12 bookworm $mail $libraries fdm php-swiftmailer php-horde-smtp aerc wl-beta patator telnet mlmmj rsyslog monit tripwire
 	overlay tools13 trixie $mail $libraries aerc patator

@@ -35,6 +35,7 @@ servers() { # N
 	debian Sendmail sendmail-bin Sendmail mta sendmail sendmail$n
 	debian nullmailer nullmailer nullmailer mta nullmailer nullmailer$n
 	debian dma dma dma mta dma dma$n
+	debian Courier courier-mta Courier mta courier courier$n
 	debian chasquid chasquid chasquid mta chasquid chasquid$n
 	debian submissiond dovecot-submissiond "Dovecot lib-smtp" mta submissiond submissiond$n
 	debian smtp-source postfix smtp-source tool smtpsource postfix$n
@@ -94,7 +95,6 @@ languages() { # ROOT
 }
 
 rest() {
-	debian Courier courier-mta Courier mta courier courier12
 	local p
 	for p in monit:monit monitcheck:monit; do
 		debian "Monit$([ ${p%:*} = monitcheck ] && echo ' check')" monit "Monit$([ ${p%:*} = monitcheck ] && echo ' check')" monitor ${p%:*} tools12

@@ -97,7 +97,7 @@ send_chasquid() { # its exchanger is found by DNS: a resolver of the lab answers
 	cp "$lab/mx.key" "$c/certs/client.example.org/privkey.pem"
 	printf '%s\n' 'hostname: "client.example.org"' 'smtp_address: "127.0.0.1:25"' 'submission_address: "127.0.0.1:587"' 'submission_over_tls_address: "127.0.0.1:465"' \
 		'monitoring_address: ""' 'data_dir: "/tmp/lab/chasquid/data"' 'mail_log_path: "/dev/null"' >"$c/chasquid.conf"
-	in_client "$1" bash -c "chmod -R 755 /tmp/lab/chasquid; /tmp/lab/dialectlab dns $ADDR & chasquid-util -C=/tmp/lab/chasquid user-add user@client.example.org --password=secret >/dev/null; chasquid -config_dir=/tmp/lab/chasquid & sleep 2; for i in \$(seq $MAILS); do curl -s -k --ssl-reqd smtp://127.0.0.1:587/client.example.org --user user@client.example.org:secret --mail-from user@client.example.org \$(printf -- ' --mail-rcpt %s' $TO) -T $MSG; done; sleep 2"
+	in_client "$1" bash -c "chmod -R 755 /tmp/lab/chasquid; /tmp/lab/dialectlab dns $ADDR & chasquid-util --configdir=/tmp/lab/chasquid user-add user@client.example.org --password=secret >/dev/null; chasquid -config_dir=/tmp/lab/chasquid & sleep 2; for i in \$(seq $MAILS); do curl -s -k --crlf --ssl-reqd smtp://127.0.0.1:587/client.example.org --user user@client.example.org:secret --mail-from user@client.example.org \$(printf -- ' --mail-rcpt %s' $TO) -T $MSG; done; sleep 2"
 }
 
 features[submissiond]="tls smtps rcpt3 mails2 msg"

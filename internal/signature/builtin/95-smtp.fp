@@ -23,6 +23,20 @@ date   = 2026-11
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FS?T?D|FS?T?MCI'D;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 
+label  = s:mta:Courier:1.0.16 and older
+source = tools/dialectlab: Courier 1.0.16
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 BODY=8BITMIME? BODY=7BIT? SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R+D/.;header=relayed;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SMTPUTF8 BODY=8BITMIME? BODY=7BIT? SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R+D/.;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;end=alert
+
+label  = s:mta:Courier:1.4.1 and newer
+source = tools/dialectlab: Courier 1.4.1
+date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME? BODY=7BIT? SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R+D/.;header=relayed;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME? BODY=7BIT? SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R+D/.;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=no;rec=e/n/n/6;end=alert
+
 label  = s:mta:Dovecot lib-smtp:2.3.19.1 and older
 source = tools/dialectlab: submissiond 2.3.13, submissiond 2.3.19.1
 date   = 2026-11
@@ -348,12 +362,13 @@ sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later|default;hints=3e
 sig    = hello=EHLO @;tls=OpenSSL;settings=Python 3.10 or later|default;hints=3emt;pad=yes;rec=e|e/n/n/6;write=one;dot=with;next=/Q
 
 label  = s:mta:chasquid:
-source = tools/dialectlab: chasquid 1.11
+source = tools/dialectlab: chasquid 1.11, chasquid 1.15.0, chasquid 1.6
 date   = 2026-11
 sig    = hello=EHLO @;flow=$;end=rst
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3o;pad=no;sni=yes;rec=e/n/n|e/n/n/6;write=one;dot=with;next=/Q
+sig    = hello=EHLO @;tls=Go;settings=go.mod before 1.22;hints=3mo;pad=no;sni=yes;rec=e/n/n|e/n/n/6;write=one;dot=with;next=/Q
 
 label  = s:monitor:check_smtp:
 source = tools/dialectlab: check_smtp -C 2.3.1, check_smtp -C 2.3.3, check_smtp -C 2.4.0, check_smtp 2.3.1, check_smtp 2.3.3, check_smtp 2.4.0
@@ -518,6 +533,7 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:tool:postal:
 source = tools/dialectlab: postal 0.76
 date   = 2026-11
+sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DI';write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=Q;flow=$|Q;quit=QUIT;end=fin|quit
 
