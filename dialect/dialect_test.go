@@ -3,6 +3,7 @@ package dialect_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,6 +238,29 @@ func TestHeaderField(t *testing.T) {
 	} {
 		if got := dialect.HeaderField(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestFields: what a mail server reports of a header, whatever it and its filters add.
+func TestFields(t *testing.T) {
+	for want, names := range map[string][]string{
+		"none":                  {},
+		"DF~M_":                 {"Date", "X-Secret", "Authentication-Results", "ARC-Seal", "fROM", "", "mime-version"},
+		"relayed":               {"Date", "received", "From"},
+		strings.Repeat("T", 48): slices.Repeat([]string{"To"}, 48),
+		"":                      slices.Repeat([]string{"To"}, 100_000), // too many
+	} {
+		var f dialect.Fields
+		for _, name := range names {
+			f.Add(name)
+		}
+		var b dialect.Builder
+		header := strings.TrimPrefix(f.String(), "none")
+		b.Message(dialect.Message{Bytes: 1, HeaderSeen: true, Header: header})
+		print := b.Fingerprint()
+		if got := string(print.Get(dialect.Header)); got != want || len(header) > 64 {
+			t.Errorf("%.3q: %s, of %d bytes; want %s", names, got, len(header), want)
 		}
 	}
 }

@@ -102,3 +102,37 @@ func headerText(letters string) string {
 	}
 	return letters
 }
+
+// Fields gathers which fields a header has, for a mail server that reports them. Its
+// zero value is ready. It is not safe for concurrent use.
+type Fields struct{ text string }
+
+// added are traces that a mail server, or a filter of its, adds to the header before
+// it is reported (RFC 8601 §5, RFC 8617 §5.1).
+var added = [...]string{"Authentication-Results", "ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"}
+
+// Add takes the name of the next field, as it is spelled. The server's own Received is
+// not for it; of what else a server adds it takes nothing.
+func (f *Fields) Add(name string) {
+	for _, own := range added {
+		if strings.EqualFold(name, own) {
+			return
+		}
+	}
+	switch text := HeaderField(name); {
+	case f.text == Relayed, len(f.text) > maxHeader && text != Relayed: // more than a fingerprint takes
+	case text == Relayed:
+		f.text = text
+	default:
+		f.text += text
+	}
+}
+
+// String returns them as the field of a fingerprint: DFTSIMC, Relayed, or "none". That
+// of a header with too many is longer than a fingerprint takes.
+func (f *Fields) String() string {
+	if f.text == "" {
+		return "none"
+	}
+	return f.text
+}

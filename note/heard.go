@@ -15,6 +15,10 @@ type Heard struct {
 	// "pipelining,size" (dialect.Offer). OfferKnown says that it is known.
 	Offer      string
 	OfferKnown bool
+	// Header says which fields the header of the first mail has, in their order:
+	// what dialect.HeaderField returns for each, dialect.Relayed, or "none". It is
+	// empty where that is not known.
+	Header string
 	// Saw are findings that the mail server makes itself: "early_talker",
 	// "pipelining", "pipelining_order".
 	Saw []string

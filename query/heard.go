@@ -82,6 +82,10 @@ func (r *report) take(key, value string) {
 		r.heard.Gaps = true
 	case "offer":
 		*heard, r.heard.Offer, r.heard.OfferKnown = true, offerOf(value), true
+	case "header":
+		*heard, r.heard.Header = true, text
+	case "fields":
+		*heard, r.heard.Header = true, headerOf(value)
 	case "saw":
 		*heard, r.heard.Saw = true, strings.Split(text, ",")
 	case "tls":
@@ -109,6 +113,22 @@ func offerOf(value string) string {
 		all |= dialect.OfferOf(line)
 	}
 	return all.String()
+}
+
+// maxFields is how long the list of Exim's fields may be: it cuts a longer one.
+const maxFields = 1500
+
+// headerOf makes note.Heard's Header of the names of fields that Exim lists, its own
+// Received first. It is empty where the list may be cut.
+func headerOf(list string) string {
+	if list == "" || len(list) >= maxFields {
+		return ""
+	}
+	var f dialect.Fields
+	for name := range strings.SplitSeq(strings.TrimPrefix(list, "Received,"), ",") {
+		f.Add(name)
+	}
+	return f.String()
 }
 
 // history makes lines of Exim's $smtp_command_history, whose verbs are in
@@ -178,6 +198,7 @@ func appendReport(dst []byte, q *note.Query) []byte {
 	}
 	dst = appendWord(dst, "tls", h.TLS)
 	dst = appendWord(dst, "cipher", h.Cipher)
+	dst = appendWord(dst, "header", h.Header)
 	dst = appendWord(dst, "saw", strings.Join(h.Saw, ","))
 	if h.OfferKnown {
 		dst = appendWord(append(dst, " offer="...), "", h.Offer)

@@ -18,7 +18,7 @@ func TestReport(t *testing.T) {
 	for _, q := range []note.Query{
 		{Client: askedClient, Heard: &note.Heard{Lines: []string{"EHLO mail.example.org", "MAIL FROM:<> SIZE=", "."}}, Hello: "mail.example.org"},
 		{Client: askedClient, Server: netip.MustParseAddrPort("192.0.2.2:25"), Heard: &note.Heard{Lines: []string{"* a b", "MAIL *<>"}, Gaps: true, TLS: "1.3", Cipher: "X-Y_Z",
-			Saw: []string{"early_talker", "pipelining"}, Offer: "pipelining,size", OfferKnown: true}},
+			Header: "DFTSI'M", Saw: []string{"early_talker", "pipelining"}, Offer: "pipelining,size", OfferKnown: true}},
 		{Client: askedClient, Heard: &note.Heard{OfferKnown: true, Saw: []string{"early_talker"}}},
 		{Client: askedClient, Hello: "a b", Claims: &note.Claims{NameKnown: true}},
 		{Client: askedClient, Claims: &note.Claims{Name: "mx.example.org", NameKnown: true, HeadersKnown: true, Mailer: "Acme Mailer 1.0", MessageID: "<a@b>", Received: "from a by b"}},
@@ -51,6 +51,12 @@ func TestReportForms(t *testing.T) {
 		"ask 192.0.2.1 4 verbs=RCPT,DATA":                        {Lines: []string{"RCPT *", "DATA *", "."}, Gaps: true},
 		"ask 192.0.2.1 4 line:=TUFJTCBGUk9NOjxqb2VAeD4gU0laRT0x": {Lines: []string{"MAIL FROM:<> SIZE="}},
 		"ask 192.0.2.1 4 tls=TLSv1.3 cipher=A:B newer=1":         {TLS: "1.3", Cipher: "A:B"},
+		"ask 192.0.2.1 4 header=DFT":                             {Header: "DFT"},
+		"ask 192.0.2.1 4 fields=Received,Date,X-Secret,from":     {Header: "DF_"},
+		"ask 192.0.2.1 4 fields=Received,Date,Received":          {Header: "relayed"},
+		"ask 192.0.2.1 4 fields=Received,":                       {Header: "none"},
+		"ask 192.0.2.1 4 fields:=":                               {},
+		"ask 192.0.2.1 4 fields=" + strings.Repeat("Date,", 300): {},
 		"ask 192.0.2.1 4 offer=SIZE,PIPELINING,X":                {Offer: "pipelining,size", OfferKnown: true},
 	} {
 		r, err := parseRequest(line)

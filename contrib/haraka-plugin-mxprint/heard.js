@@ -5,7 +5,7 @@
 
 const MAX_LINES = 40
 const MAX_LINE = 160
-const MAX_WORDS = 6144 // bytes of all lines in a question; the sensor takes 8192 in all
+const MAX_WORDS = 7936 // bytes of all words in a question; the sensor takes 8192 with the rest
 
 const PATHS = ['MAIL', 'RCPT']
 const PLAIN = ['DATA', 'RSET', 'QUIT', 'STARTTLS']
@@ -94,9 +94,53 @@ function hear (connection) {
   if (heard.lines.length < MAX_LINES) heard.lines.push(line)
 }
 
+// FIELDS are the fields of a mail's header that programs write unasked, each with
+// its letter, and TRACES those of servers that passed it on (docs/dialect.md). Haraka
+// itself may have added Authentication-Results, so that it is no trace.
+const FIELDS = { Date: 'D', From: 'F', To: 'T', Subject: 'S', 'Message-ID': 'I', 'MIME-Version': 'M', 'Content-Type': 'C',
+  'Content-Transfer-Encoding': 'E', 'Content-Disposition': 'P', 'Content-Language': 'L', 'User-Agent': 'U', 'X-Mailer': 'X' }
+const USUAL = new Map(Object.keys(FIELDS).map((name) => [name.toLowerCase(), name]))
+const TRACES = ['received', 'return-path', 'delivered-to', 'x-received']
+const MAX_NAME = 32 // none of these is longer
+const MAX_FIELDS = 48 // letters and signs; of a header with more nothing is reported
+
+// field is what the dialect has of a field, by its name: a letter, and a sign for
+// an unusual spelling.
+function field (name) {
+  if (name.length > MAX_NAME) return ''
+  const lower = name.toLowerCase()
+  if (TRACES.includes(lower)) return 'relayed'
+  const usual = USUAL.get(lower)
+  if (!usual) return ''
+  const words = lower.split('-').map((w) => w[0].toUpperCase() + w.slice(1)).join('-')
+  const ways = [usual, words, lower[0].toUpperCase() + lower.slice(1), lower, lower.toUpperCase(), name]
+  return FIELDS[usual] + ['', "'", '.', '_', '^', '~'][ways.indexOf(name)]
+}
+
+// own reports whether a field is the Received of this server.
+function own (line) {
+  return /^Received:/.test(line) && /\bby \S+ \(Haraka/.test(line.slice(0, 1024).replace(/\s+/g, ' '))
+}
+
+// fields says which fields a header has, from its lines, without the Received that
+// Haraka itself put before the others.
+function fields (lines) {
+  let all = ''
+  let received = 0
+  for (const line of lines) {
+    const text = field(line.slice(0, Math.max(0, line.slice(0, MAX_NAME + 2).indexOf(':'))))
+    if (/^received:/i.test(line) && received++ === 0 && own(line)) continue
+    if (text === 'relayed') return text
+    all += text
+  }
+  return all.length > MAX_FIELDS ? '' : all || 'none'
+}
+
 // ended notes that a message has come.
 function ended (connection) {
   const heard = connection.notes.mxprint_heard
+  const header = connection.transaction && connection.transaction.header
+  if (heard && heard.header === undefined && header && header.lines) heard.header = fields(header.lines().map(String))
   if (heard && heard.lines.length < MAX_LINES) heard.lines.push('.')
 }
 
@@ -130,6 +174,7 @@ function words (connection) {
   if (!heard) return list
   const offer = Array.isArray(connection.capabilities) ? connection.capabilities.map((l) => String(l).split(' ')[0]) : null
   if (offer) list.push(`offer=${offer.filter((w) => /^[!-~]{1,40}$/.test(w)).slice(0, 40).join(',')}`)
+  if (heard.header) list.push(`header=${heard.header}`)
   const found = saw(connection)
   if (found.length) list.push(`saw=${found.join(',')}`)
   const tls = connection.tls
@@ -138,7 +183,7 @@ function words (connection) {
     list.push(...word('cipher', tls.cipher.standardName || tls.cipher.name || ''))
   }
   heard.reported = heard.lines.length
-  let length = 0
+  let length = list.join(' ').length
   for (const line of heard.lines) {
     const w = word('line', line)
     length += w.join(' ').length + 1
@@ -167,4 +212,4 @@ function claims (connection) {
   return list
 }
 
-module.exports = { redact, hear, ended, more, words }
+module.exports = { redact, fields, hear, ended, more, words }

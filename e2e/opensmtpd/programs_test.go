@@ -36,13 +36,15 @@ func TestProgramsTLS(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := mailtest.TempDir(t)
 	mailtest.NewCert(t, dir)
-	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP, mailtest.Observed(dir))
 	o := startOpenSMTPDOf(t, pair.Server, "opensmtpd-tls", dir, fullHeader)
 	s := mailtest.NewSenders(t, pair.Client, filepath.Join(dir, "cert.pem"))
-	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, true)
+	s.Ask(dir)
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, true, "s-nail")
 	t.Run("two at one address", func(t *testing.T) {
 		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, o.mails, true, mailtest.Named)
 	})
+	t.Run("headers", func(t *testing.T) { mailtest.CheckHeaders(t, pair, dir, "XFTSDI") })
 	t.Run("left", func(t *testing.T) { mailtest.CheckLeft(t, pair, filepath.Join(dir, "query.sock")) })
 }
 

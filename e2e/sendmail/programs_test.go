@@ -16,14 +16,16 @@ func TestPrograms(t *testing.T) {
 	pair := lab.NewPair(t)
 	dir := mailtest.TempDir(t)
 	mailtest.NewCert(t, dir)
-	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP, mailtest.Recipe(t, "sendmail.md", "[milter]"), mailtest.LongDeadline, `form = "full"`)
+	mailtest.StartServe(t, pair.Server, dir, mailtest.SMTP, mailtest.Recipe(t, "sendmail.md", "[milter]"), mailtest.LongDeadline, `form = "full"`, mailtest.Observed(dir))
 	m := startSendmailIn(t, pair.Server, dir, mailtest.Patient)
 	s := mailtest.NewSenders(t, pair.Client, filepath.Join(dir, "cert.pem"))
+	s.Ask(dir)
 	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, false)
-	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, true)
+	mailtest.CheckPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, true, "s-nail")
 	t.Run("two at one address", func(t *testing.T) {
 		mailtest.CheckTwoPrograms(t, s, pair.Client.IPv4, pair.Server.IPv4, m.mails, true, mailtest.Named)
 	})
+	t.Run("headers", func(t *testing.T) { mailtest.CheckHeaders(t, pair, dir, "XFTSDI") })
 	t.Run("left", func(t *testing.T) { mailtest.CheckLeft(t, pair, filepath.Join(dir, "query.sock")) })
 }
 

@@ -12,7 +12,8 @@ import (
 
 // heard is what a mail server reports of a connection, read.
 type heard struct {
-	print       dialect.Fingerprint
+	print       dialect.Fingerprint // without the header
+	header      string              // which fields that of the first mail has; empty: not known
 	found       []note.Finding
 	tls, cipher string
 }
@@ -26,11 +27,26 @@ func readHeard(h *note.Heard) *heard {
 		limited.Lines = append(limited.Lines, dialect.Redact(line))
 	}
 	r := &heard{print: dialect.OfLines(limited.Lines, h.Gaps), found: conduct.Heard(&limited)}
+	if h.Header != "" {
+		r.header = string(headerOf(h.Header).Get(dialect.Header))
+	}
 	if offer, ok := dialect.ParseOffer(h.Offer); ok && h.OfferKnown {
 		r.print.Offer, r.print.OfferKnown = offer, true
 	}
 	r.tls, r.cipher = token(h.TLS), token(h.Cipher)
 	return r
+}
+
+// headerOf is the fields of a mail's header, or nothing where they are not in the
+// language of a dialect.
+func headerOf(fields string) *dialect.Fingerprint {
+	if fields == "none" {
+		fields = ""
+	}
+	var b dialect.Builder
+	b.Message(dialect.Message{Bytes: 1, Header: fields, HeaderSeen: true})
+	f := b.Fingerprint()
+	return &f
 }
 
 // token is a version or the name of a cipher, or empty where a word is neither.
@@ -61,6 +77,9 @@ func (p *part) hear(q note.Query, h *heard) bool {
 	defer p.mu.Unlock()
 	e := p.entry(q)
 	if e != nil {
+		if e.heard != nil && e.heard.header != "" { // that was of an earlier mail
+			h.header = e.heard.header
+		}
 		e.heard = h
 	}
 	return e != nil
@@ -107,5 +126,9 @@ func (h *heard) software(db *signature.DB, was *note.Software, f *dialect.Finger
 	if was != nil {
 		reading = was.Reading
 	}
-	return answer.Joined(db, f, &h.print, reading)
+	g := h.print
+	if h.header != "" {
+		g.Join(headerOf(h.header))
+	}
+	return answer.Joined(db, f, &g, reading)
 }

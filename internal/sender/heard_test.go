@@ -139,11 +139,33 @@ func TestHeardWins(t *testing.T) {
 	}
 }
 
+// TestHeardHeader: inside TLS the header is that of the mail server, and separates
+// programs that speak the same.
+func TestHeardHeader(t *testing.T) {
+	db, err := signature.Parse(strings.NewReader("classes = c\n[smtp:client]\nlabel = s:c:A:\nsig = mail=MAIL FROM:<>;flow=M/R/D/.;header=DFT?S?\nlabel = s:c:B:\nsig = mail=MAIL FROM:<>;flow=M/R/D/.;header=FDT?S?\n"), "x.fp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(Config{DB: func() *signature.DB { return db }})
+	for header, want := range map[string]string{"DFTS": "A", "FDTS": "B", "none": "", "relayed": "", "X-Secret": "A or B", "": "A or B"} {
+		h := *insideTLS
+		h.Header = header
+		h.Lines = []string{"EHLO x", "MAIL FROM:<>"}
+		s := ask(t, r, note.Query{Client: client(1), Server: mx, Heard: &h}).Software
+		if got := strings.Join(append([]string{s.Name}, s.Others...), " or "); got != want {
+			t.Errorf("header %q: %q, want %q", header, got, want)
+		}
+		if strings.Contains(s.Dialect, "ecret") {
+			t.Errorf("kept: %s", s.Dialect)
+		}
+	}
+}
+
 // TestHeardHostile: nothing of a report comes out as it went in.
 func TestHeardHostile(t *testing.T) {
 	r := New(Config{DB: signature.Builtin})
 	evil := "a\r\nX-Evil: 1\x00\x1b[2J\"\\ <joe@example.org>"
-	h := &note.Heard{Saw: []string{evil}, TLS: evil, Cipher: evil, Offer: evil, OfferKnown: true}
+	h := &note.Heard{Header: evil, Saw: []string{evil}, TLS: evil, Cipher: evil, Offer: evil, OfferKnown: true}
 	for _, begin := range []string{"", "EHLO ", "* ", "MAIL FROM:", "MAIL *", "RCPT TO:<x> ", "AUTH ", "X", "BDAT "} {
 		h.Lines = append(h.Lines, begin+evil)
 	}

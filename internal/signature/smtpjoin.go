@@ -3,7 +3,8 @@ package signature
 import "github.com/mxprint/mxprint/dialect"
 
 // heardBits are the bits of what a mail server heard that are enough for a name,
-// more than without TLS: there the end of the session and its pace count, too.
+// more than without TLS: there the end of the session and its pace count, too. So are
+// as many of the header and the records together.
 const heardBits = 8.0
 
 // JoinSMTP is MatchSMTP of a session of which two have seen parts: f is what its
@@ -24,22 +25,17 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	if !g.Has(dialect.Mail) && !g.Has(dialect.Flow) {
 		return db.MatchSMTP(f)
 	}
-	agrees, described := make(map[string]bool), make(map[string]bool)
-	for _, s := range db.smtp.sigs {
-		if s.rules[dialect.Mail] == nil && s.rules[dialect.Flow] == nil {
-			continue
-		}
-		described[s.Label.Name] = true
-		if s.heard(g) {
-			agrees[s.Label.Name] = true
-		}
-	}
+	said := db.smtp.said(g)
 	specific, generic := smtpFound{}, smtpFound{}
-	carried := db.smtp.weights.carried(f)
+	carried, given := db.smtp.weights.carried(f), db.smtp.weights.carried(g)
 	for _, s := range db.smtp.sigs {
 		cost, fits := s.fits(f, carried)
-		if !fits || described[s.Label.Name] && !agrees[s.Label.Name] {
+		p := said[s.Label.Name]
+		if !fits || p.described && !p.agrees {
 			continue
+		}
+		if header := g.Get(dialect.Header); header != nil && !p.wrote {
+			cost += s.carries(header, given)
 		}
 		if s.Label.Generic {
 			generic.add(s, cost)
@@ -54,16 +50,55 @@ func (db *DB) JoinSMTP(f, g *dialect.Fingerprint) SMTPMatch {
 	if found.n == 0 {
 		return db.MatchSMTP(f)
 	}
-	return found.answer(db.smtp.weights.enough(f, found.hits[0].sig) || db.smtp.weights.sum(g) >= heardBits)
+	return found.answer(db.smtp.weights.enoughJoined(f, g, found.hits[0].sig, said[found.hits[0].sig.Label.Name].wrote))
+}
+
+// saidOf is what the signatures of a program without TLS are to what a mail server
+// heard.
+type saidOf struct {
+	described bool // there are some
+	agrees    bool // one of them agrees with it
+	wrote     bool // and has the header of the message
+}
+
+func (t *smtpTable) said(g *dialect.Fingerprint) map[string]saidOf {
+	all := make(map[string]saidOf)
+	for _, s := range t.sigs {
+		if s.rules[dialect.Mail] == nil && s.rules[dialect.Flow] == nil {
+			continue
+		}
+		p := all[s.Label.Name]
+		p.described = true
+		if s.heard(g) {
+			p.agrees = true
+			p.wrote = p.wrote || g.Has(dialect.Header) && s.rules[dialect.Header] != nil
+		}
+		all[s.Label.Name] = p
+	}
+	return all
+}
+
+// enoughJoined is enough with what a mail server heard, g. A header that the
+// program writes counts with the records, which it does not depend on; another one
+// does not count.
+func (w *smtpWeights) enoughJoined(f, g *dialect.Fingerprint, sig *SMTP, wrote bool) bool {
+	header := w.bits(g, dialect.Header)
+	switch {
+	case w.enough(f, sig):
+		return true
+	case wrote:
+		return w.sum(g) >= heardBits || w.inside(f)+header >= heardBits
+	}
+	return !(sig.writes && g.Has(dialect.Header)) && w.sum(g)-header >= heardBits
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether
 // or not it describes sessions with TLS.
 func (s *SMTP) heard(g *dialect.Fingerprint) bool {
-	for _, field := range [...]dialect.Field{dialect.Mail, dialect.Rcpt, dialect.Data, dialect.Flow, dialect.Next} {
+	for _, field := range [...]dialect.Field{dialect.Mail, dialect.Rcpt, dialect.Data, dialect.Flow, dialect.Header, dialect.Next} {
 		if value := g.Get(field); value != nil && s.rules[field] != nil && s.takes(g, field, value) == nil {
 			return false
 		}
 	}
-	return true
+	return s.rules[dialect.Header] != nil || !s.writes || string(g.Get(dialect.Header)) != dialect.Relayed
 }

@@ -247,13 +247,7 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 			case needed[field], s.writes && field == dialect.Header && string(value) == dialect.Relayed: // another one passes it on
 				return 0, false
 			case field == dialect.Header:
-				cost += carried
-				switch {
-				case s.writes: // it had another header where it was recorded
-					cost += 2 * open
-				case string(value) == dialect.Relayed && s.builtin && s.Label.Class != "mta":
-					cost += 2 * open
-				}
+				cost += s.carries(value, carried)
 			default:
 				cost += open
 			}
@@ -268,6 +262,16 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 		}
 	}
 	return cost, true
+}
+
+// carries is what a header costs that the program did not write. One that had another
+// where it was recorded, and one that is no mail server but would pass it on, are less
+// likely.
+func (s *SMTP) carries(header []byte, carried float32) float32 {
+	if s.writes || string(header) == dialect.Relayed && s.builtin && s.Label.Class != "mta" {
+		return carried + 2*open
+	}
+	return carried
 }
 
 // takes returns the alternative of a field that takes a value, or nil.

@@ -123,19 +123,23 @@ func (w *smtpWeights) carried(f *dialect.Fingerprint) float32 {
 // recorded with another.
 func (w *smtpWeights) enough(f *dialect.Fingerprint, sig *SMTP) bool {
 	if f.TLSUsed {
-		bits := 0.0
-		for field, weight := range tlsFields {
-			if weight > 0 {
-				bits += weight * w.bits(f, dialect.Field(field))
-			}
-		}
-		return bits >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
+		return w.inside(f) >= tlsBits || w.bits(f, dialect.Hello) >= helloBits
 	}
 	bits, header := w.sum(f), w.bits(f, dialect.Header)
 	if sig.rules[dialect.Header] == nil {
 		return !(sig.writes && f.Has(dialect.Header)) && !plain(f) && bits-header >= clearBits
 	}
 	return bits >= clearBits
+}
+
+// inside is the bits of tlsFields.
+func (w *smtpWeights) inside(f *dialect.Fingerprint) (bits float64) {
+	for field, weight := range tlsFields {
+		if weight > 0 {
+			bits += weight * w.bits(f, dialect.Field(field))
+		}
+	}
+	return bits
 }
 
 // sum is the bits of all fields.

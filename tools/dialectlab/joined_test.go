@@ -13,10 +13,13 @@ var heard = []struct {
 	name  string
 	lines func(lines []string) []string
 	gaps  bool
+
+	header bool
 }{
-	{"lines (Haraka, OpenSMTPD)", func(lines []string) []string { return lines }, false},
-	{"arguments (milter)", arguments, true},
-	{"verbs (Exim)", verbs, false},
+	{"lines", func(lines []string) []string { return lines }, false, false},
+	{"lines and header (Haraka, OpenSMTPD)", func(lines []string) []string { return lines }, false, true},
+	{"arguments and header (milter)", arguments, true, true},
+	{"verbs and header (Exim)", verbs, false, true},
 }
 
 // said are the lines of a session, up to the end of its first message; nil
@@ -106,11 +109,24 @@ func TestJoined(t *testing.T) {
 		}
 		return n
 	}
+	header := make(map[string]string) // of a program, in clear: the recordings have none inside TLS
+	for _, s := range programs {
+		if h := s.print.Get(dialect.Header); h != nil && !s.print.TLSUsed {
+			header[s.Program+s.Release+s.System] = string(h)
+		}
+	}
 	alone := count(func(db *signature.DB, s *spoken) signature.SMTPMatch { return db.MatchSMTP(&s.print) })
 	t.Logf("packets alone: known %v\nreleases %v\nengines %v", &alone.known, &alone.release, &alone.engine)
 	for _, way := range heard {
 		n := count(func(db *signature.DB, s *spoken) signature.SMTPMatch {
 			g := dialect.OfLines(way.lines(said(s)), way.gaps)
+			if h := header[s.Program+s.Release+s.System]; way.header && h != "" {
+				f, err := dialect.Parse("header=" + h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				g.Join(&f)
+			}
 			return db.JoinSMTP(&s.print, &g)
 		})
 		t.Logf("%s: known %v\nreleases %v\nengines %v", way.name, &n.known, &n.release, &n.engine)

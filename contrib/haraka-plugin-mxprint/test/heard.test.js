@@ -31,6 +31,29 @@ describe('what a client said', () => {
     })
   }
 
+  it('which fields a header has', () => {
+    const own = 'Received: from x\r\n\tby mx.example (Haraka/3.0) with ESMTP\r\n'
+    for (const [lines, want] of [
+      [['Date: x\r\n', 'From: secret\r\n', 'X-Secret: y\r\n', 'Message-Id: <secret>\r\n', 'mime-version: 1.0\r\n'], "DFI'M_"],
+      [['FROM: x\r\n', 'Mime-version: 1.0\r\n', 'sUBJECT: y\r\n'], 'F^M.S~'],
+      [[own, 'Date: x\r\n'], 'D'],
+      [['Received-SPF: pass\r\n', own, 'Date: x\r\n', 'Authentication-Results: mx.example; spf=pass\r\n'], 'D'],
+      [[own, 'Received: from y\r\n', 'Date: x\r\n'], 'relayed'],
+      [[own, 'Date: x\r\n', own], 'relayed'],
+      [['Received: from y by z\r\n', own], 'relayed'],
+      [['X-Secret: x\r\n'], 'none'],
+      [[], 'none'],
+      [Array(48).fill('To: x\r\n'), 'T'.repeat(48)],
+      [Array(49).fill('To: x\r\n'), ''],
+      [[`${'x'.repeat(1e6)}: y\r\n`, ` ${'x'.repeat(1e6)}`, ':', '', '__proto__: x', 'constructor: x'], 'none'],
+    ]) {
+      assert.equal(heard.fields(lines), want)
+      const c = connection(['EHLO x'], { transaction: { header: { lines: () => lines, get_all: () => [] } } })
+      heard.ended(c)
+      assert.deepEqual(heard.words(c).filter((w) => w.startsWith('header=')), want === '' ? [] : [`header=${want}`])
+    }
+  })
+
   it('no password after AUTH', () => {
     const c = connection(['EHLO x', 'AUTH LOGIN', 'am9l', 'c2VjcmV0', ':x', 'MAIL FROM:<a@b.example>'])
     assert.deepEqual(c.notes.mxprint_heard.lines, ['EHLO x', 'AUTH LOGIN', 'MAIL FROM:<>'])
@@ -41,6 +64,19 @@ describe('what a client said', () => {
     assert.equal(c.notes.mxprint_heard.lines.length, 40)
     const words = heard.words(c).join(' ')
     assert.ok(words.length < 8000, `${words.length} bytes`)
+  })
+
+  it('no question is too long for the sensor', () => {
+    const long = ' x'.repeat(500)
+    const c = connection(Array(100).fill('EHLO' + long), {
+      hello: { host: long, verb: 'EHLO' }, capabilities: Array(40).fill('X'.repeat(40)), early_talker: true,
+      tls: { enabled: true, cipher: { version: long, standardName: long } }, results: { get: () => ({ fcrdns: [long] }) },
+      transaction: { header: { get_all: () => [long, long], lines: () => Array(48).fill('To: x\r\n') } },
+    })
+    heard.ended(c)
+    const words = heard.words(c)
+    assert.ok(words.join(' ').length <= 7936, `${words.join(' ').length} bytes`)
+    assert.ok(words.includes(`header=${'T'.repeat(48)}`))
   })
 
   it('words of one line, whatever is said', () => {

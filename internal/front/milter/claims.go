@@ -6,6 +6,7 @@ import (
 
 	library "github.com/d--j/go-milter"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/note"
 )
@@ -37,6 +38,7 @@ func isClaim(name string) bool {
 // claimed takes a header of the mail. That of the mail server's own Received
 // field does not come.
 func (s *session) claimed(name, value string) {
+	s.fields.Add(name)
 	c := &s.claims
 	switch {
 	case strings.EqualFold(name, "X-Mailer"), strings.EqualFold(name, "User-Agent"):
@@ -54,6 +56,7 @@ func (s *session) claimed(name, value string) {
 
 // beginClaims forgets the headers of the mail before.
 func (s *session) beginClaims() {
+	s.fields = dialect.Fields{}
 	c := &s.claims
 	c.HeadersKnown, c.Mailer, c.MessageID, c.Received = false, "", "", ""
 }

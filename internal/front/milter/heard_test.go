@@ -44,9 +44,12 @@ func TestHeard(t *testing.T) {
 	m.send('M', "<joe@b.example>\x00", "SIZE=100\x00", "BODY=8BITMIME\x00")
 	m.send('R', "<ann@c.example>\x00", "ORCPT=rfc822;ann@c.example\x00")
 	m.send('R', "bob@c.example\x00")
+	for _, name := range []string{"Date", "X-Secret", "from", "Mime-Version"} {
+		m.send('L', name+"\x00secret\x00")
+	}
 	m.send('E')
 	m.want(added("X-p0f-Result", `os="unknown" link_type="" total_conn=0 shared_ip=N`), "a")
-	want := &note.Heard{Gaps: true, TLS: "1.3", Cipher: "TLS_AES_256_GCM_SHA384",
+	want := &note.Heard{Gaps: true, Header: "DF_M'", TLS: "1.3", Cipher: "TLS_AES_256_GCM_SHA384",
 		Lines: []string{"* client.example", "X", "* client.example", "MAIL *<> SIZE= BODY=8BITMIME", "RCPT *<> ORCPT=", "RCPT *a"}}
 	if got := who.all[len(who.all)-1].Heard; !reflect.DeepEqual(got, want) {
 		t.Errorf("reported %+v, want %+v", got, want)

@@ -6,6 +6,7 @@ import (
 
 	library "github.com/d--j/go-milter"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/claim"
 	"github.com/mxprint/mxprint/internal/front"
 	"github.com/mxprint/mxprint/note"
@@ -65,6 +66,7 @@ type session struct {
 	hello    string  // what the client called itself last
 	forged   int     // headers of our name in the mail so far
 	claims   claim.Mail
+	fields   dialect.Fields // of the mail's header
 	heard    note.Heard
 	reported int               // lines of heard that have been reported
 	read     map[string]string // headers of Reading
@@ -188,6 +190,9 @@ func (s *session) text() string {
 		return ""
 	}
 	if s.v.Again {
+		if s.heard.Header == "" {
+			s.heard.Header = s.fields.String()
+		}
 		q := s.reporting()
 		q.Claims = s.claiming()
 		n = s.v.again(q, n)

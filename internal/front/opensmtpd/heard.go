@@ -20,6 +20,7 @@ type said struct {
 	known   bool // offer is
 	version string
 	cipher  string
+	header  string // of the first mail
 }
 
 // client takes a line of the client.
@@ -69,7 +70,7 @@ func (s *said) report() *note.Heard {
 	if len(s.lines) == 0 {
 		return nil
 	}
-	return &note.Heard{Lines: slices.Clone(s.lines), Offer: s.offer.String(), OfferKnown: s.known, TLS: s.version, Cipher: s.cipher}
+	return &note.Heard{Lines: slices.Clone(s.lines), Header: s.header, Offer: s.offer.String(), OfferKnown: s.known, TLS: s.version, Cipher: s.cipher}
 }
 
 // maxClaim is how much of a claim counts, in bytes.
@@ -77,9 +78,10 @@ const maxClaim = 300
 
 // claims are what the sender and its mail say of themselves.
 type claims struct {
-	c     note.Claims
-	own   bool    // smtpd's own Received field, the first of all, was there
-	field *string // that a folded line belongs to; nil: none of these
+	c      note.Claims
+	fields dialect.Fields
+	own    bool    // smtpd's own Received field, the first of all, was there
+	field  *string // that a folded line belongs to; nil: none of these
 }
 
 // named takes the client's name, and whether smtpd found the address by it.
@@ -110,6 +112,10 @@ func (c *claims) take(line []byte) {
 	name, value, ok := strings.Cut(text, ":")
 	if !ok {
 		return
+	}
+	ours := !c.own && strings.EqualFold(name, "Received")
+	if !ours {
+		c.fields.Add(name)
 	}
 	switch strings.ToLower(strings.TrimRight(name, " \t")) {
 	case "x-mailer", "user-agent":

@@ -55,7 +55,7 @@ func TestHeard(t *testing.T) {
 	}
 	q := who.all[1]
 	heard := &note.Heard{Lines: []string{"EHLO pc.example", "STARTTLS", "EHLO pc.example", "AUTH LOGIN", "MAIL FROM:<> SIZE=", "RCPT TO:<>", "DATA"},
-		Offer: "size,auth", OfferKnown: true, TLS: "1.3", Cipher: "TLS_AES_256_GCM_SHA384"}
+		Header: dialect.Relayed, Offer: "size,auth", OfferKnown: true, TLS: "1.3", Cipher: "TLS_AES_256_GCM_SHA384"}
 	claims := &note.Claims{Name: "mail.example", NameKnown: true, HeadersKnown: true, Mailer: "Acme Mailer 1", MessageID: "<1@pc.example>", Received: "from inner by pc.example"}
 	if !reflect.DeepEqual(q.Heard, heard) || !reflect.DeepEqual(q.Claims, claims) || q.Hello != "pc.example" || q.Wait != 0 {
 		t.Errorf("asked %+v\nheard %+v, want %+v\nclaims %+v, want %+v", q, q.Heard, heard, q.Claims, claims)

@@ -75,6 +75,9 @@ func (r *run) gather(id string, s *session, line []byte) {
 	}
 	s.gathers = false
 	s.claims.c.HeadersKnown = true
+	if s.said.header == "" && len(s.held) <= maxGathered {
+		s.said.header = s.claims.fields.String()
+	}
 	r.ask(id, s, s.reporting())
 }
 

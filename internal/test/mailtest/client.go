@@ -50,6 +50,11 @@ func (c *client) Send(id string, header ...string) error {
 }
 
 func (c *client) SendTo(id string, to []string, header ...string) error {
+	return c.SendText(to, MailText(id, header...))
+}
+
+// SendText sends a mail as it is.
+func (c *client) SendText(to []string, text string) error {
 	if err := c.Mail(Sender); err != nil {
 		return err
 	}
@@ -62,7 +67,7 @@ func (c *client) SendTo(id string, to []string, header ...string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(w, MailText(id, header...))
+	fmt.Fprint(w, text)
 	return w.Close()
 }
 

@@ -4,6 +4,7 @@ package mailtest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -36,21 +37,22 @@ type program struct {
 	engine string   // the name that mxprint has for it
 	shown  [2]Shown // at least, by every server, in clear and by TLS
 	run    string
-	clear  bool // it does not send by TLS here
+	clear  bool   // it does not send by TLS here
+	header string // which fields it writes, in their order; empty: those of MSG
 }
 
 // Programs are ten: eight of Debian's that are started with a mail, and two
 // libraries by a few lines.
 var programs = []program{
-	{"swaks", "swaks", [2]Shown{Nothing, Candidate}, `swaks --silent 2 --server $ADDR ${TLS:+-tls} -f $FROM -t $TO --ehlo client.source.example --data - <$MSG`, false},
-	{"msmtp", "msmtp", [2]Shown{Nothing, Nothing}, `msmtp --host=$ADDR ${TLS:+--tls=on --tls-starttls=on --tls-certcheck=off} --domain=client.source.example -f $FROM $TO <$MSG`, false},
-	{"curl", "curl", [2]Shown{Candidate, Candidate}, `curl -s --crlf ${TLS:+--ssl-reqd -k} --mail-from $FROM --mail-rcpt $TO -T $MSG smtp://$ADDR/client.source.example`, false},
-	{"s-nail", "s-nail", [2]Shown{Candidate, Candidate}, `sed 1,/^$/d $MSG | HOME=/tmp s-nail -:/ -S v15-compat -S mta=smtp://$ADDR -S smtp-auth=none -S smtp-config=-all,ehlo${TLS:+,starttls} ` +
-		`${TLS:+-S smtp-use-starttls -S tls-verify=ignore} -S hostname=client.source.example -S from=$FROM -C "X-Test-Id: $ID" -s x $TO`, false},
-	{"sendEmail", "sendEmail", [2]Shown{Nothing, Nothing}, `sendemail -q -f $FROM -t $TO -s $ADDR -o tls=no -o message-file=$MSG -o message-format=raw`, true}, // Debian's fails in its own TLS
-	{"Mutt", "Mutt", [2]Shown{Candidate, Named}, `sed 1,/^$/d $MSG | HOME=/tmp mutt -n -F /dev/null -e "set from=$FROM smtp_url=smtp://$ADDR copy=no ssl_starttls=$([ "$TLS" ] && echo yes || echo no) ` +
+	{"swaks", "swaks", [2]Shown{Nothing, Candidate}, `swaks --silent 2 --server $ADDR ${TLS:+-tls} -f $FROM -t $TO --ehlo client.source.example --data - <$MSG`, false, ""},
+	{"msmtp", "msmtp", [2]Shown{Nothing, Nothing}, `msmtp --host=$ADDR ${TLS:+--tls=on --tls-starttls=on --tls-certcheck=off} --domain=client.source.example -f $FROM $TO <$MSG`, false, ""},
+	{"curl", "curl", [2]Shown{Candidate, Candidate}, `curl -s --crlf ${TLS:+--ssl-reqd -k} --mail-from $FROM --mail-rcpt $TO -T $MSG smtp://$ADDR/client.source.example`, false, ""},
+	{"s-nail", "s-nail", [2]Shown{Named, Candidate}, `sed 1,/^$/d $MSG | HOME=/tmp s-nail -:/ -S v15-compat -S mta=smtp://$ADDR -S smtp-auth=none -S smtp-config=-all,ehlo${TLS:+,starttls} ` +
+		`${TLS:+-S smtp-use-starttls -S tls-verify=ignore} -S hostname=client.source.example -S from=$FROM -C "X-Test-Id: $ID" -s x $TO`, false, "DFTSIU"},
+	{"sendEmail", "sendEmail", [2]Shown{Nothing, Nothing}, `sendemail -q -f $FROM -t $TO -s $ADDR -o tls=no -o message-file=$MSG -o message-format=raw`, true, ""}, // Debian's fails in its own TLS
+	{"Mutt", "Mutt", [2]Shown{Named, Named}, `sed 1,/^$/d $MSG | HOME=/tmp mutt -n -F /dev/null -e "set from=$FROM smtp_url=smtp://$ADDR copy=no ssl_starttls=$([ "$TLS" ] && echo yes || echo no) ` +
 		`ssl_force_tls=$([ "$TLS" ] && echo yes || echo no) ssl_verify_host=no ssl_verify_dates=no ssl_ca_certificates_file=/mnt/cert.pem certificate_file=/mnt/cert.pem hostname=client.source.example" ` +
-		`-e "my_hdr X-Test-Id: $ID" -s x $TO`, false},
+		`-e "my_hdr X-Test-Id: $ID" -s x $TO`, false, "DFTSIMCP"},
 	{"Python", "Python smtplib", [2]Shown{Named, Named}, `exec python3 -c '
 import smtplib, ssl, os
 e = os.environ
@@ -58,7 +60,7 @@ s = smtplib.SMTP(e["ADDR"], 25, "client.source.example", 30)
 if e["TLS"]:
     s.starttls(context=ssl._create_unverified_context())
 s.sendmail(e["FROM"], [e["TO"]], open(e["MSG"]).read())
-s.quit()'`, false},
+s.quit()'`, false, ""},
 	{"Net::SMTP", "Perl Net::SMTP", [2]Shown{Nothing, Nothing}, `exec perl -e '
 use Net::SMTP;
 local $/;
@@ -68,8 +70,8 @@ my $s = Net::SMTP->new($ENV{ADDR}, Hello => "client.source.example", Timeout => 
 $s->mail($ENV{FROM});
 $s->to($ENV{TO}) or die $s->message;
 $s->data($text) or die $s->message;
-$s->quit;'`, true},
-	{"PHPMailer", "PHPMailer", [2]Shown{Nothing, Named}, `cat >/tmp/$$.php <<'END'
+$s->quit;'`, true, ""},
+	{"PHPMailer", "PHPMailer", [2]Shown{Named, Named}, `cat >/tmp/$$.php <<'END'
 <?php
 foreach (['Exception', 'SMTP', 'PHPMailer'] as $c) require "/usr/share/php/libphp-phpmailer/src/$c.php";
 $e = getenv();
@@ -87,8 +89,8 @@ $m->Subject = 'x';
 $m->Body = 'Hello.';
 $m->send();
 END
-exec php /tmp/$$.php`, false},
-	{"Go", "Go net/smtp", [2]Shown{Candidate, Candidate}, "", false}, // this test
+exec php /tmp/$$.php`, false, "DTFSIXMC"},
+	{"Go", "Go net/smtp", [2]Shown{Candidate, Candidate}, "", false, ""}, // this test
 }
 
 // A Senders starts them in a namespace.
@@ -96,13 +98,14 @@ type Senders struct {
 	chroot *Chroot
 	ns     *lab.NetNS
 	dir    string
+	sensor string // its folder, where it is asked for headers; or empty
 }
 
 // NewSenders returns one of a namespace; cert is the server's certificate, for
 // those that cannot go without a check.
 func NewSenders(t testing.TB, ns *lab.NetNS, cert string) *Senders {
 	t.Helper()
-	s := &Senders{NewChroot(t, "senders"), ns, TempDir(t)}
+	s := &Senders{chroot: NewChroot(t, "senders"), ns: ns, dir: TempDir(t)}
 	text := ""
 	if cert != "" {
 		b, err := os.ReadFile(cert)
@@ -234,7 +237,8 @@ const (
 
 // CheckPrograms has each program send a mail. Of each the header has to say as much as
 // the list of programs has, with this server the names of those in named, and
-// never the name of another. On a busy machine the sensor may be behind the mail; then
+// never the name of another; after Ask the sensor has which fields the mail has. On a
+// busy machine the sensor may be behind the mail; then
 // it is sent again. Those without a command for TLS send in clear alone.
 func CheckPrograms(t *testing.T, s *Senders, from, to netip.Addr, mails string, tls bool, named ...string) {
 	t.Helper()
@@ -252,9 +256,11 @@ func CheckPrograms(t *testing.T, s *Senders, from, to netip.Addr, mails string, 
 			if slices.Contains(named, p.name) {
 				least = Named
 			}
-			var header string
+			fields := cmp.Or(p.header, headerOfMSG)
+			var header, got string
 			for try := range 3 {
 				id := fmt.Sprintf("%s-%s-%d", how, strings.ReplaceAll(p.name, ":", "-"), try)
+				since := s.seen(t)
 				if err := s.send(p, from, to, id, tls); err != nil {
 					t.Fatal(err)
 				}
@@ -263,12 +269,13 @@ func CheckPrograms(t *testing.T, s *Senders, from, to netip.Addr, mails string, 
 				if wrong {
 					t.Errorf("the header says %s: %s", Program(header), header)
 				}
-				if shown >= least {
-					t.Logf("%s: %s", Program(header), header)
+				got = s.header(t, since, from, to)
+				if shown >= least && (s.sensor == "" || got == fields) {
+					t.Logf("%s: header=%s: %s", Program(header), got, header)
 					return
 				}
 			}
-			t.Errorf("the header says %s, want %s: %s", Program(header), [...]string{"anything", "a candidate", "the name"}[least], header)
+			t.Errorf("the header says %s, want %s: %s; the mail has the fields %q, want %s", Program(header), [...]string{"anything", "a candidate", "the name"}[least], header, got, fields)
 		})
 	}
 }
