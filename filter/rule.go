@@ -58,16 +58,25 @@ func (r *Rule) ForLink(link int, live bool) (*LinkRule, error) {
 // Match reports whether the rule takes a frame. Of IPv6 packets with extension
 // headers it takes those that may be TCP: see MatchWithout.
 func (l *LinkRule) Match(frame []byte, wireLen int) bool {
-	if l.all && isTCP4(frame) {
+	if l.all && isTCP(frame) {
 		return true
 	}
 	return l.take.Match(frame, wireLen)
 }
 
-// isTCP4 reports whether a frame of Ethernet is of TCP over IPv4, as all programs
-// for TCP begin. To run one for each frame is 6 % of reading a file.
-func isTCP4(frame []byte) bool {
-	return len(frame) > 23 && frame[12] == 8 && frame[13] == 0 && frame[23] == 6
+// isTCP reports whether a frame of Ethernet is of TCP right behind an IP header, which all
+// programs for TCP take. To run one for each frame is 6 % of reading a file.
+func isTCP(frame []byte) bool {
+	if len(frame) < 24 {
+		return false
+	}
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case 0x0800:
+		return frame[23] == 6
+	case 0x86dd:
+		return frame[20] == 6
+	}
+	return false
 }
 
 // Extended reports whether Match takes packets that may turn out, after their
