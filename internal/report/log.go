@@ -272,7 +272,12 @@ func appendReasons(b []byte, r event.Reasons) []byte {
 // eight groups, never shortened.
 func appendEnd(b []byte, end netip.AddrPort) []byte {
 	if a := end.Addr(); a.Is4() {
-		b = a.AppendTo(b)
+		for i, n := range a.As4() {
+			if i > 0 {
+				b = append(b, '.')
+			}
+			b = appendNumber(b, uint32(n))
+		}
 	} else {
 		ip := a.As16()
 		for i := 0; i < len(ip); i += 2 {
@@ -305,11 +310,16 @@ func appendNumber(b []byte, n uint32) []byte {
 	switch {
 	case n < 10:
 		return append(b, digits[n])
-	case n >= 100:
-		b = appendNumber(b, n/100)
-		n %= 100
+	case n < 100:
+		return append(b, digits[n/10], digits[n%10])
+	case n < 1000:
+		return append(b, digits[n/100], digits[n/10%10], digits[n%10])
+	case n < 10000:
+		return append(b, digits[n/1000], digits[n/100%10], digits[n/10%10], digits[n%10])
 	}
-	return append(b, digits[n/10], digits[n%10])
+	b = appendNumber(b, n/10000)
+	n %= 10000
+	return append(b, digits[n/1000], digits[n/100%10], digits[n/10%10], digits[n%10])
 }
 
 // appendHundredths appends a number with two decimals: where the product does not show
