@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // past is what is remembered of an address.
 type past struct {
 	first, last, changedAt time.Time
-	system, software, tls  string
+	parts                  store.Parts
 	changed                []string
 	visits                 uint32 // has a key of its own
 }
@@ -55,44 +56,25 @@ func (c *codec) past(p *past) {
 	c.time(tagFirstSeen, &p.first)
 	c.time(tagLastSeen, &p.last)
 	c.time(tagLastChange, &p.changedAt)
-	c.text(tagOSName, &p.system)
-	c.text(tagName, &p.software)
-	c.text(tagLibrary, &p.tls)
+	c.text(tagOSName, &p.parts[0])
+	c.text(tagName, &p.parts[1])
+	c.text(tagLibrary, &p.parts[2])
 	c.texts(tagOther, &p.changed)
 }
 
 // next is the past of the next connection, when this one is over.
 func (p *past) next(n *note.Note, now time.Time) *past {
 	next := *p
-	system, software, tls := store.Titles(n)
-	if changed := p.changes(system, software, tls); len(changed) > 0 {
+	parts := store.PartsOf(n)
+	if changed := parts.Changes(p.parts); len(changed) > 0 {
 		next.changed, next.changedAt = changed, now
 	}
-	for _, part := range []struct {
-		to *string
-		is string
-	}{{&next.system, system}, {&next.software, software}, {&next.tls, tls}} {
-		if part.is != "" {
-			*part.to = part.is
-		}
-	}
+	next.parts.Add(parts)
 	if next.first.IsZero() || next.first.After(now) {
 		next.first = now
 	}
 	next.last = now
 	return &next
-}
-
-// changes are the parts that are not what they were.
-func (p *past) changes(system, software, tls string) (list []string) {
-	for _, part := range []struct{ name, was, is string }{
-		{"os", p.system, system}, {"software", p.software, software}, {"tls", p.tls, tls},
-	} {
-		if part.was != "" && part.is != "" && part.was != part.is {
-			list = append(list, part.name)
-		}
-	}
-	return list
 }
 
 // memory is what a note says of the past. The clocks of the sensors that wrote it
@@ -112,8 +94,7 @@ func (p *past) memory(n *note.Note, c counts, now time.Time) *note.Memory {
 		return t.UTC().Truncate(time.Second)
 	}
 	m.FirstSeen = bound(p.first)
-	system, software, tls := store.Titles(n)
-	if changed := p.changes(system, software, tls); len(changed) > 0 {
+	if changed := store.PartsOf(n).Changes(p.parts); len(changed) > 0 {
 		m.Changed, m.ChangedAt = changed, bound(p.last)
 	} else if len(p.changed) > 0 && now.Sub(p.changedAt) < recentChange {
 		m.Changed, m.ChangedAt = p.changed, bound(p.changedAt)
@@ -141,13 +122,9 @@ func (w *counted) none() bool { return !w.visit && w.name == "" && w.ja4 == "" &
 // took notes that something was counted.
 func (c *asked) took(w *counted) {
 	c.counted.visit = c.counted.visit || w.visit
-	for _, p := range []struct{ to, from *string }{
-		{&c.counted.name, &w.name}, {&c.counted.ja4, &w.ja4}, {&c.counted.dialect, &w.dialect},
-	} {
-		if *p.from != "" {
-			*p.to = *p.from
-		}
-	}
+	c.counted.name = cmp.Or(w.name, c.counted.name)
+	c.counted.ja4 = cmp.Or(w.ja4, c.counted.ja4)
+	c.counted.dialect = cmp.Or(w.dialect, c.counted.dialect)
 }
 
 // clientOf is the connection's key of a query: a question without the server's

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mxprint/mxprint/internal/store"
 	"github.com/mxprint/mxprint/note"
 )
 
@@ -101,7 +102,7 @@ func TestRecordHostile(t *testing.T) {
 // FuzzDecode: no input panics, and what is read is what would be written.
 func FuzzDecode(f *testing.F) {
 	f.Add(whole().append(nil))
-	f.Add((&past{first: time.Unix(1, 0), changed: []string{"os"}, system: "Linux"}).append(nil))
+	f.Add((&past{first: time.Unix(1, 0), changed: []string{"os"}, parts: store.Parts{"Linux"}}).append(nil))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := decode(b); err == nil {
@@ -126,7 +127,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestPast(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
-	p := &past{first: at, last: at.Add(time.Hour), changedAt: at, system: "Linux", software: "Exim 4", tls: "OpenSSL 3", changed: []string{"os", "tls"}}
+	p := &past{first: at, last: at.Add(time.Hour), changedAt: at, parts: store.Parts{"Linux", "Exim 4", "OpenSSL 3"}, changed: []string{"os", "tls"}}
 	got, err := decodePast(p.append(nil))
 	if diff := cmp.Diff(p, got, cmp.AllowUnexported(past{})); err != nil || diff != "" {
 		t.Errorf("decodePast: %v, %s", err, diff)
@@ -139,7 +140,7 @@ func TestPast(t *testing.T) {
 		}
 	}
 	next := p.next(&note.Note{State: note.Matched, OSName: "Windows", OSFlavor: "11"}, at.Add(2*time.Hour))
-	if next.system != "Windows 11" || next.software != "Exim 4" || !next.first.Equal(at) || len(next.changed) != 1 || next.changed[0] != "os" {
+	if next.parts != (store.Parts{"Windows 11", "Exim 4", "OpenSSL 3"}) || !next.first.Equal(at) || len(next.changed) != 1 || next.changed[0] != "os" {
 		t.Errorf("next = %+v", next)
 	}
 }

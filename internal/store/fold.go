@@ -110,15 +110,11 @@ const verdictRows = `SELECT v.connection, v.source, v.spam, v.sure, v.person, v.
 // someMails reads a slice of connections with their verdicts.
 func someMails(ctx context.Context, db *sql.DB, from, last int64, profiles map[int64]*note.Note) (list []*evidence.Mail, next int64, err error) {
 	rows, err := db.QueryContext(ctx, verdictRows, from, last, slice)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
 	type row struct {
 		id, profile int64
 	}
 	var about []row
-	for rows.Next() {
+	err = each(rows, err, func() error {
 		var r row
 		var v evidence.Verdict
 		var score, threshold sql.NullFloat64
@@ -127,7 +123,7 @@ func someMails(ctx context.Context, db *sql.DB, from, last int64, profiles map[i
 		var port uint16
 		var name string
 		if err := rows.Scan(&r.id, &v.Source, &v.Spam, &v.Sure, &v.Person, &score, &threshold, &at, &k, &port, &r.profile, &name); err != nil {
-			return nil, 0, err
+			return err
 		}
 		v.Score, v.Threshold, v.HasScore = score.Float64, threshold.Float64, score.Valid
 		if n := len(about); n == 0 || about[n-1].id != r.id {
@@ -136,8 +132,9 @@ func someMails(ctx context.Context, db *sql.DB, from, last int64, profiles map[i
 		}
 		m := list[len(list)-1]
 		m.Verdicts = append(m.Verdicts, v)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, 0, err
 	}
 	for i, r := range about {

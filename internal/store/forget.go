@@ -150,21 +150,16 @@ func addresses(tx *transaction, sub Subject, where string, args []any) (list [][
 	}
 	inNetwork, of := sub.inNetwork()
 	rows, err := tx.Query("SELECT address FROM host WHERE "+inNetwork+" UNION SELECT address FROM connection WHERE "+where, append(of, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = each(rows, err, func() error {
 		var k []byte
-		if err := rows.Scan(&k); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&k)
 		list = append(list, k)
-	}
+		return err
+	})
 	if sub.Network.IsSingleIP() || sub.Network.Bits() == 64 { // also where only the evidence is left
 		list = append(list, Key(sub.Network.Addr()))
 	}
-	return list, rows.Err()
+	return list, err
 }
 
 func (w *writer) forgetEvidence(senders [][]byte) error {

@@ -90,13 +90,12 @@ func (r *Reader) Hosts(ctx context.Context, sub Subject, most int) (list []Host,
 	if err != nil {
 		return nil, words(err)
 	}
-	defer rows.Close()
-	for rows.Next() {
+	err = each(rows, nil, func() error {
 		var h Host
 		var k []byte
 		var first, last, changed int64
 		if err := rows.Scan(&k, &first, &last, &h.Visits, &h.Names, &h.System, &h.Software, &h.TLS, &h.Changed, &changed); err != nil {
-			return nil, err
+			return err
 		}
 		h.Network, h.FirstSeen, h.LastSeen = fromKey(k), time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
 		if h.Changed != "" {
@@ -104,8 +103,23 @@ func (r *Reader) Hosts(ctx context.Context, sub Subject, most int) (list []Host,
 			h.ChangedAt = &at
 		}
 		list = append(list, h)
+		return nil
+	})
+	return list, err
+}
+
+// each calls f for each row of a query.
+func each(rows *sql.Rows, err error, f func() error) error {
+	if err != nil {
+		return err
 	}
-	return list, rows.Err()
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // History returns the connections of a subject, the newest first, up to a number.
@@ -116,26 +130,25 @@ func (r *Reader) History(ctx context.Context, sub Subject, most int) ([]Entry, e
 	if err != nil {
 		return nil, words(err)
 	}
-	defer rows.Close()
 	type row struct{ id, profile int64 }
 	var list []Entry
 	var ids []row
-	for rows.Next() {
+	err = each(rows, nil, func() error {
 		var e Entry
 		var one row
 		var at int64
 		var k []byte
 		var port uint16
 		if err := rows.Scan(&one.id, &at, &k, &port, &one.profile, &e.Name); err != nil {
-			return nil, err
+			return err
 		}
 		e.At, e.Client = time.UnixMilli(at).UTC(), client(fromKey(k), port)
 		list, ids = append(list, e), append(ids, one)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	rows.Close()
 	profiles := make(map[int64]*note.Note)
 	for i := range list {
 		if list[i].Note, err = readProfile(ctx, r.db, ids[i].profile, profiles); err != nil {
@@ -150,20 +163,15 @@ func (r *Reader) History(ctx context.Context, sub Subject, most int) ([]Entry, e
 
 func (r *Reader) verdicts(ctx context.Context, id int64) (list []evidence.Verdict, err error) {
 	rows, err := r.db.QueryContext(ctx, "SELECT source, spam, sure, person, score, threshold FROM verdict WHERE connection = ? ORDER BY id", id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = each(rows, err, func() error {
 		var v evidence.Verdict
 		var score, threshold sql.NullFloat64
-		if err := rows.Scan(&v.Source, &v.Spam, &v.Sure, &v.Person, &score, &threshold); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&v.Source, &v.Spam, &v.Sure, &v.Person, &score, &threshold)
 		v.Score, v.Threshold, v.HasScore = score.Float64, threshold.Float64, score.Valid
 		list = append(list, v)
-	}
-	return list, rows.Err()
+		return err
+	})
+	return list, err
 }
 
 // client is an address in text: of IPv6 the network, and the port if it is known.

@@ -44,12 +44,12 @@ func (p *Past) Print(w io.Writer) error {
 	}
 	for i := range p.Connections {
 		e := &p.Connections[i]
-		system, software, tls := Titles(e.Note)
+		parts := PartsOf(e.Note)
 		fmt.Fprintf(&b, "%s  %s", e.At.Format("2006-01-02 15:04:05"), e.Client)
 		if e.Name != "" {
 			fmt.Fprintf(&b, "  %s", e.Name)
 		}
-		b.WriteString(known(system, software, tls))
+		b.WriteString(known(parts[:]...))
 		for _, f := range []*note.Findings{e.Note.Conduct, e.Note.Contradictions} {
 			if f != nil {
 				for _, one := range f.List {

@@ -43,12 +43,12 @@ func (l *Lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 
 // host is what is remembered of an address.
 type host struct {
-	first, last           int64
-	visits, names         uint32
-	system, software, tls string
-	changed               string
-	changedAt             int64
-	known                 bool
+	first, last   int64
+	visits, names uint32
+	parts         Parts
+	changed       string
+	changedAt     int64
+	known         bool
 }
 
 // asked adds the memory to a note, and queues the connection.
@@ -192,25 +192,12 @@ func (v *visit) memory(name string, n *note.Note, now time.Time) *note.Memory {
 		return m
 	}
 	m.FirstSeen = time.UnixMilli(h.first).UTC().Truncate(time.Second)
-	system, software, tls := Titles(n)
-	if changed := h.changes(system, software, tls); len(changed) > 0 {
+	if changed := PartsOf(n).Changes(h.parts); len(changed) > 0 {
 		m.Changed, m.ChangedAt = changed, time.UnixMilli(h.last).UTC().Truncate(time.Second)
 	} else if h.changed != "" && now.Sub(time.UnixMilli(h.changedAt)) < recentChange {
 		m.Changed, m.ChangedAt = strings.Split(h.changed, ","), time.UnixMilli(h.changedAt).UTC().Truncate(time.Second)
 	}
 	return m
-}
-
-// changes are the parts that are not what they were.
-func (h *host) changes(system, software, tls string) (list []string) {
-	for _, p := range []struct{ name, was, is string }{
-		{"os", h.system, system}, {"software", h.software, software}, {"tls", h.tls, tls},
-	} {
-		if p.was != "" && p.is != "" && p.was != p.is {
-			list = append(list, p.name)
-		}
-	}
-	return list
 }
 
 // question is what a look-up reads from the file.
@@ -300,7 +287,7 @@ func (s *Store) keep(db *database, q *question, a answer) {
 var errSlow = errors.New("store: no answer in time")
 
 func readHost(row *sql.Row) (h host, err error) {
-	err = row.Scan(&h.first, &h.last, &h.visits, &h.names, &h.system, &h.software, &h.tls, &h.changed, &h.changedAt)
+	err = row.Scan(&h.first, &h.last, &h.visits, &h.names, &h.parts[0], &h.parts[1], &h.parts[2], &h.changed, &h.changedAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return host{}, nil
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"strings"
@@ -127,18 +128,39 @@ func shortSoftware(s *note.Software) *note.Software {
 	return &short
 }
 
-// Titles are what an address is known by: a note says when one of them changed.
-func Titles(n *note.Note) (system, software, tls string) {
+// Parts are what an address is known by: its system, program and TLS library, each
+// empty where it is not known. A note says when one of them changed.
+type Parts [3]string
+
+// PartsOf returns those of a note.
+func PartsOf(n *note.Note) (p Parts) {
 	if n.State == note.Matched {
-		system = n.Title()
+		p[0] = cut(n.Title())
 	}
 	if s := n.Software; s != nil && s.State == note.Matched && s.Reading == note.Complete && s.Quality&note.Generic == 0 {
-		software = s.Title()
+		p[1] = cut(s.Title())
 	}
 	if t := n.TLS; t != nil && t.State == note.Complete {
-		tls = strings.TrimSpace(t.Library + " " + t.Release)
+		p[2] = cut(strings.TrimSpace(t.Library + " " + t.Release))
 	}
-	return cut(system), cut(software), cut(tls)
+	return p
+}
+
+// Changes are the names of the parts that are not what they were.
+func (p Parts) Changes(was Parts) (list []string) {
+	for i, name := range []string{"os", "software", "tls"} {
+		if was[i] != "" && p[i] != "" && was[i] != p[i] {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// Add takes the parts that are known now.
+func (p *Parts) Add(is Parts) {
+	for i := range p {
+		p[i] = cmp.Or(is[i], p[i])
+	}
 }
 
 // maxName is the length of a name, in bytes: that of the longest host name.

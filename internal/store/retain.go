@@ -224,26 +224,20 @@ func (w *writer) sweep() error {
 			AND NOT EXISTS (SELECT 1 FROM connection WHERE connection.name = text.id AND connection.name <> 0)
 			AND NOT EXISTS (SELECT 1 FROM connection WHERE connection.profile = text.id)
 			AND NOT EXISTS (SELECT 1 FROM named WHERE named.name = text.id) RETURNING text`, w.swept, slice)
+		err = each(rows, err, func() error {
+			var text string
+			err := rows.Scan(&text)
+			w.texts.remove(text)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var text string
-			if err := rows.Scan(&text); err != nil {
-				return err
-			}
-			w.texts.remove(text)
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
 		var next sql.NullInt64
-		if err := tx.QueryRow("SELECT max(id) FROM (SELECT id FROM text WHERE id > ? ORDER BY id LIMIT ?)", w.swept, slice).Scan(&next); err != nil {
-			return err
+		if err = tx.QueryRow("SELECT max(id) FROM (SELECT id FROM text WHERE id > ? ORDER BY id LIMIT ?)", w.swept, slice).Scan(&next); err == nil {
+			w.swept = next.Int64 // 0 at the end: from the beginning
 		}
-		w.swept = next.Int64 // 0 at the end: from the beginning
-		return nil
+		return err
 	})
 }
 

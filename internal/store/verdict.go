@@ -211,35 +211,24 @@ func findTime(tx *transaction, v *Verdict) (id int64, err error) {
 	at := v.At.UnixMilli()
 	since := at - nearInTime.Milliseconds()
 	rows, err := tx.Query(findTimes, since, Key(v.Client.Addr()), since, at+time.Minute.Milliseconds())
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	var of [3]string
-	for rows.Next() {
+	var of Parts
+	err = each(rows, err, func() error {
 		var one int64
 		var text string
-		if err := rows.Scan(&one, &text); err != nil {
-			return 0, err
-		}
 		var n note.Note
-		if json.Unmarshal([]byte(text), &n) != nil {
-			continue
+		if err := rows.Scan(&one, &text); err != nil || json.Unmarshal([]byte(text), &n) != nil {
+			return err
 		}
-		system, software, tls := Titles(&n)
-		is := [3]string{system, software, tls}
-		switch {
+		switch is := PartsOf(&n); {
 		case id == 0:
 			id, of = one, is
 		case is != of:
-			return 0, ErrAmbiguous
+			return ErrAmbiguous
 		}
+		return nil
+	})
+	if err == nil && id == 0 {
+		err = ErrNoConnection
 	}
-	if err := rows.Err(); err != nil {
-		return 0, err
-	}
-	if id == 0 {
-		return 0, ErrNoConnection
-	}
-	return id, nil
+	return id, err
 }

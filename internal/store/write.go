@@ -409,25 +409,18 @@ func (w *writer) named(tx *transaction, k []byte, name int64, c *connection) (fr
 // host brings what is remembered of an address up to date.
 func (w *writer) host(tx *transaction, k []byte, c *connection, h host, visits int) error {
 	at := c.at.UnixMilli()
-	system, software, tls := Titles(&c.note)
-	if changed := h.changes(system, software, tls); len(changed) > 0 {
+	parts := PartsOf(&c.note)
+	if changed := parts.Changes(h.parts); len(changed) > 0 {
 		h.changed, h.changedAt = strings.Join(changed, ","), at
 	}
-	for _, p := range []struct {
-		to *string
-		is string
-	}{{&h.system, system}, {&h.software, software}, {&h.tls, tls}} {
-		if p.is != "" {
-			*p.to = p.is
-		}
-	}
+	h.parts.Add(parts)
 	if !h.known {
 		h.first, h.known = at, true
 	}
 	h.last = max(h.last, at)
 	h.visits += uint32(visits)
 	_, err := tx.Exec(insertHost,
-		k, h.first, h.last, h.visits, h.names, h.system, h.software, h.tls, h.changed, h.changedAt)
+		k, h.first, h.last, h.visits, h.names, h.parts[0], h.parts[1], h.parts[2], h.changed, h.changedAt)
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
