@@ -137,14 +137,10 @@ func firstAddr(i net.Interface) netip.Addr {
 
 // interfaceNames lists what could have been meant.
 func interfaceNames() string {
-	names := []string{}
-	if ifs, err := net.Interfaces(); err == nil {
-		for _, i := range ifs {
-			names = append(names, i.Name)
-		}
-	}
-	if haveAny {
-		names = append(names, Any)
+	var names []string
+	list, _ := Interfaces()
+	for _, i := range list {
+		names = append(names, i.Name)
 	}
 	return strings.Join(names, ", ")
 }

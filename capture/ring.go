@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math/bits"
@@ -59,18 +60,10 @@ type Config struct {
 
 // withDefaults fills in what is zero and refuses what cannot be.
 func (c Config) withDefaults() (Config, error) {
-	if c.Interface == "" {
-		c.Interface = Any
-	}
-	if c.RingBytes == 0 {
-		c.RingBytes = defaultRing
-	}
-	if c.SlotBytes == 0 {
-		c.SlotBytes = defaultSlot
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Interface = cmp.Or(c.Interface, Any)
+	c.RingBytes = cmp.Or(c.RingBytes, defaultRing)
+	c.SlotBytes = cmp.Or(c.SlotBytes, defaultSlot)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	switch {
 	case c.RingBytes < minRing || c.RingBytes > maxRing:
 		return c, fmt.Errorf("capture: ring of %d bytes: want %d to %d", c.RingBytes, minRing, maxRing)

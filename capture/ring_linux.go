@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -96,10 +97,7 @@ func openRing(cfg Config, g *group) (*Ring, error) {
 // RingLink returns the link type of the frames of an interface: Ethernet or raw
 // IP. It is what a filter must be compiled for.
 func RingLink(name string) (packet.LinkType, error) {
-	if name == "" {
-		name = Any
-	}
-	_, link, err := findDevice(name)
+	_, link, err := findDevice(cmp.Or(name, Any))
 	return link, err
 }
 

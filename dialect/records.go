@@ -1,5 +1,7 @@
 package dialect
 
+import "cmp"
+
 // Overheads of a record (RFC 8446 §5.2, RFC 5288 §3, RFC 7905 §2).
 const (
 	overhead13       = 17
@@ -51,12 +53,8 @@ type ClientHello struct {
 // ClientHello takes the first message of TLS.
 func (b *Builder) ClientHello(h ClientHello) {
 	b.begin()
-	if h.Library == "" {
-		h.Library = "?"
-	}
-	if h.Settings == "" {
-		h.Settings = "other"
-	}
+	h.Library = cmp.Or(h.Library, "?")
+	h.Settings = cmp.Or(h.Settings, "other")
 	b.implicit, b.named = h.Implicit, h.Name
 	b.nLibrary = copy(b.library[:], h.Library)
 	b.nSetting = copy(b.settings[:], h.Settings)

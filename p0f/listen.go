@@ -1,6 +1,7 @@
 package p0f
 
 import (
+	"cmp"
 	"io/fs"
 	"net"
 
@@ -23,9 +24,7 @@ const defaultSocketMode = 0o666
 // Deviation: p0f takes a running daemon's socket away without a word, and
 // leaves its own behind when it exits.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
-	if mode == 0 {
-		mode = defaultSocketMode
-	}
+	mode = cmp.Or(mode, defaultSocketMode)
 	ln, err := serve.ListenUnix(path, mode)
 	if err != nil {
 		return nil, err // and not a nil listener that is not nil

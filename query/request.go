@@ -144,12 +144,7 @@ func trimPrefix(s string) string {
 }
 
 func isNumber(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
 // quote shows what a client wrote, as printable ASCII and not too much of it.

@@ -1,7 +1,9 @@
 package claim
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -33,21 +35,11 @@ func (c *check) mailer() {
 }
 
 func begins(s string, list []string) bool {
-	for _, b := range list {
-		if strings.HasPrefix(s, b) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(b string) bool { return strings.HasPrefix(s, b) })
 }
 
 func (c *check) script(name string) bool {
-	for _, s := range c.Script {
-		if strings.HasPrefix(name, s.Name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Script, func(s Script) bool { return strings.HasPrefix(name, s.Name) })
 }
 
 // pythonMessageID reports whether a Message-ID is made as Python's
@@ -58,12 +50,7 @@ func pythonMessageID(id string) bool {
 	if !ok || len(parts) < 3 || len(parts[0]) < 12 || len(parts[2]) < 15 {
 		return false
 	}
-	for _, p := range parts[:3] {
-		if p == "" || strings.Trim(p, "0123456789") != "" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(parts[:3], func(p string) bool { return p == "" || strings.Trim(p, "0123456789") != "" })
 }
 
 // below reports whether a name is a domain or one below it.
@@ -80,16 +67,9 @@ func (c *check) sender() {
 			c.find(NameSystem, c.m.Name+" on "+c.n.Title(), "client_name", "os_name")
 		}
 		if c.m.NameKnown && below(c.m.HELO, s.Domain) && !below(c.m.Name, s.Domain) {
-			c.find(NameNotVerified, "HELO "+c.m.HELO+", name "+orNone(c.m.Name), "helo", "client_name")
+			c.find(NameNotVerified, "HELO "+c.m.HELO+", name "+cmp.Or(c.m.Name, "none"), "helo", "client_name")
 		}
 	}
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 // program compares the dialect's program with the system and with HELO.
@@ -117,12 +97,9 @@ func isFQDN(s string) bool {
 	if len(labels) < 2 || len(last) < 2 || strings.EqualFold(s, "localhost.localdomain") || !unicode.IsLetter(rune(last[0])) {
 		return false
 	}
-	for _, l := range labels {
-		if l == "" || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(labels, func(l string) bool {
+		return l == "" || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-_") != ""
+	})
 }
 
 func isLiteral(s string) bool { return strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") }

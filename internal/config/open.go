@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -141,12 +142,10 @@ func isLocal(host string) bool {
 	if err != nil {
 		return false
 	}
-	for _, a := range addrs {
-		if own, err := netip.ParsePrefix(a.String()); err == nil && own.Addr().Unmap() == ip.WithZone("") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		own, err := netip.ParsePrefix(a.String())
+		return err == nil && own.Addr().Unmap() == ip.WithZone("")
+	})
 }
 
 // files wants that no file that is written is one that is read, or another one

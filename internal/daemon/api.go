@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -49,10 +50,7 @@ func (a *API) Client() (*follow.Client, error) {
 // fromConfig takes the first place of a configuration: a unix socket wants no
 // token.
 func (a *API) fromConfig() error {
-	path := a.Config
-	if path == "" {
-		path = config.DefaultPath
-	}
+	path := cmp.Or(a.Config, config.DefaultPath)
 	c, err := config.Load(path)
 	if errors.Is(err, fs.ErrNotExist) && a.Config == "" {
 		return fmt.Errorf("there is no %s: name the sensor by -s", path)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,10 +66,8 @@ func newTrial() *trial {
 // ours reports whether an address is in use by the sensor that runs, which makes
 // room for the next one, and else by which process, if that can be seen.
 func (t *trial) ours(network, addr string) (ok bool, by string) {
-	for _, l := range t.held {
-		if l.Overlaps(config.Listener{Network: network, Addr: addr}) {
-			return true, ""
-		}
+	if slices.ContainsFunc(t.held, func(l config.Listener) bool { return l.Overlaps(config.Listener{Network: network, Addr: addr}) }) {
+		return true, ""
 	}
 	_, pid, name := holder(network, addr)
 	switch {

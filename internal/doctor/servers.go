@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,9 +118,7 @@ func (e *examination) haraka() {
 	path, want := setting(settings(readFile(ini)), "socket_path"), []string{e.Config.P0f.Socket}
 	if own {
 		want = e.Config.Query.Listen
-		if path == "" {
-			path = config.DefaultQuerySocket
-		}
+		path = cmp.Or(path, config.DefaultQuerySocket)
 	}
 	if !slices.Contains(want, path) {
 		e.find(ini, "set socket_path in it to one of the sensor's; restart Haraka", "Haraka asks %q, and the sensor answers at %s", path, strings.Join(want, " or "))

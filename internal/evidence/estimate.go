@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 )
@@ -260,11 +261,7 @@ func (m *measured) effective() float64 {
 	p := (m.share()*n + 0.5) / (n + 1)
 	v := clusters(m.bySender, m.share(), m.weight)
 	if len(m.byDay) >= 7 {
-		days := make([]part, 0, len(m.byDay))
-		for _, d := range m.byDay {
-			days = append(days, d)
-		}
-		v = max(v, clusters(days, m.share(), m.weight))
+		v = max(v, clusters(slices.Collect(maps.Values(m.byDay)), m.share(), m.weight))
 	}
 	return min(p*(1-p)/(v+0.5/(n*n)), m.weight*m.weight/m.daySquares)
 }

@@ -7,6 +7,7 @@ package explain
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/event"
@@ -176,12 +177,7 @@ func differ(fields int) string {
 }
 
 func onlyFuzzy(near *signature.Near) bool {
-	for _, d := range near.Differences {
-		if !d.Fuzzy {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(near.Differences, func(d signature.Difference) bool { return !d.Fuzzy })
 }
 
 func (p *Printer) differences(near *signature.Near) {

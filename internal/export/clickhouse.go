@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -87,9 +88,7 @@ var badRows = map[int]bool{
 // do sends a query and gives the answer to read. body may be nil.
 func (c *ClickHouse) do(ctx context.Context, query string, settings url.Values, body []byte, compressed bool, read func(io.Reader) error) error {
 	v := url.Values{"database": {c.database}}
-	for k, list := range settings {
-		v[k] = list
-	}
+	maps.Copy(v, settings)
 	var in io.Reader
 	if body == nil {
 		body = []byte(query)

@@ -126,9 +126,7 @@ type gathered struct {
 
 // New opens the spool. After an error nothing stays open.
 func New(cfg Config) (*Exporter, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}

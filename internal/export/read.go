@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -121,13 +122,9 @@ func (r *Reader) choose(ctx context.Context) error {
 	if r.sample > 0 {
 		return nil
 	}
-	most := r.MaxMails
-	if most == 0 {
-		most = DefaultMaxMails
-	}
 	_, n, err := r.Connections(ctx, time.Now().Add(-evidenceAge))
 	if err == nil {
-		r.sample = int(n)/most + 1
+		r.sample = int(n)/cmp.Or(r.MaxMails, DefaultMaxMails) + 1
 	}
 	return err
 }

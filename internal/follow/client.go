@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -114,9 +115,7 @@ func (c *Client) follow(ctx context.Context, filter url.Values, heard func(line 
 	const pause = time.Second
 	for {
 		v := url.Values{}
-		for key, values := range filter {
-			v[key] = values
-		}
+		maps.Copy(v, filter)
 		if after != "" {
 			v.Set("after", after)
 		}

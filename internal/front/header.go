@@ -3,6 +3,7 @@
 package front
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -34,9 +35,7 @@ type Header struct {
 // NewHeader checks the name, which is DefaultHeader where it is empty. A nil
 // form is (*note.Note).Header.
 func NewHeader(name string, form func(*note.Note) string) (Header, error) {
-	if name == "" {
-		name = DefaultHeader
-	}
+	name = cmp.Or(name, DefaultHeader)
 	// No program uses longer names, and they leave no room on a line.
 	if len(name) > 76 {
 		return Header{}, fmt.Errorf("%w: the name %q is longer than 76 bytes", ErrHeader, name)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -41,16 +42,9 @@ func (t *Trial) Observe(o *event.Observation) {
 		n.MTU, n.LinkType = o.MTU, o.Link
 	case (o.Module == event.TLS || o.Module == event.SMTP) && o.Sender != nil:
 		s := o.Sender
-		n.TLS, n.Software, n.Conduct, n.Flow = first(s.TLS, n.TLS), first(s.Software, n.Software), first(s.Conduct, n.Conduct), first(s.Flow, n.Flow)
-		n.Contradictions = first(s.Contradictions, n.Contradictions)
+		n.TLS, n.Software, n.Conduct, n.Flow = cmp.Or(s.TLS, n.TLS), cmp.Or(s.Software, n.Software), cmp.Or(s.Conduct, n.Conduct), cmp.Or(s.Flow, n.Flow)
+		n.Contradictions = cmp.Or(s.Contradictions, n.Contradictions)
 	}
-}
-
-func first[T any](a, b *T) *T {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // open begins a connection.

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/dialect"
@@ -61,15 +62,7 @@ func token(s string) string {
 // hear keeps what a mail server reports of a connection, beside what its packets
 // show, and reports whether these are known.
 func (r *Reader) hear(q note.Query, h *heard) bool {
-	if q.Client.Port() == 0 {
-		return false
-	}
-	for _, p := range r.all() {
-		if p.hear(q, h) {
-			return true
-		}
-	}
-	return false
+	return q.Client.Port() != 0 && slices.ContainsFunc(r.all(), func(p *part) bool { return p.hear(q, h) })
 }
 
 func (p *part) hear(q note.Query, h *heard) bool {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"net"
 	"syscall"
 )
@@ -18,13 +19,11 @@ func PeerUID(nc net.Conn) (int, error) {
 	}
 	var cred *syscall.Ucred
 	var inner error
-	if err := raw.Control(func(fd uintptr) {
+	err = raw.Control(func(fd uintptr) {
 		cred, inner = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	}); err != nil {
+	})
+	if err = cmp.Or(err, inner); err != nil {
 		return -1, err
-	}
-	if inner != nil {
-		return -1, inner
 	}
 	return int(cred.Uid), nil
 }

@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"time"
@@ -130,9 +131,7 @@ func (s *Store) search(ctx context.Context, q note.Query, wait time.Duration) *f
 			return nil
 		}
 		s.breaker.row.Store(0)
-		if got.past == nil {
-			got.past = past
-		}
+		got.past = cmp.Or(got.past, past)
 		if f, past = got, got.past; f.syn != nil || time.Until(end) < pause {
 			break
 		}
@@ -319,16 +318,8 @@ func (f *found) joinSession(n *note.Note) {
 }
 
 func fillParts(n, from *note.Note) {
-	if n.TLS == nil {
-		n.TLS = from.TLS
-	}
-	if n.Software == nil {
-		n.Software = from.Software
-	}
-	if n.Conduct == nil {
-		n.Conduct = from.Conduct
-	}
-	if n.Flow == nil {
-		n.Flow = from.Flow
-	}
+	n.TLS = cmp.Or(n.TLS, from.TLS)
+	n.Software = cmp.Or(n.Software, from.Software)
+	n.Conduct = cmp.Or(n.Conduct, from.Conduct)
+	n.Flow = cmp.Or(n.Flow, from.Flow)
 }

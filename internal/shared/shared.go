@@ -12,6 +12,7 @@
 package shared
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -102,15 +103,9 @@ type link struct{ valkey.Client }
 
 // Open makes the store. It connects to nothing: Run does.
 func Open(cfg Config) *Store {
-	if cfg.Age == 0 {
-		cfg.Age = 30 * 24 * time.Hour
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.deadline == 0 {
-		cfg.deadline = readTime
-	}
+	cfg.Age = cmp.Or(cfg.Age, 30*24*time.Hour)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	cfg.deadline = cmp.Or(cfg.deadline, readTime)
 	s := &Store{cfg: cfg, names: names{cfg.Secret}, log: cfg.Logger, reads: make(chan struct{}, maxReads), since: time.Now(), soon: make(chan struct{}, 1)}
 	s.queue.wake = make(chan struct{}, writers)
 	s.recent.since = s.since

@@ -25,6 +25,7 @@
 package sockops
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,9 +81,7 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Ports) == 0 {
 		c.Ports = DefaultPorts()
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Missed == nil {
 		c.Missed = func(netip.AddrPort, netip.AddrPort) {}
 	}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"math/bits"
 	"sync/atomic"
@@ -76,11 +77,7 @@ func (c *Counter) Lookup(ctx context.Context, q note.Query) (note.Note, error) {
 		c.meter.row.Store(0)
 	}
 	if n.State == note.Matched {
-		count := c.meter.systems[n.OSName]
-		if count == nil {
-			count = c.meter.systems[other]
-		}
-		count.Add(1)
+		cmp.Or(c.meter.systems[n.OSName], c.meter.systems[other]).Add(1)
 	}
 	if c.Heard != nil {
 		c.Heard(q, n, began.Add(took), took)

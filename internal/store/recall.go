@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -155,9 +156,7 @@ func (s *Store) recall(ctx context.Context, v *visit, k string, wanted []string)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v.host == nil {
-		v.host = &a.host
-	}
+	v.host = cmp.Or(v.host, &a.host)
 	for i, n := range a.traits {
 		if _, ok := v.traits[q.traits[i]]; !ok {
 			v.knows(q.traits[i], n)

@@ -127,9 +127,7 @@ type connection struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.MaxSize, cfg.MaxAge, cfg.Marks = cmp.Or(cfg.MaxSize, DefaultMaxSize), cmp.Or(cfg.MaxAge, DefaultMaxAge), cmp.Or(cfg.Marks, DefaultMarks)
 	cfg.commit, cfg.read = cmp.Or(cfg.commit, commitEvery), cmp.Or(cfg.read, readTime)
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}

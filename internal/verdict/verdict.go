@@ -5,6 +5,7 @@
 package verdict
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,12 +115,8 @@ const usual = 6
 // fromRspamd takes rspamd's words for its actions. A reject is sure: what it
 // takes is far above what it takes for a header.
 func (l *Line) fromRspamd(v *store.Verdict, client *string) error {
-	if *client == "" {
-		*client = l.IP
-	}
-	if v.Source == "" {
-		v.Source = "rspamd"
-	}
+	*client = cmp.Or(*client, l.IP)
+	v.Source = cmp.Or(v.Source, "rspamd")
 	if l.Score != nil {
 		v.HasScore, v.Score, v.Threshold = true, *l.Score, usual
 		if l.Required != nil && *l.Required > 0 {

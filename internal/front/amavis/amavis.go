@@ -12,6 +12,7 @@
 package amavis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -106,14 +107,11 @@ var loopback = [...]netip.Prefix{
 func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &serving{
-		Server: s, ctx: ctx, pc: pc, allow: s.Allow, wait: s.Wait, log: serve.Log(s.Logger),
+		Server: s, ctx: ctx, pc: pc, allow: s.Allow, wait: cmp.Or(s.Wait, defaultWait), log: serve.Log(s.Logger),
 		questions: make(chan question, pending),
 	}
 	if v.allow == nil {
 		v.allow = loopback[:]
-	}
-	if v.wait == 0 {
-		v.wait = defaultWait
 	}
 	v.wait = min(max(v.wait, 0), deadline)
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -27,12 +28,7 @@ func (s *session) named(name string, m library.Modifier) {
 
 // isClaim reports whether a header's value is one that claimed looks at.
 func isClaim(name string) bool {
-	for _, n := range []string{"X-Mailer", "User-Agent", "Message-ID", "Received"} {
-		if strings.EqualFold(name, n) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"X-Mailer", "User-Agent", "Message-ID", "Received"}, func(n string) bool { return strings.EqualFold(name, n) })
 }
 
 // claimed takes a header of the mail. That of the mail server's own Received
@@ -42,13 +38,9 @@ func (s *session) claimed(name, value string) {
 	c := &s.claims
 	switch {
 	case strings.EqualFold(name, "X-Mailer"), strings.EqualFold(name, "User-Agent"):
-		if c.Mailer == "" {
-			c.Mailer = short(value)
-		}
+		c.Mailer = cmp.Or(c.Mailer, short(value))
 	case strings.EqualFold(name, "Message-ID"):
-		if c.MessageID == "" {
-			c.MessageID = short(value)
-		}
+		c.MessageID = cmp.Or(c.MessageID, short(value))
 	case strings.EqualFold(name, "Received"):
 		c.Received = short(value)
 	}
