@@ -57,18 +57,7 @@ var kinds = []Kind{
 type Mail struct {
 	Client string // address of the sender
 	HELO   string
-
-	// Name is the verified name of the client: found by its address, and its
-	// address found by it. NameKnown says that somebody looked.
-	Name      string
-	NameKnown bool
-
-	// HeadersKnown says that the header was looked at; then what is empty is
-	// missing. Received is the first such field that the sender put in.
-	HeadersKnown bool
-	Mailer       string // X-Mailer, or User-Agent
-	MessageID    string
-	Received     string
+	note.Claims
 }
 
 // direct reports whether the sender made the mail itself and did not receive it.

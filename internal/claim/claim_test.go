@@ -37,31 +37,31 @@ var cases = []struct {
 	mail Mail
 	want string // IDs
 }{
-	{"Outlook on Linux", of("Linux"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, MailerSystem},
-	{"Outlook on Windows", of("Windows"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, ""},
-	{"Outlook through a relay", of("Linux"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", Received: "from pc"}, ""},
-	{"Outlook, and a SYN that may be Windows'", &note.Note{State: note.Matched, OSName: "Android or iOS or Windows", ByConnection: true}, Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, ""},
-	{"Outlook through a firewall's proxy", of("proxy or firewall"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, ""},
-	{"Outlook, by the address alone", &note.Note{State: note.Matched, OSName: "Linux"}, Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, ""},
-	{"Outlook for the Mac", of("macOS"), Mail{HeadersKnown: true, Mailer: "Microsoft-MacOutlook/16.9"}, ""},
-	{"Thunderbird anywhere", of("FreeBSD"), Mail{HeadersKnown: true, Mailer: "Mozilla Thunderbird"}, ""},
-	{"an iPhone from Windows", of("Windows"), Mail{HeadersKnown: true, Mailer: "iPhone Mail (21A329)"}, MailerSystem},
+	{"Outlook on Linux", of("Linux"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, MailerSystem},
+	{"Outlook on Windows", of("Windows"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, ""},
+	{"Outlook through a relay", of("Linux"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", Received: "from pc"}}, ""},
+	{"Outlook, and a SYN that may be Windows'", &note.Note{State: note.Matched, OSName: "Android or iOS or Windows", ByConnection: true}, Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, ""},
+	{"Outlook through a firewall's proxy", of("proxy or firewall"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, ""},
+	{"Outlook, by the address alone", &note.Note{State: note.Matched, OSName: "Linux"}, Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, ""},
+	{"Outlook for the Mac", of("macOS"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft-MacOutlook/16.9"}}, ""},
+	{"Thunderbird anywhere", of("FreeBSD"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Mozilla Thunderbird"}}, ""},
+	{"an iPhone from Windows", of("Windows"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "iPhone Mail (21A329)"}}, MailerSystem},
 
-	{"Outlook by Python", spoken("Windows", "Python smtplib"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, MailerSoftware},
-	{"a script that says so", spoken("Linux", "Python smtplib"), Mail{HeadersKnown: true, Mailer: "newsletter.py"}, ""},
-	{"Outlook by one of two", &note.Note{Software: &note.Software{State: note.Matched, Name: "Python smtplib", Others: []string{"Outlook"}}}, Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}, ""},
+	{"Outlook by Python", spoken("Windows", "Python smtplib"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, MailerSoftware},
+	{"a script that says so", spoken("Linux", "Python smtplib"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "newsletter.py"}}, ""},
+	{"Outlook by one of two", &note.Note{Software: &note.Software{State: note.Matched, Name: "Python smtplib", Others: []string{"Outlook"}}}, Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}, ""},
 
-	{"Python's Message-ID of Outlook", of("Windows"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", MessageID: pythonID}, MessageIDMailer},
-	{"Python's Message-ID of a script", of("Windows"), Mail{HeadersKnown: true, MessageID: pythonID}, ""},
-	{"Outlook's Message-ID", of("Windows"), Mail{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", MessageID: "<001a01d9$0c1f2a40$245d7ec0$@example.org>"}, ""},
+	{"Python's Message-ID of Outlook", of("Windows"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", MessageID: pythonID}}, MessageIDMailer},
+	{"Python's Message-ID of a script", of("Windows"), Mail{Claims: note.Claims{HeadersKnown: true, MessageID: pythonID}}, ""},
+	{"Outlook's Message-ID", of("Windows"), Mail{Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook 16.0", MessageID: "<001a01d9$0c1f2a40$245d7ec0$@example.org>"}}, ""},
 
-	{"Microsoft's name on Linux", of("Linux"), Mail{Name: "mail-a.outbound.protection.outlook.com", NameKnown: true}, NameSystem},
-	{"Microsoft's name on Windows", of("Windows"), Mail{Name: "mail-a.outbound.protection.outlook.com", NameKnown: true}, ""},
-	{"a name that ends alike", of("Linux"), Mail{Name: "mail.notoutlook.com", NameKnown: true}, ""},
+	{"Microsoft's name on Linux", of("Linux"), Mail{Claims: note.Claims{Name: "mail-a.outbound.protection.outlook.com", NameKnown: true}}, NameSystem},
+	{"Microsoft's name on Windows", of("Windows"), Mail{Claims: note.Claims{Name: "mail-a.outbound.protection.outlook.com", NameKnown: true}}, ""},
+	{"a name that ends alike", of("Linux"), Mail{Claims: note.Claims{Name: "mail.notoutlook.com", NameKnown: true}}, ""},
 
-	{"HELO of Microsoft", of("Linux"), Mail{HELO: "mail-a.outlook.com", Name: "vps.example.net", NameKnown: true}, NameNotVerified},
+	{"HELO of Microsoft", of("Linux"), Mail{HELO: "mail-a.outlook.com", Claims: note.Claims{Name: "vps.example.net", NameKnown: true}}, NameNotVerified},
 	{"HELO of Microsoft, and no look-up", of("Linux"), Mail{HELO: "mail-a.outlook.com"}, ""},
-	{"HELO and name of Microsoft", of("Windows"), Mail{HELO: "mail-a.outlook.com", Name: "mail-b.outlook.com", NameKnown: true}, ""},
+	{"HELO and name of Microsoft", of("Windows"), Mail{HELO: "mail-a.outlook.com", Claims: note.Claims{Name: "mail-b.outlook.com", NameKnown: true}}, ""},
 
 	{"Postfix on Windows", spoken("Windows", "Postfix"), Mail{HELO: "mx.example.org"}, SoftwareSystem},
 	{"Postfix on FreeBSD", spoken("FreeBSD", "Postfix"), Mail{HELO: "mx.example.org"}, ""},
@@ -72,10 +72,10 @@ var cases = []struct {
 	{"Postfix with a literal", spoken("Linux", "Postfix"), Mail{HELO: "[192.0.2.1]", Client: "192.0.2.1"}, ""},
 	{"Python with a bare name", spoken("Linux", "Python smtplib"), Mail{HELO: "pc"}, ""},
 
-	{"a desktop at an access network", of("Windows"), Mail{Client: "192.0.2.77", Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true}, DynamicDesktop},
-	{"an exchanger at an access network that relays", of("Windows"), Mail{Client: "192.0.2.77", Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true, Received: "from pc"}, ""},
-	{"a server at an access network", of("Linux"), Mail{Client: "192.0.2.77", Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true}, ""},
-	{"Exchange with a name of its own", of("Windows"), Mail{Client: "192.0.2.77", Name: "mx1.example.org", NameKnown: true, HeadersKnown: true}, ""},
+	{"a desktop at an access network", of("Windows"), Mail{Client: "192.0.2.77", Claims: note.Claims{Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true}}, DynamicDesktop},
+	{"an exchanger at an access network that relays", of("Windows"), Mail{Client: "192.0.2.77", Claims: note.Claims{Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true, Received: "from pc"}}, ""},
+	{"a server at an access network", of("Linux"), Mail{Client: "192.0.2.77", Claims: note.Claims{Name: "77-2-0-192.dsl.example.net", NameKnown: true, HeadersKnown: true}}, ""},
+	{"Exchange with a name of its own", of("Windows"), Mail{Client: "192.0.2.77", Claims: note.Claims{Name: "mx1.example.org", NameKnown: true, HeadersKnown: true}}, ""},
 
 	{"an exchanger on a phone", link("mobile or WireGuard"), Mail{HELO: "mx1.example.org"}, MobileExchanger},
 	{"an exchanger behind OpenVPN", link("OpenVPN"), Mail{HELO: "mail.example.org"}, MobileExchanger},
@@ -132,7 +132,7 @@ func TestKinds(t *testing.T) {
 // TestMayBe: where the SYN could be that of a box, or another machine's, a
 // finding that rests on it says so.
 func TestMayBe(t *testing.T) {
-	mail := Mail{HeadersKnown: true, NameKnown: true, Mailer: "Microsoft Outlook 16.0"}
+	mail := Mail{Claims: note.Claims{HeadersKnown: true, NameKnown: true, Mailer: "Microsoft Outlook 16.0"}}
 	n := of("Linux")
 	if f := Builtin().Check(n, &mail); len(f.List) != 1 || f.List[0].MayBe || f.State != note.Complete {
 		t.Errorf("%+v, want one that is sure, and all known", f)
@@ -145,7 +145,7 @@ func TestMayBe(t *testing.T) {
 
 // TestHostile: what a mail says is short and printable in evidence.
 func TestHostile(t *testing.T) {
-	mail := Mail{HeadersKnown: true, HELO: "x\r\ny\"" + strings.Repeat("z", 500), Mailer: "Microsoft Outlook\r\nX: y\x00\"" + strings.Repeat("x", 5000)}
+	mail := Mail{HELO: "x\r\ny\"" + strings.Repeat("z", 500), Claims: note.Claims{HeadersKnown: true, Mailer: "Microsoft Outlook\r\nX: y\x00\"" + strings.Repeat("x", 5000)}}
 	for _, x := range Builtin().Check(spoken("Linux", "Postfix"), &mail).List {
 		if len(x.Evidence) > 120 || strings.ContainsFunc(x.Evidence, func(c rune) bool { return c < ' ' || c > '~' || c == '"' }) {
 			t.Errorf("evidence %q", x.Evidence)
@@ -169,7 +169,7 @@ func TestParse(t *testing.T) {
 
 func BenchmarkCheck(b *testing.B) {
 	t, n := Builtin(), spoken("Linux", "Postfix")
-	m := &Mail{Client: "192.0.2.77", Name: "mx.example.org", NameKnown: true, HELO: "mx.example.org", HeadersKnown: true, Mailer: "x"}
+	m := &Mail{Client: "192.0.2.77", HELO: "mx.example.org", Claims: note.Claims{Name: "mx.example.org", NameKnown: true, HeadersKnown: true, Mailer: "x"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		t.Check(n, m)

@@ -29,10 +29,6 @@ func (l *lookuper) Lookup(ctx context.Context, q note.Query) (note.Note, error) 
 
 // check has a note of its own, so that the one of Lookup need not be allocated.
 func (l *lookuper) check(n note.Note, q *note.Query) *note.Findings {
-	c := q.Claims
-	found := l.table.Check(&n, &Mail{
-		Client: q.Unmapped().Client.Addr().String(), HELO: q.Hello, Name: c.Name, NameKnown: c.NameKnown,
-		HeadersKnown: c.HeadersKnown, Mailer: c.Mailer, MessageID: c.MessageID, Received: c.Received,
-	})
+	found := l.table.Check(&n, &Mail{q.Unmapped().Client.Addr().String(), q.Hello, *q.Claims})
 	return &found
 }

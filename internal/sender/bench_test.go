@@ -41,7 +41,7 @@ func BenchmarkSessions(b *testing.B) {
 		}
 	}
 	table := claim.Builtin()
-	mail := &claim.Mail{Client: "192.0.2.77", Name: "mx.example.org", NameKnown: true, HELO: "mx.example.org", HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}
+	mail := &claim.Mail{Client: "192.0.2.77", HELO: "mx.example.org", Claims: note.Claims{Name: "mx.example.org", NameKnown: true, HeadersKnown: true, Mailer: "Microsoft Outlook 16.0"}}
 	n := &note.Note{State: note.Matched, OSName: "Windows", ByConnection: true}
 	for _, more := range []bool{false, true} {
 		b.Run(map[bool]string{false: "dialect", true: "dialect, conduct, claims"}[more], func(b *testing.B) {

@@ -49,8 +49,7 @@ func (s *session) claimed(name, value string) {
 // beginClaims forgets the headers of the mail before.
 func (s *session) beginClaims() {
 	s.fields = dialect.Fields{}
-	c := &s.claims
-	c.HeadersKnown, c.Mailer, c.MessageID, c.Received = false, "", "", ""
+	s.claims.Claims = note.Claims{Name: s.claims.Name, NameKnown: s.claims.NameKnown}
 }
 
 // claiming is what the sensor gets to know at the end of the message; nil: nothing.
@@ -59,8 +58,8 @@ func (s *session) claiming() *note.Claims {
 		return nil
 	}
 	s.claims.HeadersKnown = true
-	c := &s.claims
-	return &note.Claims{Name: c.Name, NameKnown: c.NameKnown, HeadersKnown: true, Mailer: c.Mailer, MessageID: c.MessageID, Received: c.Received}
+	c := s.claims.Claims
+	return &c
 }
 
 // contradict adds to a note what the mail claims and the connection does not

@@ -56,7 +56,7 @@ func (r *request) mail(n *note.Note) *policy.Mail {
 // claims are what the sender says of itself, as far as Postfix passes it on.
 func (r *request) claims() *claim.Mail {
 	name, looked := r.more["client_name"]
-	return &claim.Mail{Client: r.client.Addr().String(), HELO: r.more["helo_name"], Name: known(name), NameKnown: looked && name != ""}
+	return &claim.Mail{Client: r.client.Addr().String(), HELO: r.more["helo_name"], Claims: note.Claims{Name: known(name), NameKnown: looked && name != ""}}
 }
 
 // known is a name, which is "unknown" where Postfix has none: client_name is
