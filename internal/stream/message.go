@@ -8,9 +8,9 @@ import (
 // finalDot is what ends a message (RFC 5321 §4.1.1.4).
 const finalDot = 0x0d0a2e0d0a
 
-// messageEvent makes sure that the last event of the client is the message that
-// is read now, and began at a position.
-func (s *Session) messageEvent(p *piece, at uint32) bool {
+// messageEvent makes sure that the last event of the client is the message, or the
+// chunk of one, that is read now, and began at a position.
+func (s *Session) messageEvent(p *piece, at uint32, chunk bool) bool {
 	if e := s.lastOf(Client); e.Kind == Message && e.Flags&ended == 0 {
 		return true
 	}
@@ -19,7 +19,9 @@ func (s *Session) messageEvent(p *piece, at uint32) bool {
 		return false
 	}
 	s.beginHeader()
-	e.At = at
+	if e.At = at; chunk {
+		return true
+	}
 	if s.pending.has(DATA) {
 		e.Flags |= Early
 	}
@@ -30,7 +32,7 @@ func (s *Session) messageEvent(p *piece, at uint32) bool {
 // message counts the bytes of a mail up to the final dot, and looks at how that
 // is sent. None is kept but, in short, the names of its header's fields.
 func (s *Session) message(p *piece) int {
-	if !s.messageEvent(p, p.at) {
+	if !s.messageEvent(p, p.at, false) {
 		return len(p.data)
 	}
 	e := s.lastOf(Client)
@@ -117,23 +119,9 @@ func (e *Event) bare(kind Flags, i uint32) {
 	e.Flags |= kind
 }
 
-// chunkEvent is messageEvent for a chunk.
-func (s *Session) chunkEvent(p *piece, at uint32) bool {
-	if e := s.lastOf(Client); e.Kind == Message && e.Flags&ended == 0 {
-		return true
-	}
-	e := s.event(Message, p)
-	if e == nil {
-		return false
-	}
-	s.beginHeader()
-	e.At = at
-	return true
-}
-
 // chunk counts the bytes of a BDAT.
 func (s *Session) chunk(p *piece) int {
-	if !s.chunkEvent(p, p.at) {
+	if !s.messageEvent(p, p.at, true) {
 		return len(p.data)
 	}
 	e := s.lastOf(Client)

@@ -251,7 +251,7 @@ func (s *Session) missing(p *piece) bool {
 			s.have[p.side] = 0
 		}
 	case s.mode == chunk:
-		if !s.chunkEvent(p, p.at-p.lost) {
+		if !s.messageEvent(p, p.at-p.lost, true) {
 			return false
 		}
 		s.noHeader()
@@ -260,7 +260,7 @@ func (s *Session) missing(p *piece) bool {
 			s.endChunk()
 		}
 	case s.mode == message:
-		if !s.messageEvent(p, p.at-p.lost) {
+		if !s.messageEvent(p, p.at-p.lost, false) {
 			return false
 		}
 		s.noHeader()
