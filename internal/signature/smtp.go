@@ -201,12 +201,15 @@ func (p *parser) smtpFlow(field dialect.Field, rest, text string) {
 
 // smtpHeader checks which fields a header has, in their order.
 func (p *parser) smtpHeader(rest, text string) {
-	const hint = "write header=DFTSIMC, with ? behind what may be missing; docs/dialect.md has the letters"
+	const hint = "write header=DFTSIMC, with ? behind what may be missing, or header=*DFTSIMC for any order; docs/dialect.md has the letters"
 	if text == dialect.Relayed || text == "none" {
 		return
 	}
-	may, at := 0, 0
-	for at < len(text) {
+	may, all, at := 0, 0, 0
+	if strings.HasPrefix(text, anyOrder) && len(text) > len(anyOrder) {
+		at = len(anyOrder)
+	}
+	for ; at < len(text); all++ {
 		n := headerItem(text[at:])
 		if n == 0 {
 			p.fail(rest[at:], "want letters of a header's fields", hint)
@@ -217,8 +220,11 @@ func (p *parser) smtpHeader(rest, text string) {
 		}
 		at += n
 	}
-	if may > maxHeaderMay {
+	switch {
+	case may > maxHeaderMay:
 		p.fail(rest, "more than %d fields that may be missing", hint, maxHeaderMay)
+	case all > maxHeaderItems:
+		p.fail(rest, "more than %d fields", hint, maxHeaderItems)
 	}
 }
 

@@ -1,13 +1,17 @@
 package signature
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mxprint/mxprint/dialect"
 )
 
-// maxHeaderMay bounds the fields of a header that may be missing.
-const maxHeaderMay = 5
+// Bounds of a header.
+const (
+	maxHeaderMay   = 5  // fields that may be missing
+	maxHeaderItems = 48 // fields, as in a session
+)
 
 // headerItem returns how long the first field of a header is, in a signature: a
 // letter, the sign of its spelling, and ? if it may be missing. It is 0 where
@@ -31,7 +35,68 @@ func takesHeader(want string, value []byte) bool {
 	if want == dialect.Relayed || want == "none" || string(value) == dialect.Relayed || string(value) == "none" {
 		return string(value) == want
 	}
+	if rest, any := strings.CutPrefix(want, anyOrder); any {
+		return takesAny(rest, value)
+	}
 	return takesFields(want, value)
+}
+
+// anyOrder begins a header whose fields stand in any order.
+const anyOrder = "*"
+
+// takesAny compares fields whatever their order: those of a session are at most
+// 48 letters and signs.
+func takesAny(want string, value []byte) bool {
+	var used uint64
+	for len(value) > 0 {
+		n := headerItem(string(value[:min(len(value), 2)]))
+		if n == 0 {
+			return false
+		}
+		found := false
+		for at, i := 0, 0; at < len(want) && !found; i++ {
+			m := headerItem(want[at:])
+			if name := strings.TrimSuffix(want[at:at+m], "?"); used>>i&1 == 0 && name == string(value[:n]) {
+				found, used = true, used|1<<i
+			}
+			at += m
+		}
+		if !found {
+			return false
+		}
+		value = value[n:]
+	}
+	for at, i := 0, 0; at < len(want); i++ {
+		m := headerItem(want[at:])
+		if used>>i&1 == 0 && want[at+m-1] != '?' {
+			return false
+		}
+		at += m
+	}
+	return true
+}
+
+// sortFields appends the fields of a session's header in the order of the alphabet,
+// behind the sign for any order. Of what is not letters it returns nil.
+func sortFields(b, value []byte) []byte {
+	var items [maxHeaderItems]uint16
+	n := 0
+	for ; len(value) > 0; n++ {
+		size := headerItem(string(value[:min(len(value), 2)]))
+		if size == 0 || value[size-1] == '?' || n == len(items) {
+			return nil
+		}
+		items[n] = uint16(value[0])<<8 | uint16(value[size-1])
+		value = value[size:]
+	}
+	slices.Sort(items[:n])
+	b = append(b, anyOrder...)
+	for _, item := range items[:n] {
+		if b = append(b, byte(item>>8)); byte(item) != byte(item>>8) {
+			b = append(b, byte(item))
+		}
+	}
+	return b
 }
 
 // takesFields takes any choice of the fields that may be missing: there are at most
@@ -51,10 +116,18 @@ func takesFields(want string, value []byte) bool {
 	return may && takesFields(want[n:], value)
 }
 
-// headerForms lists a header with each choice of its fields that may be missing.
+// headerForms lists a header with each choice of its fields that may be missing,
+// sorted where they may stand in any order.
 func headerForms(text string) []string {
 	if text == dialect.Relayed || text == "none" {
 		return []string{text}
+	}
+	if rest, any := strings.CutPrefix(text, anyOrder); any {
+		forms := headerForms(rest)
+		for i, form := range forms {
+			forms[i] = string(sortFields(nil, []byte(form)))
+		}
+		return forms
 	}
 	forms := []string{""}
 	for text != "" {

@@ -28,11 +28,35 @@ func TestDraftHeader(t *testing.T) {
 
 // TestHeaderForms: a header takes each of its forms.
 func TestHeaderForms(t *testing.T) {
-	for _, want := range []string{"S?S", "T?T'?", "S?S~", "M?M_", "S?TS?T", "DFT?S?IMC", "M?M'", "S?T?S"} {
+	for _, want := range []string{"S?S", "T?T'?", "S?S~", "M?M_", "S?TS?T", "DFT?S?IMC", "M?M'", "S?T?S", "*DFT?S?M'", "*S?TS?T", "*DFM'M"} {
 		for _, form := range headerForms(want) {
+			form = strings.TrimPrefix(form, anyOrder)
 			if form != "" && !takesHeader(want, []byte(form)) {
 				t.Errorf("%s does not take its own form %q", want, form)
 			}
+		}
+	}
+}
+
+// TestAnyOrder: fields in any order, each as often as the signature has it.
+func TestAnyOrder(t *testing.T) {
+	for _, test := range []struct {
+		want, value string
+		ok          bool
+	}{
+		{"*CDFM'T?S?", "M'CFDTS", true},
+		{"*CDFM'T?S?", "SDFCM'", true},
+		{"*CDFM'T?S?", "DFCM'TT", false},
+		{"*CDFM'T?S?", "DFCMTS", false}, // another spelling
+		{"*CDFM'T?S?", "DFM'TS", false}, // one is missing
+		{"*CDFM'T?S?", "DFCM'TSX", false},
+		{"*DD", "D", false},
+		{"*DD", "DD", true},
+		{"*D", "relayed", false},
+		{"*D", "none", false},
+	} {
+		if got := takesHeader(test.want, []byte(test.value)); got != test.ok {
+			t.Errorf("%s takes %s: %v, want %v", test.want, test.value, got, test.ok)
 		}
 	}
 }

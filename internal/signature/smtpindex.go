@@ -3,6 +3,7 @@ package signature
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/mxprint/mxprint/dialect"
 )
@@ -114,7 +115,7 @@ func (s *SMTP) keys(f dialect.Field) []string {
 		t := &s.rules[f][i]
 		forms := []string{t.text}
 		switch {
-		case t.open:
+		case t.open, f == dialect.Header && strings.HasPrefix(t.text, anyOrder):
 			return nil
 		case t.host:
 			forms = forms[:0]

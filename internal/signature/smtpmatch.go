@@ -87,7 +87,7 @@ func (r *smtpFound) answer(rare bool) SMTPMatch {
 
 // clearly is by how many bits the likeliest of several programs must be likelier
 // than the next one to be named.
-const clearly = 4
+const clearly = 3
 
 // plain reports whether a session without TLS is spelled as RFC 5321 has its
 // examples, command by command. Many small programs and libraries speak so, and

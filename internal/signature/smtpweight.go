@@ -50,8 +50,14 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 		}
 		for field := range s.keyed {
 			keys := s.keyed[field]
-			if dialect.Field(field) == dialect.Next {
+			switch dialect.Field(field) {
+			case dialect.Next:
 				keys = s.nextForms()
+			case dialect.Header:
+				keys = nil
+				for _, t := range s.rules[field] {
+					keys = append(keys, headerForms(t.text)...)
+				}
 			}
 			for _, text := range keys {
 				v := value{tls, dialect.Field(field), text}
@@ -156,5 +162,10 @@ func (w *smtpWeights) bits(f *dialect.Fingerprint, field dialect.Field) float64 
 		tls = 1
 	}
 	var buf [32]byte
-	return w[tls][field][string(smtpKey(f, field, &buf))]
+	bits, ok := w[tls][field][string(smtpKey(f, field, &buf))]
+	if !ok && field == dialect.Header {
+		var sorted [1 + 2*maxHeaderItems]byte
+		bits = w[tls][field][string(sortFields(sorted[:0], f.Get(field)))]
+	}
+	return bits
 }

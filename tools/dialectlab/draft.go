@@ -311,13 +311,37 @@ func writesHeader(sessions []*spoken) []bool {
 }
 
 // headers makes terms of headers. To, Subject, and what names the program may be
-// missing: that is for the user to say. An engine with many orders has none.
+// missing: that is for the user to say. Fields that stand in three orders and more
+// stand in any: the program has them in a hash. An engine with many orders of
+// different fields has none.
 func headers(sessions []*spoken) []string {
 	terms := headerTerms(sessions)
+	var sorted []string
+	for _, term := range terms {
+		items := headerItems(term)
+		slices.Sort(items)
+		sorted = append(sorted, "*"+strings.Join(items, ""))
+	}
+	slices.Sort(sorted)
+	if sorted = slices.Compact(sorted); len(terms) > 2 && len(sorted) == 1 {
+		return sorted
+	}
 	if len(terms) > 4 {
 		return nil
 	}
 	return terms
+}
+
+// headerItems splits a term of a header into its fields.
+func headerItems(term string) (items []string) {
+	begin := 0
+	for i := 1; i <= len(term); i++ {
+		if i == len(term) || term[i] >= 'A' && term[i] <= 'Z' {
+			items = append(items, term[begin:i])
+			begin = i
+		}
+	}
+	return items
 }
 
 func headerTerms(sessions []*spoken) []string {
@@ -328,12 +352,9 @@ func headerTerms(sessions []*spoken) []string {
 			continue
 		}
 		text := ""
-		for i := range len(value) {
-			text += value[i : i+1]
-			if end := i+1 == len(value) || value[i+1] >= 'A' && value[i+1] <= 'Z'; end {
-				if letter := strings.TrimRight(text, "'._^~"); strings.IndexByte("TSUX", letter[len(letter)-1]) >= 0 {
-					text += "?"
-				}
+		for _, item := range headerItems(value) {
+			if text += item; strings.IndexByte("TSUX", item[0]) >= 0 {
+				text += "?"
 			}
 		}
 		terms = append(terms, text)

@@ -12,6 +12,7 @@ declare -A header
 for name in swaks smtp-source Mutt NeoMutt s-nail alpine mailutils sendEmail bsmtp postal tripwire smtpping keepalived Monit "rsyslog ommail" "HAProxy alert" "Ant mail" \
 	PHPMailer "Symfony Mailer" "Swift Mailer" Mail::Sendmail LuaSocket Tcllib newLISP PicoLisp Gambas Mono sendmailR POCO smtp-mail go-mail go-simple-mail \
 	Nodemailer "Nodemailer, Node 12.22.12" "Nodemailer, Node 16.20.2" "Nodemailer, Node 24.22.3" emailjs sendmail.js \
+	nmh smtpmail mlmmj \
 	angus-mail javax.mail jakarta.mail simple-java-mail vertx-mail-client \
 	Postfix Exim "Exim heavy" OpenSMTPD Sendmail nullmailer dma Courier chasquid submissiond Haraka ssmtp fetchmail fdm; do
 	header[$name]=1

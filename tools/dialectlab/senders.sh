@@ -179,7 +179,9 @@ send_nmh() {
 	local t=-notls
 	[ "$TLS" != starttls ] || t=-tls
 	[ "$TLS" != smtps ] || t=-initialtls
-	in_client "$1" bash -c "export HOME=/tmp/lab/nmh; mkdir -p \$HOME/Mail; echo 'Path: Mail' > \$HOME/.mh_profile; printf 'machine $ADDR login user password secret\n' > \$HOME/.netrc; chmod 600 \$HOME/.netrc; cp $MSG \$HOME/draft; sed -i \"s/^To:.*/To: ${TO// /, }/\" \$HOME/draft; PATH=\$PATH:/usr/bin/mh:/usr/lib/mh:/usr/libexec/nmh /usr/bin/mh/send -mts smtp -server $ADDR -port $PORT $t -nocertverify ${LOGIN:+-sasl -saslmech PLAIN -user user} \$HOME/draft"
+	in_client "$1" bash -c "export HOME=/tmp/lab/nmh PATH=\$PATH:/usr/bin/mh:/usr/lib/mh:/usr/libexec/nmh; mkdir -p \$HOME/Mail; echo 'Path: Mail' > \$HOME/.mh_profile; printf 'machine $ADDR login user password secret\n' > \$HOME/.netrc; chmod 600 \$HOME/.netrc
+		/usr/bin/mh/comp -build < /dev/null; D=\$HOME/Mail/draft; sed -i '/^Fcc:/d; /^cc:/d; s/^From:.*/From: $from/; s/^To:.*/To: ${TO// /, }/; s/^Subject:.*/Subject: x/' \$D; sed 1,/^\$/d $MSG >> \$D
+		/usr/bin/mh/send -mts smtp -server $ADDR -port $PORT $t -nocertverify ${LOGIN:+-sasl -saslmech PLAIN -user user} \$D"
 }
 
 features[mailutils]="tls smtps login rcpt3 msg"
@@ -212,7 +214,7 @@ send_smtpmail() { # Emacs
 	local t=nil
 	[ "$TLS" != starttls ] || t="'starttls"
 	[ "$TLS" != smtps ] || t="'ssl"
-	in_client "$1" bash -c "printf 'machine $ADDR port $PORT login user password secret\n' > /tmp/lab/authinfo; sed 's/^To:.*/To: ${TO// /, }/; s/^\$/--text follows this line--/' $MSG > /tmp/lab/draft.\$\$; HOME=/tmp emacs --batch --eval \"(progn (require 'smtpmail) (setq network-security-level 'low gnutls-verify-error nil auth-sources '(\\\"/tmp/lab/authinfo\\\") smtpmail-smtp-server \\\"$ADDR\\\" smtpmail-smtp-service $PORT smtpmail-stream-type $t ${LOGIN:+smtpmail-smtp-user \\\"user\\\"} user-mail-address \\\"$from\\\" send-mail-function 'smtpmail-send-it mail-host-address \\\"client.example.org\\\") (find-file \\\"/tmp/lab/draft.\$\$\\\") (mail-mode) (let ((mail-header-separator \\\"--text follows this line--\\\")) (smtpmail-send-it)))\""
+	in_client "$1" bash -c "printf 'machine $ADDR port $PORT login user password secret\n' > /tmp/lab/authinfo; sed 1,/^\$/d $MSG > /tmp/lab/text.\$\$; HOME=/tmp emacs --batch --eval \"(progn (require 'smtpmail) (require 'message) (setq network-security-level 'low gnutls-verify-error nil auth-sources '(\\\"/tmp/lab/authinfo\\\") smtpmail-smtp-server \\\"$ADDR\\\" smtpmail-smtp-service $PORT smtpmail-stream-type $t ${LOGIN:+smtpmail-smtp-user \\\"user\\\"} user-mail-address \\\"$from\\\" send-mail-function 'smtpmail-send-it message-send-mail-function 'smtpmail-send-it mail-host-address \\\"client.example.org\\\") (compose-mail \\\"${TO// /, }\\\" \\\"x\\\") (message-goto-body) (insert-file-contents \\\"/tmp/lab/text.\$\$\\\") (message-send))\""
 }
 
 features[flim]="rcpt3 msg"
@@ -331,7 +333,7 @@ send_ommail() { # rsyslog
 
 features[mlmmj]="rcpt3 msg"
 send_mlmmj() {
-	in_client "$1" bash -c "L=/tmp/lab/list; mkdir -p \$L/{control,queue/discarded,archive,subscribers.d}; echo list@example.org > \$L/control/listaddress; echo $ADDR > \$L/control/relayhost; echo $PORT > \$L/control/smtpport; echo $from > \$L/control/owner; cp $MSG \$L/queue/m; chown -R root \$L; /usr/bin/mlmmj-send -l 1 -L \$L -T $TO -F $from -m \$L/queue/m -D -r $ADDR; /usr/bin/mlmmj-send -l 6 -L \$L -T $TO -F $from -m \$L/queue/m -D"
+	in_client "$1" bash -c "L=/tmp/lab/list; mkdir -p \$L/{control,queue/discarded,archive,subscribers.d}; echo list@example.org > \$L/control/listaddress; echo $ADDR > \$L/control/relayhost; echo $PORT > \$L/control/smtpport; echo $from > \$L/control/owner; (echo 'Received: from client.example.org by list.example.org; Mon, 1 Jan 2024 00:00:00 +0000'; cat $MSG) > \$L/queue/m; chown -R root \$L; /usr/bin/mlmmj-send -l 1 -L \$L -T $TO -F $from -m \$L/queue/m -D -r $ADDR; /usr/bin/mlmmj-send -l 6 -L \$L -T $TO -F $from -m \$L/queue/m -D"
 }
 
 features[tripwire]=""

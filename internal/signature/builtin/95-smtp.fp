@@ -57,6 +57,7 @@ label  = s:mua:Emacs smtpmail:
 source = tools/dialectlab: smtpmail 27.1, smtpmail 28.2, smtpmail 30.1
 date   = 2026-11
 sig    = hello=EHLO @;flow=$;end=fin
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?DIMC|FT?S?DIMCE;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e/n/n/6;write=lines;dot=alone|crlf;next=/Q;end=noalert
 sig    = hello=EHLO @;tls=GnuTLS;settings=default;hints=3elmot;pad=yes;rec=e;end=noalert
@@ -164,6 +165,7 @@ sig    = hello=EHLO localhost;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M
 label  = s:library:Mail-Sendmail:
 source = tools/dialectlab: Mail::Sendmail 0.80
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=*CDEFM'S?T?;write=lines;dot=alone|crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;dot=alone|crlf;next=+Q|/Q;refused=$;quit=QUIT;end=fin|quit
 
 label  = s:monitor:Monit:
@@ -441,7 +443,7 @@ sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/6|e/n/6;write=one;
 label  = s:library:go-simple-mail:
 source = tools/dialectlab: go-simple-mail 2.16
 date   = 2026-11
-sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=MFT?S?CED|S?CEDMFT?|S?ECDMFT?|T?S?CEDMF;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=*CDEFMS?T?;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q|/S;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=Go;settings=default;hints=3mo;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
 
@@ -477,8 +479,10 @@ label  = s:mta:mlmmj:
 source = tools/dialectlab: mlmmj 1.3.0
 date   = 2026-11
 sig    = hello=EHLO @;flow=Q;quit=QUIT;end=quit!
+sig    = hello=EHLO @;nohello=S;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.|S/M/R/D/.;header=relayed;write=lines|parts;next=/Q;refused=S/$;quit=QUIT;end=fin|quit
 sig    = hello=EHLO @;nohello=S;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.|S/M/R/D/.;write=lines|parts;next=/Q;refused=S/$;quit=QUIT;end=fin|quit
-sig    = hello=HELO @;mail=MAIL FROM:<>;flow=M/S$;end=rst
+sig    = hello=HELO @;mail=MAIL FROM:<>;flow=M~S$;end=fin|rst
+sig    = hello=HELO @;mail=MAIL FROM:<>;flow=M~S$;header=relayed;end=fin|rst
 
 label  = s:mta:msmtp:1.8.23 and older
 source = tools/dialectlab: msmtp 1.8.11, msmtp 1.8.23
@@ -512,6 +516,7 @@ sig    = hello=EHLO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:mua:nmh:
 source = tools/dialectlab: nmh 1.7.1, nmh 1.8
 date   = 2026-11
+sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME?;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FT?S?MCD|FT?S?MCED;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=H;mail=MAIL FROM:<> BODY=8BITMIME?;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=S/Q;quit=QUIT;end=quit
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/6/6|e/n/n/6|e/n/n/6/6;write=one;dot=with;next=/Q;end=alert
 sig    = hello=EHLO @;tls=OpenSSL;settings=default;hints=3emt;pad=no;rec=e/n/n/6;write=one;dot=with;next=/Q;end=alert
@@ -533,7 +538,6 @@ sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;w
 label  = s:tool:postal:
 source = tools/dialectlab: postal 0.76
 date   = 2026-11
-sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;header=FT?S?DI';write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;mail=MAIL FROM: <>;rcpt=RCPT TO: <>;data=DATA;flow=M/R/D/.;write=parts;next=/Q;refused=Q/$;quit=QUIT;end=quit
 sig    = hello=EHLO @;nohello=Q;flow=$|Q;quit=QUIT;end=fin|quit
 
