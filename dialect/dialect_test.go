@@ -234,7 +234,7 @@ func TestHeaderField(t *testing.T) {
 		"From": "F", "MIME-Version": "M", "Mime-Version": "M'", "Mime-version": "M.", "mime-version": "M_", "MIME-VERSION": "M^", "MiME-Version": "M~",
 		"Message-Id": "I'", "from": "F_", "FROM": "F^", "fROM": "F~", "X-Mailer": "X", "X-mailer": "X.",
 		"Received": dialect.Relayed, "ARC-Seal": dialect.Relayed, "return-path": dialect.Relayed,
-		"Cc": "", "X-Secret": "", "DKIM-Signature": "", "": "", strings.Repeat("From", 100): "",
+		"Cc": "", "X-Secret": "", "DKIM-Signature": "", "": "", strings.Repeat("From", 100): "", "Date ": "", "\u017fubject": "", "Me\u017fsage-ID": "",
 	} {
 		if got := dialect.HeaderField(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)

@@ -34,7 +34,7 @@ func HeaderField(name string) string {
 		}
 	}
 	for i := range headerFields {
-		if h := &headerFields[i]; strings.EqualFold(name, h.name) {
+		if h := &headerFields[i]; len(name) == len(h.name) && strings.EqualFold(name, h.name) { // EqualFold takes ſ for s
 			return headerTexts[i][spelling(name, h.name)]
 		}
 	}
