@@ -13,6 +13,9 @@ const (
 	maxHeaderItems = 48 // fields, as in a session
 )
 
+// signs of how a field is spelled; the first stands for the usual way, without one.
+const signs = " '._^~"
+
 // headerItem returns how long the first field of a header is, in a signature: a
 // letter, the sign of its spelling, and ? if it may be missing. It is 0 where
 // something else stands.
@@ -21,7 +24,7 @@ func headerItem(text string) int {
 		return 0
 	}
 	n := 1
-	if n < len(text) && strings.IndexByte("'._^~", text[n]) >= 0 {
+	if n < len(text) && strings.IndexByte(signs, text[n]) > 0 {
 		n++
 	}
 	if n < len(text) && text[n] == '?' {
@@ -44,36 +47,46 @@ func takesHeader(want string, value []byte) bool {
 // anyOrder begins a header whose fields stand in any order.
 const anyOrder = "*"
 
-// takesAny compares fields whatever their order: those of a session are at most
-// 48 letters and signs.
+// takesAny compares fields whatever their order. It counts them, for a client may
+// repeat one as often as a session takes.
 func takesAny(want string, value []byte) bool {
-	var used uint64
-	for len(value) > 0 {
+	if len(value) > len(want) {
+		return false
+	}
+	var count [26 * len(signs)]int8
+	left := 0
+	for ; len(value) > 0; left++ {
 		n := headerItem(string(value[:min(len(value), 2)]))
 		if n == 0 {
 			return false
 		}
-		found := false
-		for at, i := 0, 0; at < len(want) && !found; i++ {
-			m := headerItem(want[at:])
-			if name := strings.TrimSuffix(want[at:at+m], "?"); used>>i&1 == 0 && name == string(value[:n]) {
-				found, used = true, used|1<<i
-			}
-			at += m
-		}
-		if !found {
-			return false
-		}
+		count[headerPlace(string(value[:n]))]++
 		value = value[n:]
 	}
-	for at, i := 0, 0; at < len(want); i++ {
-		m := headerItem(want[at:])
-		if used>>i&1 == 0 && want[at+m-1] != '?' {
-			return false
+	for _, may := range [...]bool{false, true} { // what must be there comes first
+		for at := 0; at < len(want); {
+			name := want[at : at+headerItem(want[at:])]
+			at += len(name)
+			switch name, optional := strings.CutSuffix(name, "?"); {
+			case optional != may:
+			case count[headerPlace(name)] > 0:
+				count[headerPlace(name)]--
+				left--
+			case !may:
+				return false
+			}
 		}
-		at += m
 	}
-	return true
+	return left == 0
+}
+
+// headerPlace is a number for a field without its ?.
+func headerPlace(name string) int {
+	place := int(name[0]-'A') * len(signs)
+	if len(name) > 1 {
+		place += strings.IndexByte(signs, name[1])
+	}
+	return place
 }
 
 // sortFields appends the fields of a session's header in the order of the alphabet,

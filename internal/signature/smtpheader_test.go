@@ -28,7 +28,7 @@ func TestDraftHeader(t *testing.T) {
 
 // TestHeaderForms: a header takes each of its forms.
 func TestHeaderForms(t *testing.T) {
-	for _, want := range []string{"S?S", "T?T'?", "S?S~", "M?M_", "S?TS?T", "DFT?S?IMC", "M?M'", "S?T?S", "*DFT?S?M'", "*S?TS?T", "*DFM'M"} {
+	for _, want := range []string{"S?S", "T?T'?", "S?S~", "M?M_", "S?TS?T", "DFT?S?IMC", "M?M'", "S?T?S", "*DFT?S?M'", "*S?TS?T", "*DFM'M", "*D?FD", "*M'?MM'"} {
 		for _, form := range headerForms(want) {
 			form = strings.TrimPrefix(form, anyOrder)
 			if form != "" && !takesHeader(want, []byte(form)) {
@@ -52,6 +52,12 @@ func TestAnyOrder(t *testing.T) {
 		{"*CDFM'T?S?", "DFCM'TSX", false},
 		{"*DD", "D", false},
 		{"*DD", "DD", true},
+		{"*D?D", "D", true}, // whichever may be missing
+		{"*D?D", "DD", true},
+		{"*D?D", "DDD", false},
+		{"*D?M'", "M'", true},
+		{"*D?M'", "M", false},
+		{"*D?", "D''", false}, // two signs are no field
 		{"*D", "relayed", false},
 		{"*D", "none", false},
 	} {

@@ -49,23 +49,31 @@ func (m *SMTPMatch) Flavor() string {
 // they say of several programs, or of values that many programs have, is Weak: a program that
 // they do not know may well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
-	mail := f.Has(dialect.Mail) || f.Has(dialect.Records)
-	if !mail && !(f.Has(dialect.Hello) && f.Has(dialect.Flow)) {
+	if !came(f) && !(f.Has(dialect.Hello) && f.Has(dialect.Flow)) {
 		return SMTPMatch{Many: true}
 	}
 	var specific, generic smtpFound
 	db.smtp.find(db.smtp.root, f, db.smtp.weights.carried(f), &specific, &generic)
-	found := &specific
 	if specific.n == 0 {
-		found = &generic
+		return db.smtp.weights.judge(f, &generic)
 	}
-	if !mail && found.n > 0 && found.hits[0].sig.builtin {
-		if db.smtp.weights.sum(f) < rareBits {
-			return SMTPMatch{Many: true}
-		}
+	return db.smtp.weights.judge(f, &specific)
+}
+
+// came reports whether a session came to MAIL or into TLS.
+func came(f *dialect.Fingerprint) bool { return f.Has(dialect.Mail) || f.Has(dialect.Records) }
+
+// judge is what MatchSMTP answers of the signatures that match.
+func (w *smtpWeights) judge(f *dialect.Fingerprint, found *smtpFound) SMTPMatch {
+	switch {
+	case found.n == 0:
 		return found.answer(false)
+	case came(f) || !found.hits[0].sig.builtin:
+		return found.answer(w.enough(f, found.hits[0].sig))
+	case w.sum(f) < rareBits:
+		return SMTPMatch{Many: true}
 	}
-	return found.answer(found.n > 0 && db.smtp.weights.enough(f, found.hits[0].sig))
+	return found.answer(false)
 }
 
 // answer is what the programs that match are worth: names, or candidates. rare
@@ -319,7 +327,7 @@ func takesWrite(want, value string) bool {
 }
 
 func (t *smtpTerm) takesHello(value []byte) bool {
-	if value[0] == '*' { // * NAME
+	if len(value) > 1 && value[0] == '*' && value[1] == ' ' { // * NAME
 		_, name, _ := strings.Cut(t.text, " ")
 		return t.host && slices.Contains(hostForms[:], string(value[2:])) || !t.host && strings.TrimLeft(name, " ") == string(value[2:])
 	}
