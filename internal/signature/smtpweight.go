@@ -15,7 +15,7 @@ type smtpWeights [2][dialect.NumFields]map[string]float64
 // signature knows comes as near to one that they know no more often than in one
 // of twenty sessions (docs/score.md).
 const (
-	clearBits = 6.5 // all fields together
+	clearBits = 7.4 // all fields together
 	rareBits  = 4.5 // the same, for candidates where no mail came
 	tlsBits   = 5.8 // with TLS: those of tlsFields
 	helloBits = 4.5 // or the greeting before it

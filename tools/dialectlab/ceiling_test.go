@@ -32,11 +32,11 @@ func TestCeiling(t *testing.T) {
 		views []func(*seen) string
 		want  [2][2]float64 // clear and TLS: alone, and with 1 % wrong
 	}{
-		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{59.7, 64.2}, {86.7, 91.3}}},
-		{"dialect", []func(*seen) string{fields}, [2][2]float64{{78.6, 83.3}, {86.7, 91.3}}},
-		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{64.0, 68.5}, {95.3, 97.3}}},
-		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{68.5, 72.5}, {96.2, 97.9}}},
-		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.4, 86.0}, {86.7, 91.3}}},
+		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{58.0, 62.2}, {86.7, 91.3}}},
+		{"dialect", []func(*seen) string{fields}, [2][2]float64{{78.4, 83.0}, {86.7, 91.3}}},
+		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{63.0, 67.5}, {95.3, 97.3}}},
+		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{67.5, 71.6}, {96.2, 97.9}}},
+		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.2, 86.1}, {86.7, 91.3}}},
 	} {
 		for i, kind := range []string{"clear", "TLS"} {
 			c := ceiling(all[i], test.views)

@@ -289,13 +289,16 @@ func union(f dialect.Field, sessions []*spoken) []string {
 // the engine writes that of each message in clear, without it where others do, and
 // both where it does at times. Both also where another release may write another
 // one: where releases differ, or one alone was recorded. Where the message is
-// relayed, a site can remove the field Received: both, too.
+// relayed, a site can remove the field Received: both, too, but not of programs
+// that fetch mails from elsewhere.
 func writesHeader(sessions []*spoken) []bool {
 	own, others := false, false
 	releases := make(map[string]bool)
 	for _, s := range sessions {
 		releases[s.Program+" "+s.Release] = true
 		switch header := string(s.print.Get(dialect.Header)); {
+		case header == dialect.Relayed && s.Kind == "mua":
+			return []bool{true}
 		case header == dialect.Relayed:
 			return []bool{true, false}
 		case header != "" && header != "none":

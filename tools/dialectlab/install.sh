@@ -32,7 +32,7 @@ overlay() {
 # shellcheck disable=SC2086
 systems() {
 	mkdir -p "$lab"
-	printf '127.0.0.1 localhost\n198.18.0.1 client.example.org client\n' >"$lab/hosts"
+	printf '127.0.0.1 localhost\n127.0.0.2 pop.example.org\n198.18.0.1 client.example.org client\n' >"$lab/hosts"
 	local r n b
 	for r in bullseye bookworm trixie; do
 		[ -d "$lab/$r/usr" ] || debootstrap --variant=minbase "$r" "$lab/$r" >/dev/null

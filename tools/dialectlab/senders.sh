@@ -229,8 +229,8 @@ send_fdm() {
 
 features[fetchmail]="msg mails2"
 send_fetchmail() {
-	printf '%s\n' 'poll 127.0.0.1 with proto POP3 port 1110 user "user" password "secret" is "rcpt@example.net" here' "smtphost $ADDR/$PORT" 'smtpaddress example.net' 'fetchall no rewrite sslproto ""' >"$lab/ov/$1/root/tmp/lab/fetchmailrc"
-	in_client "$1" bash -c "chmod 600 /tmp/lab/fetchmailrc; export HOME=/tmp; rm -f /tmp/.fetchmail.pid; python3 /tmp/lab/pop3.py & sleep .5; fetchmail --invisible -f /tmp/lab/fetchmailrc --nosyslog -d0"
+	printf '%s\n' 'poll pop.example.org with proto POP3 port 1110 user "user" password "secret" is "rcpt@example.net" here' "smtphost $ADDR/$PORT" 'smtpaddress example.net' 'fetchall no rewrite sslproto ""' >"$lab/ov/$1/root/tmp/lab/fetchmailrc"
+	in_client "$1" bash -c "chmod 600 /tmp/lab/fetchmailrc; export HOME=/tmp; rm -f /tmp/.fetchmail.pid; python3 /tmp/lab/pop3.py & sleep .5; fetchmail -f /tmp/lab/fetchmailrc --nosyslog -d0"
 }
 
 # Command-line tools.

@@ -424,13 +424,12 @@ source = tools/dialectlab: fdm 1.9
 date   = 2026-11
 sig    = hello=HELO @;flow=Q;quit=QUIT;end=quit!
 sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
-sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=one;dot=with;next=/Q;refused=Q/$;quit=QUIT
 
 label  = s:mua:fetchmail:
 source = tools/dialectlab: fetchmail 6.4.16, fetchmail 6.4.37, fetchmail 6.4.39
 date   = 2026-11
-sig    = hello=EHLO 127.0.0.1;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines|parts;next=/M|/Q;refused=S/Q;quit=QUIT;end=quit
-sig    = hello=HELO 127.0.0.1;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;write=lines;next=/Q;quit=QUIT;end=quit
+sig    = hello=EHLO @;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/M|/Q;refused=S/Q;quit=QUIT;end=quit
+sig    = hello=HELO @;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=lines;next=/Q;quit=QUIT;end=quit
 
 label  = s:library:go-mail:
 source = tools/dialectlab: go-mail 0.5.2, go-mail 0.7.2

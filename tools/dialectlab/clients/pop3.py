@@ -5,7 +5,7 @@ text = open(os.environ["MSG"], "rb").read().replace(b"\n", b"\r\n")
 n = int(os.environ["MAILS"])
 l = socket.socket()
 l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-l.bind(("127.0.0.1", 1110))
+l.bind(("127.0.0.2", 1110))
 l.listen(5)
 while True:
     c, _ = l.accept()
