@@ -275,6 +275,9 @@ func TestHeader(t *testing.T) {
 		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "DF_TSI'"}, "DF_TSI'"},
 		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: dialect.Relayed}, "relayed"},
 		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "X-Secret"}, ""}, // no letters
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "DATES"}, ""},    // a word
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "D'_"}, ""},      // two signs
+		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: "'D"}, ""},
 		{dialect.Message{Bytes: 1, HeaderSeen: true, Header: strings.Repeat("D", 49)}, ""},
 	} {
 		var b dialect.Builder

@@ -95,12 +95,26 @@ func headerText(letters string) string {
 	case len(letters) > maxHeader:
 		return ""
 	}
-	for i := range len(letters) {
-		if c := letters[i]; (c < 'A' || c > 'Z') && (i == 0 || strings.IndexByte("'._^~", c) < 0) {
+	for i := 0; i < len(letters); i++ {
+		if !isField(letters[i]) {
 			return ""
+		}
+		if i+1 < len(letters) && strings.IndexByte("'._^~", letters[i+1]) >= 0 {
+			i++
 		}
 	}
 	return letters
+}
+
+// isField reports whether a letter is that of a field: a mail server that reports
+// names instead of letters has none of them kept.
+func isField(letter byte) bool {
+	for i := range headerFields {
+		if headerFields[i].letter == letter {
+			return true
+		}
+	}
+	return false
 }
 
 // Fields gathers which fields a header has, for a mail server that reports them. Its
