@@ -18,15 +18,9 @@ type codec struct {
 
 func (c *codec) check(ok bool) { c.bad = c.bad || !ok }
 
-// read calls fields until all is read: a call takes the fields that stand in its order.
-// A field that is not among them is malformed.
-func (c *codec) read(fields func()) {
-	for len(c.b) > 0 && !c.bad {
-		left := len(c.b)
-		fields()
-		c.check(len(c.b) < left)
-	}
-}
+// end is where all must have been read: fields have one order, so what anyone wrote is
+// gone through once.
+func (c *codec) end() { c.check(len(c.b) == 0) }
 
 // next reports whether a field is the next to be read, and goes on to its value.
 func (c *codec) next(tag byte) bool {
@@ -72,11 +66,9 @@ func known[N ~uint8](c *codec, tag byte, v *N, most N) {
 	}
 }
 
-// part returns a part of the note, nil if it is absent: its first field makes it,
-// once.
+// part returns a part of the note, nil if it is absent: its first field makes it.
 func part[T any](c *codec, first byte, p **T) *T {
 	if c.at(first) {
-		c.check(*p == nil)
 		*p = new(T)
 	}
 	return *p

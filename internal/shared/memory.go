@@ -40,7 +40,8 @@ func decodePast(b []byte) (*past, error) {
 		return nil, fmt.Errorf("%w: of an address", errRecord)
 	}
 	c, p := codec{b: b[1:], reads: true}, &past{}
-	c.read(func() { c.past(p) })
+	c.past(p)
+	c.end()
 	c.check(!p.first.IsZero())
 	for _, part := range p.changed {
 		c.check(part == "os" || part == "software" || part == "tls")

@@ -128,7 +128,8 @@ func decode(b []byte) (*record, error) {
 		return nil, fmt.Errorf("%w: its version is %d, this program reads %d", errRecord, b[0], recordVersion)
 	}
 	c, r := codec{b: b[1:], reads: true}, &record{}
-	c.read(func() { c.record(r) })
+	c.record(r)
+	c.end()
 	n := &r.note
 	c.check(n.State == note.Matched || n.OSName == "")
 	c.check(n.State != note.Matched || n.OSName != "")
@@ -240,26 +241,28 @@ func (c *codec) sender(n *note.Note) {
 	}
 }
 
-// findings are fields of each; what is read belongs to the last.
+// findings are fields of each.
 func (c *codec) findings(f *note.Findings) {
-	from := 0
-	if c.reads {
-		if id := ""; c.text(tagFinding, &id) {
-			c.check(len(f.List) < maxFindings)
-			f.List = append(f.List, note.Finding{ID: id})
-		}
-		from = max(len(f.List)-1, 0)
+	for i := range f.List[:min(len(f.List), maxFindings)] {
+		c.finding(&f.List[i])
 	}
-	for i := from; i < min(len(f.List), maxFindings); i++ {
-		one := &f.List[i]
-		if !c.reads {
-			c.text(tagFinding, &one.ID)
-		}
-		c.text(tagWords, &one.Words)
-		c.text(tagEvidence, &one.Evidence)
-		c.yes(tagMayBe, &one.MayBe)
-		c.texts(tagFindingField, &one.Fields)
+	for one := (note.Finding{}); c.finding(&one); one = (note.Finding{}) {
+		c.check(len(f.List) < maxFindings)
+		f.List = append(f.List, one)
 	}
+}
+
+// finding reports whether one was read.
+func (c *codec) finding(f *note.Finding) bool {
+	read := c.text(tagFinding, &f.ID)
+	if c.reads && !read {
+		return false
+	}
+	c.text(tagWords, &f.Words)
+	c.text(tagEvidence, &f.Evidence)
+	c.yes(tagMayBe, &f.MayBe)
+	c.texts(tagFindingField, &f.Fields)
+	return read
 }
 
 // Size is the length of the record of a note, in bytes, for those who measure.

@@ -81,6 +81,8 @@ func TestRecordHostile(t *testing.T) {
 		"not UTF-8":         {1, tagState, 3, tagOSName, 1, 0xff},
 		"part of no TLS":    {1, tagLibrary, 1, 'x'},
 		"TLS twice":         {1, tagTLS, 3, tagTLS, 3},
+		"a field twice":     {1, tagState, 2, tagState, 2},
+		"another order":     {1, tagMTU, 9, tagState, 2},
 		"words of nothing":  {1, tagConduct, 3, tagWords, 1, 'x'},
 		"closed by":         {1, tagFlow, 1, tagClosedBy, 1, 'x'},
 		"of none":           {1, tagState, 1, tagFlags, 1},
@@ -96,6 +98,15 @@ func TestRecordHostile(t *testing.T) {
 	}
 	if _, err := decode(many); err == nil {
 		t.Errorf("%d other names are taken", maxList+1)
+	}
+	for n, ok := range map[int]bool{maxFindings: true, maxFindings + 1: false} {
+		findings := []byte{1, tagConduct, 3}
+		for range n {
+			findings = append(findings, tagFinding, 1, 'x', tagMayBe, 1)
+		}
+		if r, err := decode(findings); (err == nil) != ok {
+			t.Errorf("%d findings: decode = %+v, %v", n, r, err)
+		}
 	}
 }
 
