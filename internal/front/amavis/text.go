@@ -121,7 +121,7 @@ func v3Text(n *note.Note) string {
 
 // params are those of p0f's that a note knows (p0f-v3.md §3.4).
 func params(n *note.Note) string {
-	if n.Quality == 0 {
+	if n.Quality&(note.Fuzzy|note.Generic) == 0 {
 		return "none"
 	}
 	return n.Quality.String()

@@ -143,6 +143,7 @@ func TestV3Text(t *testing.T) {
 		{"without a flavor, of the host", note.Note{State: note.Matched, OSName: "Nintendo", Quality: note.Generic | note.Fuzzy},
 			"Nintendo; params: generic fuzzy"},
 		{"fuzzy", note.Note{State: note.Matched, OSName: "A", Quality: note.Fuzzy}, "A; params: fuzzy"},
+		{"a newer sensor's", note.Note{State: note.Matched, OSName: "A", Quality: 1 << 7}, "A; params: none"},
 		{"generic", note.Note{State: note.Matched, OSName: "A", Quality: note.Generic, Distance: note.Hops(1)}, "A; dist: 1; params: generic"},
 		{"unknown", note.Note{State: note.Unknown, Distance: note.Hops(9), RawSig: "s"}, "???; dist: 9; params: none; raw_sig: s"},
 		{"a random clock", note.Note{State: note.Matched, OSName: "A", UptimeMin: 3*24*60 + 4*60 + 5, UpModDays: 49, Clock: note.ClockRandom},
