@@ -8,8 +8,9 @@ GO      ?= go
 BIN     := bin
 export CGO_ENABLED = 0
 
-# What one checkout has built, another one takes from the cache.
-export GOFLAGS := $(GOFLAGS) -trimpath
+# What one checkout has built, another one takes from the cache: neither its path nor
+# its commit is part of it, but for the program that build makes.
+export GOFLAGS := $(shell $(GO) env GOFLAGS) -trimpath -buildvcs=false
 
 # The same commit gives the same program, wherever the checkout is.
 COMMIT  := $(shell git describe --always --abbrev=12 --match= --dirty 2>/dev/null)
@@ -20,7 +21,7 @@ E2E := amavis balancer exim fleet haraka observe opensmtpd packages postfix rspa
 .PHONY: attack vuln test-web test-fleet build man packages demo deps test short lint diff sim kills store-rate store-older sweep sweep-config fuzz bench bench-peers bpf lab lab-stacks lab-idle lab-hellos lab-dialects clean $(E2E:%=e2e-%)
 
 build:
-	$(GO) build -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
+	$(GO) build -ldflags='$(LDFLAGS)' -o $(BIN)/mxprint ./cmd/mxprint
 	ln -sf mxprint $(BIN)/p0f
 
 # Manual pages and the completion of shells, from what the program says of itself.

@@ -129,6 +129,7 @@ func TestF18Figures(t *testing.T) {
 		t.Fatal(err)
 	}
 	version, _, _ := strings.Cut(string(out), ",")
+	version, _, _ = strings.Cut(version, " (") // a commit
 	shown := regexp.MustCompile(`mxprint[ _](\d+\.\d+\.\d+)`)
 	found = 0
 	for _, path := range documents(t) {
