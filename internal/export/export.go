@@ -112,7 +112,7 @@ type Exporter struct {
 	unfiled uint64                                    // that File did not take
 	fault   error                                     // of File
 	flushMu sync.Mutex
-	told    struct { // in the log
+	logged  struct {
 		at      time.Time
 		dropped uint64
 	}
@@ -235,9 +235,9 @@ func (e *Exporter) file(g *gathered) {
 // warn logs what was lost, now and then.
 func (e *Exporter) warn(end bool) {
 	s := e.Stats()
-	if lost := s.Dropped.Sum(); lost != e.told.dropped && (end || e.cfg.now().Sub(e.told.at) >= complain) {
-		e.log.Warn("rows of history were dropped", "rows", lost-e.told.dropped, "reason", why(&s.Dropped), "waiting", s.Waiting, "bytes", s.Bytes)
-		e.told.dropped, e.told.at = lost, e.cfg.now()
+	if lost := s.Dropped.Sum(); lost != e.logged.dropped && (end || e.cfg.now().Sub(e.logged.at) >= complain) {
+		e.log.Warn("rows of history were dropped", "rows", lost-e.logged.dropped, "reason", why(&s.Dropped), "waiting", s.Waiting, "bytes", s.Bytes)
+		e.logged.dropped, e.logged.at = lost, e.cfg.now()
 	}
 }
 

@@ -118,14 +118,21 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// An observer that never has enough gets 16 KiB of each direction.
+// observed starts a proxy with an observer, and returns both ends of a connection
+// through it.
+func observed(t *testing.T, d *dialog) (client *net.TCPConn, server net.Conn) {
+	t.Helper()
+	b := newBackend(t, "tcp", "127.0.0.1:0")
+	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return d }})
+	client = dial(t, addr)
+	return client, b.accept(t)
+}
+
+// TestObserverBound: an observer that never has enough gets 16 KiB of each direction.
 func TestObserverBound(t *testing.T) {
 	fronttest.Leaks(t)
 	d := dialog{all: true}
-	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return &d }})
-	client := dial(t, addr)
-	server := b.accept(t)
+	client, server := observed(t, &d)
 	text := strings.Repeat("x", 100_000)
 	write(t, client, text)
 	wantRead(t, server, text)
@@ -185,10 +192,7 @@ func TestFinding08UnreadReplies(t *testing.T) {
 func TestObserverEnds(t *testing.T) {
 	fronttest.Leaks(t)
 	d := dialog{all: true}
-	b := newBackend(t, "tcp", "127.0.0.1:0")
-	addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return &d }})
-	client := dial(t, addr)
-	server := b.accept(t)
+	client, server := observed(t, &d)
 	write(t, client, "QUIT\r\n")
 	wantRead(t, server, "QUIT\r\n")
 	client.Close()
@@ -211,10 +215,7 @@ func TestObserverReset(t *testing.T) {
 		t.Run(map[bool]string{true: "client", false: "server"}[fromClient], func(t *testing.T) {
 			fronttest.Leaks(t)
 			d := dialog{all: true}
-			b := newBackend(t, "tcp", "127.0.0.1:0")
-			addr, _, _ := start(t, &proxy.Server{Backend: b.Addr().String(), Send: proxy.Nothing, Observe: func(_, _ netip.AddrPort) proxy.Observer { return &d }})
-			client := dial(t, addr)
-			server := b.accept(t)
+			client, server := observed(t, &d)
 			write(t, client, "QUIT\r\n")
 			wantRead(t, server, "QUIT\r\n")
 			gone, other := net.Conn(client), net.Conn(server)

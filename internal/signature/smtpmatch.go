@@ -46,8 +46,8 @@ func (m *SMTPMatch) Flavor() string {
 // likeliest programs come first: those whose signatures leave the fewest values
 // open. Of a session that came neither to MAIL nor into TLS the built-in ones have
 // candidates at most: probes, monitors and guessers of passwords look alike. What
-// they say of several programs, or of values that many programs have, is Weak: a program that
-// they do not know may well speak so. It does not allocate.
+// they say of several programs, or of values that many programs have, is Weak: a
+// program that they do not know may well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if !came(f) && !(f.Has(dialect.Hello) && f.Has(dialect.Flow)) {
 		return SMTPMatch{Many: true}
