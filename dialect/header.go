@@ -121,7 +121,7 @@ func isField(letter byte) bool {
 // zero value is ready. It is not safe for concurrent use.
 type Fields struct{ text string }
 
-// added are traces that a mail server, or a filter of its, adds to the header before
+// added are traces that a mail server, or one of its filters, adds to the header before
 // it is reported (RFC 8601 §5, RFC 8617 §5.1).
 var added = [...]string{"Authentication-Results", "ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"}
 
