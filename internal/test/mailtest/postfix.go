@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
 )
@@ -100,6 +101,10 @@ func StartPostfixServices(t testing.TB, ns *lab.NetNS, master string, settings .
 	main := fmt.Sprintf(postfixMain, dir, Domain, owner.Uid, owner.Gid) + strings.Join(settings, "\n") + "\n"
 	config := filepath.Join(dir, "config")
 	WriteFiles(t, config, map[string]string{"main.cf": main, "master.cf": master})
+	// Postfix waits until main.cf has not been written for two seconds.
+	if err := os.Chtimes(filepath.Join(config, "main.cf"), time.Time{}, time.Now().Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	// Its postlogd logs to its own socket, and waits for itself where that is full.
 	// Systemd gives such sockets room for 512 datagrams, a new namespace for 10: too
 	// few where each daemon warns of main.cf at its start.
