@@ -26,6 +26,7 @@ type clinic struct {
 	dir  string
 
 	haraka string // the folder that doctor is given
+	time   string // how many seconds it listens
 }
 
 // configure writes a configuration and returns its path.
@@ -47,7 +48,7 @@ func (c *clinic) serve(config string) *mailtest.Process {
 // nothing.
 func (c *clinic) wants(config string, as *syscall.Credential, words ...string) {
 	c.t.Helper()
-	cmd := c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "doctor", "-config", config, "-time", "3", "-postfix", filepath.Join(c.dir, "postfix"),
+	cmd := c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "doctor", "-config", config, "-time", c.time, "-postfix", filepath.Join(c.dir, "postfix"),
 		"-rspamd", filepath.Join(c.dir, "rspamd"), "-haraka", c.haraka)
 	if as != nil { // ip netns exec wants root
 		cmd = c.pair.Server.Command(c.t.Context(), "setpriv", append([]string{"--reuid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"}, cmd.Args[4:]...)...)
@@ -82,12 +83,13 @@ func TestDoctor(t *testing.T) {
 		mailtest.WriteFiles(t, filepath.Join(c.dir, "postfix"), map[string]string{"main.cf": main, "master.cf": "smtp inet n - y - - smtpd\n"})
 	}
 	step := func(name string, f func(c *clinic)) {
-		t.Run(name, func(t *testing.T) { f(&clinic{t: t, pair: c.pair, dir: c.dir}) })
+		t.Run(name, func(t *testing.T) { f(&clinic{t: t, pair: c.pair, dir: c.dir, time: "1"}) })
 	}
 	step("down", func(c *clinic) {
 		c.wants(c.configure(on, ""), nil, "1. the sensor: no process listens on "+socket, "systemctl start mxprint")
 	})
 	step("traffic", func(c *clinic) {
+		c.time = "3" // for what it is to see
 		mails(c.t, c.pair, socket, many...)
 		c.serve(c.configure(on, ""))
 		c.wants(c.configure(on, ""), nil)
@@ -96,6 +98,7 @@ func TestDoctor(t *testing.T) {
 		c.wants(c.configure(on, ""), &syscall.Credential{Uid: 65534}, "1. privileges: this user may not capture", "CAP_NET_RAW")
 	})
 	step("balancer", func(c *clinic) {
+		c.time = "3" // for what it is to see
 		stop := c.serve(c.configure(on, ""))
 		mails(c.t, c.pair, socket, c.pair.Client.IPv4)
 		c.wants(c.configure(on, ""), nil, "SYNs came from 1 addresses: a load balancer or NAT", "docs/balancer.md")
@@ -128,6 +131,7 @@ func TestDoctor(t *testing.T) {
 		c.wants(c.configure(on, ""), nil, "listeners on "+socket+": 2 processes", "systemctl stop p0f")
 	})
 	step("one direction", func(c *clinic) {
+		c.time = "3" // for what it is to see
 		c.serve(c.configure(on, ""))
 		for _, addr := range many { // the answers go another way, and are lost there
 			c.pair.Server.IP("route", "add", "blackhole", addr.String()+"/32")

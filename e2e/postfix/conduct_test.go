@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,11 +156,16 @@ func TestConductPostscreen(t *testing.T) {
 	who := reading(t, pair.Server)
 	clients := mimic.Clients()
 	addrs := pair.Client.AddIPv4(len(clients) + 1) // each a stranger
+	ends := make([]netip.AddrPort, len(clients))
+	var wg sync.WaitGroup
+	for i := range clients { // all at once, since each is kept waiting for a second
+		wg.Go(func() { ends[i] = speak(t, pair.Client, &clients[i], addrs[i], pair.Server.IPv4) })
+	}
+	wg.Wait()
 	found := make(map[netip.AddrPort]*note.Findings)
-	for i, c := range clients {
-		end := speak(t, pair.Client, &c, addrs[i], pair.Server.IPv4)
+	for i, end := range ends {
 		found[end] = conductOf(t, who, end)
-		checkConduct(t, &c, true, found[end])
+		checkConduct(t, &clients[i], true, found[end])
 	}
 	mailtest.DialSMTP(t, pair.Client, addrs[len(clients)], pair.Server.IPv4).Quit()
 	p.Printed(fmt.Sprintf("CONNECT from [%v]", addrs[len(clients)])) // what is about the others stands before it
