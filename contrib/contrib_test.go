@@ -16,6 +16,7 @@ import (
 	"github.com/mxprint/mxprint/filter"
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -247,9 +248,9 @@ func TestConfiguration(t *testing.T) {
 		lab.Skip(t, "mxprint check looks for interfaces to capture on, which needs Linux")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/mxprint").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	const on = "listen = [\"/run/mxprint/query.sock\"]\n" // of [query]: what the package adds to the defaults
 	shipped := read(t, "systemd/mxprint.toml")

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -60,10 +60,9 @@ func TestMain(m *testing.M) {
 
 func program(t *testing.T, dir string) string {
 	t.Helper()
-	path := filepath.Join(dir, "mxprint")
-	cmd := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", path, "../cmd/mxprint")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	path, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/p0f"
 )
 
@@ -68,10 +70,9 @@ var builtProgram = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "mxprint")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	path, err := parts.Program(context.Background(), dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, out)
+		return nil, err
 	}
 	return os.ReadFile(path)
 })

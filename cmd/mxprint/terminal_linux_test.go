@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // openPTY returns both ends of a pseudo-terminal of 100 columns.
@@ -73,9 +73,9 @@ func onTerminal(t *testing.T, program string, env []string, stdin io.Reader, arg
 
 // TestOnTerminal drives what people look at in a pseudo-terminal.
 func TestOnTerminal(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "mxprint")
-	if out, err := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := parts.Program(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	file := "../../testdata/lab/ubuntu-4.4-default.pcap"
 	const green = "\x1b[32m"

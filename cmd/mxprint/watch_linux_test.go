@@ -15,6 +15,7 @@ import (
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/internal/web"
 	"github.com/mxprint/mxprint/note"
 )
@@ -118,9 +119,9 @@ func (p *pane) restored() {
 func TestWatchInTmux(t *testing.T) {
 	lab.NeedProgram(t, "tmux")
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	s := &sensorAPI{t: t, path: filepath.Join(dir, "http.sock")}
 	s.start()

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 )
@@ -48,9 +49,9 @@ func (o *kept) String() string {
 func TestListenerOfPageFails(t *testing.T) {
 	lab.NeedRoot(t)
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command(lab.NeedProgram(t, "go"), "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: lab.FreePort(t)}
 	socket, config := filepath.Join(dir, "p0f.sock"), filepath.Join(dir, "mxprint.toml")

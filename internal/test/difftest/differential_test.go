@@ -2,14 +2,14 @@ package difftest
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // The number of seeds a profile without MXPRINT_DIFF_SEEDS.
@@ -31,10 +31,7 @@ func mxprintPath(t *testing.T) string {
 			mxprint.err = err
 			return
 		}
-		mxprint.path = filepath.Join(dir, "mxprint")
-		if out, err := exec.Command("go", "build", "-o", mxprint.path, "../../../cmd/mxprint").CombinedOutput(); err != nil {
-			mxprint.err = fmt.Errorf("building mxprint: %w\n%s", err, out)
-		}
+		mxprint.path, mxprint.err = parts.Program(context.Background(), dir)
 	})
 	if mxprint.err != nil {
 		t.Fatal(mxprint.err)

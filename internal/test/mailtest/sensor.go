@@ -21,7 +21,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +28,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 )
@@ -114,10 +114,8 @@ func SensorProgram(t testing.TB) string {
 		}
 		return link
 	}
-	build := exec.Command("go", "build", "-o", program, "github.com/mxprint/mxprint/cmd/mxprint")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building mxprint: %v\n%s", err, out)
+	if _, err := parts.Program(t.Context(), BinDir); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Symlink(program, link); err != nil {
 		t.Fatal(err)

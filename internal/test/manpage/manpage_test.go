@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // pages makes all pages, and returns their folder.
 func pages(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command("go", "build", "-o", program, "../../../cmd/mxprint").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	man := filepath.Join(dir, "man")
 	if err := run([]string{"-program", program, "-docs", "../../../docs", "-o", man, "-date", "2026-01-31"}); err != nil {

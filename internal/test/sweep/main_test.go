@@ -2,22 +2,21 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/mxprint/mxprint/internal/test/lab"
+	"github.com/mxprint/mxprint/internal/test/parts"
 )
 
 // TestSweep runs it over the small inputs of the project, with the program as it is
 // and with one that prints nothing.
 func TestSweep(t *testing.T) {
-	goTool := lab.NeedProgram(t, "go")
 	lab.NeedProgram(t, "tcpdump")
 	dir := t.TempDir()
-	mxprint := filepath.Join(dir, "mxprint")
-	if out, err := exec.Command(goTool, "build", "-o", mxprint, "../../../cmd/mxprint").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	mxprint, err := parts.Program(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	captures := filepath.Join(dir, "captures")
 	if err := os.Mkdir(captures, 0o755); err != nil {
