@@ -23,14 +23,43 @@ func (s *Segment) decodeOptions(opt []byte) {
 			s.endOfList(opt[1:])
 			break
 		}
-		size := s.option(opt)
+		size := int(nominalSizes[kind])
+		if size == 0 {
+			size = ownSize(opt)
+		}
 		if size > len(opt) {
 			s.Quirks |= QuirkBad
 			break
 		}
+		if int(opt[1]) != size {
+			s.Quirks |= QuirkBad
+		}
+		switch kind {
+		case OptMSS:
+			s.MSS = binary.BigEndian.Uint16(opt[2:])
+		case OptWS:
+			s.setScale(opt[2])
+		case OptTS:
+			s.timestamp(binary.BigEndian.Uint32(opt[2:]), binary.BigEndian.Uint32(opt[6:]))
+		}
 		opt = opt[size:]
 	}
 	s.Layout.Len = uint8(n)
+}
+
+// nominalSizes are the bytes of options of which all have the same.
+var nominalSizes = [256]uint8{OptMSS: 4, OptWS: 3, OptSOK: 2, OptTS: 10}
+
+// tooLong is the size of an option that is not there whole.
+const tooLong = 255
+
+// ownSize is the size of a SACK option or one of an unknown kind, which say it themselves.
+func ownSize(opt []byte) int {
+	switch {
+	case len(opt) < 2, opt[0] == OptSACK && (opt[1] < 10 || opt[1] > 34), opt[1] < 2 || opt[1] > 40:
+		return tooLong
+	}
+	return int(opt[1])
 }
 
 // endOfList takes the padding behind an end-of-list option. The last byte is
@@ -42,42 +71,6 @@ func (s *Segment) endOfList(pad []byte) {
 			s.Quirks |= QuirkOptNonZero
 			return
 		}
-	}
-}
-
-// tooLong is the size of an option that is not there whole.
-const tooLong = 255
-
-// option reads the option at the start of b, one that has a length. It returns
-// its size, tooLong where it does not fit.
-func (s *Segment) option(b []byte) int {
-	switch kind := b[0]; {
-	case kind == OptMSS && len(b) >= 4:
-		s.MSS = binary.BigEndian.Uint16(b[2:])
-		s.checkSize(b, 4)
-		return 4
-	case kind == OptWS && len(b) >= 3:
-		s.setScale(b[2])
-		s.checkSize(b, 3)
-		return 3
-	case kind == OptSOK && len(b) >= 2:
-		s.checkSize(b, 2)
-		return 2
-	case kind == OptTS && len(b) >= 10:
-		s.timestamp(binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:]))
-		s.checkSize(b, 10)
-		return 10
-	case kind == OptMSS || kind == OptWS || kind == OptSOK || kind == OptTS || len(b) < 2:
-		return tooLong
-	case kind == OptSACK && (b[1] < 10 || b[1] > 34), b[1] < 2 || b[1] > 40:
-		return tooLong
-	}
-	return int(b[1]) // SACK and unknown kinds say their own length
-}
-
-func (s *Segment) checkSize(b []byte, nominal uint8) {
-	if b[1] != nominal {
-		s.Quirks |= QuirkBad
 	}
 }
 
