@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 
 	"internal/answer":  {"dialect", "internal/signature", "note", "event"},
 	"internal/await":   {},
-	"internal/observe": {"event", "note"},
+	"internal/observe": {"event", "internal/host"},
 	"internal/unread":  {"filter", "packet"},
 	"internal/ask":     {"note"},
 	"internal/demo":    {"note", "packet", "savedsyn", "internal/feed", "internal/signature", "internal/status", "internal/web"},

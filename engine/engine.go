@@ -150,7 +150,7 @@ func New(cfg Config) (*Engine, error) {
 		if len(e.shards) > 0 {
 			s.table.ShareSeed(e.shards[0].table)
 		}
-		s.table.Follow(cfg.Follow, s.list.Offer)
+		s.table.Follow(cfg.Follow, s.list.Observe)
 		e.shards = append(e.shards, s)
 	}
 	return e, nil
@@ -168,7 +168,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source) error {
 	in.from(src)
 	e.live.CompareAndSwap(false, in.live)
 	if !in.live {
-		in.ahead = &host.Ahead{DB: &e.db, Raw: e.caller != nil}
+		in.ahead = &host.Ahead{DB: &e.db, Raw: e.caller.TakesAll()}
 		in.startPipes()
 	}
 	untrack := e.track(in)

@@ -28,7 +28,7 @@ func (e *Engine) Observe(o *event.Observation) {
 	s := e.shards[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list.Offer(o)
+	s.list.Observe(o)
 	s.list.Hand(false)
 }
 

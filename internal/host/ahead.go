@@ -11,7 +11,7 @@ import (
 // another core: reading takes less time than entering. It is for one goroutine.
 type Ahead struct {
 	DB  *atomic.Pointer[signature.DB] // the database to match with, which may change
-	Raw bool                          // raw signatures are wanted, too
+	Raw bool                          // raw signatures are wanted of all, too
 
 	matcher *signature.Matcher
 }

@@ -59,9 +59,23 @@ func TestUptimeClock(t *testing.T) {
 // observe is a function as an Observer.
 type observe func(*event.Observation)
 
-func (f observe) Room() *event.Observation      { return new(event.Observation) }
-func (f observe) Wants(*event.Observation) bool { return true }
-func (f observe) Observe(o *event.Observation)  { f(o) }
+func (f observe) Room() *Sighting              { return new(Sighting) }
+func (f observe) Wants(*Sighting) bool         { return true }
+func (f observe) Observe(o *event.Observation) { f(o) }
+
+func (f observe) Take(v *Sighting, raw []byte) {
+	var lent Lent
+	for part := Fingerprint; part <= Uptime; part <<= 1 {
+		if v.Parts&part == 0 {
+			continue
+		}
+		o := v.Observation(part, &lent)
+		if part == Fingerprint {
+			o.RawSig = raw
+		}
+		f(o)
+	}
+}
 
 // TestFlags: what a box on the way did is kept of an address and of each of
 // its connections.

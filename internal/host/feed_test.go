@@ -71,7 +71,7 @@ type feed struct {
 func newFeed(t testing.TB, cfg Config) *feed {
 	t.Helper()
 	f := &feed{t: t, ms: 1e12}
-	f.Table = New(mustParse(t, testDB), cfg, f)
+	f.Table = New(mustParse(t, testDB), cfg, observe(f.Observe))
 	return f
 }
 
@@ -91,12 +91,6 @@ func title(s *event.System) string {
 	}
 	return strings.TrimSpace(s.Name + " " + s.Flavor)
 }
-
-// Room lends a new one each time.
-func (f *feed) Room() *event.Observation { return new(event.Observation) }
-
-// Wants wants all.
-func (f *feed) Wants(*event.Observation) bool { return true }
 
 // Observe keeps an observation as a line: module, subject, and what is said.
 func (f *feed) Observe(o *event.Observation) {

@@ -276,7 +276,7 @@ func TestProbe(t *testing.T) {
 // TestPeerMSS: the SYN+ACK is matched with the MSS of its flow's SYN.
 func TestPeerMSS(t *testing.T) {
 	f := newFeed(t, Config{})
-	f.Table = New(mustParse(t, "classes = unix\n[tcp:response]\nlabel = s:unix:Echo:\nsig = *:64:0:*:mss*3,*:mss,sok,ts,nop,ws:df,id+:0\n"), Config{}, f)
+	f.Table = New(mustParse(t, "classes = unix\n[tcp:response]\nlabel = s:unix:Echo:\nsig = *:64:0:*:mss*3,*:mss,sok,ts,nop,ws:df,id+:0\n"), Config{}, observe(f.Observe))
 	f.send(syn(1, mss(1337)), syn(2, mss(1338)))
 	f.expect("multiple of the SYN's MSS", f.send(synAck(syn(1), mss(1399), window(3*1337))), "syn+ack srv Echo", "mtu srv 1439 ")
 	f.expect("no multiple", f.send(synAck(syn(2), mss(1399), window(3*1337))), "syn+ack srv ???", "mtu srv 1439 ")

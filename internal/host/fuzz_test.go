@@ -20,7 +20,7 @@ func FuzzTable(f *testing.F) {
 		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unverified: int(unverified), HTTPBytes: 5000, HTTPWhole: maxHosts%2 == 1}
 		db := mustParse(t, webDB)
 		seen := &times{t: t}
-		table := New(db, cfg, seen)
+		table := New(db, cfg, observe(seen.Observe))
 		seen.table = table
 		cfg = table.cfg
 		now := int64(1e15)
@@ -55,10 +55,6 @@ type times struct {
 	t     *testing.T
 	table *Table
 }
-
-func (x *times) Room() *event.Observation { return new(event.Observation) }
-
-func (x *times) Wants(*event.Observation) bool { return true }
 
 func (x *times) Observe(o *event.Observation) {
 	if o.At != x.table.at || !o.Client.IsValid() || !o.Server.IsValid() || int(o.Module) >= event.Modules {

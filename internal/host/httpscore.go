@@ -42,7 +42,7 @@ func (t *Table) seenHTTP(f *flowRec, role event.Role) {
 		if language != 0 {
 			o.HTTP.Language = language.String()
 		}
-		t.observe(o)
+		t.observer.Observe(o)
 	}
 	date := http1.Seconds(t.msg.Date)
 	t.scoreHTTP(who, f.serverPort, &m, date)

@@ -120,11 +120,12 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 }
 
 // quiet takes observations and says nothing.
-type quiet struct{ room event.Observation }
+type quiet struct{ room Sighting }
 
-func (q *quiet) Room() *event.Observation    { return &q.room }
-func (*quiet) Wants(*event.Observation) bool { return true }
-func (*quiet) Observe(*event.Observation)    {}
+func (q *quiet) Room() *Sighting          { return &q.room }
+func (*quiet) Wants(*Sighting) bool       { return true }
+func (*quiet) Take(*Sighting, []byte)     {}
+func (*quiet) Observe(*event.Observation) {}
 
 func BenchmarkUpdate(b *testing.B) {
 	for name, addresses := range map[string]int{"1000 hosts": 1000, "500000 hosts": 500_000} {

@@ -276,8 +276,14 @@ func (t *Table) addScore(who end, why event.Reasons, score int) {
 }
 
 func (t *Table) suspect(module event.Module, role event.Role, why event.Reasons, hits [4]int) {
-	if o := t.finding(module, role); o != nil {
+	if v := t.sighting; v != nil {
+		v.Parts |= Change
+		v.Changed, v.Reasons = module, why
+		for i, n := range hits {
+			v.Hits[i] = uint8(n)
+		}
+	} else if o := t.finding(module, role); o != nil {
 		o.Reasons, o.Hits = why, hits
-		t.observe(o)
+		t.observer.Observe(o)
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/internal/answer"
 	"github.com/mxprint/mxprint/internal/http1"
 	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
@@ -106,6 +105,7 @@ type Table struct {
 	lastExpiry uint32
 	prefetched uint32                           // what prefetch read, so that it is read at all
 	match      signature.Match                  // of the current packet
+	sighting   *Sighting                        // of the same, while it is made; nil: none
 	ahead      *matched                         // of the same; nil: none
 	packet     *packet.Segment                  // that Update takes, for its ends
 	from       event.Role                       // its sender
@@ -223,11 +223,8 @@ func (t *Table) loneSYNACK(s *packet.Segment) {
 	}
 	t.packet, t.from = s, event.Server
 	t.matcher.Match(signature.Response, s, 0, &t.match)
-	if o := t.finding(event.SYNACK, event.Server); o != nil {
-		o.Segment, o.Distance, o.PeerMSS = *s, t.match.Distance, 0
-		answer.SetSystem(&o.System, &t.match)
-		t.observeSYN(o, s, &t.match)
-	}
+	t.see(event.SYNACK, event.Server, s, &t.match, 0)
+	t.show(s, &t.match)
 }
 
 // lastTools are the ends of the last SYNs whose connections were forgotten because
@@ -248,26 +245,6 @@ func (l *lastTools) has(s *packet.Segment) bool {
 
 // Lone is how many SYN+ACKs of connections came that are not known.
 func (t *Table) Lone() uint64 { return t.lone }
-
-// finding returns an observation for the caller to fill in and report, or nil if
-// there is no observer. What is not of the module is zero: each module has its
-// own, of which nothing else is ever set.
-func (t *Table) finding(m event.Module, role event.Role) *event.Observation {
-	if t.observer == nil {
-		return nil
-	}
-	o := &t.lent[m]
-	if m.Fingerprint() {
-		o = t.observer.Room()
-	}
-	o.Module, o.Role, o.At = m, role, t.at
-	if t.from == event.Client {
-		o.Client, o.Server = t.packet.Src, t.packet.Dst
-	} else {
-		o.Client, o.Server = t.packet.Dst, t.packet.Src
-	}
-	return o
-}
 
 // probeWindow and probeMSS mark the SYNs of p0f's own probing tool.
 const (
@@ -295,15 +272,15 @@ func (t *Table) syn(fl, hash uint32, s *packet.Segment, src, dst found) {
 	if t.cfg.Recent > 0 {
 		t.remember(s, m)
 	}
-	if f.probe {
-		return
-	}
-	if m.Sig != nil && m.Sig.Label.Userland() {
+	switch {
+	case f.probe:
+	case m.Sig != nil && m.Sig.Label.Userland():
 		t.tools.add(s)
 		t.destroyFlow(fl)
-		return
+	default:
+		t.seen(f, client, s, m)
 	}
-	t.seen(f, client, s, m)
+	t.show(s, m)
 }
 
 // found is what a search for an address found: its record or none, and its
@@ -365,17 +342,14 @@ func (t *Table) synAck(fl uint32, role event.Role, s *packet.Segment) {
 	server, m := t.end(f.server, event.Server), &t.match
 	t.matcher.Match(signature.Response, s, f.mss, m)
 	t.fingerprint(f, server, s, m)
-	if f.probe {
-		t.destroyFlow(fl)
-		return
-	}
 	f.answered = true
-	if m.Sig != nil && m.Sig.Label.Userland() {
+	if f.probe || m.Sig != nil && m.Sig.Label.Userland() {
 		t.destroyFlow(fl)
-		return
+	} else {
+		t.seen(f, server, s, m)
+		f.next[event.Server] = s.Seq + 1
 	}
-	t.seen(f, server, s, m)
-	f.next[event.Server] = s.Seq + 1
+	t.show(s, m)
 }
 
 // end is one end of a connection: its host, and what is kept of that in its
@@ -407,22 +381,14 @@ func (t *Table) extra(h *hostRec) *extraRec {
 // fingerprint reports what a SYN or SYN+ACK was matched with, and scores the
 // host.
 func (t *Table) fingerprint(f *flowRec, who end, s *packet.Segment, m *signature.Match) {
-	module := event.SYN
+	module, peerMSS := event.SYN, uint16(0)
 	if who.role == event.Server {
-		module = event.SYNACK
+		module, peerMSS = event.SYNACK, f.mss
 	}
 	if f.probe {
 		module += event.Probe - event.SYN
 	}
-	if o := t.finding(module, who.role); o != nil {
-		o.Segment, o.Distance, o.PeerMSS = *s, m.Distance, 0
-		if who.role == event.Server {
-			o.PeerMSS = f.mss
-		}
-		answer.SetSystem(&o.System, m)
-		o.System.App = o.System.App || f.probe && o.System.Matched
-		t.observeSYN(o, s, m)
-	}
+	t.see(module, who.role, s, m, peerMSS)
 	if m.Sig == nil || !m.Sig.RandomTTL {
 		who.host.distance = int16(m.Distance)
 	}
@@ -465,8 +431,8 @@ func (t *Table) link(who end, s *packet.Segment) {
 	if id != 0 {
 		who.host.link = uint16(id)
 	}
-	if o := t.finding(event.MTU, who.role); o != nil {
-		o.MTU, o.Link = mtu, t.db.LinkName(id)
-		t.observe(o)
+	if v := t.sighting; v != nil {
+		v.Parts |= Link
+		v.LinkName = t.db.LinkName(id)
 	}
 }

@@ -63,9 +63,12 @@ func (t *Table) checkUptime(flow *flowRec, who end, s *packet.Segment, sig *sign
 	if (s.Type == packet.SYN || s.Type == packet.SYNACK) && clockOf(sig) != h.clock {
 		h.clock = note.ClockRandom // the clocks of two stacks, compared
 	}
-	if o := t.finding(event.Uptime, who.role); o != nil {
+	if v := t.sighting; v != nil {
+		v.Parts |= Uptime
+		v.UptimeMin, v.ModDays, v.Frequency, v.Clock = h.upMin, h.upMod, hz, h.clock
+	} else if o := t.finding(event.Uptime, who.role); o != nil {
 		o.UptimeMin, o.ModDays, o.Frequency, o.Clock = h.upMin, uint32(h.upMod), hz, h.clock
-		t.observe(o)
+		t.observer.Observe(o)
 	}
 }
 

@@ -2,124 +2,80 @@ package observe
 
 import (
 	"github.com/mxprint/mxprint/event"
-	"github.com/mxprint/mxprint/note"
+	"github.com/mxprint/mxprint/internal/host"
 )
 
-// list holds observations in order, for another core. To move their cache lines is
-// much of what a log takes, so a fingerprint is written where it lies, and of the link
-// and the uptime that the same segment shows only what is not in the fingerprint.
+// list holds what was observed in order, for another core, where observations are made
+// of sightings.
 type list struct {
-	order   []event.Module      // of all, with follows
-	seen    []event.Observation // fingerprints, with nothing else set; so are those beyond its length
-	links   []link
-	uptimes []uptime
-	whole   []event.Observation // all others
-	raw     []byte              // signatures
+	count  int             // of observations
+	order  []kind          // of sightings and others
+	seen   []host.Sighting // those beyond its length may have been lent
+	others []event.Observation
+	raw    []byte // signatures
 }
 
-// follows is set in the module of a link or uptime that has the ends, the role and the
-// time of the last fingerprint.
-const follows event.Module = 1 << 7
+type kind bool
 
-type link struct {
-	mtu  int
-	name string
-}
+const (
+	sighting kind = true
+	other    kind = false
+)
 
-type uptime struct {
-	min, modDays uint32
-	frequency    float64
-	clock        note.Clock
-}
-
-// next is where the next fingerprint is to be written.
-func (l *list) next() *event.Observation {
+// next is where the next sighting is to be written.
+func (l *list) next() *host.Sighting {
 	n := len(l.seen)
 	if n == cap(l.seen) {
-		l.seen = append(l.seen, event.Observation{})[:n]
+		l.seen = append(l.seen, host.Sighting{})[:n]
 	}
 	return &l.seen[:n+1][n]
 }
 
-// add takes an observation: as it is if it lies in next, a copy of any other.
+// addNext takes v, which is in next, and a copy of its raw signature, which is lent.
+func (l *list) addNext(v *host.Sighting, raw []byte) {
+	l.count += v.Parts.Count()
+	l.raw, v.RawLen = append(l.raw, raw...), uint16(len(raw))
+	l.seen, l.order = l.seen[:len(l.seen)+1], append(l.order, sighting)
+}
+
+// add takes a copy of an observation.
 func (l *list) add(o *event.Observation) {
-	module := o.Module
-	switch {
-	case module.Fingerprint():
-		l.addSeen(o)
-	case !l.follows(o):
-		l.whole = append(l.whole, *o)
-		l.whole[len(l.whole)-1].RawSig = l.keep(o.RawSig)
-	case module == event.MTU:
-		module |= follows
-		l.links = append(l.links, link{o.MTU, o.Link})
-	default:
-		module |= follows
-		l.uptimes = append(l.uptimes, uptime{o.UptimeMin, o.ModDays, o.Frequency, o.Clock})
-	}
-	l.order = append(l.order, module)
-}
-
-func (l *list) addSeen(o *event.Observation) {
-	to := l.next()
-	if o != to {
-		to.Module, to.Role, to.Client, to.Server, to.At = o.Module, o.Role, o.Client, o.Server, o.At
-		to.Segment, to.PeerMSS, to.Distance, to.System = o.Segment, o.PeerMSS, o.Distance, o.System
-	}
-	to.RawSig = l.keep(o.RawSig)
-	l.seen = l.seen[:len(l.seen)+1]
-}
-
-// keep copies a signature, which is lent.
-func (l *list) keep(raw []byte) []byte {
+	l.count++
+	l.order, l.others = append(l.order, other), append(l.others, *o)
 	from := len(l.raw)
-	l.raw = append(l.raw, raw...)
-	return l.raw[from:len(l.raw):len(l.raw)]
+	l.raw = append(l.raw, o.RawSig...)
+	l.others[len(l.others)-1].RawSig = l.raw[from:len(l.raw):len(l.raw)]
 }
 
-// follows reports whether o is a link or uptime of the segment of the last fingerprint.
-func (l *list) follows(o *event.Observation) bool {
-	if o.Module != event.MTU && o.Module != event.Uptime || len(l.seen) == 0 {
-		return false
-	}
-	last := &l.seen[len(l.seen)-1]
-	return o.At == last.At && o.Role == last.Role && o.Client == last.Client && o.Server == last.Server
-}
-
-// lent has an observation for each module, in which what others set is zero.
-type lent [event.Modules]event.Observation
-
-// each calls do with each observation, which is valid until do returns.
-func (l *list) each(lent *lent, do func(*event.Observation)) {
-	seen, links, uptimes, whole := l.seen, l.links, l.uptimes, l.whole
-	var last *event.Observation
-	for _, module := range l.order {
-		switch {
-		case module.Fingerprint():
-			last, seen = &seen[0], seen[1:]
-			do(last)
-			continue
-		case module&follows == 0:
-			do(&whole[0])
-			whole = whole[1:]
+// call calls the observers with each observation.
+func (l *list) call(observers []event.Observer, lent *host.Lent) {
+	seen, others, raw := l.seen, l.others, l.raw
+	for _, k := range l.order {
+		if k == other {
+			for _, observer := range observers {
+				observer.Observe(&others[0])
+			}
+			others, raw = others[1:], raw[len(others[0].RawSig):]
 			continue
 		}
-		module &^= follows
-		o := &lent[module]
-		o.Module, o.Role, o.Client, o.Server, o.At = module, last.Role, last.Client, last.Server, last.At
-		if module == event.MTU {
-			o.MTU, o.Link = links[0].mtu, links[0].name
-			links = links[1:]
-		} else {
-			u := &uptimes[0]
-			o.UptimeMin, o.ModDays, o.Frequency, o.Clock = u.min, u.modDays, u.frequency, u.clock
-			uptimes = uptimes[1:]
+		v := &seen[0]
+		for part := host.Fingerprint; part <= host.Uptime; part <<= 1 {
+			if v.Parts&part == 0 {
+				continue
+			}
+			o := v.Observation(part, lent)
+			if part == host.Fingerprint {
+				o.RawSig = raw[:v.RawLen:v.RawLen]
+			}
+			for _, observer := range observers {
+				observer.Observe(o)
+			}
 		}
-		do(o)
+		seen, raw = seen[1:], raw[v.RawLen:]
 	}
 }
 
 // emptied is the list without its observations, to be filled again.
 func (l *list) emptied() list {
-	return list{l.order[:0], l.seen[:0], l.links[:0], l.uptimes[:0], l.whole[:0], l.raw[:0]}
+	return list{0, l.order[:0], l.seen[:0], l.others[:0], l.raw[:0]}
 }

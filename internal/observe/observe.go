@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/host"
 )
 
 const (
@@ -33,7 +34,7 @@ type Caller struct {
 
 	// Of the goroutine.
 	spare  list
-	lent   lent
+	lent   host.Lent
 	warned struct {
 		slow, failed time.Time // when
 		lost         uint64    // of which
@@ -53,6 +54,7 @@ type List struct {
 	caller *Caller
 	mu     *sync.Mutex
 	list
+	lent host.Lent  // to the caller's wants
 	room *sync.Cond // they were fetched
 	most int        // of them
 }
@@ -66,6 +68,9 @@ func New(observers []event.Observer, wants func(*event.Observation) bool, log *s
 	return &Caller{observers: observers, wants: wants, log: log, wake: make(chan struct{}, 1)}
 }
 
+// TakesAll reports whether the observers are called with all observations.
+func (c *Caller) TakesAll() bool { return c != nil && c.wants == nil }
+
 // List returns one more list, for what is observed under mu. It holds up to most
 // observations; more are lost. Make all lists before Start.
 func (c *Caller) List(mu *sync.Mutex, most int) *List {
@@ -77,39 +82,56 @@ func (c *Caller) List(mu *sync.Mutex, most int) *List {
 	return l
 }
 
-// Offer keeps an observation if an observer wants it. Call it under the lock.
-func (l *List) Offer(o *event.Observation) {
-	if l != nil && l.Wants(o) {
-		l.Observe(o)
+// Observe keeps an observation if an observer wants it. Call it under the lock.
+func (l *List) Observe(o *event.Observation) {
+	if l != nil && (l.caller.wants == nil || l.caller.wants(o)) && l.holds(1) {
+		l.add(o)
 	}
 }
 
-// Wants reports whether an observer wants an observation.
-func (l *List) Wants(o *event.Observation) bool { return l.caller.wants == nil || l.caller.wants(o) }
+// Room implements host.Observer. Call it, Wants and Take under the lock.
+func (l *List) Room() *host.Sighting { return l.next() }
 
-// Room is where the next fingerprint is to be written, for Observe to keep it without a
-// copy. What is not of a fingerprint is zero there. Call it under the lock.
-func (l *List) Room() *event.Observation { return l.next() }
-
-// Observe keeps an observation that is wanted. Call it under the lock.
-func (l *List) Observe(o *event.Observation) {
-	if len(l.order) == l.most {
-		l.caller.lost.Add(1)
-		return
+// Wants implements host.Observer.
+func (l *List) Wants(v *host.Sighting) bool {
+	if l.caller.wants == nil {
+		return true
 	}
-	l.add(o)
+	for part := host.Fingerprint; part <= host.Uptime; part <<= 1 {
+		if v.Parts&part != 0 && !l.caller.wants(v.Observation(part, &l.lent)) {
+			v.Parts &^= part
+		}
+	}
+	return v.Parts != 0
+}
+
+// Take implements host.Observer.
+func (l *List) Take(v *host.Sighting, raw []byte) {
+	if l.holds(v.Parts.Count()) {
+		l.addNext(v, raw)
+	}
+}
+
+// holds reports whether the list may hold some observations more, or else counts them
+// as lost.
+func (l *List) holds(more int) bool {
+	if l.count+more > l.most {
+		l.caller.lost.Add(uint64(more))
+		return false
+	}
+	return true
 }
 
 // Hand has the observers called with what was observed. Call it under the lock,
 // which it leaves while it waits, if it is to, for observers that are slow.
 func (l *List) Hand(wait bool) {
-	if l == nil || len(l.order) == 0 {
+	if l == nil || l.count == 0 {
 		return
 	}
-	if len(l.order) >= min(many, l.most/2) || l.caller.idle.Swap(false) {
+	if l.count >= min(many, l.most/2) || l.caller.idle.Swap(false) {
 		l.caller.fetchNow()
 	}
-	for wait && len(l.order) >= min(mostWaits, l.most/2) {
+	for wait && l.count >= min(mostWaits, l.most/2) {
 		l.room.Wait()
 	}
 }
@@ -207,19 +229,13 @@ func (c *Caller) fetch() (found bool) {
 		l.list = c.spare.emptied()
 		l.room.Broadcast()
 		l.mu.Unlock()
-		found = found || len(got.order) > 0
-		got.each(&c.lent, c.call)
+		found = found || got.count > 0
+		got.call(c.observers, &c.lent)
 		if c.spare = got; cap(got.order) > mostWaits*3/2 { // of a flood
 			c.spare = list{}
 		}
 	}
 	return found
-}
-
-func (c *Caller) call(o *event.Observation) {
-	for _, observer := range c.observers {
-		observer.Observe(o)
-	}
 }
 
 // flush has the observers write.
