@@ -24,6 +24,7 @@ type SMTP struct {
 	layer     int
 	builtin   bool
 	writes    bool                         // a signature of the same program has the header of its own messages
+	relays    bool                         // or marks what it passes on
 	keyed     *[dialect.NumFields][]string // while the tree is built
 	at        int                          // its place in the order of the files
 }
@@ -180,6 +181,9 @@ func (t *smtpTerm) weigh() {
 // them.
 func (p *parser) smtpFlow(field dialect.Field, rest, text string) {
 	wait := field == dialect.Next && text != "$"
+	if field == dialect.Flow && len(text) > 1 {
+		text = strings.TrimSuffix(text, "-") // a session without a message
+	}
 	for i := range len(text) {
 		set := "ABDEHMNQRSTVx.$6n"
 		if wait {

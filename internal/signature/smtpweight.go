@@ -16,7 +16,7 @@ type smtpWeights [2][dialect.NumFields]map[string]float64
 // of twenty sessions (docs/score.md).
 const (
 	clearBits = 7.4 // all fields together
-	rareBits  = 4.5 // the same, for candidates where no mail came
+	rareBits  = 4.7 // the same, for candidates where no mail came
 	tlsBits   = 5.8 // with TLS: those of tlsFields
 	helloBits = 4.5 // or the greeting before it
 )
@@ -35,7 +35,7 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 	programs := make(map[value]map[string]bool)
 	var names [2]map[string]bool
 	names[0], names[1] = make(map[string]bool), make(map[string]bool)
-	writers := make(map[string]bool)
+	writers, relays := make(map[string]bool), make(map[string]bool)
 	for _, s := range sigs {
 		if !s.builtin || s.Label.Generic {
 			continue
@@ -45,6 +45,9 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 			tls = 1
 		}
 		names[tls][s.Label.Name] = true
+		for _, t := range s.rules[dialect.Header] {
+			relays[s.Label.Name] = relays[s.Label.Name] || t.text == dialect.Relayed
+		}
 		if s.rules[dialect.Header] != nil {
 			writers[s.Label.Name] = writers[s.Label.Name] || s.rules[dialect.Header][0].text != dialect.Relayed
 		}
@@ -69,7 +72,7 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 		}
 	}
 	for _, s := range sigs {
-		s.writes = s.builtin && writers[s.Label.Name]
+		s.writes, s.relays = s.builtin && writers[s.Label.Name], s.builtin && relays[s.Label.Name]
 	}
 	for v, some := range programs {
 		if w[v.tls][v.field] == nil {
