@@ -196,6 +196,11 @@ func TestSMTPWeak(t *testing.T) {
 		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=EM'TFSCD;write=lines;next=/Q;quit=QUIT;end=quit": "Mail-Sendmail (exact)",
 		// What a server passed on: that a library or a mail program sends it is less likely.
 		"offer=size,8bitmime;hello=EHLO fqdn;mail=MAIL FROM:<> BODY=8BITMIME;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;quit=QUIT;end=quit": "chasquid (exact)",
+		// It waits for the reply to QUIT after a message or does not, and puts Received before what it passes on.
+		"offer=;hello=HELO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;quit=QUIT;end=quit!": "nullmailer (exact)",
+		"offer=;hello=HELO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;quit=QUIT;end=quit":  "fdm (exact)",
+		// The header that it was given is of a form that Tcllib never writes.
+		"offer=pipelining,size;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FTSD;write=one;dot=with;next=/Q;quit=QUIT;end=quit;eol=lf": "curl 8.14.1 and newer (generic)",
 		// No mail came: candidates at most, and only by what few have.
 		"offer=size;hello=EHLO [127.0.0.1];flow=x/Q;quit=QUIT;end=quit": "gsasl (generic)",
 		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "nothing",

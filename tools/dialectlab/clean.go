@@ -145,15 +145,19 @@ func clean(pcap, log, label, outDir string) error {
 		if len(mine) == 0 {
 			return fmt.Errorf("%s: no frames of %s", what.file(), c.Client)
 		}
-		zero(mine, strings.HasSuffix(c.Server, ":465"), what.Header)
+		given := zero(mine, strings.HasSuffix(c.Server, ":465"), what.Header)
 		for _, f := range mine {
 			if host, _ := os.Hostname(); host != "" && bytes.Contains(f.payload, []byte(host)) {
 				return fmt.Errorf("%s: the name of this machine is in a packet of %s", what.file(), c.Client)
 			}
 			pcapFrame(&out, f)
 		}
-		line, err := json.Marshal(map[string]any{"file": what.file(), "client": c.Client, "server": c.Server, "variant": c.Variant,
-			"tls": c.TLS, "plain": c.Lines, "program": what.Program, "release": what.Release, "engine": what.Engine, "system": what.System, "kind": what.Kind})
+		label := map[string]any{"file": what.file(), "client": c.Client, "server": c.Server, "variant": c.Variant,
+			"tls": c.TLS, "plain": c.Lines, "program": what.Program, "release": what.Release, "engine": what.Engine, "system": what.System, "kind": what.Kind}
+		if given {
+			label["given"] = true
+		}
+		line, err := json.Marshal(label)
 		if err != nil {
 			return err
 		}
@@ -241,9 +245,9 @@ func ofConnection(frames []*frame, c connection) []*frame {
 }
 
 // zero clears messages, passwords and the bodies of TLS records other than the
-// ClientHello, and keeps all lengths. With header, the names of a header's fields
-// stay.
-func zero(frames []*frame, implicit, header bool) {
+// ClientHello, and keeps all lengths. The names of a header's fields stay with
+// header, and where the lab gave it, which is reported.
+func zero(frames []*frame, implicit, header bool) (given bool) {
 	var text [2][]byte
 	var first [2]uint32
 	client := frames[0].src
@@ -266,31 +270,33 @@ func zero(frames []*frame, implicit, header bool) {
 		}
 		copy(text[side(f)][at:], f.payload)
 	}
-	blank(text[0], text[1], implicit, header)
+	given = blank(text[0], text[1], implicit, header)
 	for _, f := range frames {
 		at := int(int32(f.seq - first[side(f)]))
 		if at >= 0 && at < 1<<24 && len(f.payload) > 0 {
 			copy(f.payload, text[side(f)][at:])
 		}
 	}
+	return given
 }
 
-// blank changes the bytes of both sides in place.
-func blank(client, server []byte, implicit, header bool) {
+// blank changes the bytes of both sides in place, as zero.
+func blank(client, server []byte, implicit, header bool) (given bool) {
 	c, s := 0, 0
 	if !implicit || len(client) > 0 && client[0] != 22 {
-		c = blankLines(client, dataReplies(server), header)
+		c, given = blankLines(client, dataReplies(server), header)
 		if c < 0 {
-			return
+			return given
 		}
 		i := strings.Index(string(server), "220 Ready to start TLS\r\n")
 		if i < 0 {
-			return
+			return given
 		}
 		s = i + len("220 Ready to start TLS\r\n")
 	}
 	blankRecords(client[c:], true)
 	blankRecords(server[s:], false)
+	return given
 }
 
 // dataReplies returns for each DATA whether the recorder accepted it.
@@ -304,10 +310,10 @@ func dataReplies(server []byte) []bool {
 	return list
 }
 
-// blankLines clears messages and passwords, and returns where TLS begins, or -1.
-// Where a client sends its message though DATA was refused, that is lines of
-// letters.
-func blankLines(text []byte, accepted []bool, names bool) int {
+// blankLines clears messages and passwords, and returns where TLS begins, or -1,
+// and whether the lab gave a header. Where a client sends its message though DATA
+// was refused, that is lines of letters.
+func blankLines(text []byte, accepted []bool, names bool) (tls int, given bool) {
 	at, refused := 0, false
 	next := func() (from, to int) {
 		from = at
@@ -326,7 +332,7 @@ func blankLines(text []byte, accepted []bool, names bool) int {
 		switch {
 		case word == "STARTTLS":
 			if at < len(text) && text[at] == 22 {
-				return at
+				return at, given
 			}
 		case strings.HasPrefix(word, "AUTH "):
 			fields := strings.Fields(word)
@@ -350,16 +356,15 @@ func blankLines(text []byte, accepted []bool, names bool) int {
 			}
 			end := strings.Index("\r\n"+string(text[at:]), "\r\n.\r\n")
 			if end < 0 {
-				blankMessage(text[at:], names)
-				return -1
+				return -1, blankMessage(text[at:], names) || given
 			}
-			blankMessage(text[at:at+max(0, end-2)], names)
+			given = blankMessage(text[at:at+max(0, end-2)], names) || given
 			at += end + 3
 		case strings.HasPrefix(word, "BDAT "):
 			var n int
 			fmt.Sscanf(word, "BDAT %d", &n)
 			n = min(n, len(text)-at)
-			blankMessage(text[at:at+n], names)
+			given = blankMessage(text[at:at+n], names) || given
 			at += n
 		case word == ".":
 		case refused && !command(word), header(text[from:to]):
@@ -367,18 +372,15 @@ func blankLines(text []byte, accepted []bool, names bool) int {
 			fill(text[from:to], 'x')
 		}
 	}
-	return -1
+	return -1, given
 }
 
-// labHeader is what messages begin with that the lab wrote (install.sh).
-const labHeader = "From: <sender@example.org>\nTo: <rcpt@example.net>\nSubject: x\n"
-
-// blankMessage clears a message. Of its header the names of fields may stay, with
-// the colon and the line ends, if it is not the lab's.
-func blankMessage(text []byte, names bool) {
-	first := bytes.ReplaceAll(text[:min(len(text), 2*len(labHeader))], []byte("\r"), nil)
-	names = names && !bytes.HasPrefix(first, []byte(labHeader))
-	for names && len(text) > 0 {
+// blankMessage clears a message, and reports whether the lab gave its header. The
+// names of a header's fields may stay, with the colon and the line ends; those of
+// the lab do.
+func blankMessage(text []byte, names bool) (lab bool) {
+	lab = given(text)
+	for names = names || lab; names && len(text) > 0; {
 		end := 1 + bytes.IndexByte(text, '\n')
 		if end == 0 {
 			end = len(text)
@@ -399,6 +401,7 @@ func blankMessage(text []byte, names bool) {
 		text = text[end:]
 	}
 	fill(text, 0)
+	return lab
 }
 
 // header reports whether a line is one of a message's header: some clients send

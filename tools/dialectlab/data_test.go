@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mxprint/mxprint/clienthello"
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/stream"
 )
 
@@ -324,5 +325,31 @@ func TestRight(t *testing.T) {
 	t.Logf("%d right, %d wrong, %d unnamed; of %d programs", right, wrong, unnamed, len(programs))
 	if right < 100 || right*100 < all*95 || wrong*100 > all {
 		t.Errorf("%d right, %d wrong of %d: want 95 %% and at most 1 %%", right, wrong, all)
+	}
+}
+
+// TestGiven: the recordings have the headers that the lab gave, in more than one form
+// to each program, and no signature is made of them.
+func TestGiven(t *testing.T) {
+	forms := make(map[string]map[string]bool) // by program
+	for _, s := range sessions(t) {
+		if !s.Given {
+			continue
+		}
+		if forms[s.Program] == nil {
+			forms[s.Program] = make(map[string]bool)
+		}
+		forms[s.Program][string(s.print.Get(dialect.Header))] = true
+		if s.header() != "" {
+			t.Errorf("%s %s: the lab's header is taken for the program's", s.Program, s.Variant)
+		}
+	}
+	for program, of := range forms {
+		if len(of) < 3 {
+			t.Errorf("%s was given %d forms of a header, want 3", program, len(of))
+		}
+	}
+	if len(forms) < 20 {
+		t.Errorf("%d programs were given a header, want 20", len(forms))
 	}
 }

@@ -51,8 +51,10 @@ func draft(all []*spoken) []rule {
 			slices.Sort(r.systems)
 			for _, kind := range kinds(part.sessions) {
 				for _, header := range writes {
-					if text := ruleText(kind, part.sessions, header); text != "" {
-						r.texts = append(r.texts, text)
+					for _, end := range endings(kind) {
+						if text := ruleText(kind, part.sessions, header, end); text != "" {
+							r.texts = append(r.texts, text)
+						}
 					}
 				}
 			}
@@ -66,16 +68,54 @@ func draft(all []*spoken) []rule {
 	return rules
 }
 
-// ruleText is a signature of sessions of one kind, of those of an engine; empty
-// where they name nothing.
-func ruleText(kind, all []*spoken, header bool) string {
+// endings splits sessions in clear into those with a message and those without, if
+// they do not end alike: a program may wait for the reply to QUIT after a message,
+// and not where no recipient was accepted.
+func endings(kind []*spoken) []ending {
+	message := where(kind, func(s *spoken) bool { return s.print.Has(dialect.Write) })
+	none := where(kind, func(s *spoken) bool { return !s.print.Has(dialect.Write) })
+	if kind[0].print.TLSUsed || len(message) == 0 || len(none) == 0 || slices.Equal(union(dialect.EndBy, message), union(dialect.EndBy, none)) {
+		return []ending{{sessions: kind}}
+	}
+	return []ending{{sessions: message}, {none, true}}
+}
+
+// ending is sessions of a kind that end in one way.
+type ending struct {
+	sessions []*spoken
+	early    bool // before a message
+}
+
+// late are the fields of a message, and of what comes after it.
+var late = []dialect.Field{dialect.Header, dialect.Write, dialect.Dot, dialect.Next}
+
+// where returns the sessions to keep.
+func where(all []*spoken, keep func(*spoken) bool) []*spoken {
+	var some []*spoken
+	for _, s := range all {
+		if keep(s) {
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+// ruleText is a signature of sessions of one kind, of those of an engine, that end in
+// one way; empty where they name nothing.
+func ruleText(kind, all []*spoken, header bool, end ending) string {
 	var fields []string
 	mail := slices.ContainsFunc(kind, func(s *spoken) bool { return s.print.Has(dialect.Mail) || s.print.TLSUsed })
 	for _, f := range drafted {
-		if f == dialect.Header && !(header && mail) {
+		if f == dialect.Header && !(header && mail) || end.early && slices.Contains(late, f) {
 			continue
 		}
 		terms := union(f, kind)
+		switch {
+		case f == dialect.EndBy:
+			terms = union(f, end.sessions)
+		case f == dialect.Flow && end.early:
+			terms = flows(end.sessions, true)
+		}
 		if terms == nil && (f == dialect.Hello || f == dialect.Header && !kind[0].print.TLSUsed) { // TLS began at once, or no message came
 			terms = union(f, all)
 		}
@@ -239,7 +279,7 @@ func union(f dialect.Field, sessions []*spoken) []string {
 	case dialect.Mail, dialect.Rcpt:
 		return paths(f, sessions)
 	case dialect.Flow:
-		return flows(sessions)
+		return flows(sessions, false)
 	case dialect.Header:
 		return headers(sessions)
 	}
@@ -296,7 +336,7 @@ func writesHeader(sessions []*spoken) []bool {
 	releases := make(map[string]bool)
 	for _, s := range sessions {
 		releases[s.Program+" "+s.Release] = true
-		switch header := string(s.print.Get(dialect.Header)); {
+		switch header := s.header(); {
 		case header == dialect.Relayed && s.Kind == "mua":
 			return []bool{true}
 		case header == dialect.Relayed:
@@ -350,7 +390,7 @@ func headerItems(term string) (items []string) {
 func headerTerms(sessions []*spoken) []string {
 	var terms []string
 	for _, s := range sessions {
-		value := string(s.print.Get(dialect.Header))
+		value := s.header()
 		if value == "" || value == "none" {
 			continue
 		}
@@ -459,14 +499,15 @@ func splitPath(value string) (head string, params []string) {
 	return head, params
 }
 
-// flows makes terms of orders: + for what is pipelined where that is offered.
-func flows(sessions []*spoken) []string {
+// flows makes terms of orders: + for what is pipelined where that is offered. Those
+// that did not come to the message are among them if early, with - at the end.
+func flows(sessions []*spoken, early bool) []string {
 	type wait struct{ offered, not string }
 	waits := make(map[string][]wait) // by the letters
 	var orders []string
 	for _, s := range sessions {
 		flow := string(s.print.Get(dialect.Flow))
-		if flow == "" || strings.HasSuffix(flow, "-") {
+		if flow == "" || strings.HasSuffix(flow, "-") && !early {
 			continue
 		}
 		letters, seps := "", ""
@@ -498,14 +539,19 @@ func flows(sessions []*spoken) []string {
 	for _, letters := range orders {
 		text := letters[:1]
 		for i := range len(letters) - 1 {
-			if letters[i+1] != '$' && i < len(waits[letters]) {
+			if letters[i+1] != '$' && letters[i+1] != '-' && i < len(waits[letters]) {
 				text += waitTerm(waits[letters][i].offered, waits[letters][i].not)
 			}
 			text += letters[i+1 : i+2]
 		}
 		terms = append(terms, text)
 	}
-	return terms
+	return slices.DeleteFunc(terms, func(term string) bool { // another one says it, too
+		begin, open := strings.CutSuffix(term, "-")
+		return open && slices.ContainsFunc(terms, func(other string) bool {
+			return other != term && strings.HasPrefix(other, begin) && other[len(other)-1] == '-'
+		})
+	})
 }
 
 // waitTerm is the separator that explains how a command came.

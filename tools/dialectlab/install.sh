@@ -53,8 +53,8 @@ systems() {
 		overlay submissiond$n $b dovecot-submissiond python3
 		overlay courier$n $b courier-mta
 	done
-	overlay tools11 bullseye $mail $libraries fdm php-swiftmailer php-horde-smtp
-	overlay tools12 bookworm $mail $libraries fdm php-swiftmailer php-horde-smtp aerc wl-beta patator telnet mlmmj rsyslog monit tripwire
+	overlay tools11 bullseye $mail $libraries fdm php-swiftmailer php-horde-smtp php-horde-mime php-mbstring
+	overlay tools12 bookworm $mail $libraries fdm php-swiftmailer php-horde-smtp php-horde-mime php-mbstring aerc wl-beta patator telnet mlmmj rsyslog monit tripwire
 	overlay tools13 trixie $mail $libraries aerc patator
 	overlay langs12 bookworm $languages nim gcc libc6-dev
 	overlay langs13 trixie $languages
@@ -74,10 +74,7 @@ prepare() {
 			-keyout "$lab/mx.key" -out "$lab/mx.pem" 2>/dev/null
 	local o t=$lab/files
 	mkdir -p "$t"
-	head='From: <sender@example.org>\nTo: <rcpt@example.net>\nSubject: x\n'
-	printf "$head"'\nA line.\nAnother one, which is somewhat longer.\n' >"$t/msg"
-	printf "$head"'Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nGr\xc3\xbc\xc3\x9fe.\n' >"$t/8bit"
-	{ printf "$head\n"; for o in $(seq 1700); do echo 'A line of fifty-nine letters, and there are many of these.'; done; } >"$t/large"
+	"$lab/dialectlab" messages "$t" || exit 1
 	for o in 1 2; do
 		printf 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\nFrom: Sender <sender@example.org>\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nSubject: [PATCH] x\n\ntext\n---\n' >"$t/$o.patch"
 	done

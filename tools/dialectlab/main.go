@@ -9,6 +9,7 @@
 //
 //	dialectlab serve LOG CERTIFICATE KEY
 //	dialectlab clean CAPTURE LOG LABEL DIRECTORY
+//	dialectlab messages DIRECTORY
 //	dialectlab dns ADDRESS
 //	dialectlab hellos DIRECTORY
 //	dialectlab rules DIRECTORY
@@ -34,6 +35,8 @@ func main() {
 		err = serve(a[2], a[3], a[4])
 	case len(a) == 6 && a[1] == "clean":
 		err = clean(a[2], a[3], a[4], a[5])
+	case len(a) == 3 && a[1] == "messages":
+		err = messages(a[2])
 	case len(a) == 3 && a[1] == "dns":
 		err = resolve(a[2])
 	case len(a) == 3 && a[1] == "rules":
@@ -43,7 +46,7 @@ func main() {
 	case len(a) == 3 && a[1] == "hellos":
 		err = hellos(a[2], os.Stdout)
 	default:
-		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | dns ADDRESS | rules DIRECTORY | rows DIRECTORY")
+		err = fmt.Errorf("usage: dialectlab serve LOG CERTIFICATE KEY | clean CAPTURE LOG LABEL DIRECTORY | messages DIRECTORY | dns ADDRESS | rules DIRECTORY | rows DIRECTORY")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dialectlab:", err)

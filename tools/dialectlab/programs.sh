@@ -10,7 +10,7 @@ pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
 # smtp-source send a message of their own, or one of the lab.
 declare -A header
 for name in swaks smtp-source Mutt NeoMutt s-nail alpine mailutils sendEmail bsmtp postal tripwire smtpping keepalived Monit "rsyslog ommail" "HAProxy alert" "Ant mail" \
-	PHPMailer "Symfony Mailer" "Swift Mailer" Mail::Sendmail LuaSocket Tcllib newLISP PicoLisp Gambas Mono sendmailR POCO smtp-mail go-mail go-simple-mail \
+	PHPMailer Mail "Symfony Mailer" "Swift Mailer" Mail::Sendmail LuaSocket Tcllib newLISP PicoLisp Gambas Mono sendmailR POCO smtp-mail go-mail go-simple-mail \
 	Nodemailer "Nodemailer, Node 12.22.12" "Nodemailer, Node 16.20.2" "Nodemailer, Node 24.22.3" emailjs sendmail.js \
 	nmh smtpmail mlmmj \
 	angus-mail javax.mail jakarta.mail simple-java-mail vertx-mail-client \
@@ -78,6 +78,7 @@ tools() { # N
 	debian "Swift Mailer" php-swiftmailer "Swift Mailer" library php $t swift
 	debian Horde_Smtp php-horde-smtp Horde_Smtp library php $t horde
 	debian net-smtp ruby "Ruby net/smtp" library ruby $t
+	debian Mail ruby-mail "Ruby net/smtp" library rubymail $t
 	debian EventMachine ruby-eventmachine EventMachine library eventmachine $t
 	debian LuaSocket lua-socket LuaSocket library lua $t
 	debian Tcllib tcllib "Tcllib smtp" library tcllib $t

@@ -123,16 +123,13 @@ send_ssmtp() {
 
 features[msmtp]=$all
 parallel[msmtp]=3
-send_msmtp() { # at times configured with a name, and with a mail that has its date
-	local t="--tls=off" a= mail="cat $MSG"
+send_msmtp() { # at times configured with a name; some mails have their date
+	local t="--tls=off" a=
 	[ "$TLS" != starttls ] || t="--tls=on --tls-starttls=on --tls-certcheck=off"
 	[ "$TLS" != smtps ] || t="--tls=on --tls-starttls=off --tls-certcheck=off"
 	[ "$LOGIN" != 1 ] || a="--auth=plain --user=user --passwordeval='echo secret'"
-	case ${variants[i]} in rcpt450 | late | pieces | lines | retry)
-		a=--domain=client.example.org mail="sed '3aDate: Sun, 29 Nov 2026 10:00:00 +0000' $MSG"
-		;;
-	esac
-	in_client "$1" bash -c "$mail | msmtp --host=$ADDR --port=$PORT $t $a -f $from $TO"
+	case ${variants[i]} in rcpt450 | late | pieces | lines | retry) a=--domain=client.example.org ;; esac
+	in_client "$1" bash -c "msmtp --host=$ADDR --port=$PORT $t $a -f $from $TO < $MSG"
 }
 
 features[esmtp]="tls login rcpt3 msg"
@@ -253,13 +250,14 @@ send_sendemail() {
 
 features[curl]=$all
 parallel[curl]=3
-send_curl() {
-	local t= url=smtp host=$ADDR to
+send_curl() { # at times it makes CR LF of the line ends
+	local t= url=smtp host=$ADDR to crlf
+	case ${variants[i]} in starttls | plain | few | late | tls12 | pieces | submission | rcpt3 | large) crlf=--crlf ;; *) crlf= ;; esac
 	[ "$TLS" != starttls ] || t='--ssl-reqd -k'
 	[ "$TLS" != smtps ] || t=-k url=smtps
 	case $host in *:*) host="[$host]" ;; esac
 	to=$(printf -- '--mail-rcpt %s ' $TO)
-	local one="$t ${LOGIN:+--user user:secret} --mail-from $from $to -T $MSG $url://$host:$PORT/client.example.org"
+	local one="$t $crlf ${LOGIN:+--user user:secret} --mail-from $from $to -T $MSG $url://$host:$PORT/client.example.org"
 	[ "$MAILS" = 1 ] || one="$one --next -s $one"
 	in_client "$1" curl -s $one
 }
@@ -355,8 +353,8 @@ send_haproxy() {
 
 features[haproxymail]=""
 send_haproxymail() { # its alert
-	printf '%s\n' 'mailers m' " mailer x $ADDR:$PORT" 'defaults' ' mode tcp' ' timeout connect 3s' ' timeout client 3s' ' timeout server 3s' 'listen l' ' bind 127.0.0.1:2525' ' email-alert mailers m' " email-alert from $from" " email-alert to $TO" ' email-alert level info' ' email-alert myhostname client.example.org' ' server s 127.0.0.1:9 check inter 300ms' >"$lab/ov/$1/root/tmp/lab/haproxy.cfg"
-	in_client "$1" timeout 5 haproxy -db -f /tmp/lab/haproxy.cfg
+	printf '%s\n' 'mailers m' " mailer x $ADDR:$PORT" 'defaults' ' mode tcp' ' timeout connect 3s' ' timeout client 3s' ' timeout server 3s' 'listen l' ' bind 127.0.0.1:2525' ' email-alert mailers m' " email-alert from $from" " email-alert to $TO" ' email-alert level info' ' email-alert myhostname client.example.org' ' server s 127.0.0.1:9 check inter 300ms' >"$lab/ov/$1/root/tmp/lab/haproxymail.cfg"
+	in_client "$1" timeout 5 haproxy -db -f /tmp/lab/haproxymail.cfg
 }
 
 features[keepalived]=""
@@ -424,6 +422,10 @@ send_phpmailer() { in_client "$1" php /tmp/lab/phpmailer.php; }
 features[ruby]=$all
 parallel[ruby]=3
 send_ruby() { in_client "$1" ruby /tmp/lab/smtp.rb; }
+
+features[rubymail]=$all
+parallel[rubymail]=3
+send_rubymail() { in_client "$1" ruby /tmp/lab/mail.rb; }
 
 features[eventmachine]="tls login rcpt3 msg"
 parallel[eventmachine]=3

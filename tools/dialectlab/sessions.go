@@ -26,6 +26,7 @@ type spoken struct {
 	Kind    string `json:"kind"` // "mta", "mua", "library", "tool", "monitor", or "bad" and "hand", which are no programs to name
 	Variant string `json:"variant"`
 	TLS     string `json:"tls"`
+	Given   bool   `json:"given"` // the lab wrote the header of the message
 	Dialect string `json:"dialect"`
 
 	Plain []string `json:"plain"` // what the client said, decrypted: README.md
@@ -36,6 +37,14 @@ type spoken struct {
 // named reports whether a program is one that signatures name.
 func (s *spoken) named() bool {
 	return s.Kind != "bad" && s.Kind != "hand" && s.Engine != "" && s.Engine != "by hand"
+}
+
+// header is that of the message, if the program wrote it.
+func (s *spoken) header() string {
+	if s.Given {
+		return ""
+	}
+	return string(s.print.Get(dialect.Header))
 }
 
 // loadSessions reads the sessions of a directory of recordings from the captures

@@ -4,7 +4,7 @@ from twisted.mail.smtp import ESMTPSenderFactory
 from lab import *
 
 done = defer.Deferred()
-f = ESMTPSenderFactory(b"user" if login else None, b"secret" if login else None, sender.encode(), [t.encode() for t in to], BytesIO(text), done,
+f = ESMTPSenderFactory(b"user" if login else None, b"secret" if login else None, sender.encode(), [t.encode() for t in to], BytesIO(text.replace(b"\r\n", b"\n")), done,
                        requireAuthentication=bool(login), requireTransportSecurity=tls == "starttls", contextFactory=ssl.ClientContextFactory())
 f.domain = b"client.example.org"
 if tls == "smtps":
