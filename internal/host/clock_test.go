@@ -65,10 +65,7 @@ func (f observe) Observe(o *event.Observation) { f(o) }
 
 func (f observe) Take(v *Sighting, raw []byte) {
 	var lent Lent
-	for part := Fingerprint; part <= Uptime; part <<= 1 {
-		if v.Parts&part == 0 {
-			continue
-		}
+	for part := range v.Parts.All {
 		o := v.Observation(part, &lent)
 		if part == Fingerprint {
 			o.RawSig = raw

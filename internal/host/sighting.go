@@ -48,6 +48,15 @@ const (
 	Uptime
 )
 
+// All yields each part.
+func (p Parts) All(yield func(Parts) bool) {
+	for ; p != 0; p &= p - 1 {
+		if !yield(p & -p) {
+			return
+		}
+	}
+}
+
 // Count returns how many there are.
 func (p Parts) Count() int { return bits.OnesCount8(uint8(p)) }
 
@@ -76,7 +85,8 @@ func (v *Sighting) Observation(of Parts, lent *Lent) *event.Observation {
 		o.Module, o.MTU, o.Link = event.MTU, v.Segment.MTU(), v.LinkName
 	default:
 		o = &lent[event.Uptime]
-		o.Module, o.UptimeMin, o.ModDays, o.Frequency, o.Clock = event.Uptime, v.UptimeMin, uint32(v.ModDays), v.Frequency, v.Clock
+		o.Module, o.UptimeMin, o.ModDays = event.Uptime, v.UptimeMin, uint32(v.ModDays)
+		o.Frequency, o.Clock = v.Frequency, v.Clock
 	}
 	o.Role, o.At = v.Role, v.At
 	if v.From == event.Client {

@@ -5,22 +5,20 @@ import (
 	"github.com/mxprint/mxprint/internal/host"
 )
 
-// list holds what was observed in order, for another core, where observations are made
-// of sightings.
+// list holds what was observed, for another core, where the observations of a sighting
+// are made.
 type list struct {
 	count  int             // of observations
-	order  []kind          // of sightings and others
 	seen   []host.Sighting // those beyond its length may have been lent
-	others []event.Observation
+	others []other
 	raw    []byte // signatures
 }
 
-type kind bool
-
-const (
-	sighting kind = true
-	other    kind = false
-)
+// other is an observation that is of no sighting.
+type other struct {
+	event.Observation
+	after int // that number of sightings
+}
 
 // next is where the next sighting is to be written.
 func (l *list) next() *host.Sighting {
@@ -35,34 +33,33 @@ func (l *list) next() *host.Sighting {
 func (l *list) addNext(v *host.Sighting, raw []byte) {
 	l.count += v.Parts.Count()
 	l.raw, v.RawLen = append(l.raw, raw...), uint16(len(raw))
-	l.seen, l.order = l.seen[:len(l.seen)+1], append(l.order, sighting)
+	l.seen = l.seen[:len(l.seen)+1]
 }
 
 // add takes a copy of an observation.
 func (l *list) add(o *event.Observation) {
 	l.count++
-	l.order, l.others = append(l.order, other), append(l.others, *o)
 	from := len(l.raw)
 	l.raw = append(l.raw, o.RawSig...)
+	l.others = append(l.others, other{*o, len(l.seen)})
 	l.others[len(l.others)-1].RawSig = l.raw[from:len(l.raw):len(l.raw)]
 }
 
-// call calls the observers with each observation.
+// call calls the observers with each observation, in order.
 func (l *list) call(observers []event.Observer, lent *host.Lent) {
-	seen, others, raw := l.seen, l.others, l.raw
-	for _, k := range l.order {
-		if k == other {
+	others, raw := l.others, l.raw
+	for i := 0; ; i++ {
+		for ; len(others) > 0 && others[0].after == i; others = others[1:] {
 			for _, observer := range observers {
-				observer.Observe(&others[0])
+				observer.Observe(&others[0].Observation)
 			}
-			others, raw = others[1:], raw[len(others[0].RawSig):]
-			continue
+			raw = raw[len(others[0].RawSig):]
 		}
-		v := &seen[0]
-		for part := host.Fingerprint; part <= host.Uptime; part <<= 1 {
-			if v.Parts&part == 0 {
-				continue
-			}
+		if i == len(l.seen) {
+			return
+		}
+		v := &l.seen[i]
+		for part := range v.Parts.All {
 			o := v.Observation(part, lent)
 			if part == host.Fingerprint {
 				o.RawSig = raw[:v.RawLen:v.RawLen]
@@ -71,11 +68,9 @@ func (l *list) call(observers []event.Observer, lent *host.Lent) {
 				observer.Observe(o)
 			}
 		}
-		seen, raw = seen[1:], raw[v.RawLen:]
+		raw = raw[v.RawLen:]
 	}
 }
 
 // emptied is the list without its observations, to be filled again.
-func (l *list) emptied() list {
-	return list{0, l.order[:0], l.seen[:0], l.others[:0], l.raw[:0]}
-}
+func (l *list) emptied() list { return list{0, l.seen[:0], l.others[:0], l.raw[:0]} }

@@ -48,7 +48,8 @@ func sighted(n int) (v host.Sighting, raw string, all [4]event.Observation) {
 		all[i] = event.Observation{Module: []event.Module{v.Module, v.Changed, event.MTU, event.Uptime}[i],
 			Role: v.Role, Client: client, Server: server, At: v.At}
 	}
-	all[0].Segment, all[0].PeerMSS, all[0].Distance, all[0].System, all[0].RawSig = v.Segment, v.PeerMSS, n%30, system, []byte(raw)
+	all[0].Segment, all[0].PeerMSS, all[0].Distance = v.Segment, v.PeerMSS, n%30
+	all[0].System, all[0].RawSig = system, []byte(raw)
 	all[1].Reasons, all[1].Hits = event.ReasonTTL, [4]int{1, 2, 3, n % 32}
 	all[2].MTU, all[2].Link = int(v.Segment.MSS)+40, v.LinkName
 	all[3].UptimeMin, all[3].ModDays, all[3].Frequency, all[3].Clock = v.UptimeMin, 49, v.Frequency, note.ClockBoot

@@ -97,8 +97,8 @@ func (l *List) Wants(v *host.Sighting) bool {
 	if l.caller.wants == nil {
 		return true
 	}
-	for part := host.Fingerprint; part <= host.Uptime; part <<= 1 {
-		if v.Parts&part != 0 && !l.caller.wants(v.Observation(part, &l.lent)) {
+	for part := range v.Parts.All {
+		if !l.caller.wants(v.Observation(part, &l.lent)) {
 			v.Parts &^= part
 		}
 	}
@@ -231,7 +231,7 @@ func (c *Caller) fetch() (found bool) {
 		l.mu.Unlock()
 		found = found || got.count > 0
 		got.call(c.observers, &c.lent)
-		if c.spare = got; cap(got.order) > mostWaits*3/2 { // of a flood
+		if c.spare = got; max(cap(got.seen), cap(got.others)) > mostWaits*3/2 { // of a flood
 			c.spare = list{}
 		}
 	}
