@@ -145,9 +145,19 @@ func countMails(t *testing.T) (addr string, delivered func(subject string) int) 
 type counter struct{ mails *sync.Map }
 
 func (counter) Mail(string, *gosmtp.MailOptions) error { return nil }
-func (counter) Rcpt(string, *gosmtp.RcptOptions) error { return nil }
 func (counter) Reset()                                 {}
 func (counter) Logout() error                          { return nil }
+
+// nobody is the recipient that it refuses. The reply is long: with short ones the server is busy
+// for a minute before they have filled all that is between it and a client that does not read.
+const nobody = "nobody@mx.example"
+
+func (counter) Rcpt(to string, _ *gosmtp.RcptOptions) error {
+	if to == nobody {
+		return &gosmtp.SMTPError{Code: 550, Message: strings.Repeat("x", 1900)}
+	}
+	return nil
+}
 
 func (c counter) Data(r io.Reader) error {
 	m, err := mail.ReadMessage(r)
@@ -162,8 +172,8 @@ func (c counter) Data(r io.Reader) error {
 	return nil
 }
 
-// dontRead opens a connection that says NOOP and does not read the replies,
-// until the proxy takes no more of it.
+// dontRead opens a connection that names recipients and does not read that they
+// are refused, until the proxy takes no more of it.
 func dontRead(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -172,13 +182,17 @@ func dontRead(t *testing.T, addr string) net.Conn {
 		return nil
 	}
 	nc.(*net.TCPConn).SetReadBuffer(4 << 10)
-	noops := []byte(strings.Repeat("NOOP\r\n", 10_000))
-	for range 100 {
+	if _, err := fmt.Fprint(nc, "HELO client.example\r\nMAIL FROM:<a@client.example>\r\n"); err != nil {
+		t.Error(err)
+	}
+	commands := []byte(strings.Repeat("RCPT TO:<"+nobody+">\r\n", 2000))
+	for range 1000 {
 		nc.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := nc.Write(noops); err != nil {
-			break
+		if _, err := nc.Write(commands); err != nil {
+			return nc
 		}
 	}
+	t.Error("the proxy takes 60 MB of a client that does not read")
 	return nc
 }
 
