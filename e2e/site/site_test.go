@@ -4,6 +4,7 @@ package site
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,6 +88,7 @@ const (
 // person; all that they say is found again, and the report names how the bots
 // speak.
 func TestSite(t *testing.T) {
+	needClients(t)
 	s := &site{pair: lab.NewPair(t)}
 	dir := mailtest.TempDir(t)
 	s.store, s.socket, s.ask = filepath.Join(dir, "store.db"), "unix:"+filepath.Join(dir, "verdict.sock"), filepath.Join(dir, "query.sock")
@@ -100,15 +103,21 @@ func TestSite(t *testing.T) {
 	s.startDovecot(t)
 	addrs := s.pair.Client.AddIPv4(2 * senders)
 	bots, honest := addrs[:senders], addrs[senders:]
-	for i := range senders {
-		for n := range each {
-			through := i < 2 && n == 0 // SpamAssassin takes long
-			if err := bot(s.pair, bots[i], fmt.Sprintf("bot-%d-%d", i, n), through); err != nil {
-				t.Fatal(err)
+	var wg sync.WaitGroup
+	for i := range senders { // at the same time, since rspamd waits for a DNS that there is not
+		wg.Go(func() {
+			for n := range each {
+				through := i < 2 && n == 0 // SpamAssassin takes long
+				if err := bot(s.pair, bots[i], fmt.Sprintf("bot-%d-%d", i, n), through); err != nil {
+					t.Error(err)
+				}
+				if err := s.honest(t.Context(), honest[i], fmt.Sprintf("honest-%d-%d", i, n), i, through); err != nil {
+					t.Error(err)
+				}
 			}
-			s.honest(t, honest[i], fmt.Sprintf("honest-%d-%d", i, n), i, through)
-		}
+		})
 	}
+	wg.Wait()
 	for _, tt := range []struct {
 		id   string
 		from netip.Addr
@@ -141,6 +150,7 @@ func TestSite(t *testing.T) {
 // TestExporter has rspamd's own metadata_exporter send the verdicts, without a file
 // of ours.
 func TestExporter(t *testing.T) {
+	needClients(t)
 	s := &site{pair: lab.NewPair(t)}
 	dir := mailtest.TempDir(t)
 	s.store, s.ask = filepath.Join(dir, "store.db"), filepath.Join(dir, "query.sock")
@@ -153,7 +163,9 @@ func TestExporter(t *testing.T) {
 	if err := bot(s.pair, addrs[0], "bot", false); err != nil {
 		t.Fatal(err)
 	}
-	s.honest(t, addrs[1], "honest", 1, false)
+	if err := s.honest(t.Context(), addrs[1], "honest", 1, false); err != nil {
+		t.Fatal(err)
+	}
 	for i, spam := range []bool{true, false} {
 		lab.Eventually(t, func() error {
 			if got := s.sources(t, addrs[i], spam); !slices.Equal(got, []string{"rspamd"}) {
@@ -226,26 +238,34 @@ func headers(through bool) []string {
 	return nil
 }
 
-// honest sends a mail by one of three programs.
-func (s *site) honest(t *testing.T, from netip.Addr, id string, kind int, through bool) {
+// needClients skips a test without what honest senders use.
+func needClients(t *testing.T) {
 	t.Helper()
+	for _, program := range []string{"swaks", "curl", "python3"} {
+		lab.NeedProgram(t, program)
+	}
+}
+
+// honest sends a mail by one of three programs.
+func (s *site) honest(ctx context.Context, from netip.Addr, id string, kind int, through bool) error {
 	to := s.pair.Server.IPv4.String()
 	text := strings.Replace(mailtest.MailText(id, headers(through)...), "Subject: test", "Subject: "+hamSubject, 1)
 	var cmd *exec.Cmd
 	switch kind % 3 {
 	case 0:
-		cmd = s.pair.Client.Command(t.Context(), lab.NeedProgram(t, "swaks"), "--server", to, "--local-interface", from.String(), "--helo", "mail.source.example",
+		cmd = s.pair.Client.Command(ctx, "swaks", "--server", to, "--local-interface", from.String(), "--helo", "mail.source.example",
 			"--from", mailtest.Sender, "--to", mailtest.Recipient, "--data", "-")
 	case 1:
-		cmd = s.pair.Client.Command(t.Context(), lab.NeedProgram(t, "curl"), "-sS", "--interface", from.String(), "--mail-from", mailtest.Sender, "--mail-rcpt", mailtest.Recipient,
+		cmd = s.pair.Client.Command(ctx, "curl", "-sS", "--interface", from.String(), "--mail-from", mailtest.Sender, "--mail-rcpt", mailtest.Recipient,
 			"-T", "-", "smtp://"+to+"/mail.source.example")
 	default:
-		cmd = s.pair.Client.Command(t.Context(), lab.NeedProgram(t, "python3"), "-c", `import smtplib, sys
+		cmd = s.pair.Client.Command(ctx, "python3", "-c", `import smtplib, sys
 with smtplib.SMTP(sys.argv[1], local_hostname="mail.source.example", source_address=(sys.argv[2], 0)) as s:
     s.sendmail(sys.argv[3], [sys.argv[4]], sys.stdin.buffer.read())`, to, from.String(), mailtest.Sender, mailtest.Recipient)
 	}
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
 	}
+	return nil
 }
