@@ -16,6 +16,7 @@ import (
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{0, 0x01, 0, 0, 0, 0, 1, 1, 1, 0x10, 1, 0, 0, 0, 1, 1, 2, 0x01, 1, 0, 3, 0, 1, 1}, uint8(5), uint8(8), uint8(0))
 	f.Add([]byte{0, 0x11, 0, 0, 0, 0, 0, 0, 4, 0x11, 0, 0, 0, 0, 0, 0}, uint8(1), uint8(1), uint8(3))
+	f.Add([]byte("00000000210000002100000000080A00"), uint8('~'), uint8('8'), uint8(2)) // another system, asked about without the server
 	f.Fuzz(func(t *testing.T, script []byte, maxConns, maxHosts, unverified uint8) {
 		cfg := Config{MaxConns: 1 + int(maxConns), MaxHosts: 1 + int(maxHosts), Recent: int(maxConns % 16), Unverified: int(unverified), HTTPBytes: 5000, HTTPWhole: maxHosts%2 == 1}
 		db := mustParse(t, webDB)

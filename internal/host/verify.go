@@ -11,8 +11,9 @@ import (
 
 // Verify says that a client is really there, as a mail server knows that asks
 // about it: its address, and the connection if there is a port, are no longer
-// evicted by SYNs. An invalid server stands for any. A handshake that the table
-// sees completed verifies both its ends. Without Config.Unverified nothing
+// evicted by SYNs. An invalid server stands for any; then no change of system is
+// looked for, which would be observed without it. A handshake that the table sees
+// completed verifies both its ends. Without Config.Unverified nothing
 // happens to addresses.
 func (t *Table) Verify(client, server netip.AddrPort) {
 	t.verifyHost(t.hosts.number(client.Addr()))
@@ -22,7 +23,9 @@ func (t *Table) Verify(client, server netip.AddrPort) {
 	if n, _, _ := t.conns.find(client, server); n != none {
 		r := t.conns.at(n)
 		r.is |= isAsked
-		t.scoreConn(client, server, r)
+		if server.IsValid() { // what is observed of a connection names both its ends
+			t.scoreConn(client, server, r)
+		}
 		t.conns.verify(n) // the record may have gone after it
 	}
 }
