@@ -182,7 +182,11 @@ func (t *smtpTerm) weigh() {
 func (p *parser) smtpFlow(field dialect.Field, rest, text string) {
 	wait := field == dialect.Next && text != "$"
 	if field == dialect.Flow && len(text) > 1 {
-		text = strings.TrimSuffix(text, "-") // a session without a message
+		var early bool // a session without a message
+		if text, early = strings.CutSuffix(text, "-"); early && strings.ContainsAny(text[len(text)-1:], ".$") {
+			p.fail(rest[len(text)-1:], "no session goes on after . or $", "remove the -")
+			return
+		}
 	}
 	for i := range len(text) {
 		set := "ABDEHMNQRSTVx.$6n"

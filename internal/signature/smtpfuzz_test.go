@@ -19,6 +19,7 @@ func FuzzSMTP(f *testing.F) {
 	f.Add("hello=* x", "hello=*;mail=MAIL *")
 	f.Add("hello=HELO @;flow=H/Q", "hello=HELO fqdn;flow=H/Q")
 	f.Add("hello=EHLO @;flow=Q|$", "offer=;hello=EHLO fqdn;flow=$;end=fin")
+	f.Add("mail=MAIL FROM:<>;flow=M+R-|M$", "offer=pipelining;mail=MAIL FROM:<>;flow=M+R-")
 	f.Add("mail=MAIL FROM:<>;flow=M/R/D/.;header=*D?FT?D|*S?FM'", "mail=MAIL FROM:<>;flow=M/R/D/.;header=FD")
 	f.Fuzz(func(t *testing.T, sig, text string) {
 		if strings.ContainsAny(sig, "\r\n") {
