@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/mxprint/mxprint/dialect"
 	"github.com/mxprint/mxprint/internal/signature"
 )
 
@@ -145,6 +147,42 @@ func TestKnown(t *testing.T) {
 	}
 	report(t, "other half, clear", &rest[0], 61, 86, 0.5)
 	report(t, "other half, TLS", &rest[1], 67.5, 99, 0.5)
+}
+
+// TestGivenForms: which of its headers the lab gave decides little. With any one of
+// them in all sessions that have one, the same are named; with that which cron writes,
+// and Haskell's smtp-mail too, Ruby's net/smtp gets the name of smtp-mail.
+func TestGivenForms(t *testing.T) {
+	programs := where(sessions(t), (*spoken).named)
+	db := compile(t, programs)
+	forms := make(map[string]bool)
+	for _, s := range programs {
+		if header := string(s.print.Get(dialect.Header)); s.Given && header != "" {
+			forms[header] = true
+		}
+	}
+	if len(forms) < len(labHeaders) {
+		t.Fatalf("%d forms were given, want %d", len(forms), len(labHeaders))
+	}
+	for form := range forms {
+		var n byTLS
+		for _, s := range programs {
+			other := *s
+			if header := string(s.print.Get(dialect.Header)); s.Given && header != "" {
+				var err error
+				text := strings.Replace(s.print.String(), ";header="+header, ";header="+form, 1)
+				if other.print, err = dialect.Parse(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.add(db, &other)
+		}
+		wrong := 0.0
+		if form == "FTSMCE" {
+			wrong = 0.8
+		}
+		report(t, "given "+form, &n[0], 70, 91.5, wrong)
+	}
 }
 
 // TestLeftOut counts what is said of releases, and of engines, that the rules
