@@ -148,12 +148,13 @@ func (counter) Mail(string, *gosmtp.MailOptions) error { return nil }
 func (counter) Reset()                                 {}
 func (counter) Logout() error                          { return nil }
 
-// nobody is the recipient that it refuses. The reply is long: with short ones the server is busy
-// for a minute before they have filled all that is between it and a client that does not read.
-const nobody = "nobody@mx.example"
+// refused is the recipient that it does not take. The reply is long: with short ones the server
+// is busy for a minute before they have filled all that is between it and a client that does not
+// read.
+const refused = "refused@mx.example"
 
 func (counter) Rcpt(to string, _ *gosmtp.RcptOptions) error {
-	if to == nobody {
+	if to == refused {
 		return &gosmtp.SMTPError{Code: 550, Message: strings.Repeat("x", 1900)}
 	}
 	return nil
@@ -185,7 +186,7 @@ func dontRead(t *testing.T, addr string) net.Conn {
 	if _, err := fmt.Fprint(nc, "HELO client.example\r\nMAIL FROM:<a@client.example>\r\n"); err != nil {
 		t.Error(err)
 	}
-	commands := []byte(strings.Repeat("RCPT TO:<"+nobody+">\r\n", 2000))
+	commands := []byte(strings.Repeat("RCPT TO:<"+refused+">\r\n", 2000))
 	for range 1000 {
 		nc.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 		if _, err := nc.Write(commands); err != nil {

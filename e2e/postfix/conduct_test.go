@@ -5,6 +5,7 @@ package postfix
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -51,19 +52,18 @@ func reading(t *testing.T, ns *lab.NetNS) note.Lookuper {
 }
 
 // speak has a client speak, and returns its end of the connection.
-func speak(t *testing.T, ns *lab.NetNS, c *mimic.Client, from, to netip.Addr) netip.AddrPort {
-	t.Helper()
+func speak(ns *lab.NetNS, c *mimic.Client, from, to netip.Addr) (netip.AddrPort, error) {
 	var conn net.Conn
 	if err := ns.Do(func() (err error) {
 		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: 30 * time.Second}
 		conn, err = d.Dial("tcp", netip.AddrPortFrom(to, 25).String())
 		return err
 	}); err != nil {
-		t.Fatal(err)
+		return netip.AddrPort{}, err
 	}
 	end := conn.LocalAddr().(*net.TCPAddr).AddrPort()
 	c.Run(conn)
-	return end
+	return end, nil
 }
 
 // conductOf asks until the connection has been read to its end.
@@ -120,7 +120,11 @@ func TestConduct(t *testing.T) {
 				"smtpd_error_sleep_time = 0", "smtpd_forbidden_commands =", "smtpd_timeout = 30s")
 			who := reading(t, pair.Server)
 			for _, c := range append(mimic.Clients(), mimic.Mailing()...) {
-				checkConduct(t, &c, wire.soon, conductOf(t, who, speak(t, pair.Client, &c, pair.Client.IPv4, pair.Server.IPv4)))
+				end, err := speak(pair.Client, &c, pair.Client.IPv4, pair.Server.IPv4)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkConduct(t, &c, wire.soon, conductOf(t, who, end))
 			}
 		})
 	}
@@ -156,12 +160,15 @@ func TestConductPostscreen(t *testing.T) {
 	who := reading(t, pair.Server)
 	clients := mimic.Clients()
 	addrs := pair.Client.AddIPv4(len(clients) + 1) // each a stranger
-	ends := make([]netip.AddrPort, len(clients))
+	ends, errs := make([]netip.AddrPort, len(clients)), make([]error, len(clients))
 	var wg sync.WaitGroup
 	for i := range clients { // all at once, since each is kept waiting for a second
-		wg.Go(func() { ends[i] = speak(t, pair.Client, &clients[i], addrs[i], pair.Server.IPv4) })
+		wg.Go(func() { ends[i], errs[i] = speak(pair.Client, &clients[i], addrs[i], pair.Server.IPv4) })
 	}
 	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
 	found := make(map[netip.AddrPort]*note.Findings)
 	for i, end := range ends {
 		found[end] = conductOf(t, who, end)
