@@ -193,7 +193,11 @@ func (r *reader) messages() {
 		if e.Flags&(stream.BareLF|stream.BareCR) == 0 {
 			continue
 		}
-		where := "bare line ends " + strconv.Itoa(int(e.Code)) + ", the first after " + strconv.Itoa(int(e.Mark)) + " bytes"
+		count, first := "", ", the first after "
+		if e.Flags&stream.Gap != 0 { // bytes were lost, or came late and were skipped
+			count, first = " or more", ", one after "
+		}
+		where := "bare line ends " + strconv.Itoa(int(e.Code)) + count + first + strconv.Itoa(int(e.Mark)) + " bytes"
 		if e.Flags&stream.BareLF != 0 {
 			r.find(BareLFInMessage, evidence{event: e, word: where})
 		}

@@ -116,8 +116,9 @@ func ofSession(t *testing.T, key stream.Key, all []frame) string {
 	return string(text)
 }
 
-// bareLines is how many lines of a message ended oddly, and the first of these.
-var bareLines = regexp.MustCompile(`bare line ends [0-9]+, the first after [0-9]+ bytes`)
+// bareLines is how many lines of a message ended oddly, and the first of these, or a
+// bound for it.
+var bareLines = regexp.MustCompile(`bare line ends [0-9]+(, the first| or more, one) after [0-9]+ bytes`)
 
 // TestTraps: the note about each of the lab's connections is the same however
 // its segments come. The lab's variants are traps as well: HelloRetryRequest
@@ -144,7 +145,7 @@ func TestTraps(t *testing.T) {
 			whole := ofSession(t, key, conn)
 			for name, change := range traps {
 				got, want := ofSession(t, key, change(conn)), whole
-				if name == "reorder" { // what comes late of a message is not read again
+				if name == "reorder" && strings.Contains(got, " or more, one after ") { // what came late was skipped
 					got, want = bareLines.ReplaceAllString(got, ""), bareLines.ReplaceAllString(want, "")
 				}
 				if got != want {
