@@ -56,6 +56,10 @@ func (w *smtpWeights) weigh(sigs []*SMTP) {
 			switch dialect.Field(field) {
 			case dialect.Next:
 				keys = s.nextForms()
+			case dialect.LineEnd: // few have it: it is not among those that are looked for
+				for _, t := range s.rules[field] {
+					keys = append(keys, t.text)
+				}
 			case dialect.Header:
 				keys = nil
 				for _, t := range s.rules[field] {
