@@ -31,6 +31,15 @@ func NeedRoot(t testing.TB) {
 // them.
 func NeedProgram(t testing.TB, name string) string {
 	t.Helper()
+	if p := lookProgram(name); p != "" {
+		return p
+	}
+	Skip(t, "needs the program "+name+" (make deps installs it)")
+	return ""
+}
+
+// lookProgram is the path of a program, or nothing.
+func lookProgram(name string) string {
 	if p, err := exec.LookPath(name); err == nil {
 		return p
 	}
@@ -39,6 +48,5 @@ func NeedProgram(t testing.TB, name string) string {
 			return dir + name
 		}
 	}
-	Skip(t, "needs the program "+name+" (make deps installs it)")
 	return ""
 }
