@@ -13,7 +13,7 @@ type Observer interface {
 	// Take was not called.
 	Room() *Sighting
 	// Wants takes out of the Sighting in Room what is not wanted, and reports whether
-	// there is a rest for Take.
+	// anything is left for Take.
 	Wants(*Sighting) bool
 	// Take takes the Sighting in Room, and its raw signature, which is lent.
 	Take(v *Sighting, raw []byte)
