@@ -36,11 +36,8 @@ func (b *bench) underFlood(ctx context.Context, pair *pair) error {
 	var said [2]string
 	var p99 time.Duration
 	for i, d := range []*daemon{b.theirDaemon(), ours} {
-		if err := b.start(ctx, pair, d, nil); err != nil {
-			return err
-		}
-		all, err := b.askUnderFlood(ctx, pair, d)
-		if err := errors.Join(err, d.stop()); err != nil {
+		all, err := undisturbed(b, func() ([]time.Duration, error) { return b.askUnderFlood(ctx, pair, d) })
+		if err != nil {
 			return err
 		}
 		if len(all) == 0 {
@@ -54,9 +51,13 @@ func (b *bench) underFlood(ctx context.Context, pair *pair) error {
 	return nil
 }
 
-// askUnderFlood asks a thousand times a second for ten seconds. Without any
-// answer in that time it returns none.
-func (b *bench) askUnderFlood(ctx context.Context, pair *pair, d *daemon) ([]time.Duration, error) {
+// askUnderFlood asks a daemon a thousand times a second for ten seconds. Without
+// any answer in that time it returns none.
+func (b *bench) askUnderFlood(ctx context.Context, pair *pair, d *daemon) (all []time.Duration, err error) {
+	if err := b.start(ctx, pair, d, nil); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
 	if err := pair.flood(ctx, "-count", "20", "-rate", "1000"); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,6 @@ func (b *bench) askUnderFlood(ctx context.Context, pair *pair, d *daemon) ([]tim
 	ended := make(chan error, 1)
 	go func() { ended <- pair.flood(ctx, "-first", "1000", "-rate", "200000", "-count", "2600000") }()
 	time.Sleep(time.Second)
-	var all []time.Duration
 	begin := time.Now()
 	c.SetDeadline(begin.Add(10 * time.Second))
 	for time.Since(begin) < 10*time.Second {

@@ -71,6 +71,7 @@ func (b *bench) writeInto(path string) error {
 	out.Write(before)
 	out.WriteString(b.table.begin + "\n")
 	fmt.Fprintf(&out, "Run on %s, %s, %d cores, %s.\n\n", time.Now().UTC().Format("2006-01-02"), cpuName(), runtime.NumCPU(), runtime.Version())
+	fmt.Fprintln(&out, b.conditions()+"\n")
 	if err := b.print(&out); err != nil {
 		return err
 	}
