@@ -54,7 +54,7 @@ func (t ticks) stolenSince(before ticks) float64 {
 }
 
 func readTicks() ticks {
-	text, _ := os.ReadFile("/proc/stat") // where there is none, nothing is known to be stolen
+	text, _ := os.ReadFile("/proc/stat") // without it, nothing is known to be stolen
 	return parseTicks(text)
 }
 
