@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -188,6 +189,7 @@ func (d *Dropped) Serve(ctx context.Context) error {
 	}
 	o.log.Info("ready", o.Where(), "socket", o.P0f.Socket, "signatures", o.db.Count())
 	o.process.Ready()
+	go debug.FreeOSMemory() // what the start took: most of it is not needed again
 	w := &watch{config: o.Config, sensor: o.in, log: o.log}
 	err := drainFirst(ctx, o.proxied, append(o.tasks, w.run))
 	if o.process.Save != nil {
