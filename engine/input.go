@@ -249,7 +249,7 @@ func (in *input) inner(f *capture.Frame) bool {
 		data = in.tagged
 	}
 	ip, kinds, err := in.engine.tunnels.Inner(f.Link, data)
-	if kinds == 0 && (ip == nil && err == nil || in.engine.rule.P0f) {
+	if kinds == 0 && (ip == nil && err == nil || in.engine.rule.P0f && !errors.Is(err, errors.ErrUnsupported)) {
 		return false
 	}
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 
 // tunnelExpr are the frames of each kind of tunnel, in words of the language.
 // Those of IP are as package packet finds them: behind the extension headers that
-// tunnels have, and to the ports of RFC 7348, RFC 8926 and Linux.
+// tunnels have, and to the ports of RFC 7348, of its generic extension, of RFC 8926 and of Linux.
 var tunnelExpr = map[string]string{
 	"ipip":   ipProto(4) + " or ip6 proto 41 or " + ip6Behind(41), // RFC 2003, RFC 2473
 	"6in4":   "ip proto 41",                                       // RFC 4213
 	"gre":    ipProto(47),                                         // RFC 2784
 	"erspan": ipProto(47),
-	"vxlan":  "udp dst port 4789 or udp dst port 8472",
+	"vxlan":  "udp dst port 4789 or udp dst port 4790 or udp dst port 8472",
 	"geneve": "udp dst port 6081",
 
 	"mpls":  "ether proto 0x8847 or ether proto 0x8848", // RFC 3032

@@ -38,7 +38,7 @@ func tunnelFrames() map[string][][]byte {
 		"6in4":   {frame(0x800, four(41))},
 		"gre":    {frame(0x800, four(47)), frame(0x86dd, six(47)), frame(0x86dd, six(60, options(47)...))},
 		"erspan": {frame(0x800, four(47, 0, 0, 0x88, 0xbe))},
-		"vxlan":  {frame(0x800, four(17, udp(4789)...)), frame(0x86dd, six(17, udp(8472)...))},
+		"vxlan":  {frame(0x800, four(17, udp(4789)...)), frame(0x86dd, six(17, udp(8472)...)), frame(0x800, four(17, udp(4790)...))},
 		"geneve": {frame(0x800, four(17, udp(6081)...))},
 		"mpls":   {frame(0x8847, four(6)), frame(0x8848, four(6))},
 		"pppoe":  {frame(0x8864, make([]byte, 40))},

@@ -97,7 +97,8 @@ type Opener struct {
 
 // Inner returns the innermost IP packet of a frame, a part of frame, and the kinds
 // of encapsulation around it. Without encapsulation both are zero. With an error the
-// kinds are those up to the one that was not opened, with it. It allocates nothing.
+// kinds are those up to the one that was not opened, with it; the error for one that
+// has no kind, such as WireGuard, wraps errors.ErrUnsupported. It allocates nothing.
 //
 // Link types 127 (radiotap) and 239 (NFLOG) count as none: of them it returns the
 // packet, and no kinds.
@@ -123,7 +124,7 @@ func (o *Opener) Inner(link LinkType, frame []byte) (ip []byte, kinds Tunnels, e
 		err = w.ip(frame[off:])
 	}
 	switch {
-	case w.kinds == 0 && !w.bare: // an ordinary frame, whatever is wrong with it
+	case w.kinds == 0 && !w.bare && !isClosed(err): // an ordinary frame, whatever is wrong with it
 		return nil, 0, nil
 	case err != nil:
 		return nil, w.kinds, err
@@ -186,6 +187,7 @@ const (
 	protoUDP        = 17
 	portVXLAN       = 4789
 	portVXLANLinux  = 8472
+	portVXLANGPE    = 4790
 	portGeneve      = 6081
 	headerUDP       = 8
 	headerIPv6Fixed = 40
@@ -227,6 +229,9 @@ func (w *unwrapper) payload(kind uint16, b []byte) error {
 		}
 		return w.payload(binary.BigEndian.Uint16(b[6:]), b[8:])
 	}
+	if err := closedEther[kind]; err != nil {
+		return err
+	}
 	return ErrTunnelInside
 }
 
@@ -246,11 +251,15 @@ func (w *unwrapper) mpls(b []byte) error {
 		switch b[0] >> 4 {
 		case 4, 6:
 			return w.ip(b)
-		case 0: // a control word, and Ethernet
+		case 0: // a control word, and Ethernet; or an address of it
 			if len(b) < 4 {
 				return ErrShort
 			}
-			b = b[4:]
+			kinds := w.kinds
+			if err := w.ether(b[4:], etherHeader-2, etherHeader); err != ErrTunnelInside {
+				return err
+			}
+			w.kinds = kinds
 		}
 		return w.ether(b, etherHeader-2, etherHeader)
 	}
@@ -317,7 +326,7 @@ func (w *unwrapper) ip(b []byte) error {
 	w.inner = b
 	kind := w.tunnel(proto, b[0]>>4, next)
 	if kind == 0 {
-		return nil
+		return unopened(proto, part, next)
 	}
 	if err := w.enter(kind); err != nil {
 		return err
@@ -332,7 +341,7 @@ func (w *unwrapper) ip(b []byte) error {
 	case tunnelIPIP, tunnel6in4:
 		return w.ip(next)
 	case tunnelVXLAN:
-		return w.ether(next[headerUDP+8:], etherHeader-2, etherHeader)
+		return w.vxlan(next[headerUDP:])
 	case tunnelGeneve:
 		return w.geneve(next[headerUDP:])
 	}
@@ -380,14 +389,37 @@ func (w *unwrapper) tunnel(proto, version byte, b []byte) Tunnels {
 		if len(b) < headerUDP+8 {
 			return 0
 		}
-		switch port := binary.BigEndian.Uint16(b[2:]); {
-		case (port == portVXLAN || port == portVXLANLinux) && b[headerUDP] == 8: // the flag of a valid number
-			return tunnelVXLAN
-		case port == portGeneve && b[headerUDP]>>6 == 0: // version
-			return tunnelGeneve
+		const validNumber = 8 // a flag of VXLAN
+		switch port, flags := binary.BigEndian.Uint16(b[2:]), b[headerUDP]; port {
+		case portVXLAN, portVXLANLinux, portVXLANGPE:
+			if flags&validNumber != 0 {
+				return tunnelVXLAN
+			}
+		case portGeneve:
+			if flags>>6 == 0 { // version
+				return tunnelGeneve
+			}
 		}
 	}
 	return 0
+}
+
+// vxlan ignores the flags and fields that RFC 7348 reserves, such as those of group
+// policies, but for the flag of the generic protocol extension and the protocol
+// that comes with it (draft-ietf-nvo3-vxlan-gpe).
+func (w *unwrapper) vxlan(b []byte) error {
+	const generic, ipv4, ipv6, nsh, mpls = 4, 1, 2, 4, 5
+	flags, next, b := b[0], b[3], b[8:]
+	switch {
+	case flags&generic == 0:
+	case next == ipv4 || next == ipv6:
+		return w.ip(b)
+	case next == nsh:
+		return w.payload(0x894f, b)
+	case next == mpls:
+		return w.mpls(b)
+	}
+	return w.ether(b, etherHeader-2, etherHeader)
 }
 
 func (w *unwrapper) geneve(b []byte) error {
@@ -414,6 +446,7 @@ func (w *unwrapper) gre(b []byte) error {
 		}
 	}
 	version := flags & 7
+	inside := kind
 	if version == 1 && flags&ack != 0 {
 		n += 4
 	}
@@ -423,21 +456,26 @@ func (w *unwrapper) gre(b []byte) error {
 	case kind == etherERSPAN && flags&sequence != 0: // type II; type I has no header
 		n += 8
 	case kind == etherERSPAN3:
-		if len(b) >= n+12 && b[n+11]&1 != 0 { // one more header
-			n += 8
+		if len(b) >= n+12 {
+			if b[n+10]>>2&0x1f == 2 { // an IP packet, not Ethernet
+				inside = etherIPv4
+			}
+			if b[n+11]&1 != 0 { // one more header
+				n += 8
+			}
 		}
 		n += 12
 	}
 	if len(b) < n {
 		return ErrShort
 	}
-	switch b = b[n:]; kind {
+	switch b = b[n:]; inside {
 	case etherERSPAN, etherERSPAN3, etherBridged:
 		return w.ether(b, etherHeader-2, etherHeader)
 	case etherPPP:
 		return w.ppp(b)
 	}
-	return w.payload(kind, b)
+	return w.payload(inside, b)
 }
 
 // wrapped goes on in the frame behind a header of the capture itself.
