@@ -293,16 +293,12 @@ func (in *input) countBroken(err error) {
 	}
 }
 
-// countCut counts a SYN or SYN+ACK that did not decode because its header was
-// captured in part.
+// countCut counts a segment that did not decode because its header was captured
+// in part.
 func (in *input) countCut(l *link, f *capture.Frame, err error) {
-	if err != packet.ErrCut && err != packet.ErrShort {
-		return
+	missing := f.WireLen > len(f.Data)
+	if err != packet.ErrCut && err != packet.ErrShort || in.live && !missing {
+		return // or it is all there, and malformed
 	}
-	if in.live && f.WireLen <= len(f.Data) {
-		return // it is all there, and malformed
-	}
-	if t := l.decoder.CutSYN(f.Data); t == packet.SYN || t == packet.SYNACK {
-		in.unread.Cut(t == packet.SYNACK)
-	}
+	in.unread.Cut(l.decoder.CutSYN(f.Data), missing)
 }

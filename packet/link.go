@@ -172,29 +172,28 @@ func wlanPayload(frame []byte) (int, error) {
 	return etherPayload(frame, n+6, n+8)
 }
 
-// CutSYN returns SYN or SYNACK for a frame that holds the start of such a segment
-// and not all of its headers, and else 0.
+// CutSYN returns the type of a segment of whose headers a frame holds the start and
+// not all. It is 0 where the frame ends before the flags of TCP, and for all others.
 func (d *Decoder) CutSYN(frame []byte) Type {
 	off, ok := d.Link.Network(frame)
-	if !ok || len(frame)-off < headerIPv6Fixed {
+	if !ok {
 		return 0
 	}
 	b := frame[off:]
 	var at int
 	switch {
-	case b[0]>>4 == 4 && b[9] == protoTCP:
+	case len(b) >= 20 && b[0]>>4 == 4 && b[9] == protoTCP && binary.BigEndian.Uint16(b[6:])&fragmentOffset == 0:
 		at = int(b[0]&0xf) * 4
-	case b[0]>>4 == 6 && b[6] == protoTCP:
-		at = headerIPv6Fixed
+	case len(b) >= headerIPv6Fixed && b[0]>>4 == 6:
+		if n, err := tcpHeader(b); err == nil {
+			at = n
+		}
 	}
-	const flagsAt, resetOrEnd = 13, FlagRST | FlagFIN
-	if at < 20 || len(b) <= at+flagsAt || b[at+flagsAt]&(FlagSYN|resetOrEnd) != FlagSYN {
+	const flagsAt = 13
+	if at < 20 || len(b) <= at+flagsAt || len(b) >= at+int(b[at+flagsAt-1]>>4)*4 {
 		return 0
 	}
-	if len(b) >= at+int(b[at+flagsAt-1]>>4)*4 {
-		return 0
-	}
-	return Type(b[at+flagsAt] & (FlagSYN | FlagACK))
+	return Type(b[at+flagsAt] & (FlagSYN | FlagACK | FlagFIN | FlagRST))
 }
 
 const (

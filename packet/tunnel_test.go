@@ -402,7 +402,7 @@ func TestCutSYN(t *testing.T) {
 		}
 		for n := range ip {
 			want := Type(0)
-			if n >= max(at+14, 40) && n < at+int(ip[at+12]>>4)*4 {
+			if n >= at+14 && n < at+int(ip[at+12]>>4)*4 {
 				want = SYN
 			}
 			if got := d.CutSYN(ip[:n]); got != want {
@@ -414,6 +414,17 @@ func TestCutSYN(t *testing.T) {
 		if got := d.CutSYN(answer[:at+20]); got != SYNACK {
 			t.Errorf("CutSYN of a SYN+ACK = %v", got)
 		}
+	}
+	d := &Decoder{Link: LinkRaw}
+	syn := withOptions(syn6(), linuxOptions...)
+	behind := slices.Concat(syn[:6], []byte{60}, syn[7:40], []byte{protoTCP, 0, 1, 4, 0, 0, 0, 0}, syn[40:])
+	if got := d.CutSYN(behind[:70]); got != SYN {
+		t.Errorf("CutSYN behind an extension header = %v", got)
+	}
+	second := syn4()
+	second[7] = 1
+	if got := d.CutSYN(second[:36]); got != 0 {
+		t.Errorf("CutSYN of a fragment that is not the first = %v", got)
 	}
 }
 

@@ -2,7 +2,12 @@ package offline
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,5 +47,79 @@ func TestFaults(t *testing.T) {
 	err := r.SYNs(context.Background(), []string{"none.pcap", sample, "no.pcap"}, func(*event.Observation) { n++ })
 	if n == 0 || err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "no.pcap") {
 		t.Errorf("%d SYNs, error %v", n, err)
+	}
+}
+
+// pcap writes a file with one frame of Ethernet, of which kept bytes were captured.
+func pcap(t *testing.T, frame []byte, kept int) string {
+	t.Helper()
+	b := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
+	for _, n := range []uint32{2 | 4<<16, 0, 0, 65535, 1, 1700000000, 0, uint32(kept), uint32(len(frame))} {
+		b = binary.LittleEndian.AppendUint32(b, n)
+	}
+	path := filepath.Join(t.TempDir(), "one.pcap")
+	if err := os.WriteFile(path, append(b, frame[:kept]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestNotRead: a SYN that cannot be read is counted, wherever the frame ends, and in
+// whatever it is.
+func TestNotRead(t *testing.T) {
+	const (
+		mac  = "020000000002 020000000001 "
+		tcp  = "9c40 0019 00000001 00000000 a002 faf0 0000 0000 020405b4 0402080a 00000001 00000000 01030307"
+		four = "4500003c 00014000 40060000 c6336407 c0000219"
+		six  = "20010db8000000000000000000000007 20010db8000000000000000000000019"
+		udp4 = "45000080 00010000 40110000 cb007101 cb007102 "
+		cut  = "1 SYN cut inside its header, capture with -s 96 or more"
+		bare = "1 TCP segment cut before the flags, capture with -s 192 or more"
+	)
+	syn := mac + "0800" + four + tcp
+	ext := mac + "86dd 60000000 0030 3c 40" + six + "0600 010400000000" + tcp
+	vxlan := mac + "0800" + udp4 + "d000 12b5 0064 0000 0800000000000500" + syn
+	for _, tt := range []struct {
+		name  string
+		frame string
+		kept  int // of the frame; 0: all
+		want  string
+	}{
+		{"whole", syn, 0, ""},
+		{"in the options", syn, 68, cut},
+		{"behind the flags", syn, 48, cut},
+		{"before the flags", syn, 47, bare},
+		{"behind an extension header", ext, 0, ""},
+		{"behind an extension header, cut", ext, 96, cut},
+		{"VXLAN", vxlan, 0, ""},
+		{"VXLAN, cut in the options", vxlan, 110, cut},
+		{"VXLAN, cut before the flags", vxlan, 96, bare},
+		{"WireGuard", mac + "0800" + udp4 + "d000 ca6c 006c 0000 04000000" + strings.Repeat("77", 92), 0,
+			"1 frame: WireGuard: an encapsulation that cannot be opened"},
+	} {
+		frame := unhex(t, tt.frame)
+		if tt.kept == 0 {
+			tt.kept = len(frame)
+		}
+		path, printed := pcap(t, frame, tt.kept), new(strings.Builder)
+		r := &Reader{Name: "read", Out: NewOutput(new(strings.Builder)), Err: printed, Engine: engine.Config{DB: signature.Builtin()}}
+		n := 0
+		err := r.SYNs(context.Background(), []string{path}, func(*event.Observation) { n++ })
+		var want []string
+		if tt.want != "" {
+			want = []string{"mxprint: " + path + ": not read: " + tt.want, ""}
+		}
+		if lines := strings.Split(printed.String(), "\n"); tt.want != "" && !slices.Equal(lines, want) || (n > 0) != (tt.want == "") {
+			t.Errorf("%s: %d SYNs, %v, printed %q", tt.name, n, err, printed)
+		}
 	}
 }

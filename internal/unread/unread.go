@@ -21,6 +21,7 @@ type Counts struct {
 	broken  map[error]uint64
 
 	cut, cutAnswers uint64 // SYNs and SYN+ACKs whose headers were captured in part
+	cutEarly        uint64 // segments that were captured to a place before their flags
 }
 
 // tunnelled is why a tunnel was not opened.
@@ -54,14 +55,18 @@ func (c *Counts) Broken(reason error) {
 	count(&c.broken, reason, 1)
 }
 
-// Cut counts a SYN, or a SYN+ACK, of whose header a part was captured.
-func (c *Counts) Cut(answer bool) {
+// Cut counts a SYN, or a SYN+ACK, of whose header a part was captured. If bytes are
+// missing, type 0 is a segment that ends before its flags.
+func (c *Counts) Cut(t packet.Type, missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if answer {
-		c.cutAnswers++
-	} else {
+	switch {
+	case t == packet.SYN:
 		c.cut++
+	case t == packet.SYNACK:
+		c.cutAnswers++
+	case t == 0 && missing:
+		c.cutEarly++
 	}
 }
 
@@ -79,9 +84,10 @@ func (c *Counts) Move(from *Counts) {
 	}
 	c.cut += from.cut
 	c.cutAnswers += from.cutAnswers
+	c.cutEarly += from.cutEarly
 	clear(from.tunnels)
 	clear(from.broken)
-	from.cut, from.cutAnswers = 0, 0
+	from.cut, from.cutAnswers, from.cutEarly = 0, 0, 0
 }
 
 // Refused is the error for frames of link types that are not supported, or nil.
@@ -94,8 +100,8 @@ func (c *Counts) Refused() error {
 	return nil
 }
 
-// Totals returns how many frames were not read, and how many SYNs and SYN+ACKs
-// were cut.
+// Totals returns how many frames were not read, and how many SYNs, SYN+ACKs and
+// segments that may be such were cut.
 func (c *Counts) Totals() (frames, cut uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +111,7 @@ func (c *Counts) Totals() (frames, cut uint64) {
 	for _, n := range c.broken {
 		frames += n
 	}
-	return frames, c.cut + c.cutAnswers
+	return frames, c.cut + c.cutAnswers + c.cutEarly
 }
 
 // Lines returns one line for each kind, sorted, and one for SYN+ACKs without
@@ -132,6 +138,9 @@ func (c *Counts) Lines(lone uint64) []string {
 		case n > 1:
 			lines = append(lines, fmt.Sprintf("%d %ss cut inside their headers%s", n, name, advice))
 		}
+	}
+	if c.cutEarly > 0 {
+		lines = append(lines, plural(c.cutEarly, "TCP segment")+" cut before the flags, capture with -s 192 or more")
 	}
 	if lone > 0 {
 		lines = append(lines, plural(lone, "SYN+ACK")+" whose SYN is not in the capture")
