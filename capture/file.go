@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/binary"
@@ -64,6 +65,7 @@ func (e *versionError) Is(err error) bool { return err == errors.ErrUnsupported 
 
 var (
 	errCutFrame  = errors.New("the file ends inside a frame")
+	errCutGzip   = errors.New("the file ends inside what gzip compressed")
 	errCutHeader = errors.New("the file ends inside its header")
 	errTooBig    = fmt.Errorf("a frame claims more than %d bytes", maxFrame)
 )
@@ -134,13 +136,13 @@ func (f *File) open(r io.Reader) error {
 		var plain *gzip.Reader
 		if plain, err = gzip.NewReader(in); err == nil {
 			f.packed = true
-			in = newWindow(plain, f.pipe)
+			in = newWindow(unpacked{plain}, f.pipe)
 			magic, err = in.magic()
 		}
 	}
 	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
+	case err == io.EOF || err == io.ErrUnexpectedEOF || err == errCutGzip:
+		return fmt.Errorf("capture: %s: %w%s", f.path, ErrFormat, in.other())
 	case err != nil:
 		return fmt.Errorf("capture: %s: %w", f.path, err)
 	}
@@ -150,7 +152,7 @@ func (f *File) open(r io.Reader) error {
 	case magicNG:
 		f.format, err = newPcapNG(in)
 	default:
-		return fmt.Errorf("capture: %s: %w", f.path, ErrFormat)
+		return fmt.Errorf("capture: %s: %w%s", f.path, ErrFormat, in.other())
 	}
 	switch {
 	case err == nil:
@@ -161,6 +163,45 @@ func (f *File) open(r io.Reader) error {
 		err = errCutHeader
 	}
 	return &DamageError{Path: f.path, Err: err}
+}
+
+// unpacked is a gzip.Reader whose own cut is not that of what is inside.
+type unpacked struct{ *gzip.Reader }
+
+func (u unpacked) Read(b []byte) (int, error) {
+	n, err := u.Reader.Read(b)
+	if err == io.ErrUnexpectedEOF {
+		err = errCutGzip
+	}
+	return n, err
+}
+
+// others are files that people take for captures, by how they begin, and what to do.
+var others = []struct{ begin, what string }{
+	{"\x1f\x8b", "compressed by gzip more than once: decompress it first"},
+	{"\x1f\x9d", "compressed by compress: decompress it first"},
+	{"\x28\xb5\x2f\xfd", "compressed by zstd: decompress it first"},
+	{"\xfd7zXZ\x00", "compressed by xz: decompress it first"},
+	{"BZh", "compressed by bzip2: decompress it first"},
+	{"\x04\x22\x4d\x18", "compressed by lz4: decompress it first"},
+	{"PK\x03\x04", "a zip archive: extract it first"},
+	{"7z\xbc\xaf", "a 7z archive: extract it first"},
+	{"snoop\x00\x00\x00", "a capture of snoop: convert it (editcap -F pcapng IN OUT)"},
+	{"GMBU", "a capture of Network Monitor: convert it (editcap -F pcapng IN OUT)"},
+	{"TRSNIFF data", "a capture of Sniffer: convert it (editcap -F pcapng IN OUT)"},
+}
+
+// other returns what a file is that is no capture, as the end of an error.
+func (w *window) other() string {
+	if len(w.left) == 0 {
+		return ": it is empty"
+	}
+	for _, o := range others {
+		if bytes.HasPrefix(w.left, []byte(o.begin)) {
+			return ", but " + o.what
+		}
+	}
+	return ""
 }
 
 // magic looks at the number that says what a file is.

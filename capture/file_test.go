@@ -223,7 +223,11 @@ func TestFileDamage(t *testing.T) {
 		frames int
 		want   string
 	}{
-		{"empty", nil, 0, "capture: F: not a pcap or pcapng file"},
+		{"empty", nil, 0, "capture: F: not a pcap or pcapng file: it is empty"},
+		{"zstd", []byte("\x28\xb5\x2f\xfd\x04\x00"), 0, "capture: F: not a pcap or pcapng file, but compressed by zstd: decompress it first"},
+		{"xz", []byte("\xfd7zXZ\x00\x00\x04"), 0, "capture: F: not a pcap or pcapng file, but compressed by xz: decompress it first"},
+		{"snoop", []byte("snoop\x00\x00\x00\x00\x00\x00\x02"), 0,
+			"capture: F: not a pcap or pcapng file, but a capture of snoop: convert it (editcap -F pcapng IN OUT)"},
 		{"three bytes", good[:3], 0, "capture: F: not a pcap or pcapng file"},
 		{"text", []byte("From: someone\n"), 0, "capture: F: not a pcap or pcapng file"},
 		{"half a header", good[:20], 0, "capture: F: damaged after frame 0 (byte 0): the file ends inside its header"},
@@ -245,8 +249,11 @@ func TestFileDamage(t *testing.T) {
 			"capture: F: damaged after frame 0 (byte 28): a frame of interface 7, where 1 are described"},
 		{"pcapng half a frame", join(head, enhanced(le, 0, 1, "abc"), enhanced(le, 0, 1, "abc")[:30]), 1,
 			"capture: F: damaged after frame 1 (byte 96): the file ends inside a frame"},
-		{"pcapng with 10 MiB of nothing", join(head, enhanced(le, 0, 1, "abc"), block(le, 0xbad, make([]byte, 10<<20)), enhanced(le, 0, 1, "abc")), 1,
-			"capture: F: damaged after frame 1 (byte 96): no frame for 4194304 bytes"},
+		{"pcapng with 75 MiB of nothing", join(head, enhanced(le, 0, 1, "abc"),
+			bytes.Repeat(block(le, 0xbad, make([]byte, 15<<20)), 5), enhanced(le, 0, 1, "abc")), 1,
+			"capture: F: damaged after frame 1 (byte 96): no frame for 67108864 bytes"},
+		{"pcapng with a block of 4 GiB", join(head, enhanced(le, 0, 1, "abc"), []byte{6, 0, 0, 0, 0xf0, 0xff, 0xff, 0xff}, make([]byte, 100)), 1,
+			"capture: F: damaged after frame 1 (byte 96): a block claims more than 16777216 bytes"},
 		{"pcapng with 5000 interfaces", join(head, bytes.Repeat(iface(le, 1, 6), 5000), enhanced(le, 0, 1, "abc")), 0,
 			"capture: F: damaged after frame 0 (byte 28): more than 4096 interfaces"},
 	}

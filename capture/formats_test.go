@@ -218,15 +218,31 @@ func TestGzip(t *testing.T) {
 		file []byte
 		want string
 	}{
-		{"cut", good[:len(good)-9], "the file ends inside a frame"},
+		{"cut", good[:len(good)-9], "the file ends inside what gzip compressed"},
 		{"checksum", broken, "gzip: invalid checksum"},
 		{"text inside", packed([]byte("From: someone\n")), "not a pcap or pcapng file"},
-		{"gzip inside gzip", packed(good), "not a pcap or pcapng file"},
+		{"gzip inside gzip", packed(good), "not a pcap or pcapng file, but compressed by gzip more than once: decompress it first"},
 		{"header cut", good[:8], "not a pcap or pcapng file"},
 	} {
 		if _, err := readAll("F", tt.file); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
 		}
+	}
+	// What gzip finds wrong at the end keeps no frame before it from being read.
+	for name, file := range map[string][]byte{"checksum": broken, "garbage": append(bytes.Clone(good), "tape padding"...)} {
+		var damage *DamageError
+		if got, err := readAll("F", file); len(got) != 3 || !errors.As(err, &damage) || damage.Frames != 3 {
+			t.Errorf("%s: %d frames, %v, want 3", name, len(got), err)
+		}
+	}
+}
+
+// TestLargeBlock: names and secrets of a capture may fill many megabytes, as
+// Wireshark and editcap write them.
+func TestLargeBlock(t *testing.T) {
+	file := join(section(le), iface(le, 1, 6), enhanced(le, 0, 1, "abc"), block(le, 10, make([]byte, 10<<20)), enhanced(le, 0, 1, "abc"))
+	if frames, err := readAll("F", file); len(frames) != 2 || err != nil {
+		t.Errorf("%d frames, %v", len(frames), err)
 	}
 }
 

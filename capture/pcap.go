@@ -71,9 +71,7 @@ func newPcap(in *window, magic uint32) (*pcap, error) {
 	// Some patched libpcaps wrote one kind with the other's magic number.
 	// What comes by a pipe is judged by what came with the header.
 	if !p.stream {
-		if err := p.fill(2*modifiedRecord + maxFrame); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return nil, err
-		}
+		p.fill(2*modifiedRecord + maxFrame) // an error comes again, behind the frames before it
 	}
 	if !p.makesSense(marked, true) && p.makesSense(other, false) {
 		p.header = other

@@ -14,7 +14,8 @@ import (
 // What a pcapng may hold beside its frames, so that a hostile one costs neither
 // memory nor time: nothing is kept but a line for each interface.
 const (
-	maxBetween    = 4 << 20 // bytes from one frame to the next
+	maxBetween    = 64 << 20 // bytes from one frame to the next
+	maxBlock      = 16 << 20 // bytes; libpcap's limit, too
 	maxInterfaces = 4096
 )
 
@@ -35,6 +36,7 @@ var (
 	errTooFar     = fmt.Errorf("no frame for %d bytes", maxBetween)
 	errInterfaces = fmt.Errorf("more than %d interfaces", maxInterfaces)
 	errBlock      = errors.New("a block is shorter than what it must hold")
+	errBigBlock   = fmt.Errorf("a block claims more than %d bytes", maxBlock)
 	errByteOrder  = errors.New("a section without a byte order")
 )
 
@@ -124,8 +126,11 @@ func (p *pcapNG) head() (length uint32, err error) {
 			return 0, errByteOrder
 		}
 	}
-	if length = p.number(b[4:]); length < blockLeast {
+	switch length = p.number(b[4:]); {
+	case length < blockLeast:
 		return 0, errBlock
+	case length > maxBlock:
+		return 0, errBigBlock
 	}
 	return length, nil
 }
