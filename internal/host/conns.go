@@ -28,7 +28,7 @@ type conns struct {
 
 // connRec is one connection. It holds no pointer.
 type connRec struct {
-	client                 [16]byte // as hostRec.addr
+	client                 [16]byte // IPv4 in the first four bytes
 	server                 uint32   // hash of the server's address
 	clientPort, serverPort uint16
 	at                     uint32 // when the SYN came, milliseconds of packet time
@@ -90,6 +90,24 @@ const (
 // newConns makes a memory of size connections.
 func newConns(size int) conns {
 	return conns{slab: newSlab[connRec](size), index: newIndex(), age: newAges(size), size: size, shares: newShares(size / 2)}
+}
+
+// hostKey makes a key of an address.
+func hostKey(a netip.Addr) (key [16]byte, v6 bool) {
+	if a.Is4() {
+		v4 := a.As4()
+		copy(key[:], v4[:])
+		return key, false
+	}
+	return a.As16(), true
+}
+
+// address is the address of a key.
+func address(key *[16]byte, v6 bool) netip.Addr {
+	if v6 {
+		return netip.AddrFrom16(*key)
+	}
+	return netip.AddrFrom4([4]byte(key[:4]))
 }
 
 // keyOf hashes one end of a connection.

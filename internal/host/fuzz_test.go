@@ -139,10 +139,7 @@ func checkTable(t testing.TB, table *Table) {
 		if r.extra != none {
 			extras++
 		}
-		addr := netip.AddrFrom16(r.addr)
-		if !r.v6 {
-			addr = netip.AddrFrom4([4]byte(r.addr[:4]))
-		}
+		addr := r.address()
 		if found := table.hosts.number(addr); found != n {
 			t.Fatalf("host %d, %v, is found as %d", n, addr, found)
 		}

@@ -30,7 +30,8 @@ const (
 func (r *hostRec) put(b []byte) {
 	le := binary.LittleEndian
 	b = b[:hostBytes:hostBytes]
-	copy(b, r.addr[:])
+	addr, _ := hostKey(r.address())
+	copy(b, addr[:])
 	le.PutUint32(b[16:], r.totalConn)
 	le.PutUint32(b[20:], r.lastSeen)
 	le.PutUint32(b[24:], r.firstSeen)
@@ -70,7 +71,7 @@ func (r *hostRec) get(b []byte) (has bool) {
 		lastNAT: le.Uint32(b[44:]), lastChg: le.Uint32(b[48:]), upMin: le.Uint32(b[52:]), upMod: le.Uint16(b[56:]),
 		reasons: event.Reasons(le.Uint16(b[58:])), syns: le.Uint32(b[60:]), handshakes: le.Uint32(b[64:]),
 	}
-	getAddr(&r.addr, b, r.v6)
+	r.addr = address((*[16]byte)(b), r.v6).As16()
 	r.client.board.get(b[68:])
 	return is&putExtra != 0
 }

@@ -312,7 +312,7 @@ func (r *hostRec) address() netip.Addr {
 	if r.v6 {
 		return netip.AddrFrom16(r.addr)
 	}
-	return netip.AddrFrom4([4]byte(r.addr[:4]))
+	return netip.AddrFrom4([4]byte(r.addr[12:]))
 }
 
 func (s *restorer) host(list uint8, h *restored) error {
@@ -386,8 +386,7 @@ func (s *restorer) conns(list uint8, b []byte) error {
 			if c.has = has; !ok || int(c.rec.syn.label) >= len(s.labels) || int(c.rival.label) >= len(s.labels) {
 				return errDamaged
 			}
-			client := hostRec{addr: c.rec.client, v6: c.rec.syn.is&isV6 != 0}
-			c.table = s.of(client.address())
+			c.table = s.of(address(&c.rec.client, c.rec.syn.is&isV6 != 0))
 			c.hash = c.table.conns.keyOf(c.rec.client, c.rec.clientPort)
 		}
 		for i := range s.some[:n] {
