@@ -30,7 +30,8 @@ func (t *Table) see(module event.Module, role event.Role, s *packet.Segment, m *
 	}
 	v := t.observer.Room()
 	v.Parts, v.Module, v.Role, v.From, v.At = Fingerprint, module, role, t.from, t.at
-	v.Segment, v.Match, v.PeerMSS = *s, *m, peerMSS
+	v.Segment = *s // in an assignment of its own: in one of several it is copied twice
+	v.Match, v.PeerMSS = *m, peerMSS
 	t.sighting = v
 }
 

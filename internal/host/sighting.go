@@ -69,7 +69,8 @@ func (v *Sighting) Observation(of Parts, lent *Lent) *event.Observation {
 	switch of {
 	case Fingerprint:
 		o = &lent[v.Module]
-		o.Module, o.Segment, o.Distance, o.PeerMSS = v.Module, v.Segment, v.Match.Distance, v.PeerMSS
+		o.Segment = v.Segment
+		o.Module, o.Distance, o.PeerMSS = v.Module, v.Match.Distance, v.PeerMSS
 		answer.SetSystem(&o.System, &v.Match)
 		if v.Module == event.Probe || v.Module == event.ProbeResponse {
 			o.System.App = o.System.Matched
