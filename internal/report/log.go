@@ -255,8 +255,8 @@ func endWords(b []byte, start int) []byte {
 
 func appendUptime(b []byte, o *event.Observation) []byte {
 	b = append(appendNumber(b, o.UptimeMin/60/24), " days "...)
-	b = append(appendNumber(b, o.UptimeMin/60%24), " hrs "...)
-	b = append(appendNumber(b, o.UptimeMin%60), " min (modulo "...)
+	b = append(appendByte(b, uint8(o.UptimeMin/60%24)), " hrs "...)
+	b = append(appendByte(b, uint8(o.UptimeMin%60)), " min (modulo "...)
 	return append(appendNumber(b, o.ModDays), " days)"...)
 }
 
@@ -278,7 +278,7 @@ func appendEnd(b []byte, end netip.AddrPort) []byte {
 			if i > 0 {
 				b = append(b, '.')
 			}
-			b = appendNumber(b, uint32(n))
+			b = appendByte(b, n)
 		}
 	} else {
 		ip := a.As16()
@@ -296,6 +296,12 @@ func appendEnd(b []byte, end netip.AddrPort) []byte {
 // the start.
 func appendGroup(b []byte, high, low byte) []byte {
 	return appendTrimmed(b, uint32(twoHex[high])|uint32(twoHex[low])<<16)
+}
+
+// appendByte is appendNumber for a number of up to three digits.
+func appendByte(b []byte, n uint8) []byte {
+	text := byteText[n]
+	return binary.LittleEndian.AppendUint32(b, text)[:len(b)+int(text>>24)]
 }
 
 // appendNumber appends a number that mostly has few digits, in half of the time that
@@ -319,15 +325,22 @@ func appendTrimmed(b []byte, digits uint32) []byte {
 
 const digits = "0123456789abcdef"
 
-// twoDigits and twoHex are the two digits of a number, the first in the low byte.
+// twoDigits and twoHex are the two digits of a number, the first in the low byte, and
+// byteText all digits of one, with how many there are in the high byte.
 var (
 	twoDigits [100]uint16
 	twoHex    [256]uint16
+	byteText  [256]uint32
 )
 
 func init() {
 	for n := range twoHex {
 		twoHex[n] = uint16(digits[n>>4]) | uint16(digits[n&15])<<8
+		text := strconv.Itoa(n)
+		for i := range text {
+			byteText[n] |= uint32(text[i]) << (8 * i)
+		}
+		byteText[n] |= uint32(len(text)) << 24
 	}
 	for n := range twoDigits {
 		twoDigits[n] = uint16(digits[n/10]) | uint16(digits[n%10])<<8

@@ -426,6 +426,11 @@ func TestNumbers(t *testing.T) {
 			t.Fatalf("appendNumber(%d) = %s", n, got)
 		}
 	}
+	for n := range 256 {
+		if got, want := string(appendByte(nil, uint8(n))), strconv.Itoa(n); got != want {
+			t.Fatalf("appendByte(%d) = %s", n, got)
+		}
+	}
 	for _, x := range parts {
 		if got, want := string(appendHundredths(nil, x)), strconv.FormatFloat(x, 'f', 2, 64); got != want {
 			t.Fatalf("appendHundredths(%v) = %s, want %s", x, got, want)

@@ -182,7 +182,7 @@ func (r engineRun) run(ctx context.Context, frames *recording) (tally, error) {
 			return tally{}, err
 		}
 		defer null.Close()
-		cfg = engine.Config{Observers: []event.Observer{counted{report.NewLog(null), counts}}}
+		cfg = engine.Config{Observers: []event.Observer{&counted{report.NewLog(null), counts}}}
 	}
 	e, err := engine.New(cfg)
 	if err != nil {
@@ -297,7 +297,7 @@ type counted struct {
 }
 
 // Observe implements event.Observer.
-func (r counted) Observe(o *event.Observation) {
+func (r *counted) Observe(o *event.Observation) {
 	r.counts.count(o)
 	r.Log.Observe(o)
 }
