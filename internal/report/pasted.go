@@ -16,18 +16,21 @@ type Pasted struct {
 }
 
 var (
+	// A raw signature anywhere in a line: in quotes, in Markdown, with a comma behind it.
+	rawShape = regexp.MustCompile("(?:^|[\\s|=(\"'`])([46]:[0-9]+(?:\\+[0-9?]+|-)?:[0-9]+:[0-9*]+:[^\\s:|\"'`]+(?::[^\\s:|\"'`]*){2}:[0+*])(?:$|[\\s|,;.)\"'`])")
+	// Fallbacks for what looks like one and is malformed, for its error.
 	rawField   = regexp.MustCompile(`(?:^|[\s|])raw_sig\s*=\s*([^\s|]+)`)
 	rawAlone   = regexp.MustCompile(`^[46]:[0-9]\S*(?::\S*){6}$`)
-	isResponse = regexp.MustCompile(`mod=syn\+ack|\(syn\+ack\)`)
-	isRequest  = regexp.MustCompile(`mod=syn\||\(syn\)`)
+	isResponse = regexp.MustCompile(`mod=syn\+ack|\(syn\+ack\)|"module": *"syn\+ack"`)
+	isRequest  = regexp.MustCompile(`mod=syn\||\(syn\)|"module": *"syn"`)
 )
 
 // maxPasted bounds the text that is looked at, in bytes.
 const maxPasted = 1 << 20
 
 // FindPasted returns the raw signatures in text: lines of p0f's log, blocks of
-// its screen, JSON lines, and raw_sig alone. In a block the first line says
-// whether it is of a SYN+ACK.
+// its screen, JSON, and signatures alone or in other words. In a block the first line
+// says whether it is of a SYN+ACK.
 func FindPasted(r io.Reader) (all []Pasted) {
 	in := bufio.NewScanner(io.LimitReader(r, maxPasted))
 	in.Buffer(make([]byte, 0, 4096), maxPasted)
@@ -41,12 +44,8 @@ func FindPasted(r io.Reader) (all []Pasted) {
 			}
 			if json.Unmarshal([]byte(line), &j) == nil && j.RawSig != "" && !strings.HasPrefix(j.Module, "http") {
 				all = append(all, Pasted{j.RawSig, j.Module == "syn+ack"})
+				continue
 			}
-			continue
-		}
-		if rawAlone.MatchString(line) {
-			all = append(all, Pasted{line, false})
-			continue
 		}
 		switch {
 		case isResponse.MatchString(line):
@@ -57,8 +56,15 @@ func FindPasted(r io.Reader) (all []Pasted) {
 		if strings.Contains(line, "mod=http") {
 			continue
 		}
-		for _, m := range rawField.FindAllStringSubmatch(line, -1) {
+		found := rawShape.FindAllStringSubmatch(line, -1)
+		if len(found) == 0 {
+			found = rawField.FindAllStringSubmatch(line, -1)
+		}
+		for _, m := range found {
 			all = append(all, Pasted{m[1], response})
+		}
+		if len(found) == 0 && rawAlone.MatchString(line) {
+			all = append(all, Pasted{line, response})
 		}
 	}
 	return all
