@@ -201,6 +201,8 @@ func (l *Limits) check(k *checker) {
 
 func (p *P0f) check(k *checker) {
 	k.that(p.Socket != "", "p0f.socket", "want the path of the socket")
+	k.that(!strings.HasPrefix(p.Socket, "unix:"), "p0f.socket", `want the path alone, without "unix:"`)
+	k.that(!strings.HasPrefix(p.SocketV2, "unix:"), "p0f.socket_v2", `want the path alone, without "unix:"`)
 	k.between(p.MaxClients, 1, 1_000_000, "p0f.max_clients")
 	k.that(p.Wait >= 0 && p.Wait <= time.Second, "p0f.wait", `want a duration from "0s" to "1s"`)
 	k.mode(p.Mode, "p0f.mode")

@@ -98,6 +98,10 @@ token_file = "x"`, `:2: query.tls_listen: "/run/x" is not ADDRESS:PORT`},
 tls_listen = ["127.0.0.1:2526"]`, ": query.tls_cert: name the file; tls_listen needs it\n" +
 			": query.tls_key: name the file; tls_listen needs it\n" +
 			": query.token_file: name the file; tls_listen needs it"},
+		{"p0f unix", `[p0f]
+socket = "unix:/run/x"`, `:2: p0f.socket: want the path alone, without "unix:"`},
+		{"long path", "[milter]\nlisten = [\"/run/" + strings.Repeat("x", 200) + "\"]",
+			fmt.Sprintf(":2: milter.listen: the path has 205 bytes, a socket's may have %d", maxSocketPath)},
 		{"valkey address", `[store]
 valkey = ["redis"]`, `:2: store.valkey: "redis" is neither a path nor HOST:PORT`},
 		{"valkey several", `[store]

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"syscall"
 )
 
 // Listener is one place where the configuration listens.
@@ -54,10 +55,16 @@ func (c *Config) Listeners() []Listener {
 	return all
 }
 
-// twice wants every place for one listener.
+// maxSocketPath is what the system's address of a unix socket has room for, without a
+// NUL.
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// twice wants every place for one listener, and the paths of sockets short enough.
 func (c *Config) twice(k *checker) {
 	var seen []Listener
 	for _, l := range c.Listeners() {
+		k.that(l.Network != "unix" || len(l.Addr) <= maxSocketPath, l.Key,
+			fmt.Sprintf("the path has %d bytes, a socket's may have %d", len(l.Addr), maxSocketPath))
 		for _, other := range seen {
 			if l.Overlaps(other) {
 				k.that(false, l.Key, fmt.Sprintf("%q is in use: %s has %q", l.At, other.Key, other.At))
