@@ -396,3 +396,14 @@ func TestPipeHeaderAlone(t *testing.T) {
 		t.Error("opening waits for a frame")
 	}
 }
+
+// TestLastTime: a time that RFC 3339 cannot write is the last that it can.
+func TestLastTime(t *testing.T) {
+	got, err := readAll("F", join(section(le), iface(le, 1, 6), enhanced(le, 0, 1<<64-1, "abc")))
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%d frames, %v", len(got), err)
+	}
+	if at := time.UnixMicro(got[0].Time).UTC(); at.Year() != 9999 {
+		t.Errorf("time %v", at)
+	}
+}

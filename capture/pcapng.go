@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/bits"
 
 	"github.com/mxprint/mxprint/packet"
@@ -241,7 +240,7 @@ func unitsPerSecond(resolution uint8) (uint64, error) {
 // time converts a time stamp to microseconds since 1970.
 func (i *ngInterface) time(high, low uint32) int64 {
 	stamp := uint64(high)<<32 | uint64(low)
-	const most = math.MaxInt64/1_000_000 - 1
+	const most = 253_402_300_799 // 9999-12-31T23:59:59Z, the last that RFC 3339 can write
 	seconds := int64(min(stamp/i.second, most))
 	if seconds += i.seconds; seconds < 0 || seconds > most {
 		return 0 // no clock shows that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"strings"
 
 	"golang.org/x/net/bpf"
 )
@@ -120,6 +121,8 @@ func (r *Rule) Check(link int) error {
 }
 
 // errNeedsKernel refuses a program for what a file does not record.
+var errBlank = errors.New("filter: the rule is blank: leave it out for all TCP")
+
 var errNeedsKernel = errors.New("the filter program asks for a packet's direction or interface, which a file does not record")
 
 // namesKernel finds the words about what the kernel alone knows of a frame. It is
@@ -182,8 +185,11 @@ func (r *Rule) errNone() error { return fmt.Errorf("filter %q: no TCP packet can
 
 // tcp is the expression, of TCP alone.
 func (r *Rule) tcp(cfg Config) (string, error) {
-	if r.Expr == "" {
+	switch {
+	case r.Expr == "":
 		return "tcp", nil
+	case strings.TrimSpace(r.Expr) == "":
+		return "", errBlank
 	}
 	// On its own first, so that an error speaks of the rule as given.
 	if _, err := Compile(r.Expr, cfg); err != nil {

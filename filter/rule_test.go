@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 )
@@ -31,6 +32,15 @@ func TestAllTCP(t *testing.T) {
 					t.Errorf("%+v, link type %d: no frame matched", rule, link)
 				}
 			}
+		}
+	}
+}
+
+// TestBlankRule: as in p0f it is an error, of its own.
+func TestBlankRule(t *testing.T) {
+	for _, expr := range []string{" ", "\t\n"} {
+		if _, err := (&Rule{Expr: expr}).ForLink(ethernet, false); !errors.Is(err, errBlank) {
+			t.Errorf("%q: error %v", expr, err)
 		}
 	}
 }

@@ -239,6 +239,17 @@ func (s *StandIn) Unread() []string {
 	return s.engine.Unread()
 }
 
+// inFile names the file in an error that does not.
+func inFile(path string, err error) error {
+	if path == "-" {
+		path = "standard input"
+	}
+	if err == nil || path == "" || strings.Contains(err.Error(), path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
 // Run captures until the file or ctx ends, and answers queries meanwhile.
 func (s *StandIn) Run(ctx context.Context) error {
 	if s.opt.Daemon {
@@ -251,7 +262,7 @@ func (s *StandIn) Run(ctx context.Context) error {
 		s.say("[+] Entered main event loop.\n")
 	}
 	tasks := []task{
-		func(ctx context.Context) error { return s.engine.Run(ctx, s.source) },
+		func(ctx context.Context) error { return inFile(s.opt.File, s.engine.Run(ctx, s.source)) },
 	}
 	if s.socket != nil {
 		server := &p0f.Server{Lookuper: s.engine, MaxConns: s.opt.MaxClients, Logger: s.log}
