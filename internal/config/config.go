@@ -184,6 +184,7 @@ func (c *Config) Check() Faults {
 	c.Proxy.check(&k)
 	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", `want "debug", "info", "warn" or "error"`)
 	c.files(&k)
+	c.places(&k)
 	c.twice(&k)
 	k.that(c.Sensor.Source != SourceProxy || len(c.Proxy.Listen) > 0, "sensor.source", "there are no connections: [proxy] has no listen")
 	return k.faults

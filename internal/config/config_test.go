@@ -49,6 +49,15 @@ mode = "1777"`, `:2: p0f.mode: want permission bits in octal, such as "0660"`},
 		{"wait", `[p0f]
 wait = "2s"`, `:2: p0f.wait: want a duration from "0s" to "1s"`},
 		{"none", "[sensor]\ninterfaces = []", `:2: sensor.interfaces: name at least one, or "any"`},
+		{"noname", "[sensor]\ninterfaces = [\"\"]", `:2: sensor.interfaces: name at least one, or "any"`},
+		{"anyandone", "[sensor]\ninterfaces = [\"any\", \"eth0\"]",
+			`:2: sensor.interfaces: "any" takes all interfaces, and each packet would count twice: name it alone`},
+		{"interfacetwice", "[sensor]\ninterfaces = [\"eth0\", \"eth1\", \"eth0\"]", `:2: sensor.interfaces: "eth0" is named twice, and each packet would count twice`},
+		{"longinterface", "[sensor]\ninterfaces = [\"a-long-interface\"]",
+			`:2: sensor.interfaces: no interface has a name as long as "a-long-interface": want 15 bytes at most`},
+		{"nulpath", "[p0f]\nsocket = \"/run/x\\u0000y\"", `:2: p0f.socket: the path of a socket may not start with @ or hold a NUL`},
+		{"linklocal", "[milter]\nlisten = [\"[fe80::1]:7825\", \"[fe80::1%eth0]:7826\"]",
+			`:2: milter.listen: "[fe80::1]:7825" is an address of one link: name its interface, as in [fe80::1%eth0]:7825`},
 		{"rules", `[policy]
 allow_names = ["*"]
 allow_networks = ["0.0.0.0/0"]
@@ -101,7 +110,7 @@ tls_listen = ["127.0.0.1:2526"]`, ": query.tls_cert: name the file; tls_listen n
 		{"p0f unix", `[p0f]
 socket = "unix:/run/x"`, `:2: p0f.socket: want the path alone, without "unix:"`},
 		{"long path", "[milter]\nlisten = [\"/run/" + strings.Repeat("x", 200) + "\"]",
-			fmt.Sprintf(":2: milter.listen: the path has 205 bytes, a socket's may have %d", maxSocketPath)},
+			":2: milter.listen: the path has 205 bytes, a socket's may have 107"},
 		{"valkey address", `[store]
 valkey = ["redis"]`, `:2: store.valkey: "redis" is neither a path nor HOST:PORT`},
 		{"valkey several", `[store]

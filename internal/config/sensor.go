@@ -57,7 +57,7 @@ func (s *Sensor) settle() {
 
 func defaultSensor() Sensor {
 	s := Sensor{
-		Source: SourceCapture, Interfaces: []string{"any"},
+		Source: SourceCapture, Interfaces: []string{anyInterface},
 		Filter: defaultFilter, Workers: 1, Sandbox: true,
 	}
 	for _, p := range sockops.DefaultPorts() {
@@ -71,13 +71,31 @@ func defaultSensor() Sensor {
 func (s *Sensor) AskTLS() (string, bool) { return strings.CutPrefix(s.Ask, "tls:") }
 
 func (s *Sensor) check(k *checker) {
-	k.that(len(s.Interfaces) > 0, "sensor.interfaces", `name at least one, or "any"`)
+	s.checkInterfaces(k)
 	k.that(s.Filter == "" || s.FilterProgram == "" || s.Filter == defaultSensor().Filter,
 		"sensor.filter_program", "filter is given too: give one of them")
 	k.between(s.Workers, 1, 64, "sensor.workers")
 	s.checkSource(k)
 	s.checkTunnels(k)
 	s.checkAsk(k)
+}
+
+// anyInterface is capture.Any.
+const anyInterface = "any"
+
+// maxInterface is how long the name of an interface may be, in bytes: IFNAMSIZ of
+// netdevice(7), without the NUL.
+const maxInterface = 15
+
+// checkInterfaces wants names that an interface can have, and each packet once.
+func (s *Sensor) checkInterfaces(k *checker) {
+	const key = "sensor.interfaces"
+	k.that(len(s.Interfaces) > 0 && !slices.Contains(s.Interfaces, ""), key, `name at least one, or "any"`)
+	k.that(len(s.Interfaces) < 2 || !slices.Contains(s.Interfaces, anyInterface), key, `"any" takes all interfaces, and each packet would count twice: name it alone`)
+	for i, name := range s.Interfaces {
+		k.that(len(name) <= maxInterface, key, fmt.Sprintf("no interface has a name as long as %q: want %d bytes at most", name, maxInterface))
+		k.that(!slices.Contains(s.Interfaces[:i], name), key, fmt.Sprintf("%q is named twice, and each packet would count twice", name))
+	}
 }
 
 // maxTunnelsFrom bounds the program that the kernel runs for each packet.

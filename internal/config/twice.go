@@ -5,7 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"syscall"
+
+	"github.com/mxprint/mxprint/internal/serve"
 )
 
 // Listener is one place where the configuration listens.
@@ -55,16 +56,26 @@ func (c *Config) Listeners() []Listener {
 	return all
 }
 
-// maxSocketPath is what the system's address of a unix socket has room for, without a
-// NUL.
-const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+// places wants places that a socket can have.
+func (c *Config) places(k *checker) {
+	for _, l := range c.Listeners() {
+		if l.Network == "unix" {
+			if err := serve.CheckPath(l.Addr); err != nil {
+				k.that(false, l.Key, err.Error())
+			}
+			continue
+		}
+		host, port, _ := net.SplitHostPort(l.Addr)
+		ip, err := netip.ParseAddr(host)
+		k.that(err != nil || !ip.Is6() || !ip.IsLinkLocalUnicast() || ip.Zone() != "", l.Key,
+			fmt.Sprintf("%q is an address of one link: name its interface, as in [%s%%eth0]:%s", l.At, host, port))
+	}
+}
 
-// twice wants every place for one listener, and the paths of sockets short enough.
+// twice wants every place for one listener.
 func (c *Config) twice(k *checker) {
 	var seen []Listener
 	for _, l := range c.Listeners() {
-		k.that(l.Network != "unix" || len(l.Addr) <= maxSocketPath, l.Key,
-			fmt.Sprintf("the path has %d bytes, a socket's may have %d", len(l.Addr), maxSocketPath))
 		for _, other := range seen {
 			if l.Overlaps(other) {
 				k.that(false, l.Key, fmt.Sprintf("%q is in use: %s has %q", l.At, other.Key, other.At))

@@ -42,15 +42,23 @@ func ListenUnix(path string, mode fs.FileMode) (*UnixListener, error) {
 	return ln, nil
 }
 
-func listenUnix(path string, mode fs.FileMode) (*UnixListener, error) {
+// CheckPath wants a path that a socket can have.
+func CheckPath(path string) error {
 	switch {
 	case path == "":
-		return nil, errors.New("no path for the socket")
+		return errors.New("no path for the socket")
 	case len(path) > maxSocketPath:
-		return nil, fmt.Errorf("the path has %d bytes, a socket's may have %d", len(path), maxSocketPath)
+		return fmt.Errorf("the path has %d bytes, a socket's may have %d", len(path), maxSocketPath)
 	case strings.HasPrefix(path, "@"), strings.IndexByte(path, 0) >= 0:
 		// Go would make an abstract socket of the first, which has no mode.
-		return nil, errors.New("the path of a socket may not start with @ or hold a NUL")
+		return errors.New("the path of a socket may not start with @ or hold a NUL")
+	}
+	return nil
+}
+
+func listenUnix(path string, mode fs.FileMode) (*UnixListener, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
 	}
 	unlock := lockDir(filepath.Dir(path))
 	defer unlock()
