@@ -32,9 +32,10 @@ func TestRestartRemembers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSensorUnderTest(t)
+			state := t.TempDir() // with nothing else in it, as the unit's
 			start := func() {
 				cmd := tt.command(s)
-				cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+s.dir)
+				cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state)
 				s.start(cmd)
 				s.wait("start", func() bool { return s.out.count(tt.ready) == 1 })
 			}

@@ -35,6 +35,7 @@ func (s *Settings) confinement(over *inherit.Process) sandbox.Rules {
 		Read:    append([]string{s.Path(), s.Sensor.FilterProgram, s.Signatures.File}, s.Signatures.Extend...),
 		Append:  []string{s.Log.P0f, s.Log.JSON, s.Export.File},
 		Replace: []string{s.Store.Path, s.Signatures.Unknown, s.Limits.StateFile()},
+		List:    []string{s.Limits.StateFile()}, // the next program opens its folder
 		Listen:  s.UnixSockets(),
 	}
 	switch {

@@ -22,6 +22,7 @@ type Rules struct {
 	Execute []string // programs that are executed
 	Append  []string // logs: made and written, neither read nor removed
 	Replace []string // files that are written beside the old one and renamed
+	List    []string // files whose folders are opened
 	Listen  []string // unix sockets
 
 	Capture  bool // keep CAP_NET_RAW: to open packet sockets

@@ -89,6 +89,7 @@ func (r *Rules) restrictFiles() error {
 	}
 	allow(landlock.AccessFSSet(appendTo), folders(r.Append)...)
 	allow(replace, folders(r.Replace)...)
+	allow(ll.AccessFSReadDir, folders(r.List)...)
 	allow(landlock.AccessFSSet(listenAt), folders(r.Listen)...)
 	allow(readWrite, os.DevNull) // the standard input of a program that is executed
 	err := landlock.Config{HandledAccessFS: landlock.V5.HandledAccessFS, Scoped: scopes()}.BestEffort().Restrict(rules...)
