@@ -215,7 +215,7 @@ func (s *serving) accept() error {
 		case !transient(err):
 			return fmt.Errorf("accepting a connection: %w", err)
 		}
-		s.log.Warn("cannot accept connections, trying again", "reason", err)
+		s.log.Warn("cannot accept connections, trying again", "reason", withRemedy(err))
 		if time.Since(failed) > maxPause {
 			pause = 0
 		}
@@ -226,6 +226,14 @@ func (s *serving) accept() error {
 		}
 		failed = time.Now()
 	}
+}
+
+// withRemedy says of an error of accept what an operator can do.
+func withRemedy(err error) error {
+	if errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w (raise LimitNOFILE of the unit, or ulimit -n)", err)
+	}
+	return err
 }
 
 // transient reports whether an error of accept passes by itself: what the

@@ -149,8 +149,8 @@ func TestPausesWhenShortOfDescriptors(t *testing.T) {
 		if took, want := time.Since(begin), 1275*time.Millisecond+2*time.Second; took != want {
 			t.Errorf("accepted after %v, want %v", took, want)
 		}
-		if lines := log.Lines(); len(lines) > 4 {
-			t.Errorf("log %q, want one line a second at most", lines)
+		if lines := log.Lines(); len(lines) > 4 || !strings.Contains(lines[0], "too many open files (raise LimitNOFILE of the unit, or ulimit -n)") {
+			t.Errorf("log %q, want one line a second at most, with the remedy", lines)
 		}
 		s.stop()
 	})
