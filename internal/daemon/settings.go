@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/mxprint/mxprint/capture"
@@ -39,10 +40,23 @@ func Load(c *config.Config) (*Settings, error) {
 	s := &Settings{Config: c}
 	db, err := s.database().Load()
 	s.db = db
-	if err := errors.Join(s.loadRemote(), s.loadShared(), s.loadExport(), err, s.loadSource()); err != nil {
+	if err := errors.Join(s.loadRemote(), s.loadShared(), s.loadExport(), s.ofSignatures(err), s.loadSource()); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// ofSignatures says which key names a signature file that cannot be opened. A fault in a
+// file has its own place.
+func (s *Settings) ofSignatures(err error) error {
+	var at *fs.PathError
+	switch {
+	case !errors.As(err, &at):
+		return err
+	case at.Path == s.Signatures.File:
+		return s.At("signatures.file", err)
+	}
+	return s.At("signatures.extend", err)
 }
 
 // Count is how many signatures there are.
