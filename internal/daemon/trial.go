@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,7 +78,14 @@ func (t *trial) ours(network, addr string) (ok bool, by string) {
 	case pid == 0:
 		return false, ""
 	}
-	return name == "mxprint" || name == "p0f" || name == "systemd", fmt.Sprintf(" by %s, process %d", name, pid)
+	return name == "mxprint" || name == "p0f" && isSelf(pid) || name == "systemd", fmt.Sprintf(" by %s, process %d", name, pid)
+}
+
+// isSelf reports whether a process runs this program, and not another of its name, as p0f.
+func isSelf(pid int) bool {
+	other, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", pid))
+	own, ok := debug.ReadBuildInfo()
+	return err == nil && ok && other.Main.Path == own.Main.Path
 }
 
 // holder reports whether a socket listens on an address, and the process that
