@@ -7,6 +7,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/daemon"
@@ -92,14 +93,15 @@ func runServe(ctx context.Context, args []string, std *stdio) error {
 
 // runDaemon runs serve or proxy until a signal ends it.
 func runDaemon(ctx context.Context, process *inherit.Process, c *config.Config, check []string, log *slog.Logger) error {
+	ctx, stop := daemon.UntilSignal(ctx, true)
+	defer stop()
+	process.Notify(syscall.SIGHUP) // one that comes before all is open is a reload, too
 	log.Info("starting", "version", version+revision(), "config", cmp.Or(c.Path(), "none"))
 	settings, err := daemon.Load(c)
 	if err != nil {
 		return err
 	}
 	settings.Version = version + revision()
-	ctx, stop := daemon.UntilSignal(ctx, true)
-	defer stop()
 	opened, err := settings.Open(process, check, log)
 	if err != nil {
 		return err
