@@ -94,6 +94,7 @@ type Source interface {
 type Stats struct {
 	Frames uint64 // handed over
 	Drops  uint64 // passed the filter, but found the ring full
+	Away   bool   // the interface is down or gone, and Read waits for it
 }
 
 // An Interface is a network interface frames can be captured on.

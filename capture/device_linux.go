@@ -102,8 +102,7 @@ func (r *Ring) fault() error {
 	case 0:
 		return nil
 	case unix.ENETDOWN:
-		if !r.away {
-			r.away = true
+		if !r.away.Swap(true) {
 			r.cfg.Log.Warn("interface is down, waiting for it", "interface", r.cfg.Interface)
 		}
 		return r.look()
@@ -133,7 +132,7 @@ func (r *Ring) look() error {
 		}
 	}
 	if deviceIsUp(r.fd, r.cfg.Interface) {
-		r.away = false
+		r.away.Store(false)
 		r.cfg.Log.Info("interface is back", "interface", r.cfg.Interface)
 	}
 	return nil

@@ -58,6 +58,7 @@ type Ring struct {
 	frame  Frame
 	frames atomic.Uint64
 	drops  atomic.Uint64
+	away   atomic.Bool // the interface is down
 
 	closed  atomic.Bool
 	reading sync.Mutex // held by Read: the device is closed behind it, not under it
@@ -209,6 +210,7 @@ func (r *Ring) Read(ctx context.Context, fn func(*Frame)) error {
 		return err
 	}
 	n, err := syscall.Read(r.fd, r.buf)
+	r.away.Store(err == syscall.ENETDOWN)
 	switch {
 	case err == syscall.EINTR || err == syscall.EAGAIN:
 		return nil
@@ -236,7 +238,7 @@ func (r *Ring) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.countDrops()
-	return Stats{Frames: r.frames.Load(), Drops: r.drops.Load()}
+	return Stats{Frames: r.frames.Load(), Drops: r.drops.Load(), Away: r.away.Load()}
 }
 
 // countDrops fetches the kernel's count.

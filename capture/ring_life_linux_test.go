@@ -65,6 +65,9 @@ func TestRingFollowsItsInterface(t *testing.T) {
 		if d, b := log.count("interface is down"), log.count("interface is back"); d != down || b != back {
 			t.Errorf("%s: %d lines of down and %d of back, want %d and %d; log:\n%s", when, d, b, down, back, log.buf.String())
 		}
+		if got, want := r.Stats().Away, down > back; got != want {
+			t.Errorf("%s: Stats().Away = %v, want %v", when, got, want)
+		}
 	}
 	arrives("at first")
 	p.Server.IP("link", "set", p.Server.If, "down")

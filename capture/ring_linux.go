@@ -49,8 +49,8 @@ type Ring struct {
 	link   packet.LinkType
 	group  *group // of rings that share the frames; nil: it has all
 	poll   [2]unix.PollFd
-	away   bool      // the interface is down or gone
-	looked time.Time // for it, the last time
+	away   atomic.Bool // the interface is down or gone
+	looked time.Time   // for it, the last time
 	stats  struct{ frames, drops atomic.Uint64 }
 
 	// handing is held while frames are handed over, and guards what they lie in.
@@ -303,7 +303,7 @@ func (r *Ring) fill(slot []byte, h *unix.Tpacket2Hdr, status uint32) bool {
 // wait sleeps until the ring has frames, it is woken or nothing came for long.
 func (r *Ring) wait() error {
 	timeout := unix.NsecToTimespec(int64(idleWait))
-	if r.away {
+	if r.away.Load() {
 		timeout = unix.NsecToTimespec(int64(awayWait))
 	}
 	r.poll[0] = unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN}
@@ -314,7 +314,7 @@ func (r *Ring) wait() error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("capture: waiting for %s: %w", r.cfg.Interface, err)
-	case r.away && (r.poll[0].Revents == unix.POLLIN || time.Since(r.looked) >= awayWait):
+	case r.away.Load() && (r.poll[0].Revents == unix.POLLIN || time.Since(r.looked) >= awayWait):
 		return r.look()
 	}
 	if r.poll[1].Revents != 0 {
@@ -360,7 +360,7 @@ func (r *Ring) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addDrops()
-	return Stats{Frames: r.stats.frames.Load(), Drops: r.stats.drops.Load()}
+	return Stats{Frames: r.stats.frames.Load(), Drops: r.stats.drops.Load(), Away: r.away.Load()}
 }
 
 // addDrops fetches the kernel's count, which restarts each time.

@@ -229,7 +229,8 @@ func TestF06FolderOfTheSocket(t *testing.T) {
 func TestF07LateInterface(t *testing.T) {
 	s := newSensorUnderTest(t)
 	ns := lab.NewNetNS(t)
-	text := fmt.Sprintf("[sensor]\ninterfaces = [\"late0\"]\n[p0f]\nsocket = %q\n", s.socket)
+	q := filepath.Join(s.dir, "q")
+	text := fmt.Sprintf("[sensor]\ninterfaces = [\"late0\"]\n[p0f]\nsocket = %q\n[query]\nlisten = [%q]\n", s.socket, q)
 	if err := os.WriteFile(s.config(), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +248,13 @@ func TestF07LateInterface(t *testing.T) {
 	c := s.client()
 	c.send(asked)
 	c.wantAnswer()
+	status := func() string { _, out, _ := typed(t, "status", "-s", q); return out }
+	s.wait("health", func() bool { return strings.HasPrefix(status(), "well: ") })
+	ns.IP("link", "del", "late0")
+	s.wait("word that it is gone", func() bool {
+		out := status()
+		return strings.HasPrefix(out, "down: ") && strings.Contains(out, "late0: it is down or gone")
+	})
 }
 
 // TestF14WrongSocket: each socket says at once that it is not the other one.

@@ -110,7 +110,7 @@ func (o tap) runLate(ctx context.Context, name string, e *engine.Engine, watched
 			tasks := make([]task, len(rings))
 			for i, ring := range rings {
 				defer ring.Close()
-				watched.part(ring, ringDrops(ring))
+				watched.part(ring, ring.Stats)
 				tasks[i] = func(ctx context.Context) error { return e.Run(ctx, ring) }
 			}
 			return together(ctx, tasks...)
@@ -124,9 +124,4 @@ func (o tap) runLate(ctx context.Context, name string, e *engine.Engine, watched
 		case <-time.After(lateInterface):
 		}
 	}
-}
-
-// ringDrops is how many frames a ring had no room for.
-func ringDrops(ring *capture.Ring) func() uint64 {
-	return func() uint64 { return ring.Stats().Drops }
 }

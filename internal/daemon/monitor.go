@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
+	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/export"
 	"github.com/mxprint/mxprint/internal/feed"
 	"github.com/mxprint/mxprint/internal/serve"
@@ -49,6 +51,7 @@ type monitor struct {
 		at         time.Time
 		signatures int
 		date       string
+		fault      string // of the files, since then
 	}
 }
 
@@ -64,7 +67,7 @@ type watchedSource struct {
 
 type sourcePart struct {
 	source capture.Source
-	drops  func() uint64
+	stats  func() capture.Stats
 }
 
 // source adds a source; it waits until it has parts.
@@ -76,10 +79,10 @@ func (m *monitor) source(kind, name string) *watchedSource {
 	return s
 }
 
-func (s *watchedSource) part(source capture.Source, drops func() uint64) {
+func (s *watchedSource) part(source capture.Source, stats func() capture.Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts = append(s.parts, sourcePart{source, drops})
+	s.parts = append(s.parts, sourcePart{source, stats})
 }
 
 // run is a task that keeps why it ended.
@@ -109,7 +112,7 @@ func (s *watchedSource) drops() (n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.parts {
-		n += p.drops()
+		n += p.stats().Drops
 	}
 	return n
 }
@@ -128,7 +131,11 @@ func (s *watchedSource) status(counts []engine.SourceStats) status.Source {
 		st.State = status.Waiting
 	}
 	for _, p := range s.parts {
-		st.Drops += p.drops()
+		now := p.stats()
+		st.Drops += now.Drops
+		if now.Away && !s.ended {
+			st.State, st.Reason = status.Waiting, "it is down or gone"
+		}
 		i := slices.IndexFunc(counts, func(c engine.SourceStats) bool { return c.Source == p.source })
 		if i < 0 {
 			continue
@@ -151,6 +158,7 @@ type watchedFront struct {
 
 	mu     sync.Mutex
 	at     []string
+	files  map[string]fs.FileInfo // of the unix sockets among them, as they were made
 	faults []status.Fault
 }
 
@@ -173,11 +181,65 @@ func (f *watchedFront) listens(at string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.at = append(f.at, at)
+	f.keepFile(at)
+}
+
+// keepFile remembers the file of a unix socket. The lock is held.
+func (f *watchedFront) keepFile(at string) {
+	network, path, err := config.Endpoint(at)
+	if err != nil || network != "unix" {
+		return
+	}
+	if file, err := os.Lstat(path); err == nil {
+		if f.files == nil {
+			f.files = make(map[string]fs.FileInfo)
+		}
+		f.files[at] = file
+	}
+}
+
+// errGone is the fault of a listener that no client reaches any more.
+var errGone = errors.New("its socket was removed, or replaced by another process, and no client reaches it (mxprint doctor; systemctl restart mxprint)")
+
+// lookAtFiles notes the unix sockets whose files are gone. A socket listens without its
+// file, too, so nothing else shows it.
+func (f *watchedFront) lookAtFiles() (gone []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for at, file := range f.files {
+		_, path, _ := config.Endpoint(at)
+		now, err := os.Lstat(path)
+		switch there := err == nil && os.SameFile(file, now); {
+		case there:
+			f.faults = slices.DeleteFunc(f.faults, func(f status.Fault) bool { return f.At == at && f.Reason == errGone.Error() })
+		case slices.ContainsFunc(f.faults, func(f status.Fault) bool { return f.At == at && f.Reason != errGone.Error() }):
+			// it has failed, and is opened again
+		default:
+			gone = append(gone, path)
+			f.fault(at, errGone)
+		}
+	}
+	return gone
+}
+
+// gone are the paths of unix sockets that clients do not reach any more.
+func (m *monitor) gone() (paths []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.fronts {
+		paths = append(paths, f.lookAtFiles()...)
+	}
+	return paths
 }
 
 func (f *watchedFront) failed(at string, reason error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.fault(at, reason)
+}
+
+// fault is failed with the lock held.
+func (f *watchedFront) fault(at string, reason error) {
 	text := "it ended"
 	if reason != nil {
 		text = reason.Error()
@@ -195,9 +257,11 @@ func (f *watchedFront) works(at string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults = slices.DeleteFunc(f.faults, func(f status.Fault) bool { return f.At == at })
+	f.keepFile(at)
 }
 
 func (f *watchedFront) status() status.Front {
+	f.lookAtFiles()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	st := status.Front{Name: f.name, Listen: slices.Clone(f.at), Failed: slices.Clone(f.faults), MaxConns: f.most}

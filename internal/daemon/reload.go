@@ -38,6 +38,7 @@ func (r *reloader) reload() (int, error) {
 	}
 	db, err := r.database.Load()
 	if err != nil {
+		r.sensor.monitor.unreadable(err)
 		var syntax *signature.SyntaxError
 		if errors.As(err, &syntax) {
 			r.log.Error("signatures are wrong, the old ones stay", "place", fmt.Sprintf("%s:%d:%d", syntax.File, syntax.Line, syntax.Col), "reason", err)

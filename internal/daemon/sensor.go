@@ -84,7 +84,7 @@ func (o *opener) sensor() *sensor {
 		o.sockops(in)
 	case config.SourceProxy:
 		in.syns = proxy.NewSource()
-		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, func() uint64 { return 0 })
+		o.source(in, in.monitor.source(config.SourceProxy, config.SourceProxy), in.syns, func() capture.Stats { return capture.Stats{} })
 	default:
 		for _, name := range o.Sensor.Interfaces {
 			o.rings(in, name)
@@ -164,11 +164,10 @@ func (s *Settings) trusted() bool {
 // that came late included.
 func (s *sensor) dropped() uint64 { return s.monitor.drops(config.SourceCapture) }
 
-// source adds one that is open, or a part of one. drops counts what it had no
-// room for.
-func (o *opener) source(in *sensor, watched *watchedSource, src source, drops func() uint64) {
+// source adds one that is open, or a part of one. stats is how it is.
+func (o *opener) source(in *sensor, watched *watchedSource, src source, stats func() capture.Stats) {
 	o.close(src)
-	watched.part(src, drops)
+	watched.part(src, stats)
 	in.tasks = append(in.tasks, watched.run(func(ctx context.Context) error { return in.engine.Run(ctx, src) }))
 }
 
@@ -195,7 +194,7 @@ func (o *opener) rings(in *sensor, name string) {
 		return
 	}
 	for _, ring := range rings {
-		o.source(in, watched, ring, ringDrops(ring))
+		o.source(in, watched, ring, ring.Stats)
 	}
 }
 
@@ -213,7 +212,7 @@ func (o *opener) sockops(in *sensor) {
 		o.fail("sensor.source", "sensor", err)
 		return
 	}
-	o.source(in, in.monitor.source(config.SourceSockops, config.SourceSockops), src, func() uint64 { return src.Stats().Lost })
+	o.source(in, in.monitor.source(config.SourceSockops, config.SourceSockops), src, func() capture.Stats { return capture.Stats{Drops: src.Stats().Lost} })
 }
 
 // observers opens the files that observations go to.

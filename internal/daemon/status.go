@@ -90,7 +90,14 @@ func (m *monitor) read(db *signature.DB) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loaded.db = db
-	m.loaded.at, m.loaded.signatures, m.loaded.date = time.Now(), db.Count(), newest
+	m.loaded.at, m.loaded.signatures, m.loaded.date, m.loaded.fault = time.Now(), db.Count(), newest, ""
+}
+
+// unreadable notes that the signatures in the files cannot be used.
+func (m *monitor) unreadable(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loaded.fault, _, _ = strings.Cut(err.Error(), "\n")
 }
 
 // database is the one in use.
@@ -145,7 +152,7 @@ func (m *monitor) counters() *status.Status {
 	for _, f := range m.fronts {
 		st.Fronts = append(st.Fronts, f.status())
 	}
-	st.Database = status.Database{Signatures: m.loaded.signatures, Date: m.loaded.date, Loaded: m.loaded.at}
+	st.Database = status.Database{Signatures: m.loaded.signatures, Date: m.loaded.date, Loaded: m.loaded.at, Fault: m.loaded.fault}
 	for _, path := range append(slices.Clone(s.Signatures.Extend), s.Signatures.File) {
 		if path != "" {
 			st.Database.Files = append(st.Database.Files, path)

@@ -45,7 +45,7 @@ type watch struct {
 	sensor *sensor
 	log    *slog.Logger
 
-	blind, strange, oneWay, deaf, drops, unread, cut bool // reported, and still so
+	blind, strange, oneWay, deaf, drops, unread, cut, gone bool // reported, and still so
 
 	dropped uint64
 	last    engine.Stats // at the last look
@@ -97,6 +97,10 @@ func (w *watch) look() {
 		"the kernel dropped packets, for they came faster than they were read: narrow the filter, or raise sensor.workers",
 		"no more packets are dropped", "dropped", dropped-w.dropped, "since_start", dropped)
 	w.dropped = dropped
+	gone := in.monitor.gone()
+	w.state(&w.gone, len(gone) > 0,
+		"sockets were removed, or replaced by another process, and no client reaches them: mxprint doctor finds who listens there, and a restart makes them again",
+		"the sockets are there again", "sockets", gone)
 }
 
 // unreadable reports frames that come and cannot be read, with the line that shows

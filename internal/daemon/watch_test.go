@@ -121,7 +121,7 @@ func TestF02UnreadIsNotSilent(t *testing.T) {
 	var out fronttest.Log
 	drops := uint64(0)
 	late := &watchedSource{kind: config.SourceCapture, name: "late0"}
-	late.part(source, func() uint64 { return drops })
+	late.part(source, func() capture.Stats { return capture.Stats{Drops: drops} })
 	m := &monitor{sources: []*watchedSource{late}, engine: e}
 	w := &watch{config: config.Default(), sensor: &sensor{engine: e, monitor: m}, log: slog.New(slog.NewTextHandler(&out, nil))}
 	look := func(what string, want ...string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 )
 
@@ -27,6 +28,8 @@ func Fetch(ctx context.Context, a Asker, refused error) (*Status, error) {
 	switch {
 	case errors.Is(err, refused) || errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &Status{Health: Down, Reasons: []string{"no answer in time, the sensor is stopped or overloaded: " + err.Error()}, Now: time.Now()}, nil
 	case err != nil:
 		return &Status{Health: Down, Reasons: []string{"no answer: " + err.Error()}, Now: time.Now()}, nil
 	}

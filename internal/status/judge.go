@@ -66,7 +66,7 @@ func (s *Status) judgeSources(v *verdict) {
 		case Running:
 			running++
 		case Waiting:
-			v.isDegraded("interface %s does not exist; it is opened when it does", src.Name)
+			v.isDegraded("interface %s: %s; frames are taken again when it is up", src.Name, cmp.Or(src.Reason, "it does not exist"))
 		default:
 			v.isDegraded("source %s has failed: %s", src.Name, src.Reason)
 		}
@@ -113,7 +113,7 @@ func (s *Status) judgeFrames(v *verdict) {
 		v.isDegraded("%d of %d frames of the last %v could not be read: malformed, of a link that is not understood, or in tunnels that sensor.decapsulate does not name", s.Recent.NotRead, s.Recent.Frames, s.span())
 	}
 	if s.Recent.Lost > 0 {
-		v.isDegraded("%d observations of the last %v were not logged", s.Recent.Lost, s.span())
+		v.isDegraded("%d observations of the last %v were not logged: a disk of [log] is full or too slow (the log of the sensor has the reason)", s.Recent.Lost, s.span())
 	}
 }
 
@@ -145,6 +145,9 @@ func (s *Status) judgeFiles(v *verdict) {
 		if s.Recent.Rows > 0 {
 			v.isDegraded("%d rows of history of the last %v were dropped", s.Recent.Rows, s.span())
 		}
+	}
+	if fault := s.Database.Fault; fault != "" {
+		v.isDegraded("the signatures could not be reloaded, the old ones stay, and a restart would fail: %s", fault)
 	}
 	if fault := s.Configuration.Fault; fault != "" {
 		v.isDegraded("the configuration would not start again: %s", fault)

@@ -120,7 +120,7 @@ type Source struct {
 	Name   string     `json:"name"`
 	Kind   string     `json:"kind"` // sensor.source
 	State  string     `json:"state"`
-	Reason string     `json:"reason,omitempty"` // of a failure
+	Reason string     `json:"reason,omitempty"` // why it does not run
 	Frames uint64     `json:"frames"`
 	SYNs   uint64     `json:"syns"`
 	Drops  uint64     `json:"drops"`          // lost because the sensor was slow
@@ -130,7 +130,7 @@ type Source struct {
 // The states of a Source.
 const (
 	Running = "running"
-	Waiting = "waiting" // for an interface that does not exist yet
+	Waiting = "waiting" // for an interface that does not exist, or is down
 	Failed  = "failed"
 )
 
@@ -254,6 +254,7 @@ type Database struct {
 	Date       string    `json:"date,omitempty"` // of the newest of them: year and month
 	Files      []string  `json:"files,omitempty"`
 	Loaded     time.Time `json:"loaded"`
+	Fault      string    `json:"fault,omitempty"` // why a reload left the old ones
 }
 
 // Configuration is the file that the sensor was started with, and how it differs

@@ -60,12 +60,17 @@ func TestJudge(t *testing.T) {
 		{"a few unread", func(s *Status) { s.Recent.NotRead = 9 }, Well, ""},
 		{"a drop", func(s *Status) { s.Recent.Drops = 1 }, Well, ""},
 		{"lost observations", func(s *Status) { s.Recent.Lost = 1 }, Degraded, "1 observations of the last"},
+		{"reload failed", func(s *Status) { s.Database.Fault = "own.fp:3:1: x" }, Degraded, "the signatures could not be reloaded, the old ones stay, and a restart would fail: own.fp:3:1: x"},
 		{"front failed", func(s *Status) { s.Fronts[0].Failed = []Fault{{At: "/run/p0f.sock", Reason: "gone"}} }, Degraded, "front p0f at /run/p0f.sock has failed: gone"},
 		{"source failed", func(s *Status) {
 			s.Sources = append(s.Sources, Source{Name: "eth1", State: Failed, Reason: "no such device"})
 		}, Degraded, "source eth1 has failed: no such device"},
 		{"all sources failed", func(s *Status) { s.Sources[0].State, s.Sources[0].Reason = Failed, "no such device" }, Down, "no source of SYNs runs"},
-		{"interface waits", func(s *Status) { s.Sources = append(s.Sources, Source{Name: "ppp0", State: Waiting}) }, Degraded, "interface ppp0 does not exist"},
+		{"interface waits", func(s *Status) { s.Sources = append(s.Sources, Source{Name: "ppp0", State: Waiting}) }, Degraded, "interface ppp0: it does not exist; frames"},
+		{"interface down", func(s *Status) {
+			s.Sources = append(s.Sources, Source{Name: "ppp0", State: Waiting, Reason: "it is down or gone"})
+		}, Degraded,
+			"interface ppp0: it is down or gone; frames"},
 		{"configuration broken", func(s *Status) { s.Configuration.Fault = "line 3" }, Degraded, "the configuration would not start again: line 3"},
 		{"certificate expires", func(s *Status) { s.Certificate = in(6 * 24 * time.Hour) }, Degraded, "the certificate of [query] expires at 2026-12-04"},
 		{"certificate good", func(s *Status) { s.Certificate = in(8 * 24 * time.Hour) }, Well, ""},

@@ -112,7 +112,7 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	want("/healthz", 200, "ok\n")
-	want("/readyz", 200, "degraded\ninterface ppp0 ")
+	want("/readyz", 200, "degraded\ninterface ppp0: ")
 	st.Health, st.Reasons = status.Down, []string{"no source of SYNs runs"}
 	want("/readyz", 503, "down\nno source of SYNs runs\n")
 	want("/healthz", 200, "ok\n") // restarting it would not help
