@@ -179,6 +179,15 @@ func TestF03CheckAsUser(t *testing.T) {
 	if want := "log.json: log: open " + dir + "/x.json: permission denied"; err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("as nobody: %v\n%swant %s", err, out, want)
 	}
+	if err := os.WriteFile(path, []byte("[p0f]\nsocket = \""+dir+"/s\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err = exec.Command(program, "check", "-write", "-user", "nobody", path).CombinedOutput()
+	want := "p0f.socket: cannot make a socket in " + dir + ": permission denied (" + dir +
+		" must be writable for the user of the sensor: chown it, or name it in RuntimeDirectory= of the unit)"
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("as nobody, in root's folder: %v\n%swant %s", err, out, want)
+	}
 	out, err = exec.Command(program, "check", "-user", "nosuchuser", path).CombinedOutput()
 	if want := "mxprint: check: -user: user nosuchuser: there is no such user\n"; err == nil || string(out) != want {
 		t.Errorf("as nobody known: %v\n%swant %s", err, out, want)

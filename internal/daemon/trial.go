@@ -142,7 +142,10 @@ func (t *trial) socket(path string) error {
 	name = "." + name + strings.Repeat("-", max(0, len(filepath.Base(path))-1-len(name)))
 	ln, err := net.Listen("unix", filepath.Join(folder, name))
 	if err != nil {
-		return fmt.Errorf("cannot make a socket in %s: %w", folder, serve.Cause(err))
+		if err = serve.Cause(err); len(t.held) == 0 { // in a sandbox it is not the mode of the folder
+			err = serve.Denied(err, path)
+		}
+		return fmt.Errorf("cannot make a socket in %s: %w", folder, err)
 	}
 	return ln.Close()
 }

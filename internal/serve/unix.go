@@ -37,10 +37,21 @@ const (
 func ListenUnix(path string, mode fs.FileMode) (*UnixListener, error) {
 	ln, err := listenUnix(path, mode)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", path, err)
+		return nil, fmt.Errorf("listening on %s: %w", path, Denied(err, path))
 	}
 	return ln, nil
 }
+
+// Denied says what to do if the folder of a socket is another user's.
+func Denied(err error, path string) error {
+	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, errNotAsked) {
+		return fmt.Errorf("%w (%s must be writable for the user of the sensor: chown it, or name it in RuntimeDirectory= of the unit)", err, filepath.Dir(path))
+	}
+	return err
+}
+
+// errNotAsked means that a socket that is there cannot be connected to.
+var errNotAsked = errors.New("cannot check whether the socket there is in use (remove it, if it is not)")
 
 // CheckPath wants a path that a socket can have.
 func CheckPath(path string) error {
@@ -137,7 +148,7 @@ func clearStale(path string) error {
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrInUse // too busy to answer, but there
 	}
-	return fmt.Errorf("cannot check whether the socket there is in use: %w", Cause(err))
+	return fmt.Errorf("%w: %w", errNotAsked, Cause(err))
 }
 
 // restrict sets the mode of the socket before it gets its name, so that it is

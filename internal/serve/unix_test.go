@@ -234,7 +234,7 @@ func TestListenRefuses(t *testing.T) {
 		{"dangling link", dangling, "there is a symbolic link, which is not a socket"},
 		{"named pipe", pipe, "there is a named pipe, which is not a socket"},
 		{"device", os.DevNull, "there is a device or other special file, which is not a socket"},
-		{"datagram socket", datagram, "cannot check whether the socket there is in use: protocol wrong type for socket"},
+		{"datagram socket", datagram, "cannot check whether the socket there is in use (remove it, if it is not): protocol wrong type for socket"},
 		{"no directory", filepath.Join(dir, "no", "s"), "no such file or directory"},
 		{"below a file", filepath.Join(file, "s"), "not a directory"},
 		{"too long", long, fmt.Sprintf("the path has 108 bytes, a socket's may have %d", maxSocketPath)},
