@@ -40,8 +40,11 @@ func Parse(text string) ([]byte, error) {
 	if text == "" || text == "-" {
 		return nil, ErrUnavailable
 	}
-	if syn, err := hex.DecodeString(strings.TrimPrefix(strings.ReplaceAll(text, ":", ""), "0x")); err == nil {
+	switch syn, err := hex.DecodeString(strings.TrimPrefix(strings.ReplaceAll(text, ":", ""), "0x")); {
+	case err == nil:
 		return syn, nil
+	case err == hex.ErrLength: // it would pass for base64
+		return nil, fmt.Errorf("%w: an odd number of hex digits", ErrText)
 	}
 	standard := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	syn, err := base64.RawStdEncoding.DecodeString(standard)

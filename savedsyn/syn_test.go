@@ -82,6 +82,7 @@ func TestParseBad(t *testing.T) {
 		{"", ErrUnavailable, "savedsyn: the client's SYN is not available"},
 		{" \n", ErrUnavailable, "savedsyn: the client's SYN is not available"},
 		{"-", ErrUnavailable, "savedsyn: the client's SYN is not available"},
+		{"45000", ErrText, "savedsyn: neither hex nor base64: an odd number of hex digits"},
 		{"what is this?", ErrText, `savedsyn: neither hex nor base64: "whatisthis?"`},
 		{"\x00\xff", ErrText, `savedsyn: neither hex nor base64: "\x00\xff"`},
 		{strings.Repeat("0", 5000), ErrText, "savedsyn: neither hex nor base64: 5000 bytes of text, want at most 4096"},

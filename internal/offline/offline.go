@@ -66,6 +66,7 @@ func (r *Reader) SYNs(ctx context.Context, paths []string, take func(*event.Obse
 func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) error {
 	cfg := r.Engine
 	cfg.Observers, cfg.Tunnels = []event.Observer{to}, packet.Opener{Kinds: packet.AllTunnels}
+	seen, _ := to.(*counting)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r.Out.stop = stop
@@ -75,11 +76,15 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 			cfg.Hosts.Recent = smtpConns
 			cfg.Follow = sender.New(sender.Config{DB: r.database, Kept: 1, Stream: stream.Config{MaxSource: smtpConns}}).Follow
 		}
+		var before uint64
+		if seen != nil {
+			before = seen.n.Load()
+		}
 		e, err := engine.New(cfg)
 		if err != nil {
 			return err
 		}
-		if err := readFile(ctx, e, path); err != nil {
+		if err = readFile(ctx, e, path); err != nil {
 			faults = append(faults, err)
 		}
 		if err := r.Out.Err(); err != nil {
@@ -88,6 +93,9 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 		lines := e.Unread()
 		PrintUnread(r.Err, path, lines)
 		r.unread = r.unread || len(lines) > 0
+		if seen != nil && !r.Quiet && err == nil && len(lines) == 0 && seen.n.Load() == before {
+			fmt.Fprintf(r.Err, "mxprint: %s: nothing to name among its %d frames of TCP that the rule takes\n", path, e.Stats().Frames)
+		}
 		if ctx.Err() != nil {
 			break
 		}

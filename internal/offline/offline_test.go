@@ -73,6 +73,21 @@ func unhex(t *testing.T, text string) []byte {
 	return b
 }
 
+// TestNothing: a file without anything to name is not passed over in silence.
+func TestNothing(t *testing.T) {
+	arp := pcap(t, append(make([]byte, 12), 8, 6, 0, 1), 16)
+	for quiet, want := range map[bool]string{
+		false: "mxprint: " + arp + ": nothing to name among its 0 frames of TCP that the rule takes\n",
+		true:  "",
+	} {
+		printed := new(strings.Builder)
+		r := &Reader{Name: "read", Out: NewOutput(new(strings.Builder)), Err: printed, Quiet: quiet, Engine: engine.Config{DB: signature.Builtin()}}
+		if err := r.Run(context.Background(), []string{sample, arp}, observer(func(*event.Observation) {})); err != nil || printed.String() != want {
+			t.Errorf("quiet %t: %v, printed %q, want %q", quiet, err, printed, want)
+		}
+	}
+}
+
 // TestNotRead: a SYN that cannot be read is counted, wherever the frame ends, and in
 // whatever it is.
 func TestNotRead(t *testing.T) {

@@ -168,6 +168,9 @@ func (p *parser) parseLine(line string) {
 	case p.section == lostSection && s[0] != '[':
 	case strings.IndexByte(s, '\r') >= 0:
 		p.fail(s[strings.IndexByte(s, '\r'):], "carriage return; lines must end with a line feed alone", "convert the file, for example with dos2unix")
+	case strings.HasPrefix(s, "\ufeff"):
+		p.fail(s, "byte order mark", "save the file as UTF-8 without one")
+		p.parseLine(strings.ReplaceAll(s, "\ufeff", ""))
 	case s[0] == '[':
 		sec := slices.IndexFunc(sectionNames[:], func(name string) bool { return name != "" && s == "["+name+"]" })
 		if sec < 0 {

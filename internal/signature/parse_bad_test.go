@@ -42,6 +42,7 @@ var badDatabases = []struct{ name, text string }{
 	{"CRLF behind a section", "[tcp:request]\r\n"},
 	{"carriage return in a flavor", "classes = c\n[tcp:request]\nlabel = s:c:N:f\r\n"},
 	{"carriage return alone", "\r"},
+	{"byte order mark", "\ufeffclasses = c\n[tcp:request]\nlabel = s:c:N:f\nsig = *:64:0:*:8192,0:mss:df:0\n"},
 	{"comment behind a value", tcpHead + strings.TrimSuffix(anySig, "\n") + " ; why\n"},
 	{"blank behind a value", tcpHead + strings.TrimSuffix(anySig, "\n") + " \n"},
 	{"control character", "classes = c\x00\n"},
