@@ -450,6 +450,7 @@ func TestWithoutProbes(t *testing.T) {
 	}{
 		{"two of 76, and padding", ours, "mss,nop,ws,nop,nop,sok,?76,?76,nop,eol+0", true},
 		{"76 and 78", ours, "mss,nop,ws,nop,nop,sok,?76,?78", true},
+		{"33 of WAAS", ours, "mss,nop,ws,nop,nop,sok,?33", true},
 		{"in the middle", ours, "mss,nop,ws,nop,nop,?76,sok,nop,nop", true},
 		{"another kind", ours, "mss,nop,ws,nop,nop,sok,?77,?77,nop,eol+0", false},
 		{"something missing besides", ours, "mss,nop,ws,nop,nop,?76", false},

@@ -246,8 +246,9 @@ func (t *tcpTable) findBare(s *packet.Segment, peerMSS uint16, none Match) Match
 
 // Option kinds that WAN optimisers append to a SYN to find each other.
 const (
-	optProbe      = 76
+	optProbe      = 76 // Riverbed's
 	optProbeTrial = 78
+	optWAAS       = 33 // Cisco's, 0x21 in the pages of WAAS
 )
 
 // withoutProbes returns a segment without the options of WAN optimisers, and
@@ -270,7 +271,7 @@ func withoutProbes(s *packet.Segment) (bare packet.Segment, ok bool) {
 	return bare, true
 }
 
-func isProbe(kind uint8) bool { return kind == optProbe || kind == optProbeTrial }
+func isProbe(kind uint8) bool { return kind == optProbe || kind == optProbeTrial || kind == optWAAS }
 
 // setDistance completes what find has found.
 func (m *Match) setDistance(ttl uint8) {
