@@ -5,6 +5,7 @@ package unread
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -94,10 +95,14 @@ func (c *Counts) Move(from *Counts) {
 func (c *Counts) Refused() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for link, n := range c.links {
-		return fmt.Errorf("%s of link type %d: %w", plural(n, "frame"), link, filter.ErrLink)
+	if len(c.links) == 0 {
+		return nil
 	}
-	return nil
+	var all []string
+	for _, link := range slices.Sorted(maps.Keys(c.links)) {
+		all = append(all, fmt.Sprintf("%s of link type %d", plural(c.links[link], "frame"), link))
+	}
+	return fmt.Errorf("%s: %w", strings.Join(all, ", "), filter.ErrLink)
 }
 
 // Totals returns how many frames were not read, and how many SYNs, SYN+ACKs and
