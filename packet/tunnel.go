@@ -100,8 +100,8 @@ type Opener struct {
 // kinds are those up to the one that was not opened, with it; the error for one that
 // has no kind, such as WireGuard, wraps errors.ErrUnsupported. It allocates nothing.
 //
-// Link types 127 (radiotap) and 239 (NFLOG) count as none: of them it returns the
-// packet, and no kinds.
+// Link types 127 (radiotap) and 239 (NFLOG), and PPP without address and control,
+// count as none: of them it returns the packet, and no kinds.
 func (o *Opener) Inner(link LinkType, frame []byte) (ip []byte, kinds Tunnels, err error) {
 	if link == LinkEthernet && plain(frame) {
 		return nil, 0, nil
@@ -117,6 +117,11 @@ func (o *Opener) Inner(link LinkType, frame []byte) (ip []byte, kinds Tunnels, e
 	case linkNFLOG, linkRadiotap:
 		err = w.wrapped(link, frame)
 	default:
+		if link.shortPPP(frame) {
+			w.bare = true
+			err = w.ppp(frame)
+			break
+		}
 		off, ok := link.Network(frame)
 		if !ok {
 			return nil, 0, nil
@@ -476,6 +481,13 @@ func (w *unwrapper) gre(b []byte) error {
 		return w.ppp(b)
 	}
 	return w.payload(inside, b)
+}
+
+// shortPPP reports whether a frame of PPP has no address and control before its
+// protocol, as LINKTYPE_PPP allows; Decode and filters expect them.
+func (t LinkType) shortPPP(frame []byte) bool {
+	return (t == LinkPPP || t == LinkPPPSerial) && len(frame) >= 2 &&
+		(frame[0] == 0 && frame[1]&1 == 1 || frame[0] == 0x21 || frame[0] == 0x57)
 }
 
 // wrapped goes on in the frame behind a header of the capture itself.

@@ -364,6 +364,11 @@ func TestInnerCaptureHeaders(t *testing.T) {
 		if got, kinds, err := (&Opener{}).Inner(linkRadiotap, frame); err != nil || kinds != 0 || !bytes.Equal(got, ip) {
 			t.Errorf("radiotap: Inner = %x, %v, %v; want %x", got, kinds, err, ip)
 		}
+		for _, proto := range [][]byte{pppProto(ip), pppProto(ip)[1:]} {
+			if got, kinds, err := (&Opener{}).Inner(LinkPPP, append(proto, ip...)); err != nil || kinds != 0 || !bytes.Equal(got, ip) {
+				t.Errorf("PPP %x: Inner = %x, %v, %v; want %x", proto, got, kinds, err, ip)
+			}
+		}
 	}
 }
 
@@ -447,7 +452,7 @@ func checkInner(f *testing.F) {
 	f.Fuzz(func(t *testing.T, link, may uint16, frame []byte) {
 		o := &Opener{Kinds: Tunnels(may) & AllTunnels}
 		ip, kinds, err := o.Inner(LinkType(link), frame)
-		bare := link == linkNFLOG || link == linkRadiotap
+		bare := link == linkNFLOG || link == linkRadiotap || LinkType(link).shortPPP(frame)
 		switch {
 		case kinds&^AllTunnels != 0:
 			t.Errorf("kinds %#x", uint16(kinds))
