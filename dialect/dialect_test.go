@@ -183,6 +183,45 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestPadding: JSSE adds 16 zeros to each record of TLS 1.3, as the length of its
+// Finished shows, and to those of TLS 1.2 nothing (RFC 8446 §5.4).
+func TestPadding(t *testing.T) {
+	for _, test := range []struct {
+		library  string
+		finished int
+		over     int
+		want     string
+	}{
+		{"JSSE", 69, 33, "rec=e/n/n/6;write=one;dot=crlf;next=/6;end=alert"},
+		{"JSSE", 85, 33, "rec=e/n/n/6;write=one;dot=crlf;next=/6;end=alert"}, // SHA-384
+		{"JSSE", 53, 17, "rec=e/n/n/6;write=one;dot=crlf;next=/6;end=alert"},
+		{"OpenSSL", 69, 17, "rec=e/n/n/6;write=one;dot=crlf;next=/6;end=alert"}, // SHA-384
+	} {
+		var b dialect.Builder
+		b.Reply(220, 0)
+		b.Command(dialect.Command{Line: "EHLO x", Heard: dialect.All})
+		b.Reply(250, dialect.OfferOf("STARTTLS"))
+		b.Command(dialect.Command{Line: "STARTTLS", Heard: dialect.All})
+		b.Reply(220, 0)
+		b.ClientHello(dialect.ClientHello{Library: test.library})
+		b.Record(false, 22, 300)
+		b.Record(false, 20, 1)
+		b.Record(false, 23, test.finished)
+		for _, n := range []int{8, 0, 40, 0, 30, 0, 6, 0, 500, 5, 0, 6, 0, 2} {
+			if n == 0 {
+				b.Record(true, 23, 100)
+			} else {
+				b.Record(false, 23, n+test.over)
+			}
+		}
+		b.ServerClosed()
+		f := b.Fingerprint()
+		if got := f.String(); !strings.Contains(got, ";"+test.want) {
+			t.Errorf("%s, Finished of %d: %s, want %s", test.library, test.finished, got, test.want)
+		}
+	}
+}
+
 // TestTLSEnd: inside TLS the end is an alert of the client, or none; a session
 // that goes on has no end.
 func TestTLSEnd(t *testing.T) {

@@ -7,6 +7,8 @@ const (
 	overhead13       = 17
 	overheadGCM      = 24
 	overheadChaCha   = 16
+	paddingJSSE      = 16                  // zeros that JSSE adds to each record of TLS 1.3 (RFC 8446 §5.4)
+	finished13       = 4 + 32 + overhead13 // with SHA-256 and no padding
 	finished12GCM    = 16 + overheadGCM
 	finished12ChaCha = 16 + overheadChaCha
 	noCertificate    = 8 // an empty list of certificates (RFC 8446 §4.4.2)
@@ -85,14 +87,22 @@ func (b *Builder) Record(server bool, kind uint8, length int) {
 		case finished12ChaCha:
 			r.overhead = overheadChaCha
 		}
-	case kind == typeData && !r.old && !r.finished && length == noCertificate+overhead13:
+	case kind == typeData && !r.old && !r.finished && length == noCertificate+r.overhead13(length):
 		// A server that asks for a certificate, as Haraka does, gets an empty list
 		// before Finished.
 	case kind == typeData && !r.old && !r.finished:
-		r.finished, r.overhead = true, overhead13 // encrypted, it looks like data
+		r.finished, r.overhead = true, r.overhead13(length) // encrypted, it looks like data
 	case kind == typeData && r.overhead > 0 && length > r.overhead:
 		r.add(length - r.overhead)
 	}
+}
+
+// overhead13 is what TLS 1.3 adds to each record of a client, of which one is known.
+func (r *recs) overhead13(length int) int {
+	if string(r.library[:r.nLibrary]) == "JSSE" && length != finished13 && length != noCertificate+overhead13 {
+		return overhead13 + paddingJSSE
+	}
+	return overhead13
 }
 
 // alerted reports whether the last record is an alert: close_notify (RFC 8446

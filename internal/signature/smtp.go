@@ -23,6 +23,7 @@ type SMTP struct {
 	label     int    // its id, while the labels are being read
 	layer     int
 	builtin   bool
+	given     bool                         // header=given
 	writes    bool                         // a signature of the same program has the header of its own messages
 	relays    bool                         // or marks what it passes on
 	keyed     *[dialect.NumFields][]string // while the tree is built
@@ -78,11 +79,11 @@ func (p *parser) smtpSig(v string) {
 			p.fail(rest[len(name)+1:], "empty value", "write what the field must be, or leave it out")
 		case name == "offer":
 			p.smtpOffer(t, rest[len(name)+1:], value)
-		case t.rules[field] != nil:
+		case t.rules[field] != nil || t.given && field == dialect.Header:
 			p.fail(rest, "field %s stands twice", "write its alternatives in one place, with | between them", name)
 		default:
-			seen = true
 			p.smtpField(t, field, rest[len(name)+1:], value)
+			seen = seen || t.rules[field] != nil
 		}
 		rest = after
 	}
@@ -130,6 +131,10 @@ func (p *parser) smtpOffer(t *SMTP, rest, value string) {
 }
 
 func (p *parser) smtpField(t *SMTP, field dialect.Field, rest, value string) {
+	if field == dialect.Header && value == headerGiven {
+		t.given = true
+		return
+	}
 	terms := strings.Split(value, "|")
 	if len(terms) > maxSMTPTerms {
 		p.fail(rest, "more than %d alternatives", someLines, maxSMTPTerms)

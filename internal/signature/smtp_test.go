@@ -101,6 +101,10 @@ func TestSMTP(t *testing.T) {
 		{"header=DFT?S?IM", "header=none", false},
 		{"header=DFT?S?IM", "write=one", true}, // not seen
 		{"write=one", "write=one;header=DFTSIM", true},
+		{"write=one;header=given", "write=one;header=DFTSIM", true},
+		{"write=one;header=given", "write=one", true},
+		{"starttls=no;tls=OpenSSL", "tls=OpenSSL", true}, // TLS began at once
+		{"starttls=no;tls=OpenSSL", "starttls=STARTTLS;tls=OpenSSL", false},
 	} {
 		if !strings.Contains(test.text, "mail=") && !strings.Contains(test.text, "rec=") { // without either nothing is named
 			test.sig, test.text = test.sig+";rec=e*", test.text+";rec=e/6"
@@ -201,12 +205,16 @@ func TestSMTPWeak(t *testing.T) {
 		"offer=;hello=HELO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=relayed;write=one;dot=with;next=/Q;quit=QUIT;end=quit":  "fdm (exact)",
 		// The header that it was given is of a form that Tcllib never writes, and few pass LF on.
 		"offer=pipelining,size;hello=EHLO fqdn;mail=MAIL FROM:<> SIZE=;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FTSD;write=one;dot=with;next=/Q;quit=QUIT;end=quit;eol=lf": "curl 8.14.1 and newer (exact)",
+		// Symfony Mailer offers TLS 1.3 after STARTTLS, Swift Mailer only where TLS begins at once.
+		"offer=size;hello=EHLO [127.0.0.1];starttls=STARTTLS;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=parts;dot=crlf;next=/6;end=alert": "Symfony Mailer (exact)",
+		// No library of Ruby writes this header, but programs give it to net/smtp.
+		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FTSD;write=lines;next=/Q;quit=QUIT;end=quit": "Ruby net/smtp",
 		// No mail came: candidates at most, and only by what few have.
 		"offer=size;hello=EHLO [127.0.0.1];flow=x/Q;quit=QUIT;end=quit": "gsasl (generic)",
 		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "nothing",
 		"offer=size;hello=EHLO fqdn;nohello=Q;end=quit":                 "nothing",
 		// Two do.
-		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n": "JavaMail or commons-net (generic)",
+		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6": "JavaMail or commons-net (generic)",
 	} {
 		f, err := dialect.Parse(text)
 		if err != nil {
@@ -241,6 +249,9 @@ func TestSMTPBad(t *testing.T) {
 		"next=/Q-":                             `x.fp:4:14: want letters of commands, with /, +, ~ or ! between them: "-"`,
 		"header=DFrom":                         `x.fp:4:16: want letters of a header's fields: "rom"`,
 		"header=D?F?T?S?I?M?":                  `x.fp:4:14: more than 5 fields that may be missing: "D?F?T?S?I?M?"`,
+		"header=given":                         `x.fp:4:7: no field but a condition: "header=given"`,
+		"header=given;header=D":                `x.fp:4:20: field header stands twice: "header=D"`,
+		"header=D|given":                       `x.fp:4:16: want letters of a header's fields: "given"`,
 		"header=*":                             `x.fp:4:14: want letters of a header's fields: "*"`,
 		"header=*DF*":                          `x.fp:4:17: want letters of a header's fields: "*"`,
 		"header=*" + strings.Repeat("D", 49):   `x.fp:4:14: more than 48 fields: "*DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD…"`,

@@ -33,6 +33,10 @@ func headerItem(text string) int {
 	return n
 }
 
+// headerGiven is the header of a program that sends what it is given, where others of
+// its name write their own: any header but one that was relayed, and no less likely.
+const headerGiven = "given"
+
 // takesHeader compares the fields of a header.
 func takesHeader(want string, value []byte) bool {
 	if want == dialect.Relayed || want == "none" || string(value) == dialect.Relayed || string(value) == "none" {

@@ -89,7 +89,7 @@ func (w *smtpWeights) enoughJoined(f, g *dialect.Fingerprint, sig *SMTP, wrote b
 	case wrote:
 		return w.sum(g) >= heardBits || w.inside(f)+header >= heardBits
 	}
-	return !(sig.writes && g.Has(dialect.Header)) && w.sum(g)-header >= heardBits
+	return !(sig.writes && !sig.given && g.Has(dialect.Header)) && w.sum(g)-header >= heardBits
 }
 
 // heard reports whether a signature agrees with what a mail server heard, whether

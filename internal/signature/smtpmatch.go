@@ -273,11 +273,11 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 }
 
 // carries is what a header costs that the program did not write. One that had another
-// where it was recorded, one that would have marked it as relayed, and one that is no
+// where it was recorded, and is not said to send what it is given, one that would have marked it as relayed, and one that is no
 // mail server but would pass it on, are less likely.
 func (s *SMTP) carries(header []byte, carried float32) float32 {
 	relayed := string(header) == dialect.Relayed
-	if s.writes || !relayed && s.relays || relayed && s.builtin && s.Label.Class != "mta" {
+	if s.writes && !s.given || !relayed && s.relays || relayed && s.builtin && s.Label.Class != "mta" {
 		return carried + 2*open
 	}
 	return carried

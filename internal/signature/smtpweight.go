@@ -15,9 +15,9 @@ type smtpWeights [2][dialect.NumFields]map[string]float64
 // signature knows comes as near to one that they know no more often than in one
 // of twenty sessions (docs/score.md).
 const (
-	clearBits = 7.4 // all fields together
+	clearBits = 7.1 // all fields together
 	rareBits  = 4.7 // the same, for candidates where no mail came
-	tlsBits   = 5.8 // with TLS: those of tlsFields
+	tlsBits   = 5.6 // with TLS: those of tlsFields
 	helloBits = 4.5 // or the greeting before it
 )
 
@@ -140,7 +140,7 @@ func (w *smtpWeights) enough(f *dialect.Fingerprint, sig *SMTP) bool {
 	}
 	bits, header := w.sum(f), w.bits(f, dialect.Header)
 	if sig.rules[dialect.Header] == nil {
-		return !(sig.writes && f.Has(dialect.Header)) && !plain(f) && bits-header >= clearBits
+		return !(sig.writes && !sig.given && f.Has(dialect.Header)) && !plain(f) && bits-header >= clearBits
 	}
 	return bits >= clearBits
 }

@@ -32,11 +32,11 @@ func TestCeiling(t *testing.T) {
 		views []func(*seen) string
 		want  [2][2]float64 // clear and TLS: alone, and with 1 % wrong
 	}{
-		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{57.8, 62.1}, {86.7, 91.2}}},
-		{"dialect", []func(*seen) string{fields}, [2][2]float64{{80.8, 84.0}, {86.7, 91.2}}},
-		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{63.2, 67.1}, {95.5, 97.6}}},
-		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{67.1, 71.1}, {97.2, 99.1}}},
-		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{83.8, 86.4}, {86.7, 91.2}}},
+		{"dialect before the message", []func(*seen) string{noHeader}, [2][2]float64{{57.9, 63.1}, {84.1, 88.4}}},
+		{"dialect", []func(*seen) string{fields}, [2][2]float64{{81.0, 84.4}, {84.1, 88.4}}},
+		{"conversation", []func(*seen) string{noHeader, conversation}, [2][2]float64{{63.3, 68.0}, {93.0, 96.3}}},
+		{"and packets", []func(*seen) string{noHeader, conversation, packets}, [2][2]float64{{67.4, 71.8}, {95.4, 97.4}}},
+		{"dialect, message length", []func(*seen) string{fields, length}, [2][2]float64{{84.9, 87.1}, {84.1, 88.4}}},
 	} {
 		for i, kind := range []string{"clear", "TLS"} {
 			c := ceiling(all[i], test.views)

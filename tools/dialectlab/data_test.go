@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -329,20 +330,34 @@ func TestRight(t *testing.T) {
 }
 
 // TestGiven: the recordings have the headers that the lab gave, in more than one form
-// to each program, and no signature is made of them.
+// to each program, and no signature is made of them. The forms come about equally
+// often, and none of them mostly with one behaviour of the server.
 func TestGiven(t *testing.T) {
 	forms := make(map[string]map[string]bool) // by program
+	count, all := make(map[string]int), 0
+	byVariant, most := make(map[string]map[string]int), make(map[string]int)
 	for _, s := range sessions(t) {
 		if !s.Given {
 			continue
 		}
+		header := string(s.print.Get(dialect.Header))
 		if forms[s.Program] == nil {
 			forms[s.Program] = make(map[string]bool)
 		}
-		forms[s.Program][string(s.print.Get(dialect.Header))] = true
+		forms[s.Program][header] = true
 		if s.header() != "" {
 			t.Errorf("%s %s: the lab's header is taken for the program's", s.Program, s.Variant)
 		}
+		if header == "" { // the message did not come
+			continue
+		}
+		if byVariant[s.Variant] == nil {
+			byVariant[s.Variant] = make(map[string]int)
+		}
+		byVariant[s.Variant][header]++
+		most[s.Variant] = max(most[s.Variant], byVariant[s.Variant][header])
+		count[header]++
+		all++
 	}
 	for program, of := range forms {
 		if len(of) < 3 {
@@ -351,5 +366,20 @@ func TestGiven(t *testing.T) {
 	}
 	if len(forms) < 20 {
 		t.Errorf("%d programs were given a header, want 20", len(forms))
+	}
+	t.Logf("%d sessions: %v", all, count)
+	often := slices.Sorted(maps.Values(count))
+	if n := often[max(0, len(often)-len(labHeaders))]; len(often) < len(labHeaders) || n*10 < all { // libESMTP adds a field to one
+		t.Errorf("a form in %d of %d sessions, want a tenth", n, all)
+	}
+	for variant, of := range byVariant {
+		n := 0
+		for _, c := range of {
+			n += c
+		}
+		t.Logf("%s: %v", variant, of)
+		if n >= 30 && most[variant]*2 > n {
+			t.Errorf("%s: one form in %d of %d sessions, want less than half", variant, most[variant], n)
+		}
 	}
 }

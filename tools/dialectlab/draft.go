@@ -10,9 +10,9 @@ import (
 )
 
 // drafted are the fields that rules are made of. What the server or the
-// configuration decides is left out: whether STARTTLS is used, how fast, how
-// early.
-var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
+// configuration decides is left out: how fast, how early, and whether STARTTLS is
+// used, but where TLS began at once.
+var drafted = []dialect.Field{dialect.Hello, dialect.NoHello, dialect.StartTLS, dialect.TLS, dialect.Settings, dialect.Hints, dialect.Padding, dialect.SNI, dialect.Records, dialect.Mail, dialect.Rcpt, dialect.Data,
 	dialect.Flow, dialect.Header, dialect.Write, dialect.Dot, dialect.Next, dialect.Refused, dialect.Quit, dialect.EndBy, dialect.LineEnd}
 
 // rule is a signature in the making.
@@ -51,6 +51,9 @@ func draft(all []*spoken) []rule {
 			slices.Sort(r.systems)
 			for _, kind := range kinds(part.sessions) {
 				for _, header := range writes {
+					if header == "own" && kind[0].print.TLSUsed && slices.Contains(writes, "given") { // it is not seen there
+						continue
+					}
 					for _, end := range endings(kind) {
 						if text := ruleText(kind, part.sessions, header, end); text != "" {
 							r.texts = append(r.texts, text)
@@ -102,11 +105,20 @@ func where(all []*spoken, keep func(*spoken) bool) []*spoken {
 
 // ruleText is a signature of sessions of one kind, of those of an engine, that end in
 // one way; empty where they name nothing.
-func ruleText(kind, all []*spoken, header bool, end ending) string {
+func ruleText(kind, all []*spoken, header string, end ending) string {
 	var fields []string
 	mail := slices.ContainsFunc(kind, func(s *spoken) bool { return s.print.Has(dialect.Mail) || s.print.TLSUsed })
 	for _, f := range drafted {
-		if f == dialect.Header && !(header && mail) || end.early && slices.Contains(late, f) {
+		switch {
+		case f == dialect.StartTLS:
+			if atOnce(kind) && slices.ContainsFunc(all, (*spoken).startTLS) { // else its hello, below, makes it one of those
+				fields = append(fields, "starttls=no")
+			}
+			continue
+		case end.early && slices.Contains(late, f), f == dialect.Header && !(header != "" && mail):
+			continue
+		case f == dialect.Header && header == "given":
+			fields = append(fields, "header=given")
 			continue
 		}
 		terms := union(f, kind)
@@ -128,6 +140,14 @@ func ruleText(kind, all []*spoken, header bool, end ending) string {
 		return ""
 	}
 	return text
+}
+
+// startTLS reports whether a session came into TLS by STARTTLS.
+func (s *spoken) startTLS() bool { return s.print.TLSUsed && s.print.Has(dialect.StartTLS) }
+
+// atOnce reports whether TLS began at once in all sessions.
+func atOnce(kind []*spoken) bool {
+	return !slices.ContainsFunc(kind, func(s *spoken) bool { return !s.print.TLSUsed || s.startTLS() })
 }
 
 // labelName is the name of an engine as labels take it.
@@ -325,32 +345,40 @@ func union(f dialect.Field, sessions []*spoken) []string {
 	return terms
 }
 
-// writesHeader says whether signatures of an engine have the header: with it where
-// the engine writes that of each message in clear, without it where others do, and
-// both where it does at times. Both also where another release may write another
-// one: where releases differ, or one alone was recorded. Where the message is
-// relayed, a site can remove the field Received: both, too, but not of programs
-// that fetch mails from elsewhere.
-func writesHeader(sessions []*spoken) []bool {
-	own, others := false, false
+// writesHeader says what signatures of an engine have of the header, each in turn:
+// "own", "given", or nothing. They have its own where the engine writes that of each
+// message in clear. Where other sessions of it have what the lab gave, there are
+// signatures with each. Those without come beside those with its own where another
+// release may write another one: where releases differ, or one alone was recorded; and
+// where the message is relayed, because a site can remove the field Received, but not
+// of programs that fetch mails from elsewhere.
+func writesHeader(sessions []*spoken) []string {
+	own, given, none := false, false, false
 	releases := make(map[string]bool)
 	for _, s := range sessions {
 		releases[s.Program+" "+s.Release] = true
 		switch header := s.header(); {
 		case header == dialect.Relayed && s.Kind == "mua":
-			return []bool{true}
+			return []string{"own"}
 		case header == dialect.Relayed:
-			return []bool{true, false}
+			return []string{"own", ""}
 		case header != "" && header != "none":
 			own = true
-		case s.print.Has(dialect.Write) && !s.print.TLSUsed: // the lab's
-			others = true
+		case s.Given:
+			given = true
+		case s.print.Has(dialect.Write) && !s.print.TLSUsed:
+			none = true
 		}
 	}
-	if own && (others || len(releases) == 1 || len(headerTerms(sessions)) > 1) {
-		return []bool{true, false}
+	switch {
+	case own && given:
+		return []string{"own", "given"}
+	case own && (none || len(releases) == 1 || len(headerTerms(sessions)) > 1):
+		return []string{"own", ""}
+	case own:
+		return []string{"own"}
 	}
-	return []bool{own}
+	return []string{""}
 }
 
 // headers makes terms of headers. To, Subject, and what names the program may be

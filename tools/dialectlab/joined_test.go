@@ -133,5 +133,8 @@ func TestJoined(t *testing.T) {
 		if n.known.alone < alone.known.alone || n.known.wrong > alone.known.wrong {
 			t.Errorf("%s: worse than packets alone", way.name)
 		}
+		if n.engine.wrong*20 >= n.engine.n() {
+			t.Errorf("%s: %d of %d sessions of engines left out are named wrong, want less than 5 %%", way.name, n.engine.wrong, n.engine.n())
+		}
 	}
 }

@@ -27,15 +27,15 @@ const (
 	labEncoding = "Content-Transfer-Encoding: 8bit\n"
 )
 
-// messages writes what programs send: msg0 and following with each of the
-// headers, one with bytes above 127, and a large one.
+// messages writes what programs send, with each of the headers: msg0 and following,
+// 8bit0 with bytes above 127, and large0.
 func messages(dir string) error {
-	texts := map[string]string{
-		"8bit":  labHeaders[0] + "Content-Type: text/plain; charset=utf-8\n" + labEncoding + "\nGr\xc3\xbc\xc3\x9fe.\n",
-		"large": labHeaders[0] + "\n" + strings.Repeat("A line of fifty-nine letters, and there are many of these.\n", 1700),
-	}
+	texts := make(map[string]string)
 	for i, header := range labHeaders {
-		texts["msg"+strconv.Itoa(i)] = header + "\nA line.\nAnother one, which is somewhat longer.\n"
+		n := strconv.Itoa(i)
+		texts["msg"+n] = header + "\nA line.\nAnother one, which is somewhat longer.\n"
+		texts["8bit"+n] = header + "\nGr\xc3\xbc\xc3\x9fe.\n"
+		texts["large"+n] = header + "\n" + strings.Repeat("A line of fifty-nine letters, and there are many of these.\n", 1700)
 	}
 	for name, text := range texts {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
