@@ -130,6 +130,16 @@ func TestDoctor(t *testing.T) {
 		p.WaitFor("p0f", func() bool { return strings.Contains(string(p.Out.Bytes()), "Entered main event loop") })
 		c.wants(c.configure(on, ""), nil, "listeners on "+socket+": 2 processes", "systemctl stop p0f")
 	})
+	step("socket removed", func(c *clinic) {
+		milter := filepath.Join(c.dir, "milter.sock")
+		config := c.configure(on, fmt.Sprintf("[milter]\nlisten = [%q]\n", milter))
+		c.serve(config)
+		c.wants(config, nil)
+		if err := os.Remove(milter); err != nil {
+			c.t.Fatal(err)
+		}
+		c.wants(config, nil, "listeners on "+milter+": the file of the socket was removed", "systemctl restart mxprint")
+	})
 	step("one direction", func(c *clinic) {
 		c.time = "3" // for what it is to see
 		c.serve(c.configure(on, ""))

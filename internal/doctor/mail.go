@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -25,7 +27,11 @@ func (e *examination) sockets() {
 		listens[s.Addr]++
 	}
 	for _, path := range e.Config.UnixSockets() {
-		if n := listens[path]; n > 1 {
+		n := listens[path]
+		if _, err := os.Stat(path); n == 1 && errors.Is(err, fs.ErrNotExist) {
+			e.find("listeners on "+path, "systemctl restart mxprint", "the file of the socket was removed, and no client reaches it")
+		}
+		if n > 1 {
 			e.find("listeners on "+path, "systemctl stop p0f; ss -xlp | grep "+path, "%d processes or sockets listen there, and clients reach only the last", n)
 		}
 	}
