@@ -56,6 +56,14 @@ wait = "2s"`, `:2: p0f.wait: want a duration from "0s" to "1s"`},
 		{"longinterface", "[sensor]\ninterfaces = [\"a-long-interface\"]",
 			`:2: sensor.interfaces: no interface has a name as long as "a-long-interface": want 15 bytes at most`},
 		{"nulpath", "[p0f]\nsocket = \"/run/x\\u0000y\"", `:2: p0f.socket: the path of a socket may not start with @ or hold a NUL`},
+		{"star", "[milter]\nlisten = [\"*:7825\"]", `:2: milter.listen: "*:7825": "*" is not an address; all addresses are ":7825"`},
+		{"blank", "[amavis]\nlisten = [\" 127.0.0.1:2345\"]", `:2: amavis.listen: " 127.0.0.1:2345": " 127.0.0.1" is not an address; all addresses are ":2345"`},
+		{"twice in other words", "[milter]\nlisten = [\"[::1]:7825\", \"127.0.0.1:7826\"]\n[policy]\nlisten = [\"[0:0::1]:7825\"]",
+			`:4: policy.listen: "[0:0::1]:7825" is in use: milter.listen has "[::1]:7825"`},
+		{"mapped twice", "[milter]\nlisten = [\"127.0.0.1:7825\"]\n[policy]\nlisten = [\"[::ffff:127.0.0.1]:7825\"]",
+			`:4: policy.listen: "[::ffff:127.0.0.1]:7825" is in use: milter.listen has "127.0.0.1:7825"`},
+		{"asks itself", "[sensor]\nask = \"/run/mxprint/query.sock\"\n[query]\nlisten = [\"unix:/run/mxprint/query.sock\"]",
+			`:2: sensor.ask: "/run/mxprint/query.sock" is this sensor itself ([query] has "unix:/run/mxprint/query.sock"): name one that captures`},
 		{"linklocal", "[milter]\nlisten = [\"[fe80::1]:7825\", \"[fe80::1%eth0]:7826\"]",
 			`:2: milter.listen: "[fe80::1]:7825" is an address of one link: name its interface, as in [fe80::1%eth0]:7825`},
 		{"rules", `[policy]
@@ -427,6 +435,9 @@ func TestFolderWarnings(t *testing.T) {
 			var want string
 			if tt.open {
 				want = fmt.Sprintf("%s: %s has mode %04o: other users can replace the files in it; chmod go-w %s, or name another folder", key, folder, tt.mode.Perm(), folder)
+			}
+			if tt.mode&fs.ModeSticky != 0 { // what works with /tmp must not lose its mode
+				want = fmt.Sprintf("%s: %s is open to all users: another one can make files in it first; name another folder", key, folder)
 			}
 			got := c.Warnings().Error()
 			if i := strings.Index(got, key); i >= 0 {

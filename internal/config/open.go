@@ -48,8 +48,14 @@ func (c *Config) folders(k *checker) {
 	for _, f := range []struct{ key, folder string }{
 		{"store.path", folderOf(c.Store.Path)}, {"export.spool", c.Export.Spool}, {"limits.state", folderOf(c.Limits.StateFile())},
 	} {
-		if st, err := os.Stat(f.folder); err == nil && st.IsDir() {
-			k.that(st.Mode().Perm()&0o022 == 0, f.key, fmt.Sprintf("%s has mode %04o: other users can replace the files in it; chmod go-w %[1]s, or name another folder", f.folder, st.Mode().Perm()))
+		st, err := os.Stat(f.folder)
+		switch {
+		case err != nil || !st.IsDir() || st.Mode().Perm()&0o022 == 0:
+		case st.Mode()&os.ModeSticky != 0: // as /tmp
+			k.that(false, f.key,
+				fmt.Sprintf("%s is open to all users: another one can make files in it first; name another folder", f.folder))
+		default:
+			k.that(false, f.key, fmt.Sprintf("%s has mode %04o: other users can replace the files in it; chmod go-w %[1]s, or name another folder", f.folder, st.Mode().Perm()))
 		}
 	}
 }
@@ -100,15 +106,16 @@ func (k *checker) networks(key string, list []string) {
 	}
 }
 
-// itself reports whether a listener of the proxy is its own mail server.
+// itself reports whether a listener is what this configuration connects to: a proxy that
+// is its own mail server, a sensor that asks itself.
 func itself(listen, backend string) bool {
 	network, to, err := Endpoint(backend)
-	if err != nil || network != "tcp" {
+	fromNetwork, from, err2 := Endpoint(listen)
+	if err != nil || err2 != nil || network != fromNetwork {
 		return false
 	}
-	_, from, err := Endpoint(listen)
-	if err != nil {
-		return false
+	if network == "unix" {
+		return filepath.Clean(from) == filepath.Clean(to)
 	}
 	toHost, toPort, _ := net.SplitHostPort(to)
 	fromHost, fromPort, _ := net.SplitHostPort(from)

@@ -91,7 +91,8 @@ const maxInterface = 15
 func (s *Sensor) checkInterfaces(k *checker) {
 	const key = "sensor.interfaces"
 	k.that(len(s.Interfaces) > 0 && !slices.Contains(s.Interfaces, ""), key, `name at least one, or "any"`)
-	k.that(len(s.Interfaces) < 2 || !slices.Contains(s.Interfaces, anyInterface), key, `"any" takes all interfaces, and each packet would count twice: name it alone`)
+	k.that(len(s.Interfaces) < 2 || !slices.Contains(s.Interfaces, anyInterface), key,
+		`"any" takes all interfaces, and each packet would count twice: name it alone`)
 	for i, name := range s.Interfaces {
 		k.that(len(name) <= maxInterface, key, fmt.Sprintf("no interface has a name as long as %q: want %d bytes at most", name, maxInterface))
 		k.that(!slices.Contains(s.Interfaces[:i], name), key, fmt.Sprintf("%q is named twice, and each packet would count twice", name))
@@ -155,6 +156,10 @@ func (s *Sensor) checkAsk(k *checker) {
 	k.that(s.Ask == "" || !s.SMTP, "sensor.smtp", "ask is given too, and the sensor that is asked reads: set it there")
 	network, _, err := Endpoint(addr)
 	k.that(s.Ask == "" || err == nil && (!byTLS || network == "tcp"), "sensor.ask", "want the path of a query socket, HOST:PORT, or tls:HOST:PORT")
+	for _, at := range slices.Concat(k.config.Query.Listen, k.config.Query.TLSListen) {
+		k.that(s.Ask == "" || !itself(at, addr), "sensor.ask",
+			fmt.Sprintf("%q is this sensor itself ([query] has %q): name one that captures", s.Ask, at))
+	}
 	k.that(!byTLS || s.AskTokenFile != "", "sensor.ask_token_file", "name the file with the token that the sensor wants")
 	k.that(s.AskCert == "" || s.AskCA == "", "sensor.ask_ca", "ask_cert is given too: give one of them")
 	k.that(s.AskCert == "" || s.AskName == "", "sensor.ask_name", "ask_cert is given too, whose names do not count")

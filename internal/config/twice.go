@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/mxprint/mxprint/internal/serve"
 )
@@ -67,9 +69,16 @@ func (c *Config) places(k *checker) {
 		}
 		host, port, _ := net.SplitHostPort(l.Addr)
 		ip, err := netip.ParseAddr(host)
+		k.that(err == nil || !strings.ContainsFunc(host, notOfName), l.Key,
+			fmt.Sprintf("%q: %q is not an address; all addresses are %q", l.At, host, ":"+port))
 		k.that(err != nil || !ip.Is6() || !ip.IsLinkLocalUnicast() || ip.Zone() != "", l.Key,
 			fmt.Sprintf("%q is an address of one link: name its interface, as in [%s%%eth0]:%s", l.At, host, port))
 	}
+}
+
+// notOfName reports whether no name of a machine has a character.
+func notOfName(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
 }
 
 // twice wants every place for one listener.
@@ -99,7 +108,14 @@ func (l Listener) Overlaps(other Listener) bool {
 	if err != nil || err2 != nil || port != otherPort || port == "0" {
 		return false
 	}
-	return host == otherHost || covers(host, otherHost) || covers(otherHost, host)
+	return host == otherHost || sameAddress(host, otherHost) || covers(host, otherHost) || covers(otherHost, host)
+}
+
+// sameAddress reports whether two hosts are one address, however it is written.
+func sameAddress(a, b string) bool {
+	one, err := netip.ParseAddr(a)
+	two, err2 := netip.ParseAddr(b)
+	return err == nil && err2 == nil && one.Unmap() == two.Unmap()
 }
 
 // covers reports whether one host is all addresses, that of the other among
