@@ -28,14 +28,23 @@ func Fetch(ctx context.Context, a Asker, refused error) (*Status, error) {
 	switch {
 	case errors.Is(err, refused) || errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &Status{Health: Down, Reasons: []string{"no answer in time, the sensor is stopped or overloaded: " + err.Error()}, Now: time.Now()}, nil
 	case err != nil:
-		return &Status{Health: Down, Reasons: []string{"no answer: " + err.Error()}, Now: time.Now()}, nil
+		return &Status{Health: Down, Reasons: []string{noAnswer(err)}, Now: time.Now()}, nil
 	}
 	s := new(Status)
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	return s, nil
+}
+
+// noAnswer says why no answer came, and what that usually means.
+func noAnswer(err error) string {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer in time, the sensor is stopped or overloaded: " + err.Error()
+	case errors.Is(err, fs.ErrNotExist):
+		return "no answer: " + err.Error() + "; no sensor runs, or its [query] listen names another socket (-s)"
+	}
+	return "no answer: " + err.Error()
 }

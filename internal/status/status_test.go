@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -240,6 +241,7 @@ func TestFetch(t *testing.T) {
 	}{
 		{"answer", bytes.Replace(text, []byte(`"health":""`), []byte(`"health":"degraded"`), 1), nil, Degraded, nil},
 		{"no sensor", nil, errors.New("connection refused"), Down, nil},
+		{"stopped", nil, fmt.Errorf("x: %w", os.ErrDeadlineExceeded), Down, nil},
 		{"refused", nil, fmt.Errorf("x: %w", refused), "", ErrUnknown},
 		{"no permission", nil, fmt.Errorf("x: %w", fs.ErrPermission), "", ErrUnknown},
 		{"not JSON", []byte("hello\n"), nil, "", ErrUnknown},
@@ -247,6 +249,9 @@ func TestFetch(t *testing.T) {
 		s, err := Fetch(t.Context(), asker(func() ([]byte, error) { return c.text, c.err }), refused)
 		if !errors.Is(err, c.want) || err == nil && s.Health != c.health {
 			t.Errorf("%s: %+v, %v, want %q, %v", c.name, s, err, c.health, c.want)
+		}
+		if c.name == "stopped" && !strings.HasPrefix(s.Reasons[0], "no answer in time, the sensor is stopped or overloaded: ") {
+			t.Errorf("%s: %q", c.name, s.Reasons)
 		}
 	}
 }
