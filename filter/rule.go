@@ -120,9 +120,10 @@ func (r *Rule) Check(link int) error {
 	return err
 }
 
-// errNeedsKernel refuses a program for what a file does not record.
+// errBlank refuses a rule of spaces alone.
 var errBlank = errors.New("filter: the rule is blank: leave it out for all TCP")
 
+// errNeedsKernel refuses a program for what a file does not record.
 var errNeedsKernel = errors.New("the filter program asks for a packet's direction or interface, which a file does not record")
 
 // namesKernel finds the words about what the kernel alone knows of a frame. It is
