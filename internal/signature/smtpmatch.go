@@ -272,9 +272,10 @@ func (s *SMTP) fits(f *dialect.Fingerprint, carried float32) (cost float32, ok b
 	return cost, true
 }
 
-// carries is what a header costs that the program did not write. One that had another
-// where it was recorded, and is not said to send what it is given, one that would have marked it as relayed, and one that is no
-// mail server but would pass it on, are less likely.
+// carries is what a header costs that the program did not write. Less likely are a
+// program that had another where it was recorded and is not said to send what it is
+// given, one that would have marked it as relayed, and one that is no mail server but
+// would pass it on.
 func (s *SMTP) carries(header []byte, carried float32) float32 {
 	relayed := string(header) == dialect.Relayed
 	if s.writes && !s.given || !relayed && s.relays || relayed && s.builtin && s.Label.Class != "mta" {
