@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -46,6 +47,30 @@ func TestSocketRemoved(t *testing.T) {
 	s.client().send(asked)
 	if out := status(); !strings.HasPrefix(out, "well: ") {
 		t.Errorf("after a restart: %s", out)
+	}
+}
+
+// TestSocketUnseen: a socket in a folder that the user of the sensor may not enter is
+// not taken for one that was removed.
+func TestSocketUnseen(t *testing.T) {
+	s := newSensorUnderTest(t)
+	if _, err := user.Lookup("games"); err != nil {
+		lab.Skip(t, "needs Debian's user games")
+	}
+	if err := os.Chmod(s.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	closed := filepath.Join(s.dir, "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.socket, s.sensor = filepath.Join(closed, "s"), "user = \"games\""
+	status := s.askable("")
+	s.start(s.serve())
+	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	s.client().send(asked)
+	if out := status(); !strings.HasPrefix(out, "well: ") {
+		t.Errorf("of a socket that works: %s", out)
 	}
 }
 

@@ -202,13 +202,17 @@ func (f *watchedFront) keepFile(at string) {
 var errGone = errors.New("its socket was removed, or replaced by another process, and no client reaches it (mxprint doctor; systemctl restart mxprint)")
 
 // lookAtFiles notes the unix sockets whose files are gone. A socket listens without its
-// file, too, so nothing else shows it.
+// file, too, so nothing else shows it. The user of the sensor may not see a file that
+// root made in a folder of others: nothing is known of it then.
 func (f *watchedFront) lookAtFiles() (gone []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for at, file := range f.files {
 		_, path, _ := config.Endpoint(at)
 		now, err := os.Lstat(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		switch there := err == nil && os.SameFile(file, now); {
 		case there:
 			f.faults = slices.DeleteFunc(f.faults, func(f status.Fault) bool { return f.At == at && f.Reason == errGone.Error() })
