@@ -79,7 +79,7 @@ func isClosed(err error) bool {
 
 // unopened returns the error for what an IP packet, or a part of one, holds if it
 // is an encapsulation that is not opened. Answers come from the port that questions
-// go to.
+// go to. DNS and others ask from any port, which says nothing then.
 func unopened(proto byte, part bool, b []byte) error {
 	if proto != protoUDP {
 		return closedIP[proto]
@@ -87,8 +87,13 @@ func unopened(proto byte, part bool, b []byte) error {
 	if part || len(b) < headerUDP+8 {
 		return nil
 	}
-	for _, at := range [...]int{2, 0} {
-		if c, known := closedUDP[binary.BigEndian.Uint16(b[at:])]; known && c.is(b[headerUDP:]) {
+	const reserved = 1024 // ports below are of services, none of which is in closedUDP
+	from, to := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if from < reserved || to < reserved {
+		return nil
+	}
+	for _, port := range [...]uint16{to, from} {
+		if c, known := closedUDP[port]; known && c.is(b[headerUDP:]) {
 			return c.err
 		}
 	}

@@ -298,7 +298,7 @@ func TestInnerMPLSInVXLAN(t *testing.T) {
 func TestInnerClosed(t *testing.T) {
 	data := func(b ...byte) []byte { return append(b, make([]byte, 40)...) }
 	fromPort := func(port uint16, b []byte) []byte {
-		b = udpTo(53, b)
+		b = udpTo(40000, b)
 		binary.BigEndian.PutUint16(b, port)
 		return b
 	}
@@ -325,6 +325,8 @@ func TestInnerClosed(t *testing.T) {
 		{"GTP's echo", inEther(outer4(protoUDP, udpTo(2152, data(0x32, 1)))), "", ""},
 		{"IKE on the port of ESP", inEther(outer4(protoUDP, udpTo(4500, data(0, 0, 0, 0)))), "", ""},
 		{"no WireGuard", inEther(outer4(protoUDP, udpTo(51820, data(9)))), "", ""},
+		{"a question of DNS", inEther(outer4(protoUDP, append([]byte{0x10, 0xf5, 0, 53, 0, 48, 0, 0}, data()...))), "", ""},
+		{"an answer of DNS", inEther(outer4(protoUDP, append([]byte{0, 53, 0x19, 0xeb, 0, 48, 0, 0}, data()...))), "", ""},
 		{"no first fragment", second, "", ""},
 		{"little", inEther(outer4(protoUDP, udpTo(4341, []byte{1}))), "", ""},
 	} {
