@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // TestFaults has the exact text of each fault of a file, after its name.
@@ -335,6 +338,27 @@ deadline = "1s"
 	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestAsksOther: what listens on another address of this machine is no listener on the
+// loopback, which a tunnel to another machine may have.
+func TestAsksOther(t *testing.T) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		ip := netip.MustParsePrefix(a.String()).Addr()
+		if ip.IsLoopback() || ip.IsLinkLocalUnicast() {
+			continue
+		}
+		at := netip.AddrPortFrom(ip, 7824)
+		if _, err := Parse("FILE", fmt.Sprintf("[sensor]\nask = \"localhost:7824\"\n[query]\nlisten = [\"%s\"]", at)); err != nil {
+			t.Errorf("listening on %s: %v", at, err)
+		}
+		return
+	}
+	lab.Skip(t, "needs an address besides the loopback")
 }
 
 // TestOpener: a stranger's tunnel is opened by no configuration that loads.

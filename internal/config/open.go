@@ -128,9 +128,15 @@ func itself(listen, backend string) bool {
 	case onAllAddresses(listen):
 		return isLocal(toHost)
 	case toHost == "" || strings.EqualFold(toHost, "localhost"):
-		return isLocal(fromHost)
+		return isLoopback(fromHost)
 	}
 	return false
+}
+
+// isLoopback reports whether a host is reached by the name localhost.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // isLocal reports whether a host is this machine.
