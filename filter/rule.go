@@ -121,7 +121,7 @@ func (r *Rule) Check(link int) error {
 }
 
 // errBlank refuses a rule of spaces alone.
-var errBlank = errors.New("filter: the rule is blank: leave it out for all TCP")
+var errBlank = errors.New("filter: the rule is blank; an empty one takes all TCP")
 
 // errNeedsKernel refuses a program for what a file does not record.
 var errNeedsKernel = errors.New("the filter program asks for a packet's direction or interface, which a file does not record")
