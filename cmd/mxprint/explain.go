@@ -9,6 +9,7 @@ import (
 	"github.com/mxprint/mxprint/internal/explain"
 	"github.com/mxprint/mxprint/internal/offline"
 	"github.com/mxprint/mxprint/internal/signature"
+	"github.com/mxprint/mxprint/internal/view"
 )
 
 var explainCommand = command{
@@ -52,7 +53,8 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	p := &explain.Printer{Out: std.forPeople(), DB: db, N: *n}
+	out := offline.NewOutput(std.out)
+	p := &explain.Printer{Out: view.Cleaner(out), DB: db, N: *n}
 	var files []string
 	for _, arg := range fs.Args() {
 		isFile, err := p.Pasted(arg, *response)
@@ -64,11 +66,14 @@ func runExplain(ctx context.Context, args []string, std *stdio) error {
 		}
 	}
 	if len(files) == 0 {
-		return nil
+		return out.Err()
 	}
-	err = c.each(ctx, db, files, offline.NewOutput(std.out), std, p.Gather)
+	err = c.each(ctx, db, files, out, std, p.Gather)
 	if left := p.Gathered(); left != nil && err == nil {
 		return fmt.Errorf("explain: %w", left)
+	}
+	if err == nil {
+		err = out.Err()
 	}
 	return err
 }
