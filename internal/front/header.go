@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +41,9 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 	if len(name) > 76 {
 		return Header{}, fmt.Errorf("%w: the name %q is longer than 76 bytes", ErrHeader, name)
 	}
+	if ownedByMail(name) {
+		return Header{}, fmt.Errorf("%w: %q is a field that mails have, and a forged header is removed from each: use a name of its own, such as %s", ErrHeader, name, DefaultHeader)
+	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c > '~' || c == ':' { // RFC 5322 §3.6.8
 			return Header{}, fmt.Errorf("%w: %q in the name %q", ErrHeader, c, name)
@@ -49,6 +53,21 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 		form = (*note.Note).Header
 	}
 	return Header{Name: name, form: form}, nil
+}
+
+// ownedByMail reports whether a name is one that the standards give to something else.
+func ownedByMail(name string) bool {
+	name = strings.ToLower(name)
+	for _, prefix := range []string{"resent-", "content-", "list-", "arc-", "received", "dkim-signature", "authentication-results"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	// RFC 5322 §3.6, RFC 2045, RFC 5321 §4.4, RFC 8601; Delivered-To ends loops (RFC 9228)
+	return slices.Contains([]string{
+		"return-path", "date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references",
+		"subject", "comments", "keywords", "mime-version", "delivered-to",
+	}, name)
 }
 
 // Text returns the body of the header about a client; it is empty where nothing
