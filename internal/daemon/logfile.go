@@ -100,11 +100,14 @@ func (l *LogFile) Close() error {
 }
 
 // reopens returns the task that opens logs again at every SIGUSR1, which comes by
-// ch.
-func reopens(log *slog.Logger, ch <-chan os.Signal, files ...*LogFile) task {
+// ch, and calls done with what went wrong.
+func reopens(log *slog.Logger, ch <-chan os.Signal, done func(error), files ...*LogFile) task {
 	return each(ch, func() {
+		var errs []error
+		defer func() { done(errors.Join(errs...)) }()
 		for _, f := range files {
 			if err := f.reopen(); err != nil {
+				errs = append(errs, err)
 				log.Error("the log cannot be reopened, the old file stays", "file", f.path, "reason", err)
 				continue
 			}

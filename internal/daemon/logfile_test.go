@@ -53,12 +53,14 @@ func TestLogReopens(t *testing.T) {
 	}
 	write("two\n")
 
+	m := new(monitor)
+	m.reopened(errors.New("as of an earlier time"))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGUSR1)
 	defer signal.Stop(ch)
-	go func() { ended <- reopens(slog.New(slog.DiscardHandler), ch, l)(ctx) }()
+	go func() { ended <- reopens(slog.New(slog.DiscardHandler), ch, m.reopened, l)(ctx) }()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		// The task may not listen yet.
 		if _, err := os.Stat(path); err == nil {
@@ -73,6 +75,9 @@ func TestLogReopens(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	if m.logFault != "" {
+		t.Errorf("the fault of earlier stays: %s", m.logFault)
+	}
 	write("three\n")
 	holds(path+".1", "one\ntwo\n")
 	holds(path, "three\n")
@@ -80,8 +85,12 @@ func TestLogReopens(t *testing.T) {
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.reopen(); err == nil {
-		t.Error("a log in a folder that is gone was opened")
+	again := make(chan os.Signal, 1)
+	again <- syscall.SIGUSR1
+	done, stop := context.WithCancel(context.Background())
+	reopens(slog.New(slog.DiscardHandler), again, func(err error) { m.reopened(err); stop() }, l)(done)
+	if !strings.Contains(m.logFault, path) {
+		t.Errorf("a log in a folder that is gone was opened, or the fault does not name it: %q", m.logFault)
 	}
 	write("four\n")
 	holds(filepath.Join(dir+".away", "p0f.log"), "three\nfour\n")

@@ -53,6 +53,7 @@ type monitor struct {
 		date       string
 		fault      string // of the files, since then
 	}
+	logFault string // why a log was not reopened
 }
 
 // watchedSource is a source, which may be several rings of one interface.

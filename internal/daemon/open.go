@@ -121,7 +121,7 @@ func (o *opener) open() error {
 	}
 	o.restore() // last, so that clients that connect meanwhile wait and are not refused
 	o.tasks = append(o.tasks, o.in.monitor.run, o.process.Watch, r.watch(o.process.Notify(syscall.SIGHUP)),
-		reopens(o.log, o.process.Notify(syscall.SIGUSR1), o.in.logs...))
+		reopens(o.log, o.process.Notify(syscall.SIGUSR1), o.in.monitor.reopened, o.in.logs...))
 	return nil
 }
 

@@ -272,7 +272,7 @@ func (s *StandIn) Run(ctx context.Context) error {
 		})
 	}
 	if s.logFile != nil {
-		tasks = append(tasks, reopens(s.log, s.process.Notify(syscall.SIGUSR1), s.logFile))
+		tasks = append(tasks, reopens(s.log, s.process.Notify(syscall.SIGUSR1), func(error) {}, s.logFile))
 	}
 	s.process.Ready()
 	err := together(ctx, tasks...)

@@ -100,6 +100,15 @@ func (m *monitor) unreadable(err error) {
 	m.loaded.fault, _, _ = strings.Cut(err.Error(), "\n")
 }
 
+// reopened notes why logs go on in their old files, or that none does.
+func (m *monitor) reopened(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.logFault = ""; err != nil {
+		m.logFault, _, _ = strings.Cut(err.Error(), "\n")
+	}
+}
+
 // database is the one in use.
 func (m *monitor) database() *signature.DB {
 	m.mu.Lock()
@@ -138,6 +147,7 @@ func (m *monitor) counters() *status.Status {
 	st.Lost.LogLines = serve.Suppressed(m.log)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	st.Lost.Fault = m.logFault
 	if e := m.engine; e != nil {
 		c := e.Stats()
 		st.Hosts = status.Held{Now: c.Hosts, Max: s.Limits.Hosts}

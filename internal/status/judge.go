@@ -115,6 +115,9 @@ func (s *Status) judgeFrames(v *verdict) {
 	if s.Recent.Lost > 0 {
 		v.isDegraded("%d observations of the last %v were not logged: a disk of [log] is full or too slow (the log of the sensor has the reason)", s.Recent.Lost, s.span())
 	}
+	if s.Lost.Fault != "" {
+		v.isDegraded("a log goes on in the file that was rotated: %s (mend it, then kill -USR1 %d)", s.Lost.Fault, s.PID)
+	}
 }
 
 // judgeFiles looks at what lies in files and in the shared store.

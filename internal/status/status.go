@@ -243,9 +243,10 @@ type Held struct {
 
 // Lost is what the sensor could not keep.
 type Lost struct {
-	Observations uint64 `json:"observations"` // the log was slower than the capture
-	Unwritten    uint64 `json:"unwritten"`    // a log could not be written, as on a full disk
-	LogLines     uint64 `json:"log_lines"`    // left out because there were many of a kind
+	Observations uint64 `json:"observations"`    // the log was slower than the capture
+	Unwritten    uint64 `json:"unwritten"`       // a log could not be written, as on a full disk
+	LogLines     uint64 `json:"log_lines"`       // left out because there were many of a kind
+	Fault        string `json:"fault,omitempty"` // why a log goes on in the file that was rotated
 }
 
 // Database is the signatures in use.

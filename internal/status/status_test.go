@@ -61,6 +61,7 @@ func TestJudge(t *testing.T) {
 		{"a few unread", func(s *Status) { s.Recent.NotRead = 9 }, Well, ""},
 		{"a drop", func(s *Status) { s.Recent.Drops = 1 }, Well, ""},
 		{"lost observations", func(s *Status) { s.Recent.Lost = 1 }, Degraded, "1 observations of the last"},
+		{"log not reopened", func(s *Status) { s.Lost.Fault = "log: /x: locked" }, Degraded, "a log goes on in the file that was rotated: log: /x: locked (mend it, then kill -USR1 77)"},
 		{"reload failed", func(s *Status) { s.Database.Fault = "own.fp:3:1: x" }, Degraded, "the signatures could not be reloaded, the old ones stay, and a restart would fail: own.fp:3:1: x"},
 		{"front failed", func(s *Status) { s.Fronts[0].Failed = []Fault{{At: "/run/p0f.sock", Reason: "gone"}} }, Degraded, "front p0f at /run/p0f.sock has failed: gone"},
 		{"source failed", func(s *Status) {
