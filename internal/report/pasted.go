@@ -56,18 +56,33 @@ func FindPasted(r io.Reader) (all []Pasted) {
 		if strings.Contains(line, "mod=http") {
 			continue
 		}
-		found := rawShape.FindAllStringSubmatch(line, -1)
+		found := rawShapes(line)
 		if len(found) == 0 {
-			found = rawField.FindAllStringSubmatch(line, -1)
-		}
-		for _, m := range found {
-			all = append(all, Pasted{m[1], response})
+			for _, m := range rawField.FindAllStringSubmatch(line, -1) {
+				found = append(found, m[1])
+			}
 		}
 		if len(found) == 0 && rawAlone.MatchString(line) {
-			all = append(all, Pasted{line, response})
+			found = append(found, line)
+		}
+		for _, sig := range found {
+			all = append(all, Pasted{sig, response})
 		}
 	}
 	return all
+}
+
+// rawShapes returns what has the shape of a raw signature. What stands behind one may
+// be what stands before the next, as in a table.
+func rawShapes(line string) (all []string) {
+	for {
+		at := rawShape.FindStringSubmatchIndex(line)
+		if at == nil {
+			return all
+		}
+		all = append(all, line[at[2]:at[3]])
+		line = line[at[3]:]
+	}
 }
 
 // PastedFile returns the raw signatures of a text file that holds some, for what is

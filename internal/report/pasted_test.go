@@ -20,6 +20,8 @@ func TestFindPasted(t *testing.T) {
 		{"`" + sig + "`", syn},
 		{"It is unknown (" + sig + ").", syn},
 		{sig + ", os=Linux", syn},
+		{"| " + sig + " | " + sig + " |", append(syn, syn...)},
+		{"|" + sig + "|" + sig + "|" + sig + "|", append(syn, syn[0], syn[0])},
 		{"> | raw_sig  = " + sig, syn},
 		{"sig = 4:64:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0", []Pasted{{"4:64:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0", false}}},
 		{`level=INFO raw_sig="` + sig + `" os=""`, syn},
