@@ -134,14 +134,19 @@ func (f *File) open(r io.Reader) error {
 	magic, err := in.magic()
 	if err == nil && magic&0xffffff == magicGzip {
 		var plain *gzip.Reader
-		if plain, err = gzip.NewReader(in); err == nil {
+		switch plain, err = gzip.NewReader(in); err {
+		case io.EOF, io.ErrUnexpectedEOF:
+			err = errCutGzip
+		case nil:
 			f.packed = true
 			in = newWindow(unpacked{plain}, f.pipe)
 			magic, err = in.magic()
 		}
 	}
 	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF || err == errCutGzip:
+	case err == errCutGzip:
+		return fmt.Errorf("capture: %s: %w: %w", f.path, ErrFormat, err)
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return fmt.Errorf("capture: %s: %w%s", f.path, ErrFormat, in.other())
 	case err != nil:
 		return fmt.Errorf("capture: %s: %w", f.path, err)

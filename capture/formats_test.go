@@ -221,8 +221,9 @@ func TestGzip(t *testing.T) {
 		{"cut", good[:len(good)-9], "the file ends inside what gzip compressed"},
 		{"checksum", broken, "gzip: invalid checksum"},
 		{"text inside", packed([]byte("From: someone\n")), "not a pcap or pcapng file"},
+		{"cut behind gzip's header", good[:12], "not a pcap or pcapng file: the file ends inside what gzip compressed"},
+		{"cut inside gzip's header", good[:8], "not a pcap or pcapng file: the file ends inside what gzip compressed"},
 		{"gzip inside gzip", packed(good), "not a pcap or pcapng file, but compressed by gzip more than once: decompress it first"},
-		{"header cut", good[:8], "not a pcap or pcapng file"},
 	} {
 		if _, err := readAll("F", tt.file); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
