@@ -93,7 +93,7 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 		lines := e.Unread()
 		PrintUnread(r.Err, path, lines)
 		r.unread = r.unread || len(lines) > 0
-		if seen != nil && !r.Quiet && err == nil && len(lines) == 0 && seen.n.Load() == before {
+		if seen != nil && !r.Quiet && err == nil && ctx.Err() == nil && len(lines) == 0 && seen.n.Load() == before {
 			fmt.Fprintf(r.Err, "mxprint: %s: nothing to name among its %d frames of TCP that the rule takes\n", path, e.Stats().Frames)
 		}
 		if ctx.Err() != nil {
@@ -116,8 +116,8 @@ func (r *Reader) database() *signature.DB {
 const smtpConns = 10_000
 
 func readFile(ctx context.Context, e *engine.Engine, path string) error {
-	f, err := capture.OpenFile(path)
-	if err != nil {
+	f, err := open(ctx, path)
+	if f == nil {
 		return err
 	}
 	defer f.Close()
@@ -125,6 +125,24 @@ func readFile(ctx context.Context, e *engine.Engine, path string) error {
 		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return err
+}
+
+// open opens a file, or returns neither file nor error when ctx ends: a pipe blocks
+// until it has a writer that writes.
+func open(ctx context.Context, path string) (*capture.File, error) {
+	var f *capture.File
+	var err error
+	done := make(chan struct{})
+	go func() {
+		f, err = capture.OpenFile(path)
+		close(done)
+	}()
+	select {
+	case <-done:
+		return f, err
+	case <-ctx.Done():
+		return nil, nil
+	}
 }
 
 // PrintUnread prints what of a file was not read, by kind, a line each.

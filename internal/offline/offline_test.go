@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
@@ -71,6 +73,27 @@ func unhex(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestPipeWithoutWriter: the first signal ends a command that waits for a named pipe.
+func TestPipeWithoutWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	r := &Reader{Name: "read", Out: NewOutput(new(strings.Builder)), Err: new(strings.Builder), Quiet: true, Engine: engine.Config{DB: signature.Builtin()}}
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx, []string{path}, observer(func(*event.Observation) {})) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for a writer")
+	}
 }
 
 // TestNothing: a file without anything to name is not passed over in silence.
