@@ -94,7 +94,8 @@ func (r *Reader) files(ctx context.Context, paths []string, to event.Observer) e
 		PrintUnread(r.Err, path, lines)
 		r.unread = r.unread || len(lines) > 0
 		if seen != nil && !r.Quiet && err == nil && ctx.Err() == nil && len(lines) == 0 && seen.n.Load() == before {
-			fmt.Fprintf(r.Err, "mxprint: %s: nothing to name among its %d frames of TCP that the rule takes\n", path, e.Stats().Frames)
+			fmt.Fprintf(r.Err, "mxprint: %s: nothing to name among its %d frames of TCP that the rule takes\n",
+				path, e.Stats().Frames)
 		}
 		if ctx.Err() != nil {
 			break
