@@ -111,6 +111,17 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// TestInterrupted: of a file whose reading was interrupted nobody knows what it has.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	printed := new(strings.Builder)
+	r := &Reader{Name: "read", Out: NewOutput(new(strings.Builder)), Err: printed, Engine: engine.Config{DB: signature.Builtin()}}
+	if err := r.Run(ctx, []string{sample}, observer(func(*event.Observation) {})); err != nil || printed.Len() > 0 {
+		t.Errorf("%v, printed %q", err, printed)
+	}
+}
+
 // TestNotRead: a SYN that cannot be read is counted, wherever the frame ends, and in
 // whatever it is.
 func TestNotRead(t *testing.T) {
