@@ -76,7 +76,13 @@ func TestSocketUnseen(t *testing.T) {
 
 // TestReloadFails: signatures that could not be reloaded are reported until they can be.
 func TestReloadFails(t *testing.T) {
+	t.Run("captures", func(t *testing.T) { reloadFails(t, "", "degraded: ", "well: ") })
+	t.Run("asks", func(t *testing.T) { reloadFails(t, `ask = "/nowhere"`, "", "") })
+}
+
+func reloadFails(t *testing.T, sensor, degraded, well string) {
 	s := newSensorUnderTest(t)
+	s.sensor = sensor
 	own := filepath.Join(s.dir, "own.fp")
 	const right = "classes = unix\n[tcp:request]\nlabel = s:unix:Linux:\nsig = *:64:0:*:mss*44,7:mss,sok,ts,nop,ws:df,id+:0\n"
 	if err := os.WriteFile(own, []byte(right), 0o644); err != nil {
@@ -86,7 +92,7 @@ func TestReloadFails(t *testing.T) {
 	s.start(s.serve())
 	s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
 	for _, tt := range []struct{ text, want string }{
-		{right + "sig = x\n", "degraded: "}, {right, "well: "},
+		{right + "sig = x\n", degraded}, {right, well},
 	} {
 		if err := os.WriteFile(own, []byte(tt.text), 0o644); err != nil {
 			t.Fatal(err)
@@ -94,7 +100,7 @@ func TestReloadFails(t *testing.T) {
 		s.signal(syscall.SIGHUP)
 		s.wait("word of the reload", func() bool {
 			out := status()
-			return strings.HasPrefix(out, tt.want) && strings.Contains(out, own+":5:7: ") == (tt.want == "degraded: ")
+			return strings.HasPrefix(out, tt.want) && strings.Contains(out, own+":5:7: ") == (tt.text != right)
 		})
 	}
 }

@@ -37,8 +37,8 @@ func (r *reloader) reload() (int, error) {
 		}
 	}
 	db, err := r.database.Load()
+	r.sensor.monitor.unreadable(err) // a sensor that asks another one reads them, too
 	if err != nil {
-		r.sensor.monitor.unreadable(err)
 		var syntax *signature.SyntaxError
 		if errors.As(err, &syntax) {
 			r.log.Error("signatures are wrong, the old ones stay", "place", fmt.Sprintf("%s:%d:%d", syntax.File, syntax.Line, syntax.Col), "reason", err)

@@ -90,14 +90,17 @@ func (m *monitor) read(db *signature.DB) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loaded.db = db
-	m.loaded.at, m.loaded.signatures, m.loaded.date, m.loaded.fault = time.Now(), db.Count(), newest, ""
+	m.loaded.at, m.loaded.signatures, m.loaded.date = time.Now(), db.Count(), newest
 }
 
-// unreadable notes that the signatures in the files cannot be used.
+// unreadable notes that the signatures in the files cannot be used, or that they can.
 func (m *monitor) unreadable(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.loaded.fault, _, _ = strings.Cut(err.Error(), "\n")
+	m.loaded.fault = ""
+	if err != nil {
+		m.loaded.fault, _, _ = strings.Cut(err.Error(), "\n")
+	}
 }
 
 // reopened notes why logs go on in their old files, or that none does.
