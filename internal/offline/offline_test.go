@@ -111,7 +111,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestInterrupted: of a file whose reading was interrupted nobody knows what it has.
+// TestInterrupted: what a file has is not known where its reading was interrupted.
 func TestInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
