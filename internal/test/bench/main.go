@@ -91,6 +91,7 @@ func run(ctx context.Context, args []string) error {
 			return errors.Join(fmt.Errorf("%s: %w", p.name, err), b.print(os.Stdout))
 		}
 	}
+	fmt.Fprintln(os.Stderr, b.conditions())
 	if err := b.print(os.Stdout); err != nil || *write == "" {
 		return err
 	}
