@@ -61,10 +61,14 @@ exports.load_p0f_ini = function () {
   })
 }
 
+// STANDARD_FIELD are the names that the standards give to something else: a header of
+// the plugin's name is removed from each mail.
+const STANDARD_FIELD = /^(?:(?:resent-|content-|list-|arc-|received|dkim-signature|authentication-results).*|return-path|date|from|sender|reply-to|to|cc|bcc|message-id|in-reply-to|references|subject|comments|keywords|mime-version|delivered-to)$/i
+
 function header_name (plugin, name) {
   if (name === undefined || name === null || name === '') return DEFAULTS.add_header
-  if (/^[!-9;-~]{1,100}$/.test(name)) return String(name)
-  plugin.logerror(`p0f.ini: add_header is no name of a header: ${JSON.stringify(name)}`)
+  if (/^[!-9;-~]{1,100}$/.test(name) && !STANDARD_FIELD.test(name)) return String(name)
+  plugin.logerror(`p0f.ini: add_header is no name of a header, or that of another one: ${JSON.stringify(name)}`)
   return DEFAULTS.add_header
 }
 

@@ -41,8 +41,8 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 	if len(name) > 76 {
 		return Header{}, fmt.Errorf("%w: the name %q is longer than 76 bytes", ErrHeader, name)
 	}
-	if ownedByMail(name) {
-		return Header{}, fmt.Errorf("%w: %q is a field that mails have, and a forged header is removed from each: use a name of its own, such as %s", ErrHeader, name, DefaultHeader)
+	if standardField(name) {
+		return Header{}, fmt.Errorf("%w: %q is a field of mails, and would be removed from each as forged: choose another name, such as %s", ErrHeader, name, DefaultHeader)
 	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c > '~' || c == ':' { // RFC 5322 §3.6.8
@@ -55,8 +55,8 @@ func NewHeader(name string, form func(*note.Note) string) (Header, error) {
 	return Header{Name: name, form: form}, nil
 }
 
-// ownedByMail reports whether a name is one that the standards give to something else.
-func ownedByMail(name string) bool {
+// standardField reports whether the standards give a name to something else.
+func standardField(name string) bool {
 	name = strings.ToLower(name)
 	for _, prefix := range []string{"resent-", "content-", "list-", "arc-", "received", "dkim-signature", "authentication-results"} {
 		if strings.HasPrefix(name, prefix) {

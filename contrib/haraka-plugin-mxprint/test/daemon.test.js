@@ -288,6 +288,11 @@ listen = ["${querySocket}"]
   })
 
   test('refuses settings that cannot work', async () => {
+    for (const name of ['Received', 'content-type', 'TO']) {
+      const other = newPlugin({ socket_path: querySocket, add_header: name })
+      assert.strictEqual(other.cfg.add_header, '', name)
+      other.shutdown()
+    }
     const p = newPlugin({ socket_path: querySocket, add_header: 'a b\r\nc', deadline: 'soon', max_waiting: 0, header_form: 'long' })
     assert.deepStrictEqual(p.cfg, { socket_path: querySocket, add_header: '', deadline: 100, max_waiting: 1000, header_form: 'haraka', rules: [], verdict_socket: '' })
     assert.strictEqual(p.logged.length, 4)
