@@ -231,9 +231,10 @@ type Stats struct {
 	// for a full disk perhaps. What two could not write counts twice.
 	Unwritten uint64
 
-	// Unread are frames that could not be read: tunnels, and frames of an interface
-	// that are malformed. Cut are SYNs and SYN+ACKs of which a capture kept less than
-	// their headers. Engine.Unread has their kinds.
+	// Unread are frames that could not be read: tunnels, but for encapsulations that
+	// nothing opens, and frames of an interface that are malformed. Cut are SYNs and
+	// SYN+ACKs of which a capture kept less than their headers. Engine.Unread has their
+	// kinds.
 	Unread, Cut uint64
 }
 

@@ -4,6 +4,7 @@
 package unread
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -105,13 +106,16 @@ func (c *Counts) Refused() error {
 	return fmt.Errorf("%s: %w", strings.Join(all, ", "), filter.ErrLink)
 }
 
-// Totals returns how many frames were not read, and how many SYNs, SYN+ACKs and
-// segments that may be such were cut.
+// Totals returns how many frames were not read that might have been, and how many
+// SYNs, SYN+ACKs and segments that may be such were cut. Encapsulations that cannot be
+// opened do not count: a mirror may be full of VPNs, and nothing is wrong then.
 func (c *Counts) Totals() (frames, cut uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, n := range c.tunnels {
-		frames += n
+	for k, n := range c.tunnels {
+		if !errors.Is(k.reason, errors.ErrUnsupported) {
+			frames += n
+		}
 	}
 	for _, n := range c.broken {
 		frames += n
