@@ -209,10 +209,13 @@ func TestSMTPWeak(t *testing.T) {
 		"offer=size;hello=EHLO [127.0.0.1];starttls=STARTTLS;tls=OpenSSL;settings=PHP;hints=3emt;pad=yes;sni=yes;rec=e/n/n/6;write=parts;dot=crlf;next=/6;end=alert": "Symfony Mailer (exact)",
 		// No library of Ruby writes this header, but programs give it to net/smtp.
 		"offer=size;hello=EHLO fqdn;mail=MAIL FROM:<>;rcpt=RCPT TO:<>;data=DATA;flow=M/R/D/.;header=FTSD;write=lines;next=/Q;quit=QUIT;end=quit": "Ruby net/smtp",
-		// No mail came: candidates at most, and only by what few have.
+		// No mail came: candidates at most, and none for a name without a dot.
 		"offer=size;hello=EHLO [127.0.0.1];flow=x/Q;quit=QUIT;end=quit": "gsasl (generic)",
-		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "nothing",
-		"offer=size;hello=EHLO fqdn;nohello=Q;end=quit":                 "nothing",
+		"offer=size;hello=EHLO fqdn;flow=Q;quit=QUIT;end=quit":          "Twisted or postal or HAProxy check (generic)",
+		"greet=wait;hello=EHLO fqdn;nohello=$;end=fin":                  "HAProxy check or JavaMail or dma (generic)",
+		"offer=size;hello=EHLO bare;flow=Q;quit=QUIT;end=quit":          "nothing",
+		"greet=wait;hello=EHLO empty;nohello=$;end=fin":                 "nothing",
+		"greet=wait;flow=$;end=rst":                                     "nothing",
 		// Two do.
 		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6": "JavaMail or commons-net (generic)",
 	} {

@@ -44,12 +44,12 @@ func (m *SMTPMatch) Flavor() string {
 // that agree with it in each field that both have match; specific ones before
 // generic ones, those of a file read first before those of a later one. The
 // likeliest programs come first: those whose signatures leave the fewest values
-// open. Of a session that came neither to MAIL nor into TLS the built-in ones have
-// candidates at most: probes, monitors and guessers of passwords look alike. What
-// they say of several programs, or of values that many programs have, is Weak: a
+// open, and of those that leave as many those that are read first. Of a session that
+// came neither to MAIL nor into TLS the built-in ones have candidates at most: probes,
+// monitors and guessers of passwords look alike. What they say of several programs, or of values that many programs have, is Weak: a
 // program that they do not know may well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
-	if !came(f) && !(f.Has(dialect.Hello) && f.Has(dialect.Flow)) {
+	if !came(f) && !(f.Has(dialect.Hello) && (f.Has(dialect.Flow) || f.Has(dialect.NoHello))) {
 		return SMTPMatch{Many: true}
 	}
 	var specific, generic smtpFound
@@ -63,6 +63,13 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 // came reports whether a session came to MAIL or into TLS.
 func came(f *dialect.Fingerprint) bool { return f.Has(dialect.Mail) || f.Has(dialect.Records) }
 
+// unnamed reports whether a client greeted without a name or with one that has no
+// dot, as programs do that guess passwords and look for mail servers.
+func unnamed(f *dialect.Fingerprint) bool {
+	hello := f.Get(dialect.Hello)
+	return bytes.HasSuffix(hello, []byte(" bare")) || bytes.HasSuffix(hello, []byte(" empty"))
+}
+
 // judge is what MatchSMTP answers of the signatures that match.
 func (w *smtpWeights) judge(f *dialect.Fingerprint, found *smtpFound) SMTPMatch {
 	switch {
@@ -70,7 +77,7 @@ func (w *smtpWeights) judge(f *dialect.Fingerprint, found *smtpFound) SMTPMatch 
 		return found.answer(false)
 	case came(f) || !found.hits[0].sig.builtin:
 		return found.answer(w.enough(f, found.hits[0].sig))
-	case w.sum(f) < rareBits:
+	case unnamed(f):
 		return SMTPMatch{Many: true}
 	}
 	return found.answer(false)

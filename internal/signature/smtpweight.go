@@ -16,7 +16,6 @@ type smtpWeights [2][dialect.NumFields]map[string]float64
 // of twenty sessions (docs/score.md).
 const (
 	clearBits = 7.1 // all fields together
-	rareBits  = 4.7 // the same, for candidates where no mail came
 	tlsBits   = 5.6 // with TLS: those of tlsFields
 	helloBits = 4.5 // or the greeting before it
 )

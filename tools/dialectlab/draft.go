@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -24,7 +25,8 @@ type rule struct {
 }
 
 // draft makes a rule of each engine: of each field the values that its sessions
-// have, parameters and pipelining as the server's offers explain them.
+// have, parameters and pipelining as the server's offers explain them. Engines with
+// more sessions come first: of programs that speak alike, three are candidates.
 func draft(all []*spoken) []rule {
 	byEngine := make(map[string][]*spoken)
 	var engines []string
@@ -37,7 +39,9 @@ func draft(all []*spoken) []rule {
 		}
 		byEngine[s.Engine] = append(byEngine[s.Engine], s)
 	}
-	slices.Sort(engines)
+	slices.SortFunc(engines, func(a, b string) int {
+		return cmp.Or(len(byEngine[b])-len(byEngine[a]), strings.Compare(a, b))
+	})
 	var rules []rule
 	for _, engine := range engines {
 		writes := writesHeader(byEngine[engine])
@@ -298,7 +302,8 @@ func writeRules(out io.Writer, rules []rule, date string) error {
 	fmt.Fprintf(out, `; Programs that send mail, by how they speak SMTP (docs/dialect.md). The file is
 ; made of the recordings of tools/dialectlab by its command rules: of each field
 ; the values that the sessions of an engine have, where the server's offers do
-; not explain them.
+; not explain them. Of programs that match equally well the first are named: those
+; with more recordings come first.
 
 [smtp:client]
 `)
