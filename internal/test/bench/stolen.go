@@ -78,5 +78,5 @@ func parseTicks(text []byte) (t ticks) {
 
 // conditions says under what the figures of undisturbed were taken.
 func (b *bench) conditions() string {
-	return fmt.Sprintf("While the flood, the proxies, the files, the workers and the other libraries were measured, the host of this machine took at most %.1f %% of its time.", 100*b.stolen)
+	return fmt.Sprintf("While the flood, the files, the workers and the other libraries were measured, the host of this machine took at most %.1f %% of its time.", 100*b.stolen)
 }
