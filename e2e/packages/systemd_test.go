@@ -351,6 +351,9 @@ func dropInProxy(t *testing.T, m *machine) {
 	if got := m.capabilities(t, "mxprint"); got != "0" {
 		t.Errorf("CapEff = %s, want none once port 25 is open", got)
 	}
+	if slack := m.do(t, "cat /proc/"+m.pid(t, "mxprint")+"/timerslack_ns"); slack != "1000000\n" { // as the benchmark runs it
+		t.Errorf("its timers may come %q ns late", slack)
+	}
 	quiet(t, m)
 }
 

@@ -31,6 +31,7 @@ type bench struct {
 	rows              []row
 	p0fHost           string  // what a host takes of p0f's memory
 	stolen            float64 // the most that the host took while a figure was taken
+	noted             bool    // one was
 }
 
 const stockDB = "/etc/p0f/p0f.fp"

@@ -133,7 +133,7 @@ func (c *carrier) start(ctx context.Context) error {
 	}
 	c.cmd = exec.CommandContext(ctx, program, c.args[1:]...)
 	c.cmd.Stderr = &c.stderr
-	if err := c.cmd.Start(); err != nil {
+	if err := startAsUnit(c.cmd); err != nil {
 		return err
 	}
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

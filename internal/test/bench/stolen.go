@@ -23,6 +23,7 @@ const (
 // times at most, and returns what was measured while it took least. It does not
 // look at the figure itself.
 func undisturbed[T any](b *bench, measure func() (T, error)) (best T, err error) {
+	b.noted = true
 	least := 2.0
 	for range tries {
 		before := readTicks()
@@ -76,7 +77,11 @@ func parseTicks(text []byte) (t ticks) {
 	return t
 }
 
-// conditions says under what the figures of undisturbed were taken.
+// conditions says under what the figures of undisturbed were taken, if there are
+// any.
 func (b *bench) conditions() string {
+	if !b.noted {
+		return "No row of this table is one that is measured again if the host takes the processors."
+	}
 	return fmt.Sprintf("While the flood, the files, the workers and the other libraries were measured, the host of this machine took at most %.1f %% of its time.", 100*b.stolen)
 }
