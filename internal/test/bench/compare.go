@@ -72,7 +72,7 @@ func (b *bench) compare(ctx context.Context, w work, bar float64) (theirs cost, 
 	if err != nil {
 		return theirs, err
 	}
-	theirs, err = undisturbed(b, func() (cost, error) {
+	theirs, err = undisturbed(b, mostStolen, func() (cost, error) {
 		os.Remove(logP0f)
 		return timed(ctx, b.p0f, append([]string{"-r", w.capture, "-f", stockDB, "-o", logP0f}, w.args...))
 	})
@@ -99,7 +99,7 @@ func (b *bench) ours(ctx context.Context, w work, log string) (all []cost, err e
 		if log != "" {
 			args = append(args, "-o", log)
 		}
-		c, err := undisturbed(b, func() (cost, error) {
+		c, err := undisturbed(b, mostStolen, func() (cost, error) {
 			if log != "" {
 				os.Remove(log)
 			}

@@ -137,11 +137,11 @@ func engineAlone(ctx context.Context, hosts int) (ns, bytes float64, err error) 
 func (b *bench) workers(ctx context.Context) error {
 	var one, two, ratios []float64
 	for range 5 * rounds {
-		single, err := undisturbed(b, func() (float64, error) { return workersRate(ctx, 1) })
+		single, err := undisturbed(b, mostStolen, func() (float64, error) { return workersRate(ctx, 1) })
 		if err != nil {
 			return err
 		}
-		double, err := undisturbed(b, func() (float64, error) { return workersRate(ctx, 2) })
+		double, err := undisturbed(b, mostStolen, func() (float64, error) { return workersRate(ctx, 2) })
 		if err != nil {
 			return err
 		}

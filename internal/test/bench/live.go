@@ -36,7 +36,7 @@ func (b *bench) underFlood(ctx context.Context, pair *pair) error {
 	var said [2]string
 	var p99 time.Duration
 	for i, d := range []*daemon{b.theirDaemon(), ours} {
-		all, err := undisturbed(b, func() ([]time.Duration, error) { return b.askUnderFlood(ctx, pair, d) })
+		all, err := undisturbed(b, floodStolen, func() ([]time.Duration, error) { return b.askUnderFlood(ctx, pair, d) })
 		if err != nil {
 			return err
 		}

@@ -119,11 +119,11 @@ func (b *bench) duel(ctx context.Context, d duel, frames *recording) error {
 	var we, they tally
 	for range rounds {
 		var err error
-		if they, err = undisturbed(b, func() (tally, error) { return peerRun(ctx, d.theirs) }); err != nil {
+		if they, err = undisturbed(b, mostStolen, func() (tally, error) { return peerRun(ctx, d.theirs) }); err != nil {
 			return err
 		}
 		theirs = append(theirs, they.rate())
-		if we, err = undisturbed(b, func() (tally, error) { return d.ours(ctx, frames) }); err != nil {
+		if we, err = undisturbed(b, mostStolen, func() (tally, error) { return d.ours(ctx, frames) }); err != nil {
 			return err
 		}
 		ours = append(ours, we.rate())
