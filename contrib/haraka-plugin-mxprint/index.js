@@ -14,6 +14,7 @@ exports.register = function () {
   this.register_hook('data_post', 'ask_about_sender')
   this.register_hook('data_post', 'add_p0f_header')
   this.register_hook('reset_transaction', 'send_verdicts')
+  this.register_hook('disconnect', 'send_karma')
   this.register_hook('disconnect', 'report_rest')
   // Before the plugins that may end a hook.
   for (const hook of COMMANDS) this.register_hook(hook, 'hear_line', -90)
@@ -149,20 +150,40 @@ exports.ask_mxprint = function (next, connection) {
   })
 }
 
-// send_verdicts sends what karma and the filters made of a mail to mxprint's store,
-// when the mail is over.
+// send_verdicts sends what the filters made of a mail to mxprint's store, when the
+// mail is over.
 exports.send_verdicts = function (next, connection) {
   try {
     const about = this.verdicts && subject(connection)
-    for (const verdict of about ? verdicts(this.karma, connection) : []) {
-      this.verdicts.ask(JSON.stringify({ ...about, ...verdict }), (err, answer) => {
-        if (!err && answer.error) connection.logdebug(this, `verdict: ${answer.error}`)
-      })
+    if (about) {
+      connection.notes.mxprint_mail = about
+      this.send(connection, about, filtered(connection.transaction.results))
     }
   } catch (e) {
     this.logerror(`after a mail: ${e.message}`)
   }
   next()
+}
+
+// send_karma sends what karma made of a connection that brought a mail, when it is
+// over: Redis brings awards later than the results that they are for.
+exports.send_karma = function (next, connection) {
+  try {
+    const about = connection.notes.mxprint_mail
+    if (this.verdicts && about) this.send(connection, about, judged(this.karma, connection.results.get('karma')))
+  } catch (e) {
+    this.logerror(`after a connection: ${e.message}`)
+  }
+  next()
+}
+
+// send sends verdicts about a connection to the store.
+exports.send = function (connection, about, verdicts) {
+  for (const verdict of verdicts) {
+    this.verdicts.ask(JSON.stringify({ ...about, ...verdict }), (err, answer) => {
+      if (!err && answer.error) connection.logdebug(this, `verdict: ${answer.error}`)
+    })
+  }
 }
 
 // subject names the connection, where there is anything to say of it.
@@ -174,15 +195,16 @@ function subject (connection) {
   return { client: net.isIPv6(remote.ip) ? `[${remote.ip}]:${port(remote)}` : `${remote.ip}:${port(remote)}` }
 }
 
-// verdicts are those of karma, whose scores are the worse the lower they are, and
-// of the filters that Haraka asked. Karma is sure where it denies or welcomes.
-function verdicts (bounds, connection) {
+// judged is the verdict of karma, whose scores are the worse the lower they are. It
+// is sure where it denies or welcomes.
+function judged (bounds, karma) {
+  if (!karma || !Number.isFinite(karma.score) || bounds.negative >= 0) return []
+  return [{ source: 'haraka-karma', score: -karma.score, threshold: -bounds.negative, sure: karma.score <= bounds.negative || karma.score >= bounds.positive }]
+}
+
+// filtered are the verdicts of the filters that Haraka asked.
+function filtered (results) {
   const list = []
-  const karma = connection.results.get('karma')
-  if (karma && Number.isFinite(karma.score) && bounds.negative < 0) {
-    list.push({ source: 'haraka-karma', score: -karma.score, threshold: -bounds.negative, sure: karma.score <= bounds.negative || karma.score >= bounds.positive })
-  }
-  const results = connection.transaction && connection.transaction.results
   const assassin = results && results.get('spamassassin')
   if (assassin && Number.isFinite(assassin.score) && assassin.required > 0) {
     list.push({ source: 'spamassassin', score: assassin.score, threshold: assassin.required })

@@ -215,6 +215,7 @@ func TestSMTPWeak(t *testing.T) {
 		"greet=wait;hello=EHLO fqdn;nohello=$;end=fin":                  "HAProxy check or JavaMail or dma (generic)",
 		"offer=size;hello=EHLO bare;flow=Q;quit=QUIT;end=quit":          "nothing",
 		"greet=wait;hello=EHLO empty;nohello=$;end=fin":                 "nothing",
+		"greet=wait;hello=EHLO underscore;nohello=$;end=fin":            "nothing",
 		"greet=wait;flow=$;end=rst":                                     "nothing",
 		// Two do.
 		"offer=size;hello=EHLO fqdn;tls=JSSE;settings=default;hints=3motv;pad=no;rec=e/n/n/6": "JavaMail or commons-net (generic)",

@@ -46,8 +46,9 @@ func (m *SMTPMatch) Flavor() string {
 // likeliest programs come first: those whose signatures leave the fewest values
 // open, and of those that leave as many those that are read first. Of a session that
 // came neither to MAIL nor into TLS the built-in ones have candidates at most: probes,
-// monitors and guessers of passwords look alike. What they say of several programs, or of values that many programs have, is Weak: a
-// program that they do not know may well speak so. It does not allocate.
+// monitors and guessers of passwords look alike. What they say of several programs,
+// or of values that many programs have, is Weak: a program that they do not know may
+// well speak so. It does not allocate.
 func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 	if !came(f) && !(f.Has(dialect.Hello) && (f.Has(dialect.Flow) || f.Has(dialect.NoHello))) {
 		return SMTPMatch{Many: true}
@@ -63,11 +64,11 @@ func (db *DB) MatchSMTP(f *dialect.Fingerprint) SMTPMatch {
 // came reports whether a session came to MAIL or into TLS.
 func came(f *dialect.Fingerprint) bool { return f.Has(dialect.Mail) || f.Has(dialect.Records) }
 
-// unnamed reports whether a client greeted without a name or with one that has no
-// dot, as programs do that guess passwords and look for mail servers.
+// unnamed reports whether a client greeted without the name of a host in the DNS, as
+// programs do that guess passwords and look for mail servers.
 func unnamed(f *dialect.Fingerprint) bool {
 	hello := f.Get(dialect.Hello)
-	return bytes.HasSuffix(hello, []byte(" bare")) || bytes.HasSuffix(hello, []byte(" empty"))
+	return slices.Contains([]string{"bare", "empty", "underscore"}, string(hello[bytes.LastIndexByte(hello, ' ')+1:]))
 }
 
 // judge is what MatchSMTP answers of the signatures that match.

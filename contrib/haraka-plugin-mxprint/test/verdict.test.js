@@ -14,8 +14,9 @@ let dir, where, server
 let got = []
 let arrived = () => {}
 
-// over runs the hook of a mail that is over.
-function over (main, { karma, results = {}, id = 'abcdefghijklmnopqrst', rcpt = 1, ip = '192.0.2.1' } = {}) {
+// over runs the hooks of a mail and of a connection that are over. later is what karma
+// has counted by then.
+function over (main, { karma, later = karma, results = {}, id = 'abcdefghijklmnopqrst', rcpt = 1, ip = '192.0.2.1' } = {}) {
   const p = Object.create(require('../index'))
   p.name = 'mxprint'
   p.register_hook = () => {}
@@ -30,6 +31,11 @@ function over (main, { karma, results = {}, id = 'abcdefghijklmnopqrst', rcpt = 
   let went = false
   p.send_verdicts(() => { went = true }, connection)
   assert.ok(went, 'the mail waits')
+  karma = later
+  connection.transaction = null
+  went = false
+  p.send_karma(() => { went = true }, connection)
+  assert.ok(went, 'the end waits')
   return p
 }
 
@@ -68,10 +74,15 @@ describe('verdicts', () => {
   it('sends what karma and the filters made of a mail', async () => {
     const results = { spamassassin: { score: 9.1, required: 5 }, rspamd: { score: 1.5, required_score: 15, action: 'no action' } }
     assert.deepStrictEqual(await sent(3, { verdict_socket: where }, { karma: { score: -12 }, results }), [
-      { id: 'abcdefghijklmnopqrst', source: 'haraka-karma', score: 12, threshold: 10, sure: true },
       { id: 'abcdefghijklmnopqrst', source: 'spamassassin', score: 9.1, threshold: 5 },
       { id: 'abcdefghijklmnopqrst', source: 'rspamd', score: 1.5, required_score: 15, action: 'no action' },
+      { id: 'abcdefghijklmnopqrst', source: 'haraka-karma', score: 12, threshold: 10, sure: true },
     ])
+  })
+
+  it('counts the awards that Redis brings after the mail', async () => {
+    const [verdict] = await sent(1, { verdict_socket: where }, { karma: { score: 5 }, later: { score: -25 } })
+    assert.deepStrictEqual([verdict.score, verdict.sure], [25, true])
   })
 
   it('is sure of karma where it denies or welcomes', async () => {
