@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/mxprint/mxprint/internal/daemon"
 	"github.com/mxprint/mxprint/internal/view"
@@ -50,7 +51,31 @@ func commands() []command {
 	}
 }
 
-func main() { os.Exit(run(os.Args, &stdio{os.Stdin, os.Stdout, os.Stderr})) }
+func main() {
+	out := &stdout{File: os.Stdout}
+	status := run(os.Args, &stdio{os.Stdin, out, os.Stderr})
+	if status == 0 && out.err != nil {
+		status = exit(fmt.Errorf("writing the output: %w", out.err), &stdio{err: os.Stderr})
+	}
+	os.Exit(status)
+}
+
+// stdout is the standard output, and keeps the first error: a command that
+// prints line by line does not look at each, and a full disk must be noticed.
+type stdout struct {
+	*os.File // for those who ask whether it is a terminal
+	err      error
+}
+
+func (o *stdout) Write(b []byte) (int, error) {
+	n, err := o.File.Write(b)
+	if o.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader that has enough is no fault
+		o.err = err
+	}
+	return n, err
+}
+
+func (o *stdout) WriteString(s string) (int, error) { return o.Write([]byte(s)) }
 
 // forPeople is where text for people goes that quotes the network, a file or
 // another sensor.

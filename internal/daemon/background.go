@@ -22,7 +22,7 @@ const (
 func InBackground() bool { return os.Getenv(daemonEnv) != "" }
 
 // ErrReported means that what went wrong is on the standard error already.
-var ErrReported = errors.New("it did not start")
+var ErrReported = errors.New("it failed, and has said why")
 
 // Background starts the program again in a session of its own and writes its
 // process number to out. It returns when that process is ready, or ErrReported.

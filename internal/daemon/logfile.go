@@ -118,7 +118,7 @@ func reopens(log *slog.Logger, ch <-chan os.Signal, done func(error), files ...*
 
 // isNull reports whether what is written to w is thrown away.
 func isNull(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Stat() (os.FileInfo, error) })
 	if !ok {
 		return false
 	}

@@ -282,6 +282,9 @@ func (s *StandIn) Run(ctx context.Context) error {
 			s.say("\nAll done. Processed %d packets.", s.engine.Stats().Frames)
 		}
 	}
+	if err == nil && s.opt.File != "" && s.engine.Stats().Unwritten > 0 {
+		return ErrReported // Deviation: p0f returns 0, docs/p0f-compatibility.md
+	}
 	return err
 }
 

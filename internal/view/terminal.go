@@ -33,15 +33,18 @@ func Colored(mode string, w io.Writer) (bool, error) {
 	return false, ErrColor
 }
 
+// descriptor is a file, or what writes to one.
+type descriptor interface{ Fd() uintptr }
+
 // IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Width returns the columns of the terminal w, or fallback where it has none.
 func Width(w io.Writer, fallback int) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := w.(descriptor); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			return width
 		}
