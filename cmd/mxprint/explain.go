@@ -18,8 +18,9 @@ var explainCommand = command{
 	usage: `Usage: mxprint explain [-f FP] [-with FP] [-n N] [-response] RAW_SIG…
        mxprint explain [-f FP] [-with FP] [-n N] [-filter RULE] CAPTURE…
 
-Takes raw signatures, as in raw_sig of a log of p0f or mxprint, or capture
-files, and compares each with the signatures. For what matches it prints the line
+Takes raw signatures, as in raw_sig of a log of p0f or mxprint, files of lines
+with them, or capture files, - for the standard input, and compares each with
+the signatures. For what matches it prints the line
 that matches; for what does not, the nearest signatures and the fields in which
 it differs from them: what the signature wants, and what the packet has. Of a
 capture each kind of packet is printed once.
@@ -31,6 +32,7 @@ capture each kind of packet is printed once.
 Examples:
   mxprint explain 4:57+7:0:1460:mss*40,7:mss,sok,ts,nop,ws:df,id+:0
   mxprint explain -n 1 -with local.fp mail.pcap
+  grep -F 'os=???' p0f.log | mxprint explain -
 `,
 	run: runExplain,
 }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,16 +11,24 @@ import (
 )
 
 // Pasted explains what a person gave: a dialect, a raw signature, lines of a log
-// or screen with raw signatures, or a file of such lines. It explains nothing
-// where text names a file that is a capture, and reports that. response: a raw
-// signature alone is that of a SYN+ACK.
+// or screen with raw signatures, or a file of such lines, "-" for the standard input.
+// It explains nothing where text names a file that is a capture, and reports that.
+// response: a raw signature alone is that of a SYN+ACK.
 func (p *Printer) Pasted(text string, response bool) (isCapture bool, err error) {
 	if f, err := dialect.Parse(text); err == nil {
 		p.Dialect(&f, "")
 		return false, nil
 	}
 	found := report.FindPasted(strings.NewReader(text))
-	if isFile(text) {
+	if text == "-" {
+		var lines bool
+		switch found, lines = report.PastedInput(); {
+		case !lines:
+			return true, nil
+		case len(found) == 0:
+			return false, errors.New("the standard input has no raw signature, and is not a capture")
+		}
+	} else if isFile(text) {
 		if found = report.PastedFile(text); len(found) == 0 {
 			return true, nil
 		}
@@ -50,7 +59,7 @@ func (e *NotRaw) Unwrap() error { return e.Err }
 
 // isFile reports whether an argument names a file, and is not a raw signature.
 func isFile(arg string) bool {
-	if arg == "-" || !strings.Contains(arg, ":") {
+	if !strings.Contains(arg, ":") {
 		return true // if not, this is the error
 	}
 	_, err := os.Stat(arg)

@@ -2,11 +2,13 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"os"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // Pasted is a raw signature out of what people copy from logs and screens.
@@ -16,13 +18,16 @@ type Pasted struct {
 }
 
 var (
-	// A raw signature anywhere in a line: in quotes, in Markdown, with a comma behind it.
-	rawShape = regexp.MustCompile("(?:^|[\\s|=(\"'`])([46]:[0-9]+(?:\\+[0-9?]+|-)?:[0-9]+:[0-9*]+:[^\\s:|\"'`]+(?::[^\\s:|\"'`]*){2}:[0+*])(?:$|[\\s|,;.)\"'`])")
-	// Fallbacks for what looks like one and is malformed, for its error.
-	rawField   = regexp.MustCompile(`(?:^|[\s|])raw_sig\s*=\s*([^\s|]+)`)
-	rawAlone   = regexp.MustCompile(`^[46]:[0-9]\S*(?::\S*){6}$`)
-	isResponse = regexp.MustCompile(`mod=syn\+ack|\(syn\+ack\)|"module": *"syn\+ack"`)
-	isRequest  = regexp.MustCompile(`mod=syn\||\(syn\)|"module": *"syn"`)
+	// A raw signature anywhere in a line: in quotes, Markdown, HTML or a JSON string, with a comma behind it.
+	rawShape = regexp.MustCompile("(?:^|[^0-9A-Za-z.:]|\x1b\\[[0-9;]*m)" +
+		"([46]:[0-9]+(?:\\+[0-9?]+|-)?:[0-9]+:[0-9*]+:" + // version, TTL, IP options, MSS
+		"[^\\s:|\"'`,]+,[^\\s:|\"'`]+(?::[^\\s:|\"'`]*){2}:[0+*])" + // window and scale, layout, quirks, payload
+		"(?:$|[^0-9A-Za-z:])")
+	// Fallbacks for what looks like one and is malformed, or a signature of a database, for its error.
+	rawField   = regexp.MustCompile(`(?:^|[\s|])(?:raw_)?sig\s*=\s*([*46]:[^\s|]+)`)
+	rawAlone   = regexp.MustCompile(`^[*46]:[0-9]\S*(?::\S*){6}$`)
+	isResponse = regexp.MustCompile(`mod=syn\+ack|\(syn\+ack\)|"module\\?": *\\?"syn\+ack\\?"|\bSYN\+ACK [46]:`)
+	isRequest  = regexp.MustCompile(`mod=syn\||\(syn\)|"module\\?": *\\?"syn\\?"|\bSYN [46]:`)
 )
 
 // maxPasted bounds the text that is looked at, in bytes.
@@ -99,11 +104,49 @@ func PastedFile(path string) []Pasted {
 	defer f.Close()
 	start := make([]byte, 512)
 	n, _ := io.ReadFull(f, start)
-	if strings.ContainsRune(string(start[:n]), 0) {
-		return nil // no text
+	if !isText(start[:n]) {
+		return nil
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil
 	}
 	return FindPasted(f)
+}
+
+// PastedInput returns the raw signatures on the standard input if that is text. If it
+// is not, os.Stdin is as if nothing had been read of it.
+func PastedInput() (found []Pasted, text bool) {
+	start := make([]byte, 512)
+	n, _ := os.Stdin.Read(start)
+	start = start[:n]
+	if isText(start) {
+		return FindPasted(io.MultiReader(bytes.NewReader(start), os.Stdin)), true
+	}
+	if _, err := os.Stdin.Seek(-int64(n), io.SeekCurrent); err == nil {
+		return nil, false
+	}
+	if r, w, err := os.Pipe(); err == nil {
+		go func(from *os.File) {
+			defer w.Close()
+			if _, err := w.Write(start); err == nil {
+				io.Copy(w, from)
+			}
+		}(os.Stdin)
+		os.Stdin = r
+	}
+	return nil, false
+}
+
+// isText reports whether a file that begins so is text: UTF-8, but for a character
+// that is cut at the end, without NUL, and not the first block of a pcapng file.
+func isText(start []byte) bool {
+	if len(start) == 0 || bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\n\r\r\n")) {
+		return false
+	}
+	for i := range min(utf8.UTFMax, len(start)) {
+		if utf8.Valid(start[:len(start)-i]) {
+			return true
+		}
+	}
+	return false
 }
