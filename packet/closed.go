@@ -34,6 +34,12 @@ var closedEther = map[uint16]error{
 	0x9300: closed("tag 0x9300"),
 }
 
+// closedPPP are those of PPP, by IANA's registry.
+var closedPPP = map[uint16]error{
+	0x3d: closed("multilink PPP"),
+	0xfd: closed("compressed PPP"),
+}
+
 // closedIP are those with a protocol number, by IANA's registry.
 var closedIP = map[byte]error{
 	50:  closed("ESP"),

@@ -64,8 +64,6 @@ var errNoHeader = errors.New("unknown link type")
 
 func (t LinkType) network(frame []byte) (int, error) {
 	switch t {
-	case LinkEthernet:
-		return etherPayload(frame, etherHeader-2, etherHeader)
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
 	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial, linkPPPD:
@@ -76,27 +74,40 @@ func (t LinkType) network(frame []byte) (int, error) {
 		return 12, nil
 	case linkIPNET:
 		return 24, nil
-	case linkCiscoHDLC:
-		return etherPayload(frame, 2, 4)
-	case linkATM:
-		return etherPayload(frame, 6, 8)
-	case linkIEEE1394, linkNetAna:
-		return etherPayload(frame, 16, 18)
-	case linkTokenRing:
-		return etherPayload(frame, 20, 22)
-	case LinkSLL:
-		return etherPayload(frame, 14, 16)
-	case LinkSLL2:
-		return etherPayload(frame, 0, 20)
 	case LinkPFLOG:
 		if len(frame) == 0 {
 			return 0, ErrShort
 		}
 		return (int(frame[0]) + 3) &^ 3, nil
-	case LinkIEEE80211:
-		return wlanPayload(frame)
 	}
-	return 0, errNoHeader
+	typeAt, off, err := t.etherType(frame)
+	if err != nil {
+		return 0, err
+	}
+	return etherPayload(frame, typeAt, off)
+}
+
+// etherType returns where the EtherType of a frame is, and what follows the header.
+func (t LinkType) etherType(frame []byte) (at, off int, err error) {
+	switch t {
+	case LinkEthernet:
+		return etherHeader - 2, etherHeader, nil
+	case linkCiscoHDLC:
+		return 2, 4, nil
+	case linkATM:
+		return 6, 8, nil
+	case linkIEEE1394, linkNetAna:
+		return 16, 18, nil
+	case linkTokenRing:
+		return 20, 22, nil
+	case LinkSLL:
+		return 14, 16, nil
+	case LinkSLL2:
+		return 0, 20, nil
+	case LinkIEEE80211:
+		return wlanType(frame)
+	}
+	return 0, 0, errNoHeader
 }
 
 // network returns where the IP header starts in a frame.
@@ -137,12 +148,12 @@ func etherPayload(frame []byte, typeAt, off int) (int, error) {
 	return 0, ErrNotIP
 }
 
-// wlanPayload is etherPayload for a data frame of IEEE 802.11, whose header has
-// parts that the frame control announces, and a SNAP header behind it
+// wlanType is etherType for a data frame of IEEE 802.11, whose header has parts
+// that the frame control announces, and a SNAP header behind it
 // (IEEE 802.11-2020 §9.2.3).
-func wlanPayload(frame []byte) (int, error) {
+func wlanType(frame []byte) (at, off int, err error) {
 	if len(frame) < 2 {
-		return 0, ErrShort
+		return 0, 0, ErrShort
 	}
 	const (
 		kind, data           = 0x0c, 0x08 // of the first byte
@@ -151,7 +162,7 @@ func wlanPayload(frame []byte) (int, error) {
 	)
 	control, flags := frame[0], frame[1]
 	if control&kind != data || control&noData != 0 || flags&sealed != 0 {
-		return 0, ErrNotIP
+		return 0, 0, ErrNotIP
 	}
 	n := 24
 	if flags&bothDS == bothDS {
@@ -164,12 +175,12 @@ func wlanPayload(frame []byte) (int, error) {
 		}
 	}
 	if len(frame) < n+8 {
-		return 0, ErrShort
+		return 0, 0, ErrShort
 	}
 	if [3]byte(frame[n:]) != [3]byte{0xaa, 0xaa, 3} {
-		return 0, ErrNotIP
+		return 0, 0, ErrNotIP
 	}
-	return etherPayload(frame, n+6, n+8)
+	return n + 6, n + 8, nil
 }
 
 // CutSYN returns the type of a segment of whose headers a frame holds the start and

@@ -108,25 +108,13 @@ func (o *Opener) Inner(link LinkType, frame []byte) (ip []byte, kinds Tunnels, e
 	}
 	w := unwrapper{opener: o}
 	switch link {
-	case LinkEthernet:
-		err = w.ether(frame, etherHeader-2, etherHeader)
-	case LinkSLL:
-		err = w.ether(frame, 14, 16)
-	case LinkSLL2:
-		err = w.ether(frame, 0, 20)
 	case linkNFLOG, linkRadiotap:
 		err = w.wrapped(link, frame)
+	case LinkPPP, LinkPPPSerial:
+		w.bare = link.shortPPP(frame)
+		err = w.ppp(frame)
 	default:
-		if link.shortPPP(frame) {
-			w.bare = true
-			err = w.ppp(frame)
-			break
-		}
-		off, ok := link.Network(frame)
-		if !ok {
-			return nil, 0, nil
-		}
-		err = w.ip(frame[off:])
+		err = w.frame(link, frame)
 	}
 	switch {
 	case w.kinds == 0 && !w.bare && !isClosed(err): // an ordinary frame, whatever is wrong with it

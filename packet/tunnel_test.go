@@ -285,6 +285,43 @@ func TestInnerOrdinary(t *testing.T) {
 	}
 }
 
+// TestInnerOtherLinks: what is around a packet counts on links that are not Ethernet.
+func TestInnerOtherLinks(t *testing.T) {
+	mpls := append([]byte{0x88, 0x47, 0, 1, 1, 64}, syn4()...)
+	label := append([]byte{0xff, 3, 0x02, 0x81, 0, 1, 1, 64}, syn4()...)
+	wlan := slices.Concat([]byte{8, 1}, make([]byte, 22), []byte{0xaa, 0xaa, 3, 0, 0, 0}, mpls)
+	for _, tt := range []struct {
+		name  string
+		link  LinkType
+		frame []byte
+	}{
+		{"ATM", linkATM, append([]byte{0xaa, 0xaa, 3, 0, 0, 0}, mpls...)},
+		{"Cisco HDLC", linkCiscoHDLC, append([]byte{0x0f, 0}, mpls...)},
+		{"802.11", LinkIEEE80211, wlan},
+		{"802.11 behind radiotap", linkRadiotap, append([]byte{0, 0, 8, 0, 0, 0, 0, 0}, wlan...)},
+		{"netANALYZER", linkNetAna, append(make([]byte, 16), mpls...)},
+		{"PPP", LinkPPP, label}, {"PPP serial", LinkPPPSerial, label},
+	} {
+		if ip, kinds, err := everything.Inner(tt.link, tt.frame); err != nil || kinds.String() != "mpls" || !bytes.Equal(ip, syn4()) {
+			t.Errorf("%s: Inner = %x, %v, %v", tt.name, ip, kinds, err)
+		}
+	}
+	if _, kinds, err := everything.Inner(LinkPPP, []byte{0xff, 3, 0, 0x3d, 0xc0, 0, 0, 1}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("multilink PPP: Inner = %v, %v", kinds, err)
+	}
+}
+
+// TestInnerFragments6: a tunnel in fragments of IPv6 is one, and one whose only
+// fragment is whole is opened.
+func TestInnerFragments6(t *testing.T) {
+	for more, want := range map[byte]error{0: nil, 1: ErrTunnelPart} {
+		frame := inEther(outer6(44, append([]byte{protoIPv4, 0, 0, more, 0, 0, 0, 7}, syn4()...)))
+		if _, kinds, err := everything.Inner(LinkEthernet, frame); err != want || kinds.String() != "ipip" {
+			t.Errorf("more fragments %d: Inner = %v, %v; want %v", more, kinds, err, want)
+		}
+	}
+}
+
 // TestInnerMPLSInVXLAN: the generic extension names what is inside.
 func TestInnerMPLSInVXLAN(t *testing.T) {
 	frame := inEther(outer4(protoUDP, udpTo(portVXLANGPE, append([]byte{0x0c, 0, 0, 5, 0, 0, 7, 0, 0, 1, 1, 64}, syn4()...))))
@@ -366,7 +403,7 @@ func TestInnerCaptureHeaders(t *testing.T) {
 		if got, kinds, err := (&Opener{}).Inner(linkRadiotap, frame); err != nil || kinds != 0 || !bytes.Equal(got, ip) {
 			t.Errorf("radiotap: Inner = %x, %v, %v; want %x", got, kinds, err, ip)
 		}
-		for _, proto := range [][]byte{pppProto(ip), pppProto(ip)[1:]} {
+		for _, proto := range [][]byte{pppProto(ip), pppProto(ip)[1:], append([]byte{0xff, 3}, pppProto(ip)[1:]...)} {
 			if got, kinds, err := (&Opener{}).Inner(LinkPPP, append(proto, ip...)); err != nil || kinds != 0 || !bytes.Equal(got, ip) {
 				t.Errorf("PPP %x: Inner = %x, %v, %v; want %x", proto, got, kinds, err, ip)
 			}

@@ -50,6 +50,24 @@ const (
 	headerIPv6Fixed = 40
 )
 
+// frame goes on behind the header of a link type that Decode knows.
+func (w *unwrapper) frame(link LinkType, b []byte) error {
+	typeAt, off, err := link.etherType(b)
+	if err == nil {
+		return w.ether(b, typeAt, off)
+	}
+	if err == errNoHeader {
+		off, err = link.network(b)
+	}
+	switch {
+	case err != nil:
+		return err
+	case off > len(b):
+		return ErrShort
+	}
+	return w.ip(b[off:])
+}
+
 // ether goes on at the EtherType at typeAt, whose payload starts at off.
 func (w *unwrapper) ether(b []byte, typeAt, off int) error {
 	for tags := 0; ; tags++ {
@@ -148,10 +166,16 @@ func (w *unwrapper) ppp(b []byte) error {
 	if b = b[1:]; kind&1 == 0 {
 		kind, b = kind<<8|uint16(b[0]), b[1:]
 	}
-	if kind != 0x21 && kind != 0x57 { // IPv4, IPv6
-		return ErrTunnelInside
+	switch kind {
+	case 0x21, 0x57: // IPv4, IPv6
+		return w.ip(b)
+	case 0x281, 0x283: // one receiver, or several (RFC 3032 §4.3)
+		return w.mpls(b)
 	}
-	return w.ip(b)
+	if err := closedPPP[kind]; err != nil {
+		return err
+	}
+	return ErrTunnelInside
 }
 
 // ip goes on in an IP packet, which is the innermost one unless it is a tunnel.
@@ -206,12 +230,12 @@ func (w *unwrapper) ip(b []byte) error {
 }
 
 // upper is what an IPv6 packet holds behind the extension headers that tunnels
-// have: hop-by-hop, routing and destination options.
+// have: hop-by-hop, routing, destination options and fragment.
 func upper(b []byte) (proto byte, part bool, next []byte) {
 	proto, next = b[6], b[headerIPv6Fixed:]
 	for range maxTunnels {
-		if proto == 44 {
-			return proto, true, next
+		if proto == 44 && len(next) >= 8 { // a fragment, or an atomic one (RFC 6946)
+			return next[0], binary.BigEndian.Uint16(next[2:])&0xfff9 != 0, next[8:]
 		}
 		if proto != 0 && proto != 43 && proto != 60 || len(next) < 8 {
 			break
@@ -336,10 +360,12 @@ func (w *unwrapper) gre(b []byte) error {
 }
 
 // shortPPP reports whether a frame of PPP has no address and control before its
-// protocol, as LINKTYPE_PPP allows; Decode and filters expect them.
+// protocol, as LINKTYPE_PPP allows, or a protocol of one byte behind them; Decode
+// and filters expect four bytes.
 func (t LinkType) shortPPP(frame []byte) bool {
-	return (t == LinkPPP || t == LinkPPPSerial) && len(frame) >= 2 &&
-		(frame[0] == 0 && frame[1]&1 == 1 || frame[0] == 0x21 || frame[0] == 0x57)
+	isIP := func(b byte) bool { return b == 0x21 || b == 0x57 }
+	return (t == LinkPPP || t == LinkPPPSerial) && len(frame) >= 3 && (frame[0] == 0 && frame[1]&1 == 1 || isIP(frame[0]) ||
+		frame[0] == 0xff && frame[1] == 3 && isIP(frame[2]))
 }
 
 // wrapped goes on in the frame behind a header of the capture itself.
@@ -355,11 +381,11 @@ func (w *unwrapper) wrapped(link LinkType, b []byte) error {
 	if n < 8 || n > len(b) {
 		return ErrHeader
 	}
-	off, err := LinkIEEE80211.network(b[n:])
-	if err != nil {
-		return err
+	err := w.frame(LinkIEEE80211, b[n:])
+	if err == ErrTunnelInside && w.kinds == 0 {
+		return ErrNotIP
 	}
-	return w.ip(b[n+off:])
+	return err
 }
 
 // nflog goes on in the packet of an NFLOG frame: behind a header of 4 bytes are
