@@ -27,7 +27,7 @@
 //	proto N, ip proto N, ip6 proto N     also by name: proto tcp, proto \tcp
 //	ether host MAC, ether proto N        with src, dst and so on; proto by name, too
 //	inbound outbound ifindex N           which way and where, of what is captured live
-//	broadcast multicast                  alone, or ip multicast, ip6 multicast
+//	broadcast multicast                  alone, or after ip; ip6 multicast
 //	vlan, vlan N                         shifts what stands after it by one tag
 //	less N, greater N                    length on the wire
 //	a = b, != < <= > >=                  between numbers, len and data
@@ -48,8 +48,9 @@
 //
 // # Differences from libpcap
 //
-// "proto tcp" needs no backslash. A number that is a constant offset of 2³¹ or
-// more into a frame is an error.
+// "proto tcp" needs no backslash. "ip broadcast" takes 0.0.0.0 and
+// 255.255.255.255, as in p0f: the mask of a network is not looked up. A number that
+// is a constant offset of 2³¹ or more into a frame is an error.
 //
 // In a frame captured in part, which test comes first decides if a read beyond
 // the end is met before the frame is accepted. This package tests from left to

@@ -79,7 +79,7 @@ func TestCompileErrors(t *testing.T) {
 		{"ether proto foo", `filter: "foo" at column 13: not a protocol known by name; give its number`},
 		{"ether proto 0x10000", `filter: "0x10000" at column 13: the types of a link layer end at 0xffff`},
 		{"ether proto 0xe0", `filter: "0xe0" at column 13: ISO, NetBEUI, IPX and AppleTalk are not supported`},
-		{"ip broadcast", `filter: "broadcast" at column 4: ip broadcast needs the mask of the network; name the address, as in dst host 192.0.2.255`},
+		{"ip6 broadcast", `filter: "broadcast" at column 5: ip6 has no broadcast`},
 		{"tcp multicast", `filter: "multicast" at column 5: tcp has no multicast`},
 		{"ifindex eth0", `filter: "eth0" at column 9: expected the number of an interface`},
 		{"vlan 4096", `filter: "4096" at column 6: VLAN numbers end at 4095`},

@@ -103,8 +103,9 @@ func (g *generator) macOperand(x operand) *cond {
 func (g *generator) broadcast(x notice) *cond {
 	const everyone, arcnet = 1<<48 - 1, 129
 	switch {
-	case x.proto.layer == layerNetwork:
-		return g.fail(x.at.errorf("%s broadcast needs the mask of the network; name the address, as in dst host 192.0.2.255", x.proto.word))
+	case x.proto.word == "ip":
+		// The mask of a network is not looked up: what is left is the same in all.
+		return and(g.etherType(etherIPv4), or(equal(g.atPayload(4, 16), 0), equal(g.atPayload(4, 16), 0xffffffff)))
 	case x.proto.layer != layerAny && x.proto.layer != layerLink:
 		return g.fail(x.at.errorf("%s has no broadcast", x.proto.word))
 	case g.ll.number == arcnet:

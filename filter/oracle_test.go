@@ -98,7 +98,8 @@ var expressions = []struct {
 	{text: "dst port 25 and not ether src 02:00:00:00:00:01", but: []int{105}}, {text: "ether src 02:00:00:00:00:01 or 01:00:5e:00:00:01", but: []int{105}, part: true},
 	{text: "ether host 020000000001", but: []int{105}}, {text: "vlan and ether src 02:00:00:00:00:01", but: []int{105}},
 	{text: "broadcast", but: []int{105}}, {text: "ether broadcast or tcp", but: []int{105}}, {text: "multicast", but: []int{105}}, {text: "link multicast", but: []int{105}},
-	{text: "dst port 25 and not broadcast and not multicast", but: []int{105}}, {text: "ip multicast"}, {text: "ip6 multicast"}, {text: "ip6 multicast or ip multicast"},
+	{text: "dst port 25 and not broadcast and not multicast", but: []int{105}}, {text: "ip multicast"}, {text: "ip6 multicast"}, {text: "ip broadcast"},
+	{text: "dst port 25 and not ip broadcast and not ip multicast"}, {text: "ip6 multicast or ip multicast"},
 	{text: "ether proto 0x0800"}, {text: `ether proto \ip6`}, {text: `ether proto \arp or \rarp`, part: true}, {text: "ether proto 5", but: []int{105}},
 	{text: "ether proto 0xaa", but: []int{105}}, {text: "ether proto 0x86dd and dst port 25"}, {text: "vlan and ether proto 0x0800"}, {text: "not ether proto 1501"},
 }
