@@ -79,13 +79,21 @@ func (ps *programs) of(db *signature.DB, f *dialect.Fingerprint, reading note.Pr
 	return s
 }
 
+// maxJA4Raw is the longest JA4Raw that is kept, in bytes: the longest of a real
+// library has 730. A hello may have 6 KiB of it.
+const maxJA4Raw = 1024
+
 // tlsOf is what a complete hello says.
 func tlsOf(h *clienthello.Hello) *note.TLS {
 	l := h.Library()
-	return &note.TLS{
+	t := &note.TLS{
 		State: note.Complete, Library: l.Name, Release: l.Releases(), Settings: l.Settings,
 		Version: versionOf(h), JA4: h.JA4(), JA4Raw: h.JA4Raw(), ServerName: h.ServerName != "",
 	}
+	if len(t.JA4Raw) > maxJA4Raw {
+		t.JA4Raw = ""
+	}
+	return t
 }
 
 // versionOf is the highest version that a hello offers, in words.

@@ -1,12 +1,15 @@
 package sender
 
 import (
+	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/mxprint/mxprint/event"
+	"github.com/mxprint/mxprint/internal/stream"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -63,28 +66,73 @@ func TestMemory(t *testing.T) {
 		}
 		return segments
 	}
-	heap := func() int {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
-	before := heap()
+	before := heapBytes()
 	feed(func() bool { return len(conn) > 0 && len(conn[0].payload) > 0 && conn[0].payload[0] == 0x16 })
 	if first := conn[0]; first.Dst.Port() == 25 { // the first segment of the hello
 		feed(func() bool { return conn[0].Seq != first.Seq })
 	}
-	each := (heap() - before) / conns
+	each := (heapBytes() - before) / conns
 	t.Logf("%d bytes a connection while its hello comes", each)
 	if each > reading {
 		t.Errorf("%d bytes a connection while its hello comes, want at most %d", each, reading)
 	}
 	feed(func() bool { return hellos > 0 })
-	each = (heap() - before) / conns
+	each = (heapBytes() - before) / conns
 	t.Logf("%d bytes a connection after its hello", each)
 	if hellos != conns || r.Stats().Reading != conns || each > after {
 		t.Errorf("%d hellos, %d bytes a connection after its hello, want %d of at most %d", hellos, each, conns, after)
 	}
 	runtime.KeepAlive(r)
+}
+
+func heapBytes() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// TestHostileEnded has 20,000 connections, of many networks, each with a hello of
+// its own, short enough for its JA4Raw or as long as is read, and with much else to
+// keep: what is kept of those that ended is bounded by bytes, not by number alone.
+func TestHostileEnded(t *testing.T) {
+	const conns, most = 20_000, 4096
+	storm := strings.Repeat("RSET\r\n", 7) + strings.Repeat("NOOP\r\n", 7)
+	for _, ciphers := range []int{190, 900} {
+		r := New(Config{})
+		hellos := 0
+		p := r.part(func(o *event.Observation) {
+			if o.Module == event.TLS {
+				hellos++
+			}
+		})
+		before := heapBytes()
+		for n := range conns {
+			name := fmt.Sprintf("%06d", n) + strings.Repeat("x", 40)
+			c := begin(p, client(n*256), mx, int64(n)*1000)
+			c.say(stream.Client, "EHLO "+name+"\r\nHELO y"+name+"\nXYZZY\r\nFoo: bar\r\n"+storm+"RCPT\r TO:<a>\r\n", 0)
+			c.S("220 mx").C("STARTTLS").say(stream.Client, hostileHello(n, ciphers), 0).end()
+		}
+		each := (heapBytes() - before) / conns
+		t.Logf("%d ciphers: %d bytes a connection that has ended", ciphers, each)
+		if s := r.Stats(); hellos != conns || s.Kept != conns || each > most {
+			t.Errorf("%d hellos, %d connections kept, %d bytes each, want %d of at most %d bytes", hellos, s.Kept, each, conns, most)
+		}
+		runtime.KeepAlive(r)
+	}
+}
+
+// hostileHello is one of many ciphers, the n-th.
+func hostileHello(n, ciphers int) string {
+	body := append([]byte{3, 3}, make([]byte, 32+1)...) // version, random, session
+	body = binary.BigEndian.AppendUint16(body, uint16(2*ciphers))
+	body = binary.BigEndian.AppendUint32(body, uint32(n))
+	for c := range uint16(ciphers - 2) {
+		body = binary.BigEndian.AppendUint16(body, 0x1000+c)
+	}
+	body = append(body, 1, 0) // compression
+	message := binary.BigEndian.AppendUint32(nil, 1<<24|uint32(len(body)))
+	message = append(message, body...)
+	return "\x16\x03\x01" + string(binary.BigEndian.AppendUint16(nil, uint16(len(message)))) + string(message)
 }

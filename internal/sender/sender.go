@@ -124,7 +124,7 @@ func (r *Reader) Stats() (s Stats) {
 // a server bring one of a few.
 type hellos struct {
 	mu  sync.Mutex
-	all map[string]*note.TLS // by JA4Raw and what it does not hold
+	all map[note.TLS]*note.TLS
 }
 
 // mostHellos is how many different hellos are kept.
@@ -133,15 +133,14 @@ const mostHellos = 4096
 // of returns what a hello says.
 func (hs *hellos) of(h *clienthello.Hello) *note.TLS {
 	t := tlsOf(h)
-	key := t.JA4Raw + "|" + t.Library + "|" + t.Release + "|" + t.Settings
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	if known := hs.all[key]; known != nil {
+	if known := hs.all[*t]; known != nil {
 		return known
 	}
 	if hs.all == nil || len(hs.all) >= mostHellos { // they come again, if they are in use
-		hs.all = make(map[string]*note.TLS)
+		hs.all = make(map[note.TLS]*note.TLS)
 	}
-	hs.all[key] = t
+	hs.all[*t] = t
 	return t
 }
