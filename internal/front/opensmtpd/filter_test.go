@@ -147,6 +147,7 @@ func TestForgedHeaders(t *testing.T) {
 		{"any case", []string{"x-P0F-rEsUlT: x", "X-P0F-RESULT:", "A: b", ""}, []string{"A: b", ""}},
 		{"folded", []string{"X-p0f-Result: x", " y", "\tz", "A: b", " c", ""}, []string{"A: b", " c", ""}},
 		{"space before the colon", []string{"X-p0f-Result : x", "X-p0f-Result\t :x", "A: b", ""}, []string{"A: b", ""}},
+		{"after a bare CR", []string{"A: b\rX-p0f-Result: x", " y", "C: d\re\rf", " g\r\rX-p0f-Result : x", "\ty", ""}, []string{"A: b", "C: d\re\rf", " g\r", ""}},
 		{"several", []string{"X-p0f-Result: x", "A: b", "X-p0f-Result: y", "X-p0f-Result: z", ""}, []string{"A: b", ""}},
 		{"in the body", []string{"A: b", "", "X-p0f-Result: x", " y"}, []string{"A: b", "", "X-p0f-Result: x", " y"}},
 		{"another name", []string{"X-p0f-Result-2: x", "X-p0f: y", "X-p0f-Resul: z", ""}, []string{"X-p0f-Result-2: x", "X-p0f: y", "X-p0f-Resul: z", ""}},

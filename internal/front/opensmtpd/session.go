@@ -120,10 +120,12 @@ func (r *run) pass(id []byte, s *session, token, line []byte) {
 		if s.dropping {
 			return
 		}
+		line, s.dropping = r.withoutOurs(line)
 	default:
 		if s.dropping = r.ours(line); s.dropping {
 			return
 		}
+		line, s.dropping = r.withoutOurs(line)
 	}
 	r.emit(id, token, line)
 }
@@ -131,8 +133,20 @@ func (r *run) pass(id []byte, s *session, token, line []byte) {
 // ours reports whether a line starts a header of our name. Space before the
 // colon is obsolete, and read by some (RFC 5322 §4.5).
 func (r *run) ours(line []byte) bool {
-	name, _, ok := bytes.Cut(line, []byte{':'})
-	return ok && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte(r.header.Name))
+	n := len(r.header.Name)
+	return len(line) > n && bytes.EqualFold(line[:n], []byte(r.header.Name)) && bytes.HasPrefix(bytes.TrimLeft(line[n:], " \t"), []byte{':'})
+}
+
+// withoutOurs cuts a line before a header of our name that a CR begins, and reports
+// whether there was one: smtpd keeps a CR that no LF follows, and some readers of
+// mails, such as Python's, take it for the end of a line.
+func (r *run) withoutOurs(line []byte) ([]byte, bool) {
+	for i, c := range line {
+		if c == '\r' && r.ours(line[i+1:]) {
+			return line[:i], true
+		}
+	}
+	return line, false
 }
 
 // emit answers with one line. An error of the writer stays, and comes up when

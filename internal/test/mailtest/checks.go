@@ -86,19 +86,26 @@ var forgeries = []struct {
 	{"tab before the colon", []string{"X-p0f-Result\t: os=\"Forged\""}},
 	{"folded", []string{"X-p0f-Result:\r\n os=\"Forged\"\r\n distance=1"}},
 	{"empty", []string{"X-p0f-Result:"}},
+	{"200 blanks before the colon", []string{"X-p0f-Result" + strings.Repeat(" ", 200) + `: os="Forged"`}},
+	{"after a long line", []string{"X-Other: " + strings.Repeat("z", 900) + "\r\n " + strings.Repeat("z", 900), `X-p0f-Result: os="Forged"`}},
+	{"after a bare LF", []string{"X-Other: 1\nX-p0f-Result: os=\"Forged\""}},
+	{"after a bare CR", []string{"X-Other: 1\rX-p0f-Result: os=\"Fake\"", "X-Other: 2\r\n 3\rX-p0f-Result: os=\"Fake\"\r\n 4"}},
+	{"folded by a bare CR", []string{"X-p0f-Result: 1\r os=\"Forged\""}},
 	{"long", []string{"X-p0f-Result: " + strings.Repeat(`os="Forged" `, 70), "X-Other: 2"}},
 	{"many", slices.Repeat([]string{`X-p0f-Result: os="Forged"`}, 150)},
 }
 
-// CheckForgeries sends the forged mails from one connection, and checks that
-// each arrives with our header alone.
+// CheckForgeries sends the forged mails, and checks that each arrives with our
+// header alone.
 func CheckForgeries(t *testing.T, pair *lab.Pair, mails string) {
 	for _, f := range Families(pair) {
 		t.Run(f.Name, func(t *testing.T) {
-			c := DialSMTP(t, pair.Client, f.From, f.To)
 			for i, forged := range forgeries {
+				c := DialSMTP(t, pair.Client, f.From, f.To) // Exim delivers ten mails of a connection at once
 				id := f.Name + "-forged-" + strconv.Itoa(i)
-				if err := c.Send(id, forged.header...); err != nil {
+				if err := c.sendRaw(MailText(id, forged.header...)); isRefusal(err) && strings.Contains(forged.name, "bare") {
+					continue // as Sendmail does
+				} else if err != nil {
 					t.Errorf("%s: %v", forged.name, err)
 					continue
 				}

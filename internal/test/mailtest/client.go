@@ -3,10 +3,13 @@
 package mailtest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/smtp"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +72,34 @@ func (c *client) SendText(to []string, text string) error {
 	}
 	fmt.Fprint(w, text)
 	return w.Close()
+}
+
+// sendRaw sends a mail byte by byte as it is: bare line ends stay bare.
+func (c *client) sendRaw(text string) error {
+	if err := c.Mail(Sender); err != nil {
+		return err
+	}
+	if err := c.Rcpt(Recipient); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		say  string
+		code int
+	}{{"DATA\r\n", 354}, {text + ".\r\n", 250}} {
+		if _, err := io.WriteString(c.Conn, step.say); err != nil {
+			return err
+		}
+		if _, _, err := c.Text.ReadResponse(step.code); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isRefusal reports whether a server has refused a mail.
+func isRefusal(err error) bool {
+	var reply *textproto.Error
+	return errors.As(err, &reply) && reply.Code >= 400
 }
 
 // MailText is a mail with an id as the others of these tests.

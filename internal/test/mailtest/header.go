@@ -82,8 +82,10 @@ var OurHeader = regexp.MustCompile(`(?i)^x-p0f-result[ \t]*:`)
 // for a mail from this machine's kernel: there must be one, and it ours.
 func Results(lines []string) (got []string, wrong string) {
 	for _, l := range lines {
-		if OurHeader.MatchString(l) {
-			got = append(got, l)
+		for part := range strings.SplitSeq(l, "\r") { // which ends a line for some readers
+			if OurHeader.MatchString(part) {
+				got = append(got, part)
+			}
 		}
 	}
 	switch {
