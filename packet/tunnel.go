@@ -80,11 +80,14 @@ var (
 	ErrTunnelSender  = errors.New("packet: a tunnel from an address that is not trusted")
 	ErrTunnelInside  = errors.New("packet: a tunnel with something other than IP inside")
 	ErrTunnelPart    = errors.New("packet: a tunnel in fragments")
-	ErrTunnelTooDeep = errors.New("packet: more than 8 tunnels, one inside the other")
+	ErrTunnelTooDeep = errors.New("packet: more than 8 tunnels or VLAN tags, or more than 16 MPLS labels")
 )
 
 // maxTunnels is how deep Inner looks.
 const maxTunnels = 8
+
+// maxLabels is how many labels of MPLS it reads.
+const maxLabels = 16
 
 // An Opener finds the packets inside tunnels. Its zero value opens none. It is safe
 // for concurrent use.

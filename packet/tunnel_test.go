@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -230,6 +231,32 @@ func TestInnerNested(t *testing.T) {
 	}
 	if _, _, err := everything.Inner(LinkEthernet, inEther(outer4(protoIPv4, ip))); err != ErrTunnelTooDeep {
 		t.Errorf("%d tunnels: %v, want %v", maxTunnels+1, err, ErrTunnelTooDeep)
+	}
+}
+
+// TestInnerBounds: the text of ErrTunnelTooDeep says how many tags and labels are read.
+func TestInnerBounds(t *testing.T) {
+	tags := func(n int) []byte {
+		return etherFrame(etherTag, slices.Concat(bytes.Repeat([]byte{0, 1, 0x81, 0}, n-1), []byte{0, 1, 8, 0}, syn4()))
+	}
+	labels := func(n int) []byte {
+		return etherFrame(etherMPLS, slices.Concat(bytes.Repeat([]byte{0, 1, 0, 64}, n-1), []byte{0, 1, 1, 64}, syn4()))
+	}
+	var tunnels, ofMPLS int
+	if _, err := fmt.Sscanf(ErrTunnelTooDeep.Error(), "packet: more than %d tunnels or VLAN tags, or more than %d MPLS labels",
+		&tunnels, &ofMPLS); err != nil {
+		t.Fatal(err)
+	}
+	for name, frames := range map[string][2][]byte{
+		"tags":   {tags(tunnels), tags(tunnels + 1)},
+		"labels": {labels(ofMPLS), labels(ofMPLS + 1)},
+	} {
+		if got, _, err := everything.Inner(LinkEthernet, frames[0]); err != nil || !bytes.Equal(got, syn4()) {
+			t.Errorf("the most %s: %x, %v", name, got, err)
+		}
+		if _, _, err := everything.Inner(LinkEthernet, frames[1]); err != ErrTunnelTooDeep {
+			t.Errorf("too many %s: %v, want %v", name, err, ErrTunnelTooDeep)
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func (w *unwrapper) mpls(b []byte) error {
 	if err := w.enter(tunnelMPLS); err != nil {
 		return err
 	}
-	for range 2 * maxTunnels {
+	for range maxLabels {
 		if len(b) < 5 {
 			return ErrShort
 		}

@@ -228,6 +228,10 @@ func (p *parser) smtpHeader(rest, text string) {
 			p.fail(rest[at:], "want letters of a header's fields", hint)
 			return
 		}
+		if strings.IndexByte(headerLetters, text[at]) < 0 {
+			p.fail(rest[at:], "no field of a header has the letter %c", "the letters are "+headerLetters+": docs/dialect.md", text[at])
+			return
+		}
 		if text[at+n-1] == '?' {
 			may++
 		}

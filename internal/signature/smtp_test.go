@@ -255,6 +255,8 @@ func TestSMTPBad(t *testing.T) {
 		"header=D?F?T?S?I?M?":                  `x.fp:4:14: more than 5 fields that may be missing: "D?F?T?S?I?M?"`,
 		"header=given":                         `x.fp:4:7: no field but a condition: "header=given"`,
 		"header=given;header=D":                `x.fp:4:20: field header stands twice: "header=D"`,
+		"header=DFZSI":                         `x.fp:4:16: no field of a header has the letter Z: "ZSI"`,
+		"header=relayed|*FDA'?":                `x.fp:4:25: no field of a header has the letter A: "A'?"`,
 		"header=D|given":                       `x.fp:4:16: want letters of a header's fields: "given"`,
 		"header=*":                             `x.fp:4:14: want letters of a header's fields: "*"`,
 		"header=*DF*":                          `x.fp:4:17: want letters of a header's fields: "*"`,

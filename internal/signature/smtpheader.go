@@ -13,6 +13,9 @@ const (
 	maxHeaderItems = 48 // fields, as in a session
 )
 
+// headerLetters are those that dialect.HeaderField gives to fields.
+const headerLetters = "DFTSIMCEPLUX"
+
 // signs of how a field is spelled; the first stands for the usual way, without one.
 const signs = " '._^~"
 

@@ -66,3 +66,16 @@ func TestAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaderLetters: a signature may have the letters that a fingerprint has, no others.
+func TestHeaderLetters(t *testing.T) {
+	for c := byte('A'); c <= 'Z'; c++ {
+		var b dialect.Builder
+		b.Message(dialect.Message{Bytes: 1, HeaderSeen: true, Header: string(c)})
+		f := b.Fingerprint()
+		_, err := Parse(strings.NewReader("classes = c\n[smtp:client]\nlabel = s:c:A:\nsig = header="+string(c)+"\n"), "x.fp")
+		if has := f.Has(dialect.Header); has != (err == nil) {
+			t.Errorf("%c: in a fingerprint %v; in a signature: %v", c, has, err)
+		}
+	}
+}
