@@ -481,6 +481,8 @@ func TestFinding13Warnings(t *testing.T) {
 		{"query", "[query]\nlisten = [\"/run/x\", \":2526\"]", `w:2: query.listen: ":2526" is on all addresses without protection: any machine that reaches it gets answers and may reload the signatures; listen on 127.0.0.1, or use tls_listen`},
 		{"milter", "[milter]\nlisten = [\"inet:0.0.0.0:7825\"]", `w:2: milter.listen: "inet:0.0.0.0:7825" is on all addresses without protection: any machine that reaches it may ask; listen on 127.0.0.1, or have a firewall in front`},
 		{"policy", "[policy]\nlisten = [\"[::]:7826\"]", `w:2: policy.listen: "[::]:7826" is on all addresses without protection: any machine that reaches it may ask; listen on 127.0.0.1, or have a firewall in front`},
+		{"rules without a front", "[milter]\nlisten = [\"/run/m\"]\n[[policy.rules]]\nname = \"a\"\nwhen = 'state == \"known\"'\naction = \"warn\"", "w:3: policy.rules: no front asks for these rules: only the policy service does, and policy.listen is empty; mxprint rules test tries them"},
+		{"rules", "[policy]\nlisten = [\"127.0.0.1:7826\"]\n[[policy.rules]]\nname = \"a\"\nwhen = 'state == \"known\"'\naction = \"warn\"", ""},
 		{"loopback", "[query]\nlisten = [\"127.0.0.1:2526\", \"[::1]:2526\"]", ""},
 		{"balanced", "[milter]\nlisten = [\":7825\"]\nproxy_from = [\"192.0.2.0/24\"]", ""},
 		{"proxy", "[proxy]\nlisten = [\":25\"]\nbackend = \"127.0.0.1:10025\"", ""},

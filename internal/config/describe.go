@@ -59,6 +59,9 @@ func (c *Config) Describe(signatures int) string {
 	}
 	if rules, _ := c.Policy.Compile(); rules != nil {
 		for _, text := range rules.Describe() {
+			if len(c.Policy.Listen) == 0 {
+				text += " (no front asks for it)"
+			}
 			line("rule", text)
 		}
 	}

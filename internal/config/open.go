@@ -11,8 +11,8 @@ import (
 )
 
 // Warnings are the values that work and that an operator should know of:
-// listeners without protection that any machine reaches, and folders whose files
-// other users can replace. A message begins with what is the case and ends with
+// listeners without protection that any machine reaches, folders whose files
+// other users can replace, and rules that no front asks for. A message begins with what is the case and ends with
 // what to do.
 func (c *Config) Warnings() Faults {
 	k := checker{config: c}
@@ -38,6 +38,8 @@ func (c *Config) Warnings() Faults {
 		}
 	}
 	k.that(!c.Export.inClear(), "export.clickhouse", fmt.Sprintf("%s is reached without TLS: any machine on the way can read addresses and the password; use https://, or a tunnel", c.Export.ClickHouse))
+	k.that(len(c.Policy.Rules) == 0 || len(c.Policy.Listen) > 0, "policy.rules",
+		"no front asks for these rules: only the policy service does, and policy.listen is empty; mxprint rules test tries them")
 	c.folders(&k)
 	return k.faults
 }

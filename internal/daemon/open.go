@@ -57,7 +57,7 @@ type listening struct{ name, at string }
 // Close what is returned; after an error nothing stays open.
 func (s *Settings) Open(process *inherit.Process, check []string, log *slog.Logger) (*Opened, error) {
 	for _, w := range s.Warnings() {
-		log.Warn("something is open to others", "reason", w)
+		log.Warn("the configuration works, but look at this", "reason", w)
 	}
 	o := &opener{Settings: s, log: log, process: process}
 	if err := o.open(); err != nil {
