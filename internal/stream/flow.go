@@ -14,6 +14,7 @@ type Flow struct {
 	By          Side
 
 	closed  bool          // the client's window
+	newest  uint32        // when data of either came last, in microseconds
 	replied time.Duration // when the server's last data came; negative: it was answered
 	sample  struct {      // of TCPRTT
 		at  time.Duration
@@ -22,6 +23,10 @@ type Flow struct {
 	}
 }
 
+// copied is how soon after a segment the same one is no retransmission, but as
+// another interface has it: a bridge and its port both have each packet.
+const copied = 1000 // microseconds
+
 // take notes a segment that is at and ack in positions, before its data counts.
 func (f *Flow) take(c *Conn, s *Segment, at, ack uint32) {
 	if s.Side == Client {
@@ -29,12 +34,19 @@ func (f *Flow) take(c *Conn, s *Segment, at, ack uint32) {
 	}
 	h := &c.half[s.Side]
 	old := -ahead(at, h.next)
-	if n := len(s.Data); n > 0 && old >= n && !(n == 1 && old == 1) { // one byte alone is a keep-alive
+	n, now := len(s.Data), uint32(s.Time.Microseconds())
+	if n > 0 && old == n+s.Cut && now-f.newest < copied {
+		return
+	}
+	if n > 0 {
+		f.newest = now
+	}
+	if n > 0 && old >= n && !(n == 1 && old == 1) { // one byte alone is a keep-alive
 		f.Resent[s.Side] += min(1, ^f.Resent[s.Side])
 		f.sample.on = f.sample.on && s.Side != Server // whose data is acknowledged cannot be known
 		return
 	}
-	if s.Side == Server && len(s.Data) > 0 {
+	if s.Side == Server && n > 0 {
 		f.replied = s.Time
 		if !f.sample.on {
 			f.sample.end, f.sample.at, f.sample.on = at+uint32(len(s.Data)), s.Time, true

@@ -39,6 +39,33 @@ func TestFlow(t *testing.T) {
 	}
 }
 
+// TestCopies has each segment twice, as a capture on a bridge and its ports: the
+// numbers are those of a capture that has each once.
+func TestCopies(t *testing.T) {
+	once, twice := NewConn(99, 499, false, nil), NewConn(99, 499, false, nil)
+	next := [2]uint32{100, 500}
+	for i, say := range []struct {
+		side Side
+		text string
+		fin  bool
+	}{
+		{Server, "220 mx\r\n", false}, {Client, "", false}, {Client, "EHLO a\r\n", false}, {Server, "250 mx\r\n", false},
+		{Client, "", false}, {Client, "QUIT\r\n", false}, {Server, "221 mx\r\n", true}, {Client, "", true},
+	} {
+		s := Segment{Side: say.side, Seq: next[say.side], Ack: next[say.side^1], ACK: true, FIN: say.fin, Window: 8,
+			Data: []byte(say.text), Time: time.Duration(i+1) * 5 * time.Millisecond}
+		next[say.side] += uint32(len(say.text))
+		once.Segment(&s)
+		twice.Segment(&s)
+		s.Time += 20 * time.Microsecond
+		twice.Segment(&s)
+	}
+	got, want := twice.Session().Flow, once.Session().Flow
+	if got != want || want.TCPRTT != 5*time.Millisecond || want.SMTPRTT != 10*time.Millisecond || want.Resent != [2]uint16{} {
+		t.Errorf("Flow of copies = %+v, want %+v", got, want)
+	}
+}
+
 // TestCut has captures that kept the beginning of each segment. What is missing
 // of a message does no harm, and of anything else it is said.
 func TestCut(t *testing.T) {
