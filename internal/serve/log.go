@@ -44,7 +44,7 @@ type limited struct {
 }
 
 func (h *limited) Handle(ctx context.Context, r slog.Record) error {
-	ok, more := h.kinds.allow(r.Message, r.Time)
+	ok, more := h.kinds.allow(r.Message)
 	if !ok {
 		return nil
 	}
@@ -79,9 +79,10 @@ type lines struct {
 
 // allow reports whether a line may be written, and how many were not since the
 // last one.
-func (k *kinds) allow(kind string, now time.Time) (bool, uint64) {
+func (k *kinds) allow(kind string) (bool, uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now := time.Now() // the times of records are out of order on a busy machine
 	l := k.lines[kind]
 	if l == nil {
 		if len(k.lines) >= maxKinds {
@@ -92,7 +93,7 @@ func (k *kinds) allow(kind string, now time.Time) (bool, uint64) {
 			k.lines[kind] = l
 		}
 	}
-	if d := now.Sub(l.since); d >= time.Second || d < 0 {
+	if now.Sub(l.since) >= time.Second {
 		l.since, l.written = now, 0
 	}
 	if l.written >= k.burst {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -225,6 +226,22 @@ func TestFinding14LogLines(t *testing.T) {
 			t.Errorf("Suppressed = %d, then %d, want one more by each of the two", before, n)
 		}
 	})
+}
+
+// TestLogOutOfOrder: goroutines that wait for the processor log lines in another
+// order than that of their times, and have no more of them.
+func TestLogOutOfOrder(t *testing.T) {
+	var out fronttest.Log
+	h, now := serve.Log(out.Logger()).Handler(), time.Now()
+	for i := range 1000 {
+		at := now.Add(-time.Duration(i%2) * 2 * time.Second)
+		if err := h.Handle(t.Context(), slog.NewRecord(at, slog.LevelWarn, "refused", 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := out.Lines(); len(lines) != 1 {
+		t.Errorf("%d lines, want one", len(lines))
+	}
 }
 
 func TestServeReturnsTheFault(t *testing.T) {
