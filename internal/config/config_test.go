@@ -89,7 +89,8 @@ actoin = "WARN"`, `:2: policy.allow_names: "*": want a name such as mx.example.o
 		{"both", `[sensor]
 filter = "port 25"
 filter_program = "none.bpf"`, `:3: sensor.filter_program: filter is given too: give one of them`},
-		{"twice", "[limits]\nhosts = 5\nhosts = 6", `:3: limits.hosts: Key 'limits.hosts' has already been defined`},
+		{"twice", "[limits]\nhosts = 5\nhosts = 6", `:3: limits.hosts: line 2 has it already: edit that one`},
+		{"table twice", "[milter]\n# listen = []\n[limits]\n[milter]\nlisten = []", `:4: milter: line 1 has it already: edit that one`},
 		{"syntax", "[limits]\nhosts = = 5", `:2: limits.hosts: expected value but found '=' instead`},
 		{"asktls", `[sensor]
 ask = "tls:sensor.example:2526"`, `: sensor.ask_token_file: name the file with the token that the sensor wants`},

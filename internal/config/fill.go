@@ -23,7 +23,11 @@ func fill(c *Config) (Faults, error) {
 		if strings.Contains(msg, "cannot have leading zeroes") {
 			msg = "want it in quotes, such as \"0660\""
 		}
-		return nil, &Fault{File: c.path, Line: pe.Position.Line, Key: pe.LastKey, Msg: msg}
+		key := pe.LastKey
+		if twice, ok := strings.CutSuffix(strings.TrimPrefix(msg, "Key '"), "' has already been defined"); ok {
+			key, msg = twice, fmt.Sprintf("line %d has it already: edit that one", keyLine(c.text, twice))
+		}
+		return nil, &Fault{File: c.path, Line: pe.Position.Line, Key: key, Msg: msg}
 	case err != nil:
 		return nil, &Fault{File: c.path, Msg: strings.TrimPrefix(err.Error(), "toml: ")}
 	}
