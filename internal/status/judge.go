@@ -89,6 +89,8 @@ func (s *Status) judgeSources(v *verdict) {
 func (s *Status) judgeAnswers(v *verdict) {
 	asked, span := s.Recent.Answers.Sum(), s.span()
 	switch a := s.Recent.Answers; {
+	case asked < fewAsked && asked > 0 && s.Asks != "" && a.Unavailable == asked:
+		v.isDegraded("none of %d questions of the last %v reached the sensor at %s (mxprint doctor)", asked, span, s.Asks)
 	case asked < fewAsked:
 	case a.Unavailable == asked:
 		v.isDown("none of %d questions of the last %v could be answered", asked, span)

@@ -49,6 +49,9 @@ func TestJudge(t *testing.T) {
 		{"quiet", func(s *Status) { s.Recent = Recent{Seconds: 600} }, Well, ""},
 		{"few not seen", func(s *Status) { s.Recent.Answers = Answers{NotSeen: fewAsked - 1} }, Well, ""},
 		{"restart waits", func(s *Status) { s.Configuration.Waiting = []string{"limits.hosts"} }, Well, ""},
+		{"asked sensor away", func(s *Status) {
+			s.Asks, s.Recent = "tls:192.0.2.1:2526", Recent{Seconds: 600, Answers: Answers{Unavailable: 2}}
+		}, Degraded, "none of 2 questions of the last 10m0s reached the sensor at tls:192.0.2.1:2526"},
 		{"wrong filter", func(s *Status) { s.Recent = Recent{Seconds: 600, Answers: Answers{NotSeen: 50}} }, Degraded,
 			"no SYN came in the last 10m0s, while 50 questions did: the filter or the interface is wrong"},
 		{"others' SYNs", func(s *Status) { s.Recent.Answers = Answers{NotSeen: 95, Matched: 5} }, Degraded, "95 of 100 clients asked about"},
