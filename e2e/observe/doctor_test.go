@@ -49,7 +49,7 @@ func (c *clinic) serve(config string) *mailtest.Process {
 func (c *clinic) wants(config string, as *syscall.Credential, words ...string) {
 	c.t.Helper()
 	cmd := c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "doctor", "-config", config, "-time", c.time, "-postfix", filepath.Join(c.dir, "postfix"),
-		"-rspamd", filepath.Join(c.dir, "rspamd"), "-haraka", c.haraka)
+		"-rspamd", filepath.Join(c.dir, "rspamd"), "-haraka", c.haraka, "-exim", filepath.Join(c.dir, "exim"), "-smtpd", filepath.Join(c.dir, "smtpd", "smtpd.conf"))
 	if as != nil { // ip netns exec wants root
 		cmd = c.pair.Server.Command(c.t.Context(), "setpriv", append([]string{"--reuid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"}, cmd.Args[4:]...)...)
 	}
@@ -79,8 +79,9 @@ func TestDoctor(t *testing.T) {
 	socket := filepath.Join(c.dir, "p0f.sock")
 	many := c.pair.Client.AddIPv4(10)
 	on := fmt.Sprintf("interfaces = [%q]", c.pair.Server.If)
+	chroot := "n"
 	postfix := func(main string) {
-		mailtest.WriteFiles(t, filepath.Join(c.dir, "postfix"), map[string]string{"main.cf": main, "master.cf": "smtp inet n - y - - smtpd\n"})
+		mailtest.WriteFiles(t, filepath.Join(c.dir, "postfix"), map[string]string{"main.cf": main, "master.cf": "smtp inet n - " + chroot + " - - smtpd\n"})
 	}
 	step := func(name string, f func(c *clinic)) {
 		t.Run(name, func(t *testing.T) { f(&clinic{t: t, pair: c.pair, dir: c.dir, time: "1"}) })
@@ -219,7 +220,7 @@ func TestDoctor(t *testing.T) {
 			return path
 		}
 		tight := c.serve(mode("0600"))
-		c.wants(mode("0600"), nil, "the user _rspamd", "may not open it (-rw-------)", `set p0f.mode = "0666"`)
+		c.wants(mode("0600"), nil, "the user _rspamd", "may not open it (-rw-------)", `set mode = "0666" below [p0f]`)
 		tight.Stop()
 		c.serve(mode("0666"))
 		c.wants(mode("0666"), nil)
@@ -229,7 +230,7 @@ func TestDoctor(t *testing.T) {
 		haraka := func(plugins, ini string) {
 			mailtest.WriteFiles(c.t, filepath.Join(c.haraka, "config"), map[string]string{"plugins": plugins, "p0f.ini": ini})
 		}
-		c.serve(c.configure(on, ""))
+		stop := c.serve(c.configure(on, ""))
 		ini := mailtest.Recipe(c.t, "haraka.md", "socket_path=/run/p0f/p0f.sock")
 		haraka("# p0f\nkarma\n", ini)
 		c.wants(c.configure(on, ""), nil, "neither p0f nor mxprint is loaded", "echo p0f >>")
@@ -248,6 +249,8 @@ func TestDoctor(t *testing.T) {
 		timeout("p0f.timeout", "2\n") // as docs/haraka.md has it
 		c.wants(c.configure(on, ""), nil)
 		own := c.configure(on, fmt.Sprintf("[query]\nlisten = [%q]\n", socket+".q"))
+		stop.Stop()
+		c.serve(own)
 		haraka("mxprint\n", "[main]\nsocket_path="+socket+".q\ndeadline=5000\n")
 		c.wants(own, nil, "its deadline is 5000 ms", "set deadline=100")
 		haraka("mxprint\n", "[main]\nsocket_path="+socket+".q\ndeadline=200\n")
@@ -268,6 +271,81 @@ func TestDoctor(t *testing.T) {
 		postfix(recipe)
 		c.wants(c.configure(on, ""), nil, "neither [milter] nor [policy] listens", "below [milter]")
 	})
+	step("rspamd asks behind Postfix", func(c *clinic) {
+		c.serve(c.configure(on, ""))
+		mailtest.WriteFiles(c.t, filepath.Join(c.dir, "rspamd", "local.d"), map[string]string{
+			"p0f.conf": strings.ReplaceAll(mailtest.Recipe(c.t, "rspamd.md", "patterns {", "timeout"), "/run/p0f/p0f.sock", socket)})
+		defer os.RemoveAll(filepath.Join(c.dir, "rspamd"))
+		postfix("smtpd_milters = inet:127.0.0.1:11332\n")
+		c.wants(c.configure(on, ""), nil)
+	})
+	step("a chroot hides the socket", func(c *clinic) {
+		chroot = "y" // as Debian has it
+		defer func() { chroot = "n" }()
+		queue := filepath.Join(c.dir, "queue")
+		mailtest.MakeDir(c.t, filepath.Join(queue, "mxprint"), nil)
+		line := func(path string) string {
+			return "queue_directory = " + queue + "\nsmtpd_milters = { unix:" + path + ", connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept }\n"
+		}
+		outside := filepath.Join(c.dir, "milter.sock")
+		config := c.configure(on, fmt.Sprintf("[milter]\nlisten = [%q]\n", outside))
+		stop := c.serve(config)
+		postfix("queue_directory = " + queue + "\n")
+		c.wants(config, nil, "Postfix does not ask", `listen = ["127.0.0.1:7825"]`)
+		postfix(line(outside))
+		c.wants(config, nil, "main.cf: its smtpd runs in the chroot "+queue, `listen = ["127.0.0.1:7825"]`)
+		stop.Stop()
+		config = c.configure(on, fmt.Sprintf("[milter]\nlisten = [%q]\n", filepath.Join(queue, "mxprint", "milter.sock")))
+		c.serve(config)
+		postfix(line("/mxprint/milter.sock"))
+		c.wants(config, nil)
+		os.RemoveAll(filepath.Join(c.dir, "postfix"))
+	})
+	step("a sensor that hangs", func(c *clinic) {
+		p := c.serve(c.configure(on, ""))
+		if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			c.t.Fatal(err)
+		}
+		c.wants(c.configure(on, ""), nil, socket+" accepts connections, and no answer comes", "mxprint check")
+		p.Cmd.Process.Signal(syscall.SIGCONT)
+		c.wants(c.configure(on, ""), nil)
+	})
+	step("the sensor's own report", func(c *clinic) {
+		own := filepath.Join(c.dir, "own.fp")
+		mailtest.WriteFiles(c.t, c.dir, map[string]string{"own.fp": "classes = unix\n"})
+		config := c.configure(on, fmt.Sprintf("[query]\nlisten = [%q]\n[signatures]\nextend = [%q]\n", socket+".q", own))
+		c.serve(config)
+		c.wants(config, nil)
+		mailtest.WriteFiles(c.t, c.dir, map[string]string{"own.fp": "classes = unix\nnonsense\n"})
+		c.pair.Server.Command(c.t.Context(), filepath.Join(mailtest.BinDir, "mxprint"), "reload", "-s", socket+".q").Run() // it fails
+		c.wants(config, nil, "the signatures could not be reloaded", "own.fp:2", "mxprint status")
+	})
+	for _, server := range []struct{ name, user, file, text string }{
+		{"Exim", "Debian-exim", "exim/mxprint_data", "set acl_c_mxprint = ${readsocket{%s}{...}}\n"},
+		{"OpenSMTPD", "opensmtpd", "smtpd/smtpd.conf", "filter mxprint proc-exec \"/usr/bin/mxprint filter-opensmtpd -s %s\"\n"},
+	} {
+		step(server.name+"'s user may not open the socket", func(c *clinic) {
+			etc := filepath.Join("/etc/netns", c.pair.Server.Command(c.t.Context(), "true").Args[3]) // ip-netns(8) lays it over /etc
+			users, err := os.ReadFile("/etc/passwd")
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			mailtest.MakeDir(c.t, etc, nil)
+			defer os.RemoveAll(etc)
+			mailtest.WriteFiles(c.t, etc, map[string]string{"passwd": string(users) + server.user + ":x:64999:64999::/nonexistent:/usr/sbin/nologin\n"})
+			query := func(mode string) string {
+				return c.configure(on, fmt.Sprintf("[query]\nlisten = [%q]\nmode = %q\n", socket+".q", mode))
+			}
+			file := filepath.Join(c.dir, server.file)
+			defer os.RemoveAll(filepath.Dir(file))
+			mailtest.WriteFiles(c.t, filepath.Dir(file), map[string]string{filepath.Base(file): fmt.Sprintf(server.text, socket+".q")})
+			tight := c.serve(query("0660"))
+			c.wants(query("0660"), nil, "the user "+server.user+" may not open it (-rw-rw----)", file, `set mode = "0666" below [query]`)
+			tight.Stop()
+			c.serve(query("0666"))
+			c.wants(query("0666"), nil)
+		})
+	}
 	step("socket rights", func(c *clinic) {
 		if err := exec.Command("id", "postfix").Run(); err != nil {
 			lab.Skip(c.t, "needs Postfix, whose user opens the socket")

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/serve"
+	"github.com/mxprint/mxprint/internal/status"
 	"github.com/mxprint/mxprint/note"
 	"github.com/mxprint/mxprint/p0f"
 	"github.com/mxprint/mxprint/query"
@@ -191,4 +193,31 @@ func Asked(socket string, q note.Query) (who note.Lookuper, closeWho func() erro
 	}
 	c := query.NewClient(cmp.Or(socket, config.DefaultQuerySocket))
 	return c, c.Close
+}
+
+// Answers returns a function that asks the sensor of a configuration one question at p0f's socket and
+// returns why no answer came.
+func Answers(c *config.Config) func(context.Context) error {
+	return func(ctx context.Context) error {
+		q := note.Query{Client: netip.AddrPortFrom(netip.IPv6Loopback(), 0)}
+		who, closeWho := Asked(c.P0f.Socket, q)
+		defer closeWho()
+		_, err := who.Lookup(ctx, q)
+		return err
+	}
+}
+
+// Reasons returns a function that asks the sensor of a configuration why it is not well: no reason if it
+// is, or may not be asked; one if it does not serve the query socket that the configuration names.
+func Reasons(c *config.Config) func(context.Context) []string {
+	return func(ctx context.Context) []string {
+		for _, at := range c.Query.Listen {
+			if network, path, err := config.Endpoint(at); err != nil || network != "unix" {
+				continue
+			} else if st, err := status.Fetch(ctx, query.NewClient(path), query.ErrRefused); err == nil {
+				return st.Reasons
+			}
+		}
+		return nil
+	}
 }

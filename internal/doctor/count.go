@@ -93,7 +93,7 @@ func (e *examination) judge(all *counted, taken, passed int, filtered bool) {
 			"%d came by %v, and the filter %q took none", taken, s.Interfaces, s.Filter)
 	}
 	if all.syns >= manySYNs && len(all.senders) <= fewSenders {
-		e.find(fmt.Sprintf("senders of SYNs for %v", e.Time), "put the sensor on the balancer (docs/balancer.md)",
+		e.find(fmt.Sprintf("senders of SYNs for %v", e.Time), "put the sensor on the balancer (docs/balancer.md); in front of a container, switch masquerade off or use the host's network",
 			"%d SYNs came from %d addresses: a load balancer or NAT stands in front", all.syns, len(all.senders))
 	}
 }

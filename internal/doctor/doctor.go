@@ -32,7 +32,14 @@ type Patient struct {
 	Postfix string        // its folder: /etc/postfix
 	Rspamd  string        // its folder: /etc/rspamd
 	Haraka  string        // the folder with its config; empty: not looked at
+	Exim    string        // its folder: /etc/exim4
+	Smtpd   string        // OpenSMTPD's file: /etc/smtpd.conf
 	Time    time.Duration // how long SYNs are counted; 0: not at all
+
+	// Answer asks the sensor at p0f's socket and returns why no answer came; nil: it is not asked.
+	Answer func(context.Context) error
+	// Reasons returns what the running sensor itself finds wrong (mxprint status); nil: it is not asked.
+	Reasons func(context.Context) []string
 }
 
 // examination gathers findings.
@@ -50,19 +57,21 @@ func (e *examination) find(looked, do, found string, args ...any) {
 // than those that are findings.
 func (p *Patient) Examine(ctx context.Context) ([]Finding, error) {
 	e := &examination{Patient: p}
-	e.sensor()
+	e.sensor(ctx)
 	e.interfaces()
 	e.cookies()
 	e.sockets()
 	e.postfix()
 	e.rspamd()
 	e.haraka()
+	e.queryClients()
 	e.mailServers()
 	e.asked(ctx)
 	var err error
 	if p.Config.Sensor.Source == config.SourceCapture && p.Config.Sensor.Ask == "" && p.Time > 0 {
 		err = e.count(ctx)
 	}
+	e.itself(ctx)
 	return e.findings, err
 }
 
@@ -76,19 +85,48 @@ func Print(w io.Writer, findings []Finding) error {
 	return err
 }
 
-// sensor dials p0f's socket, which every sensor has.
-func (e *examination) sensor() {
+// answerTime is how long the sensor may take to answer.
+const answerTime = 2 * time.Second
+
+// sensor dials p0f's socket, which every sensor has, and asks there: systemd keeps the socket of a
+// sensor whose start fails, and one that hangs accepts connections, too.
+func (e *examination) sensor(ctx context.Context) {
 	path := e.Config.P0f.Socket
-	nc, err := net.DialTimeout("unix", path, 2*time.Second)
+	nc, err := net.DialTimeout("unix", path, answerTime)
 	switch {
 	case err == nil:
 		nc.Close()
+		e.answers(ctx, path)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		e.find("the sensor", "systemctl start mxprint; journalctl -u mxprint", "no process listens on %s", path)
 	case errors.Is(err, fs.ErrPermission):
 		e.find("the sensor", "set p0f.mode, or run this as root", "you may not open %s", path)
 	default:
 		e.find("the sensor", "systemctl restart mxprint", "%s does not answer: %v", path, err)
+	}
+}
+
+func (e *examination) answers(ctx context.Context, path string) {
+	if e.Answer == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if err := e.Answer(ctx); err != nil {
+		e.find("the sensor", "systemctl status mxprint; mxprint check; journalctl -u mxprint -n 20",
+			"%s accepts connections, and no answer comes: the sensor hangs, or its start fails and systemd keeps the socket", path)
+	}
+}
+
+// itself adds what the sensor reports about itself, such as a full disk, where nothing else was found.
+func (e *examination) itself(ctx context.Context) {
+	if e.Reasons == nil || len(e.findings) > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for _, reason := range e.Reasons(ctx) {
+		e.find("the sensor's own report", "mxprint status; journalctl -u mxprint -p warning", "%s", reason)
 	}
 }
 

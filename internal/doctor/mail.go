@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +40,7 @@ func (e *examination) sockets() {
 		return
 	}
 	for _, path := range unixPaths(append(e.Config.Milter.Listen, e.Config.Policy.Listen...)) {
-		st, err := os.Stat(path)
-		if err == nil && st.Mode()&os.ModeSocket != 0 && !mayOpen("postfix", st) {
-			e.find("the rights of "+path, `set mode = "0666" below [milter] and [policy]; systemctl restart mxprint`, "the user postfix may not open it (%v)", st.Mode().Perm())
-		}
+		e.mayAsk(path, "[milter] and [policy]", "postfix", filepath.Join(e.Postfix, "main.cf"))
 	}
 }
 
@@ -86,26 +84,54 @@ func (e *examination) postfix() {
 	}
 	listen := append(slices.Clone(e.Config.Milter.Listen), e.Config.Policy.Listen...)
 	file := filepath.Join(e.Postfix, "main.cf")
+	if len(listen) == 0 && e.othersAsk() {
+		return
+	}
 	if len(listen) == 0 {
 		e.find(file+" and the configuration", `put listen = ["127.0.0.1:7825"] below [milter] (docs/postfix.md)`, "Postfix is here, and neither [milter] nor [policy] listens")
 		return
 	}
-	text := settings(readFile(file)) + settings(readFile(filepath.Join(e.Postfix, "master.cf")))
+	master := settings(readFile(filepath.Join(e.Postfix, "master.cf")))
+	text := settings(readFile(file)) + master
+	queue := first(setting(text, "queue_directory"), "/var/spool/postfix")
 	for _, at := range listen {
 		network, addr, err := config.Endpoint(at)
 		if err == nil && network == "tcp" {
 			addr = addr[strings.LastIndexByte(addr, ':'):]
 		}
+		if inside, ok := strings.CutPrefix(addr, queue+"/"); ok && strings.Contains(text, inside) {
+			e.timeouts(file, text)
+			return
+		}
 		if strings.Contains(text, addr) {
+			if network == "unix" && chrooted.MatchString(master) && !isSocket(queue+addr) {
+				e.find(file, inetInstead, "its smtpd runs in the chroot %s (master.cf), where there is no %s", queue, addr)
+				return
+			}
 			e.timeouts(file, text)
 			return
 		}
 	}
 	do := "docs/postfix.md has the lines; postfix reload"
-	if len(e.Config.Milter.Listen) > 0 {
+	switch network, _, _ := config.Endpoint(listen[0]); {
+	case len(e.Config.Milter.Listen) > 0 && network == "unix" && chrooted.MatchString(master):
+		do = inetInstead
+	case len(e.Config.Milter.Listen) > 0:
 		do = fmt.Sprintf("postconf -e 'smtpd_milters = { %s, connect_timeout=1s, command_timeout=1s, content_timeout=1s, default_action=accept }' && postfix reload", milterService(e.Config.Milter.Listen[0]))
 	}
 	e.find(file, do, "nothing in it names %s: Postfix does not ask", strings.Join(listen, " or "))
+}
+
+// chrooted matches a service of master.cf that takes mail and runs in a chroot, as Debian's does (master(5)).
+var chrooted = regexp.MustCompile(`(?m)^\S+\s+(?:inet|pass)\s+\S+\s+\S+\s+y\s+\S+\s+\S+\s+smtpd\b`)
+
+// inetInstead is the remedy for a unix socket that a chroot hides.
+const inetInstead = `in mxprint's configuration listen = ["127.0.0.1:7825"], in Postfix inet:127.0.0.1:7825 (docs/postfix.md); ` +
+	`systemctl restart mxprint; postfix reload`
+
+func isSocket(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode()&os.ModeSocket != 0
 }
 
 // settings are the lines of a file of Postfix without comments (postconf(5)).

@@ -83,23 +83,67 @@ func postfixTime(value string) (time.Duration, bool) {
 // rspamd wants its p0f module, where its files name one, to ask a socket of
 // ours in a time that holds up no mail (docs/rspamd.md).
 func (e *examination) rspamd() {
-	for _, sub := range []string{"override.d", "local.d"} {
-		file := filepath.Join(e.Rspamd, sub, "p0f.conf")
-		text := settings(readFile(file))
-		if text == "" || strings.Contains(text, "enabled = false") {
-			continue
-		}
-		value := func(name string) string { return strings.Trim(setting(text, name), `";`) }
-		if path := value("socket"); path != e.Config.P0f.Socket {
-			e.find(file, fmt.Sprintf("set socket = %q in it; systemctl reload rspamd", e.Config.P0f.Socket), "rspamd asks %q, and the sensor answers at %s", path, e.Config.P0f.Socket)
-			return
-		}
-		if d, ok := postfixTime(first(value("timeout"), "5s")); ok && d > slow {
-			e.find(file, "set timeout = 1s in it; systemctl reload rspamd", "its timeout is %v: a sensor that hangs holds up each mail for so long", d)
-		}
-		e.mayAsk(file, "_rspamd", e.Config.P0f.Socket, "p0f.mode")
+	file := e.rspamdFile()
+	if file == "" {
 		return
 	}
+	text := settings(readFile(file))
+	value := func(name string) string { return strings.Trim(setting(text, name), `";`) }
+	if path := value("socket"); path != e.Config.P0f.Socket {
+		e.find(file, fmt.Sprintf("set socket = %q in it; systemctl reload rspamd", e.Config.P0f.Socket), "rspamd asks %q, and the sensor answers at %s", path, e.Config.P0f.Socket)
+		return
+	}
+	if d, ok := postfixTime(first(value("timeout"), "5s")); ok && d > slow {
+		e.find(file, "set timeout = 1s in it; systemctl reload rspamd", "its timeout is %v: a sensor that hangs holds up each mail for so long", d)
+	}
+	e.mayAsk(e.Config.P0f.Socket, "[p0f]", "_rspamd", file)
+}
+
+// rspamdFile is the file that turns the p0f module on; "" without one.
+func (e *examination) rspamdFile() string {
+	for _, sub := range []string{"override.d", "local.d"} {
+		file := filepath.Join(e.Rspamd, sub, "p0f.conf")
+		if text := settings(readFile(file)); text != "" && !strings.Contains(text, "enabled = false") {
+			return file
+		}
+	}
+	return ""
+}
+
+// queryClients wants Exim and OpenSMTPD, where their files ask the query socket, to be able to open it:
+// they log nothing when they cannot, and the package's file lets root alone in.
+func (e *examination) queryClients() {
+	for _, path := range unixPaths(e.Config.Query.Listen) {
+		if file := e.eximFile(path); file != "" {
+			e.mayAsk(path, "[query]", "Debian-exim", file)
+		}
+		if strings.Contains(settings(readFile(e.Smtpd)), "filter-opensmtpd") {
+			e.mayAsk(path, "[query]", "opensmtpd", e.Smtpd)
+		}
+	}
+}
+
+// eximFile is the file of Exim that names a socket; "" without one.
+func (e *examination) eximFile(path string) string {
+	if e.Exim == "" {
+		return ""
+	}
+	for _, pattern := range []string{"*", "conf.d/*/*"} {
+		files, _ := filepath.Glob(filepath.Join(e.Exim, pattern)) // the pattern is a good one
+		for _, file := range files {
+			if strings.Contains(settings(readFile(file)), path) {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// othersAsk reports whether another server than Postfix asks: one behind it, or Exim beside the files
+// that a removed Postfix has left.
+func (e *examination) othersAsk() bool {
+	exim := func(path string) bool { return e.eximFile(path) != "" }
+	return e.rspamdFile() != "" || len(e.Config.Amavis.Listen) > 0 || slices.ContainsFunc(unixPaths(e.Config.Query.Listen), exim)
 }
 
 // haraka wants the folder that was named to load a plugin that asks us
@@ -158,10 +202,11 @@ func (e *examination) harakaTime(own bool, ini string) {
 	}
 }
 
-// mayAsk wants a user of a mail server to be able to open a socket.
-func (e *examination) mayAsk(file, user, path, key string) {
+// mayAsk wants a user of a mail server, which a file of it has ask, to be able to open a socket of that table.
+func (e *examination) mayAsk(path, table, user, file string) {
 	st, err := os.Stat(path)
 	if err == nil && st.Mode()&os.ModeSocket != 0 && !mayOpen(user, st) {
-		e.find("the rights of "+path, "set "+key+` = "0666"; systemctl restart mxprint`, "the user %s, which %s has ask, may not open it (%v)", user, file, st.Mode().Perm())
+		e.find("the rights of "+path, `set mode = "0666" below `+table+`; systemctl restart mxprint`,
+			"the user %s may not open it (%v); %s names it", user, st.Mode().Perm(), file)
 	}
 }
