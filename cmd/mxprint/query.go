@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/mxprint/mxprint/internal/ask"
@@ -87,6 +89,8 @@ func runQuery(ctx context.Context, args []string, std *stdio) error {
 	defer closeWho()
 	n, err := who.Lookup(ctx, q)
 	switch {
+	case err != nil && *socket == "" && !errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w; mxprint doctor shows whether a sensor runs and answers", err)
 	case err != nil:
 		return err
 	case *quiet:

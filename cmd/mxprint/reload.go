@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -60,6 +61,9 @@ func askSensor(ctx context.Context, socket, command string) ([]byte, error) {
 	text, err := query.Command(ctx, socket, command)
 	if reason, ok := strings.CutPrefix(fmt.Sprint(err), query.ErrRefused.Error()+": "); ok {
 		return text, fmt.Errorf("%s: %s: %s", command, socket, reason)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return text, fmt.Errorf("%w; run it as root", err)
 	}
 	if err != nil && !errors.Is(err, query.ErrBadAnswer) {
 		err = fmt.Errorf("%w; it takes a running mxprint serve with %q in [query] listen", err, socket)

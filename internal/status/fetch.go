@@ -26,7 +26,9 @@ var ErrUnknown = errors.New("the sensor does not say how it is")
 func Fetch(ctx context.Context, a Asker, refused error) (*Status, error) {
 	text, err := a.Command(ctx, "status")
 	switch {
-	case errors.Is(err, refused) || errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: %w; run it as root", ErrUnknown, err)
+	case errors.Is(err, refused):
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	case err != nil:
 		return &Status{Health: Down, Reasons: []string{noAnswer(err)}, Now: time.Now()}, nil
