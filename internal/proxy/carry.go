@@ -20,7 +20,14 @@ const (
 	// unreadTime is how long a client may leave a reply unread. It is far less than
 	// Idle: the replies that no client reads fill the mail server's buffers.
 	unreadTime = time.Minute
+
+	// lastTime is how long the last bytes of a side that has gone may take to be
+	// written to the other side.
+	lastTime = time.Second
 )
+
+// errGone ends a direction whose reader has gone.
+var errGone = errors.New("proxy: it reads no more")
 
 var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
 
@@ -46,9 +53,9 @@ func (c *conn) pass(from, to stream, fromClient bool) {
 	err := c.copy(from, to, fromClient)
 	if err == nil {
 		c.first.end(fromClient)
-		err = to.CloseWrite()
+		err = c.sent(to.CloseWrite(), from)
 	}
-	if c.open.Add(-1) == 0 || err != nil {
+	if c.open.Add(-1) == 0 || err != nil && err != errGone {
 		c.sayCut(err)
 		c.end()
 	}
@@ -84,11 +91,13 @@ func (c *conn) copy(from, to stream, fromClient bool) error {
 		if err := raw.Read(read); err != nil {
 			return err
 		}
+		if serve.IsAny(fail, syscall.EPIPE, syscall.ECONNRESET) {
+			c.first.end(fromClient)
+		}
 		if fail != nil || n == 0 {
-			c.gone(fail, fromClient)
 			return fail
 		}
-		err := c.hand(to, buf[:n], fromClient)
+		err := c.hand(from, to, buf[:n], fromClient)
 		buffers.Put(buf)
 		if err != nil {
 			return err
@@ -97,7 +106,7 @@ func (c *conn) copy(from, to stream, fromClient bool) error {
 }
 
 // hand shows bytes to the observer, and writes them.
-func (c *conn) hand(to stream, b []byte, fromClient bool) error {
+func (c *conn) hand(from, to stream, b []byte, fromClient bool) error {
 	now := time.Now().UnixNano()
 	c.active.Store(now)
 	c.first.observe(b, fromClient)
@@ -106,16 +115,18 @@ func (c *conn) hand(to stream, b []byte, fromClient bool) error {
 		defer c.unread.Store(0)
 	}
 	_, err := to.Write(b)
-	c.gone(err, !fromClient)
-	return err
+	return c.sent(err, from)
 }
 
-// gone notes the end of a side that an error shows: what one direction writes may
-// fail before the other has read that end.
-func (c *conn) gone(err error, client bool) {
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		c.first.end(client)
+// sent returns errGone if it was the reader's end that let a write fail. What the
+// reader said before may not have been read yet: a refusal, or QUIT. So the other
+// direction goes on to that end, but not for long.
+func (c *conn) sent(err error, from stream) error {
+	if !serve.IsAny(err, syscall.EPIPE, syscall.ECONNRESET, syscall.ENOTCONN) {
+		return err
 	}
+	from.SetWriteDeadline(time.Now().Add(lastTime))
+	return errGone
 }
 
 // inspect closes the connection if it has passed nothing for too long, or if

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -228,6 +229,45 @@ func TestObserverReset(t *testing.T) {
 			gone.Close()
 			d.wantClosed(t, fromClient)
 			other.Close()
+		})
+	}
+}
+
+// TestObserverLastWords: what a side says last is observed and passed on, and its end
+// is seen after that, though a write to it fails first.
+func TestObserverLastWords(t *testing.T) {
+	for _, fromClient := range []bool{true, false} {
+		t.Run(map[bool]string{true: "client", false: "server"}[fromClient], func(t *testing.T) {
+			fronttest.Leaks(t)
+			for range 100 {
+				d := dialog{}
+				client, server := observed(t, &d)
+				write(t, server, "220 a\r\n")
+				wantRead(t, client, "220 a\r\n")
+				gone, other := net.Conn(client), net.Conn(server)
+				if !fromClient {
+					gone, other = other, gone
+				}
+				talks := make(chan struct{})
+				go func() {
+					defer close(talks)
+					for {
+						if _, err := io.WriteString(other, "250 a\r\n"); err != nil {
+							return
+						}
+					}
+				}()
+				wantRead(t, gone, "250 a\r\n")
+				write(t, gone, "LAST\r\n")
+				gone.Close() // it resets, for it has not read all
+				wantRead(t, other, "LAST\r\n")
+				d.wantClosed(t, fromClient)
+				other.Close()
+				<-talks
+				if text, _ := d.get(); !strings.Contains(text, "LAST\r\n") {
+					t.Fatalf("observed %q", text)
+				}
+			}
 		})
 	}
 }
