@@ -45,6 +45,9 @@ func WriteNote(w io.Writer, addr netip.Addr, n *note.Note) {
 	case n.UpModDays == 0:
 	case n.Clock == note.ClockRandom:
 		line("uptime", "not to be known: clocks of this system may begin at random")
+	case n.Clock == note.ClockUnknown: // an answer of p0f's protocol has no word on it
+		line("uptime", "%s (modulo %d days), if its clock counts from boot; that of Linux since 4.10 does not",
+			time.Duration(n.UptimeMin)*time.Minute, n.UpModDays)
 	default:
 		line("uptime", "%s (modulo %d days)", time.Duration(n.UptimeMin)*time.Minute, n.UpModDays)
 	}
