@@ -250,8 +250,9 @@ func (b *batch) visited(c valkey.Client, it *item, now time.Time) {
 	if v.past != nil {
 		b.cmds = append(b.cmds, c.B().Set().Key(prefix+kindMemory+tag).Value(string(v.past.append(nil))).ExSeconds(age).Build())
 	}
+	network := store.Network(it.client.Addr())
 	sketch := func(key, element string) {
-		if !s.recent.adds(key, element, now) {
+		if !s.recent.adds(network, key, element, now) {
 			return
 		}
 		b.cmds = append(b.cmds, c.B().Pfadd().Key(key).Element(element).Build(), c.B().Expire().Key(key).Seconds(age).Build())

@@ -169,7 +169,16 @@ type recent struct {
 	askedOld   map[ends]*asked          // those of old
 	hosts      map[netip.Prefix]written // by-address notes that were published lately
 	elements   map[uint64]int64         // by hash, when each was added to its sketch
+	added      map[netip.Prefix]added   // to sketches, of each network
 }
+
+// added is how many elements a network added since a time.
+type added struct{ at, n int64 }
+
+// maxAdded is how many elements a network may add to sketches within hostEvery: a
+// client that has a new name or TLS hello for each connection would make a key of
+// each, for store.age. A sender has a few.
+const maxAdded = 100
 
 // ends are a connection's. They and conn have no pointers: there are many, and while
 // the garbage collector looks at them it takes the time from look-ups.
@@ -211,6 +220,7 @@ const sameConn = 2 * time.Hour
 func (r *recent) make() {
 	r.young, r.old, r.asked, r.askedOld = make(map[ends]conn), nil, make(map[ends]*asked), nil
 	r.hosts, r.elements = make(map[netip.Prefix]written), make(map[uint64]int64)
+	r.added = make(map[netip.Prefix]added)
 }
 
 // get returns a connection, which may be a new one. A handshake begins a new one.
@@ -267,8 +277,9 @@ func (r *recent) publishes(p netip.Prefix, sum uint64, now time.Time) bool {
 }
 
 // adds reports whether an element is to be added to a sketch: it was not lately.
-// A server that comes daily says the same name a thousand times.
-func (r *recent) adds(key, element string, now time.Time) bool {
+// A server that comes daily says the same name a thousand times. p is the network
+// whose client brings it.
+func (r *recent) adds(p netip.Prefix, key, element string, now time.Time) bool {
 	var h maphash.Hash
 	h.SetSeed(sumSeed)
 	h.WriteString(key)
@@ -280,6 +291,17 @@ func (r *recent) adds(key, element string, now time.Time) bool {
 	if at, ok := r.elements[sum]; ok && now.UnixNano() >= at && now.UnixNano()-at < int64(hostEvery) { // the clock may be set back
 		return false
 	}
+	a := r.added[p]
+	if age := now.UnixNano() - a.at; age < 0 || age >= int64(hostEvery) {
+		a = added{at: now.UnixNano()}
+	}
+	if a.n++; a.n > maxAdded {
+		return false
+	}
+	if len(r.added) >= maxRecent {
+		clear(r.added)
+	}
+	r.added[p] = a
 	if len(r.elements) >= maxRecent {
 		clear(r.elements)
 	}
@@ -293,6 +315,7 @@ func (r *recent) lost() {
 	defer r.mu.Unlock()
 	clear(r.hosts)
 	clear(r.elements)
+	clear(r.added)
 }
 
 // hostEvery is how often the note of an address is published that does not change, and

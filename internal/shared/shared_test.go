@@ -402,6 +402,31 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// TestManyNames: a client that gives itself a new name on each connection, and has
+// new TLS hellos, makes no key of each.
+func TestManyNames(t *testing.T) {
+	srv := valkeylab.Start(t, valkeylab.Options{})
+	s := start(t, Config{Servers: []string{srv.Addr}, Sensor: "a", deadline: patient}).ready(t)
+	visit := func(addr string, n int) {
+		from := netip.AddrPortFrom(netip.MustParseAddr(addr), uint16(1000+n))
+		told := linux
+		told.TLS = &note.TLS{State: note.Complete, JA4: fmt.Sprintf("t13i301100_%012x_e5627efa2ab1", n)}
+		s.own.set(from, told)
+		s.ask(t, note.Query{Client: from, Server: server, Hello: fmt.Sprintf("name%d.example.org", n)})
+	}
+	for n := range 2000 {
+		visit("192.0.2.1", n)
+	}
+	visit("192.0.2.2", 5000)
+	s.written2(t)
+	if n := strings.Count(srv.CLI("KEYS", "mxprint:1:na:*")+srv.CLI("KEYS", "mxprint:1:ja:*"), "mxprint"); n < 2 || n > maxAdded+2 {
+		t.Errorf("%d keys of names and hellos, want at most %d", n, maxAdded+2)
+	}
+	if n := srv.CLI("PFCOUNT", "mxprint:1:na:name5000.example.org"); n != "1" {
+		t.Errorf("the name of another client is of %s addresses, want 1", n)
+	}
+}
+
 func TestSensors(t *testing.T) {
 	srv := valkeylab.Start(t, valkeylab.Options{Unix: true})
 	a, b := two(t, Config{Servers: []string{srv.Addr}})
@@ -732,8 +757,9 @@ func TestClockSetBack(t *testing.T) {
 	r := recent{since: time.Now()}
 	r.make()
 	now := time.Now()
-	r.adds("k", "e", now.Add(24*time.Hour))
-	if !r.adds("k", "e", now.Add(time.Hour)) {
+	p := netip.MustParsePrefix("192.0.2.1/32")
+	r.adds(p, "k", "e", now.Add(24*time.Hour))
+	if !r.adds(p, "k", "e", now.Add(time.Hour)) {
 		t.Error("an element is not added for 23 hours")
 	}
 }
