@@ -20,6 +20,8 @@ var tests = []struct{ what, bar, folder, name string }{
 	{"half handshakes on the TLS query port", "let in 41 of 41 times, below 150 MiB", "./query", "TestFinding07HalfHandshakes"},
 	{"the proxy at its descriptors", "0 of 1000 mails cut, doubled or lost", "./e2e/balancer", "TestFinding08Limits"},
 	{"stop and start with mails in the proxy", "0 forged headers kept of 200", "./e2e/postfix", "TestFinding09Drain"},
+	{"20,000 different hellos and findings", "4096 bytes each at most", "./internal/sender", "TestHostileEnded"},
+	{"a new name and hello on each connection", "102 keys at most", "./internal/shared", "TestManyNames"},
 	{"a hostile signature file", "ends in seconds, with the line", "./internal/signature", "TestFinding20Budget"},
 	{"re-exec with Haraka's published plugin", "no mail hangs", "./e2e/haraka", "TestHarakaReexec"},
 	{"re-exec, stop and start under a flood, with the published plugin", "no verified sender unknown, no mail hangs", "./e2e/haraka", "TestHarakaFloodedRestart"},
