@@ -78,7 +78,7 @@ func Read(r io.Reader) (Header, error) {
 		}
 	}
 	client, server, ok := p.TCPAddrs()
-	if p.Command.IsLocal() || !ok {
+	if !ok {
 		return Header{}, nil
 	}
 	h.Client, h.Server = serve.EndOf(client), serve.EndOf(server)
@@ -88,12 +88,13 @@ func Read(r io.Reader) (Header, error) {
 	return h, nil
 }
 
-// unspec reports whether a header of version 2 is of the command PROXY and the
-// family UNSPEC. What it has is skipped: the receiver "should ignore address
-// information" (PROXY protocol §2.2). The library refuses it.
+// unspec reports whether a header of version 2 is of the command LOCAL, or of PROXY
+// and the family UNSPEC. What it has is skipped: of LOCAL the receiver "must
+// discard the protocol block", of UNSPEC it "should ignore address information"
+// (PROXY protocol §2.2). The library refuses what it cannot parse.
 func unspec(raw []byte) bool {
-	const proxy, family = 0x21, 0x00
-	return raw[0] == proxyproto.SIGV2[0] && raw[12] == proxy && raw[13] == family
+	const local, proxy, family = 0x20, 0x21, 0x00
+	return raw[0] == proxyproto.SIGV2[0] && (raw[12] == local || raw[12] == proxy && raw[13] == family)
 }
 
 // readRaw reads as many bytes as the header says it has.

@@ -47,6 +47,7 @@ func TestRead(t *testing.T) {
 		{"v2 local", v2(0x20, 0), Header{}},
 		{"v2 local with addresses", v2(0x20, 0x11, ends4...), Header{}},
 		// A receiver falls back to UNSPEC, the real ends (PROXY protocol §2.2).
+		{"v2 LOCAL with bytes", v2(0x20, 0x21, 0xff, 0xff, 0xff), Header{}},
 		{"v2 UNSPEC", v2(0x21, 0x00), Header{}},
 		{"v2 UNSPEC with bytes", v2(0x21, 0x00, slices.Concat(ends4, []byte{TypeNote, 0, 2, '{', '}'})...), Header{}},
 		{"v2 UDP", v2(0x21, 0x12, ends4...), Header{}},
