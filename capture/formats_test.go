@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,12 @@ func TestOldAndModified(t *testing.T) {
 			{"2.4", func(r ...record) []byte { return oldPcap(o, magicMicro, 2, 4, false, nil, r...) }, true},
 			{"543.0", func(r ...record) []byte { return oldPcap(o, magicMicro, 543, 0, true, nil, r...) }, true},
 			{"modified", func(r ...record) []byte { return oldPcap(o, magicModified, 2, 4, false, extra, r...) }, true},
+			{"modified, no snapshot length", func(r ...record) []byte {
+				return slices.Replace(oldPcap(o, magicModified, 2, 4, false, extra, r...), 16, 20, 0, 0, 0, 0)
+			}, true},
+			{"modified, the longest snapshot length", func(r ...record) []byte {
+				return slices.Replace(oldPcap(o, magicModified, 2, 4, false, extra, r...), 16, 20, 255, 255, 255, 255)
+			}, true},
 			{"modified, 2.2", func(r ...record) []byte { return oldPcap(o, magicModified, 2, 2, true, extra, r...) }, true},
 			{"modified, marked as usual", func(r ...record) []byte { return oldPcap(o, magicMicro, 2, 4, false, extra, r...) }, false},
 			{"modified with zeros, marked as usual", func(r ...record) []byte { return oldPcap(o, magicMicro, 2, 4, false, make([]byte, 8), r...) }, false},

@@ -57,15 +57,15 @@ func newPcap(in *window, magic uint32) (*pcap, error) {
 		return nil, &versionError{"pcap", major, minor, "2.0 to 2.4 and 543.0"}
 	}
 	p.snap, p.link = p.number(h[16:]), linkType(p.number(h[20:])&0x03ffffff) // above it is the length of the FCS
+	if p.snap == 0 || p.snap > maxFrame {
+		p.snap = maxFrame
+	}
 	marked, other := pcapRecord, modifiedRecord
 	if magic == magicModified || magic == magicModifiedBig {
 		marked, other = other, marked
 		if p.link == packet.LinkEthernet {
 			p.snap += 14 // libpcap: its writers did not count a header they made up
 		}
-	}
-	if p.snap == 0 || p.snap > maxFrame {
-		p.snap = maxFrame
 	}
 	p.header = marked
 	// Some patched libpcaps wrote one kind with the other's magic number.
