@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/front/milter"
@@ -48,19 +47,17 @@ func (o *opener) openStore() {
 	o.store = s
 }
 
-// giveFile makes a file the user's, if it is there.
+// giveFile makes a file the user's, if it is there. It does not open it: to close
+// it would drop the locks that SQLite has on it (fcntl(2), "Advisory record
+// locking"), and the next reader of the store would remove the log that is in use.
 func (a *account) giveFile(path string) error {
 	if a == nil {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
+	if err := os.Lchown(path, a.uid, a.gid); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer f.Close()
-	return a.give(f)
+	return nil
 }
 
 // remember has the answers of the sensor pass through the stores, and adds their
