@@ -26,10 +26,24 @@ func (f *Fault) Error() string {
 	if f.Key != "" && where != "" {
 		where += ": "
 	}
-	if where += f.Key; where == "" {
-		return f.Msg
+	where += shorten(f.Key)
+	if where == "" {
+		return shorten(f.Msg)
 	}
-	return where + ": " + f.Msg
+	return where + ": " + shorten(f.Msg)
+}
+
+// maxText is how long a key or a reason may be in a line, in bytes: a file may have
+// values of a megabyte.
+const maxText = 1000
+
+// shorten leaves out the middle of a text that is too long for a line.
+func shorten(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	head, tail := text[:maxText/2], text[len(text)-maxText/2:]
+	return strings.ToValidUTF8(head, "") + " … " + strings.ToValidUTF8(tail, "")
 }
 
 // Unwrap returns Err.

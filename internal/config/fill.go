@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +43,17 @@ type filler struct {
 	faults Faults
 }
 
+// maxFaults is how many are reported of a file that is not one of ours.
+const maxFaults = 100
+
 func (f *filler) wrong(key, format string, args ...any) {
+	switch n := len(f.faults); {
+	case n > maxFaults:
+		return
+	case n == maxFaults:
+		f.faults = append(f.faults, &Fault{File: f.config.path, Msg: "more keys are wrong, which are not listed"})
+		return
+	}
 	f.faults = append(f.faults, f.config.Fault(key, fmt.Sprintf(format, args...)))
 }
 
@@ -62,7 +74,8 @@ func (f *filler) table(to reflect.Value, values map[string]any, prefix string) {
 		}
 	}
 	add(to)
-	for name, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name]
 		field, ok := fields[name]
 		switch {
 		case ok:
@@ -111,6 +124,10 @@ func (f *filler) value(to reflect.Value, value any, key string) {
 			return
 		}
 	default:
+		if text, ok := value.(string); ok && strings.IndexByte(text, 0) >= 0 {
+			f.wrong(key, "%q has a NUL", text) // which ends a path for the kernel
+			return
+		}
 		if v.Type() == to.Type() {
 			to.Set(v)
 			return

@@ -166,6 +166,7 @@ func isLocal(host string) bool {
 // files wants that no file that is written is one that is read, or another one
 // that is written.
 func (c *Config) files(k *checker) {
+	const maxName = 240 // NAME_MAX of Linux is 255 bytes
 	type file struct{ key, path string }
 	seen := []file{{"the configuration", c.path}, {"signatures.file", c.Signatures.File}}
 	for _, path := range c.Signatures.Extend {
@@ -184,6 +185,8 @@ func (c *Config) files(k *checker) {
 		{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown},
 		{"limits.state", c.Limits.StateFile()}, {"store.path", c.Store.Path}, {"export.file", c.Export.File},
 	} {
+		k.that(len(filepath.Base(w.path)) <= maxName, w.key,
+			fmt.Sprintf("the name of the file has %d bytes, and files beside it have longer ones: want %d at most", len(filepath.Base(w.path)), maxName))
 		for _, other := range seen {
 			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))
 		}
