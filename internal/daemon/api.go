@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/mxprint/mxprint/internal/config"
 	"github.com/mxprint/mxprint/internal/follow"
@@ -36,7 +35,7 @@ func (a *API) Client() (*follow.Client, error) {
 		}
 	}
 	if a.CertFile != "" {
-		text, err := os.ReadFile(a.CertFile)
+		text, err := readPEM(a.CertFile)
 		if err == nil {
 			pinned, err = query.Pin(text)
 		}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -85,7 +85,7 @@ func Rule(expr, programFile string) (filter.Rule, error) {
 	if expr != "" {
 		return r, errors.New("a filter expression and a filter program together: give one of them")
 	}
-	f, err := os.Open(programFile)
+	f, err := signature.OpenFile(programFile)
 	if err != nil {
 		return r, err
 	}

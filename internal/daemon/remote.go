@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"sync/atomic"
 
 	"github.com/mxprint/mxprint/internal/config"
@@ -91,11 +90,11 @@ func (s *Settings) loadCertificates() (err error) {
 
 // loadPair reads a certificate with its key, which a table names.
 func loadPair(s *Settings, table, certFile, keyFile string, into *atomic.Pointer[tls.Certificate]) error {
-	certificate, err := os.ReadFile(certFile)
+	certificate, err := readPEM(certFile)
 	if err != nil {
 		return s.At(table+".tls_cert", err)
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := readPEM(keyFile)
 	if err != nil {
 		return s.At(table+".tls_key", err)
 	}
@@ -115,7 +114,7 @@ func (s *Settings) loadAsk() (err error) {
 	s.remote.client = &tls.Config{MinVersion: tls.VersionTLS13, ServerName: s.Sensor.AskName}
 	switch {
 	case s.Sensor.AskCert != "":
-		text, err := os.ReadFile(s.Sensor.AskCert)
+		text, err := readPEM(s.Sensor.AskCert)
 		if err == nil {
 			s.remote.client, err = query.Pin(text)
 		}

@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/query"
 )
 
@@ -51,10 +53,28 @@ func certificates(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return x509.SystemCertPool()
 	}
-	text, err := os.ReadFile(path)
+	text, err := readPEM(path)
 	pool := x509.NewCertPool()
 	if err == nil && !pool.AppendCertsFromPEM(text) {
 		err = errors.New("no certificate in PEM in " + path)
 	}
 	return pool, err
+}
+
+// maxPEM is the size of a bundle of all CAs, several times, in bytes.
+const maxPEM = 4 << 20
+
+// readPEM reads a file with certificates or a key. It does not wait for the writer of a
+// pipe, which would hold up a start, and a reload for good.
+func readPEM(path string) ([]byte, error) {
+	f, err := signature.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	if len(text) > maxPEM {
+		err = fmt.Errorf("%s: more than 4 MiB", path)
+	}
+	return text, err
 }

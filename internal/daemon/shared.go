@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -74,7 +75,12 @@ func (s *Settings) sharedTLS(v *config.Valkey) (*tls.Config, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	if v.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(v.Cert, v.Key)
+		certificate, err := readPEM(v.Cert)
+		key, err2 := readPEM(v.Key)
+		pair := tls.Certificate{}
+		if err = cmp.Or(err, err2); err == nil {
+			pair, err = tls.X509KeyPair(certificate, key)
+		}
 		if err != nil {
 			return nil, s.At("store.valkey_cert", err)
 		}

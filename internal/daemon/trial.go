@@ -166,10 +166,10 @@ func (t *trial) listens(path string) bool {
 }
 
 // makeAll makes a folder, and returns the folders that were made for it, the
-// innermost first.
+// innermost first. A symbolic link that leads nowhere is not made.
 func makeAll(folder string) (made []string, err error) {
 	for dir := folder; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
 			break
 		}
 		made = append(made, dir)
