@@ -90,6 +90,7 @@ func (o *opener) warnOfFiles() {
 		{folder(o.Log.JSON), "a log that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
 		{folder(o.Export.File), "a file of history that was renamed cannot be made: have logrotate create it", unix.W_OK | unix.X_OK},
 		{folder(o.Signatures.Unknown), "unknown SYNs cannot be written", unix.W_OK | unix.X_OK},
+		{folder(o.Limits.StateFile()), "a stop will forget all hosts: its folder cannot be written", unix.W_OK | unix.X_OK},
 	} {
 		if f.path != "" && unix.Access(f.path, f.mode) != nil {
 			o.log.Warn("later, "+f.later, "path", f.path, "user", o.user.name)

@@ -44,8 +44,9 @@ func lockedFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		by := owner(f)
 		f.Close()
-		return nil, fmt.Errorf("log %s: locked by another process", path)
+		return nil, fmt.Errorf("log %s: locked by %s", path, by)
 	}
 	return f, nil
 }

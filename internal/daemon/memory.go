@@ -57,6 +57,17 @@ func (o *opener) openMemory() {
 		return
 	}
 	o.close(folder)
+	if err := tryReplace(path); err != nil {
+		o.log.Warn("a stop will forget all hosts", "reason", err) // unless it is mended until then
+	}
+	if err := o.own(path); err != nil {
+		if o.Limits.State != "" {
+			o.fail("limits.state", "state", err)
+			return
+		}
+		o.log.Warn("a stop will forget all hosts", "reason", err)
+		return
+	}
 	o.memory = &memory{folder, path, o.log}
 }
 
@@ -149,6 +160,9 @@ func (m *memory) save(e *engine.Engine) {
 func (m *memory) write(e *engine.Engine) error {
 	name := filepath.Base(m.path)
 	part := "." + name + ".new"
+	if st, err := m.folder.Lstat(name); err == nil && st.Mode().Type()&^fs.ModeSymlink != 0 {
+		return errors.New("it is not a file") // to replace it could be the end of /dev/null
+	}
 	if err := m.folder.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -46,7 +46,8 @@ type opener struct {
 	closes   []io.Closer
 	errs     []error
 	fronts   []listening
-	ready    bool // everything is open: what is opened from now on is closed by its task
+	ownEnd   time.Time // until when own waits; zero: no file was in use yet
+	ready    bool      // everything is open: what is opened from now on is closed by its task
 }
 
 // listening is a front and where it listens.
@@ -242,7 +243,11 @@ func (o *opener) unknown() {
 	if path == "" || u == nil {
 		return
 	}
-	o.fail("signatures.unknown", "unknown SYNs", tryReplace(path))
+	err := tryReplace(path)
+	if err == nil {
+		err = o.own(path)
+	}
+	o.fail("signatures.unknown", "unknown SYNs", err)
 	if o.trial == nil {
 		o.tasks = append(o.tasks, func(ctx context.Context) error { return u.Keep(ctx, path, o.db, o.log) })
 		o.process.Save = func() { u.Save(path, o.log) }

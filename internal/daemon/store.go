@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/mxprint/mxprint/event"
 	"github.com/mxprint/mxprint/internal/front/milter"
@@ -23,10 +24,16 @@ func (o *opener) openStore() {
 		return
 	}
 	if o.trial != nil {
-		o.fail("store.path", "store", cmp.Or(store.Try(c.Path), tryReplace(c.Path)))
+		made, err := makeAll(filepath.Dir(c.Path))
+		o.fail("store.path", "store", cmp.Or(err, store.Try(c.Path), tryReplace(c.Path)))
+		removeAll(made)
 		return
 	}
 	if err := makeFolder(c.Path, o.user); err != nil {
+		o.fail("store.path", "store", err)
+		return
+	}
+	if err := o.own(c.Path); err != nil {
 		o.fail("store.path", "store", err)
 		return
 	}

@@ -24,6 +24,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,14 +59,19 @@ type Process struct {
 	// when this process goes on after all. It may be nil.
 	Remember func(io.Writer) (resume func(), err error)
 
+	// Keep are files that the program gets that this process executes, with their
+	// locks. It finds them by Kept.
+	Keep []*os.File
+
 	log     *slog.Logger
 	program string // what to execute; an absolute path
 	dir     string // where its arguments' paths begin
 	manager *manager
 	signals map[os.Signal]chan os.Signal
 
-	left    []Socket  // by an earlier process
-	memory  *os.File  // that it wrote; nil: nothing
+	left    []Socket // by an earlier process
+	memory  *os.File // that it wrote; nil: nothing
+	files   []keptFile
 	resumed bool      // it executed this one
 	ln      *Listener // what is handed over
 }
@@ -107,6 +113,24 @@ func (p *Process) Memory() *os.File {
 	return f
 }
 
+// keptFile is a file that one process leaves open to the program that it executes.
+type keptFile struct {
+	FD   int    `json:"fd"`
+	Path string `json:"path"`
+}
+
+// Kept returns the file of a path that the process kept that executed this one, or
+// nil. The caller closes it.
+func (p *Process) Kept(path string) *os.File {
+	for i, k := range p.files {
+		if k.Path == path {
+			p.files = slices.Delete(p.files, i, i+1)
+			return os.NewFile(uintptr(k.FD), path)
+		}
+	}
+	return nil
+}
+
 // Notify returns a channel that gets a signal from now on, also after an attempt
 // to execute the program. It is the same channel at each call.
 func (p *Process) Notify(sig os.Signal) <-chan os.Signal {
@@ -119,8 +143,13 @@ func (p *Process) Notify(sig os.Signal) <-chan os.Signal {
 	return ch
 }
 
-// Ready reports to the service manager that the service is.
+// Ready reports to the service manager that the service is. Of the files that were
+// kept for this process it closes those that it has not taken.
 func (p *Process) Ready() {
+	for _, k := range p.files {
+		syscall.Close(k.FD)
+	}
+	p.files = nil
 	if err := p.manager.ready(); err != nil {
 		p.log.Warn("cannot notify the service manager", "reason", err)
 	}
@@ -248,7 +277,7 @@ func (p *Process) restart(ctx context.Context) error {
 func (p *Process) become(sockets []Socket) error {
 	memory, resume := p.remember()
 	defer resume()
-	state, err := writeState(sockets, memory)
+	state, err := writeState(sockets, memory, p.Keep)
 	if err != nil {
 		return err
 	}
@@ -270,6 +299,9 @@ func (p *Process) become(sockets []Socket) error {
 	keep := []int{int(state.Fd())}
 	for _, s := range sockets {
 		keep = append(keep, s.FD)
+	}
+	for _, f := range p.Keep {
+		keep = append(keep, int(f.Fd()))
 	}
 	if memory != nil {
 		defer memory.Close()
@@ -317,7 +349,7 @@ func (p *Process) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), handoverTime)
 	defer cancel()
 	err := p.ln.Handover(ctx, func(sockets []Socket) error {
-		state, err := writeState(sockets, nil)
+		state, err := writeState(sockets, nil, nil)
 		if err != nil {
 			return err
 		}

@@ -20,13 +20,18 @@ type state struct {
 	Version int      `json:"version"`
 	Sockets []Socket `json:"sockets"`
 	Memory  int      `json:"memory,omitempty"` // a descriptor; 0: none
+
+	Files []keptFile `json:"files,omitempty"`
 }
 
 const stateSeals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 
 // writeState writes it into a file in memory. memory may be nil.
-func writeState(sockets []Socket, memory *os.File) (*os.File, error) {
+func writeState(sockets []Socket, memory *os.File, files []*os.File) (*os.File, error) {
 	st := state{Version: stateVersion, Sockets: sockets}
+	for _, f := range files {
+		st.Files = append(st.Files, keptFile{int(f.Fd()), f.Name()})
+	}
 	if memory != nil {
 		st.Memory = int(memory.Fd())
 	}
@@ -75,38 +80,41 @@ func sealed(fd int, name string) (*os.File, error) {
 
 // readState reads what writeState wrote, and closes the descriptor. memory may be
 // nil.
-func readState(fd int) (sockets []Socket, memory *os.File, err error) {
+func readState(fd int) (sockets []Socket, memory *os.File, files []keptFile, err error) {
 	f, err := sealed(fd, "state")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	if st.Size() > maxState {
-		return nil, nil, fmt.Errorf("%w: a state of %d bytes", ErrInherited, st.Size())
+		return nil, nil, nil, fmt.Errorf("%w: a state of %d bytes", ErrInherited, st.Size())
 	}
 	text := make([]byte, st.Size())
 	if _, err := f.ReadAt(text, 0); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrInherited, err)
 	}
 	if s.Version != stateVersion || len(s.Sockets) > maxInherited {
-		return nil, nil, fmt.Errorf("%w: a state of version %d with %d sockets, want version %d", ErrInherited, s.Version, len(s.Sockets), stateVersion)
+		return nil, nil, nil, fmt.Errorf("%w: a state of version %d with %d sockets, want version %d", ErrInherited, s.Version, len(s.Sockets), stateVersion)
+	}
+	for _, k := range s.Files {
+		unix.CloseOnExec(k.FD)
 	}
 	if s.Memory == 0 {
-		return s.Sockets, nil, nil
+		return s.Sockets, nil, s.Files, nil
 	}
 	unix.CloseOnExec(s.Memory)
 	if memory, err = sealed(s.Memory, "memory"); err == nil {
 		_, err = memory.Seek(0, io.SeekStart)
 	}
-	return s.Sockets, memory, err
+	return s.Sockets, memory, s.Files, err
 }
 
 func setCloseOnExec(fd int, on bool) error {

@@ -10,7 +10,7 @@ import (
 
 const maxInherited = 1 << 20 // sockets
 
-func writeState([]Socket, *os.File) (*os.File, error) {
+func writeState([]Socket, *os.File, []*os.File) (*os.File, error) {
 	return nil, fmt.Errorf("handing clients over: %w", errors.ErrUnsupported)
 }
 
@@ -18,8 +18,8 @@ func memoryFile(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func seal(*os.File) error { return errors.ErrUnsupported }
 
-func readState(int) ([]Socket, *os.File, error) {
-	return nil, nil, fmt.Errorf("%w: %w", ErrInherited, errors.ErrUnsupported)
+func readState(int) ([]Socket, *os.File, []keptFile, error) {
+	return nil, nil, nil, fmt.Errorf("%w: %w", ErrInherited, errors.ErrUnsupported)
 }
 
 func setCloseOnExec(int, bool) error { return errors.ErrUnsupported }

@@ -19,7 +19,7 @@ func (p *Process) take() (err error) {
 			return fmt.Errorf("%w: %s is %q, want a descriptor", ErrInherited, stateEnv, text)
 		}
 		p.resumed = true
-		p.left, p.memory, err = readState(fd)
+		p.left, p.memory, p.files, err = readState(fd)
 		return err
 	}
 	p.left, err = stored()
@@ -93,7 +93,7 @@ func stored() ([]Socket, error) {
 // manager did not keep, because their client has gone or there were too many,
 // are left out; one that the state does not know is closed.
 func matchStored(state int, byInode map[uint64]int) ([]Socket, error) {
-	all, memory, err := readState(state)
+	all, memory, _, err := readState(state)
 	if memory != nil {
 		memory.Close() // the store has none
 	}

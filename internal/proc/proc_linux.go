@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sockets are those that listen on "unix" or "tcp", or are bound on "udp".
@@ -80,6 +83,28 @@ func Holder(inodes map[string]bool) (pid int, name string) {
 		process := strings.Split(link, "/")[2]
 		comm, err := os.ReadFile("/proc/" + process + "/comm")
 		if pid, err2 := strconv.Atoi(process); err == nil && err2 == nil && pid != os.Getpid() {
+			return pid, strings.TrimSpace(string(comm))
+		}
+	}
+	return 0, ""
+}
+
+// Locker is the process that has a file locked by flock(2), and its name; 0 where none
+// is to be seen (proc_locks(5)).
+func Locker(file os.FileInfo) (pid int, name string) {
+	st, ok := file.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, ""
+	}
+	text, _ := os.ReadFile("/proc/locks")
+	at := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	for line := range strings.Lines(string(text)) {
+		w := strings.Fields(line)
+		if len(w) < 6 || w[1] != "FLOCK" || w[5] != at {
+			continue
+		}
+		comm, err := os.ReadFile("/proc/" + w[4] + "/comm")
+		if pid, err2 := strconv.Atoi(w[4]); err == nil && err2 == nil {
 			return pid, strings.TrimSpace(string(comm))
 		}
 	}
