@@ -64,6 +64,8 @@ var errNoHeader = errors.New("unknown link type")
 
 func (t LinkType) network(frame []byte) (int, error) {
 	switch t {
+	case LinkEthernet: // the usual one, without a call of etherType
+		return etherPayload(frame, etherHeader-2, etherHeader)
 	case LinkRaw, 12, 14, LinkIPv4, LinkIPv6: // 12 and 14 are DLT_RAW of some systems
 		return 0, nil
 	case LinkNull, LinkLoop, LinkPPP, LinkPPPSerial, linkPPPD:
