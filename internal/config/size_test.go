@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -57,5 +59,18 @@ func TestLongNames(t *testing.T) {
 				t.Errorf("a name of %d bytes for %s: %v, want ok %v", n, strings.Fields(key)[1], err, ok)
 			}
 		}
+	}
+}
+
+// TestLinkedSockets: a socket has one listener, also if two paths lead to it.
+func TestLinkedSockets(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("[query]\nlisten = [%q, %q]\n", dir+"/s", link+"/s")
+	if _, err := Parse("c.toml", text); err == nil || !strings.Contains(err.Error(), "is in use") {
+		t.Errorf("Parse = %v, want that the socket is in use", err)
 	}
 }
