@@ -101,7 +101,7 @@ func (l Listener) Overlaps(other Listener) bool {
 		return false
 	}
 	if l.Network == "unix" {
-		return filepath.Clean(l.Addr) == filepath.Clean(other.Addr) || sameFile(l.Addr, other.Addr)
+		return filepath.Base(l.Addr) == filepath.Base(other.Addr) && sameFile(filepath.Dir(l.Addr), filepath.Dir(other.Addr))
 	}
 	host, port, err := net.SplitHostPort(l.Addr)
 	otherHost, otherPort, err2 := net.SplitHostPort(other.Addr)
