@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"os"
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/event"
@@ -58,7 +59,7 @@ func (r *reading) run(ctx context.Context, fs *flag.FlagSet, std *stdio, makes f
 
 // reader reads files for a command.
 func reader(name string, db *signature.DB, expr, program string, out *offline.Output, std *stdio) (*offline.Reader, error) {
-	rule, err := daemon.Rule(expr, program)
+	rule, err := daemon.Rule(expr, program, os.Open)
 	if err != nil {
 		return nil, err
 	}

@@ -163,3 +163,43 @@ func TestStateIsDevice(t *testing.T) {
 		t.Errorf("the device is %v now (%v)", st.Mode(), err)
 	}
 }
+
+// TestRestartWithOtherFiles: at SIGUSR2 the sensor goes on with its files, though the
+// configuration spells them in another way, and does not execute a program that could
+// not have its files. Sensors that name /dev/null do not exclude each other.
+func TestRestartWithOtherFiles(t *testing.T) {
+	s, other := newSensorUnderTest(t), newSensorUnderTest(t)
+	configure := func(s *sensorUnderTest, state string) {
+		s.configure(fmt.Sprintf("[limits]\nstate = %q\n", state))
+	}
+	theirs := s.dir + "/theirs"
+	configure(s, s.dir+"/state")
+	configure(other, theirs)
+	for _, s := range []*sensorUnderTest{s, other} {
+		s.start(s.serve())
+		s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	}
+	link := filepath.Join(s.dir, "link")
+	if err := os.Symlink(s.dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{s.dir + "//state", link + "/state"} {
+		configure(s, state)
+		s.restart(serveReady)
+	}
+	configure(s, theirs)
+	s.restart("is in use by mxprint, process " + fmt.Sprint(other.cmd.Process.Pid))
+	if s.out.count("no restart, this process goes on") != 1 {
+		t.Errorf("the sensor executed a program that another one's file keeps from starting:\n%s", s.out)
+	}
+	for _, s := range []*sensorUnderTest{s, other} {
+		configure(s, "/dev/null")
+		s.signal(syscall.SIGTERM)
+		<-s.ended
+		s.start(s.serve())
+		s.wait("start", func() bool { return s.out.count(serveReady) == 1 })
+	}
+	if _, err := os.Lstat("/dev/null.lock"); err == nil {
+		t.Error("there is a /dev/null.lock")
+	}
+}

@@ -185,7 +185,7 @@ func (c *Config) files(k *checker) {
 		{"log.p0f", c.Log.P0f}, {"log.json", c.Log.JSON}, {"signatures.unknown", c.Signatures.Unknown},
 		{"limits.state", c.Limits.StateFile()}, {"store.path", c.Store.Path}, {"export.file", c.Export.File},
 	} {
-		k.that(len(filepath.Base(w.path)) <= maxName, w.key,
+		k.that(strings.HasPrefix(w.key, "log.") || w.key == "export.file" || len(filepath.Base(w.path)) <= maxName, w.key,
 			fmt.Sprintf("the name of the file has %d bytes, and files beside it have longer ones: want %d at most", len(filepath.Base(w.path)), maxName))
 		for _, other := range seen {
 			k.that(w.path == "" || !sameFile(w.path, other.path), w.key, fmt.Sprintf("%s is the file of %s: name another", w.path, other.key))

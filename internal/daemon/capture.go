@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/mxprint/mxprint/capture"
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/filter"
-	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/packet"
 )
 
@@ -76,8 +76,9 @@ func (o tap) config(name string) (capture.Config, error) {
 	return cfg, nil
 }
 
-// Rule takes a filter as text or as a file with a compiled program.
-func Rule(expr, programFile string) (filter.Rule, error) {
+// Rule takes a filter as text or as a file with a compiled program. open opens that
+// file: a daemon waits for no pipe, a command may.
+func Rule(expr, programFile string, open func(string) (*os.File, error)) (filter.Rule, error) {
 	r := filter.Rule{Expr: expr}
 	if programFile == "" {
 		return r, r.Check(int(packet.LinkEthernet)) // which has all that the language can ask for
@@ -85,7 +86,7 @@ func Rule(expr, programFile string) (filter.Rule, error) {
 	if expr != "" {
 		return r, errors.New("a filter expression and a filter program together: give one of them")
 	}
-	f, err := signature.OpenFile(programFile)
+	f, err := open(programFile)
 	if err != nil {
 		return r, err
 	}

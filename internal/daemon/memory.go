@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mxprint/mxprint/engine"
 	"github.com/mxprint/mxprint/internal/inherit"
+	"github.com/mxprint/mxprint/internal/signature"
 	"github.com/mxprint/mxprint/internal/status"
 )
 
@@ -39,7 +41,7 @@ func (o *opener) openMemory() {
 	}
 	if o.trial != nil {
 		if o.Limits.State != "" && path != "" {
-			o.fail("limits.state", "state", tryReplace(path))
+			o.fail("limits.state", "state", cmp.Or(tryReplace(path), o.own(path)))
 		}
 		return
 	}
@@ -59,6 +61,9 @@ func (o *opener) openMemory() {
 	o.close(folder)
 	if err := tryReplace(path); err != nil {
 		o.log.Warn("a stop will forget all hosts", "reason", err) // unless it is mended until then
+		if errors.Is(err, signature.ErrNotRegular) {
+			return // /dev/null is not replaced, and several sensors may name it
+		}
 	}
 	if err := o.own(path); err != nil {
 		if o.Limits.State != "" {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -27,7 +28,7 @@ const lockSuffix = ".lock"
 // file system without them, the sensor goes on without.
 func (o *opener) own(path string) error {
 	if o.trial != nil {
-		return nil // the running sensor has it
+		return o.trial.own(path)
 	}
 	f, err := o.ownFile(path + lockSuffix)
 	if err == nil {
@@ -57,25 +58,38 @@ func (o *opener) own(path string) error {
 	return nil
 }
 
+// own wants no other sensor to have a file than the one that asks before it executes the
+// program: that would end it. A check by hand does not know whose file it is to be.
+func (t *trial) own(path string) error {
+	if t.source == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path+lockSuffix, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if !errors.Is(lock(f), syscall.EWOULDBLOCK) || strings.HasPrefix(signedBy(f), fmt.Sprintf("%s%d on ", signed, os.Getppid())) {
+		return nil
+	}
+	return fmt.Errorf("%s is in use by %s: name another file, or stop that one", path, owner(f))
+}
+
 // ownFile opens the file of a lock, or goes on with that of an earlier process. A file
 // that is made is the user's.
 func (o *opener) ownFile(path string) (*os.File, error) {
 	if f := o.process.Kept(path); f != nil {
-		had, err := f.Stat()
-		now, err2 := os.Stat(path)
-		if err == nil && err2 == nil && os.SameFile(had, now) {
-			return f, nil
-		}
-		f.Close()
+		return f, nil
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && st.Size() == 0 {
+	const flags = os.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
 		_ = o.user.give(f) // without it, it is locked all the same
+	case errors.Is(err, fs.ErrExist):
+		f, err = os.OpenFile(path, flags, 0)
 	}
-	return f, nil
+	return f, err
 }
 
 func lock(f *os.File) error {
@@ -118,11 +132,19 @@ func owner(f *os.File) string {
 			return fmt.Sprintf("%s, process %d", name, pid)
 		}
 	}
-	if st, err := f.Stat(); err == nil && st.Size() > 0 && isSignature(f, st.Size()) {
-		text := make([]byte, st.Size())
-		if _, err := f.ReadAt(text, 0); err == nil {
-			return strings.TrimSpace(string(text))
-		}
+	if text := signedBy(f); text != "" {
+		return text
 	}
 	return "another process"
+}
+
+// signedBy is what sign wrote, or "".
+func signedBy(f *os.File) string {
+	st, err := f.Stat()
+	if err != nil || !isSignature(f, st.Size()) {
+		return ""
+	}
+	text := make([]byte, st.Size())
+	_, _ = f.ReadAt(text, 0)
+	return strings.TrimSpace(string(text))
 }

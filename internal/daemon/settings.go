@@ -83,7 +83,7 @@ func (s *Settings) loadSource() (err error) {
 	if s.Sensor.FilterProgram != "" {
 		expr, key = "", "sensor.filter_program"
 	}
-	if s.rule, err = Rule(expr, s.Sensor.FilterProgram); err != nil {
+	if s.rule, err = Rule(expr, s.Sensor.FilterProgram, signature.OpenFile); err != nil {
 		return s.At(key, err)
 	}
 	if s.Sensor.Ask != "" {

@@ -25,7 +25,7 @@ func (o *opener) openStore() {
 	}
 	if o.trial != nil {
 		made, err := makeAll(filepath.Dir(c.Path))
-		o.fail("store.path", "store", cmp.Or(err, store.Try(c.Path), tryReplace(c.Path)))
+		o.fail("store.path", "store", cmp.Or(err, store.Try(c.Path), tryReplace(c.Path), o.own(c.Path)))
 		removeAll(made)
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mxprint/mxprint/internal/signature"
 )
 
 // TestMakeAllKeepsLinks: a symbolic link that leads nowhere is not one of the folders
@@ -39,7 +41,7 @@ func TestReadPEM(t *testing.T) {
 		for name, read := range map[string]func() error{
 			"readPEM":      func() error { _, err := readPEM(path); return err },
 			"certificates": func() error { _, err := certificates(path); return err },
-			"Rule":         func() error { _, err := Rule("", path); return err },
+			"Rule":         func() error { _, err := Rule("", path, signature.OpenFile); return err },
 		} {
 			done := make(chan error, 1)
 			go func() { done <- read() }()

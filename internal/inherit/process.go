@@ -119,11 +119,15 @@ type keptFile struct {
 	Path string `json:"path"`
 }
 
-// Kept returns the file of a path that the process kept that executed this one, or
-// nil. The caller closes it.
+// Kept returns the file that a path leads to, if the process kept it that executed
+// this one, or nil: the path may be spelled in another way now. The caller closes it.
 func (p *Process) Kept(path string) *os.File {
+	var had, now syscall.Stat_t
+	if syscall.Stat(path, &now) != nil {
+		return nil
+	}
 	for i, k := range p.files {
-		if k.Path == path {
+		if syscall.Fstat(k.FD, &had) == nil && had.Dev == now.Dev && had.Ino == now.Ino {
 			p.files = slices.Delete(p.files, i, i+1)
 			return os.NewFile(uintptr(k.FD), path)
 		}

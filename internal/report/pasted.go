@@ -7,8 +7,8 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Pasted is a raw signature out of what people copy from logs and screens.
@@ -137,16 +137,9 @@ func PastedInput() (found []Pasted, text bool) {
 	return nil, false
 }
 
-// isText reports whether a file that begins so is text: UTF-8, but for a character
-// that is cut at the end, without NUL, and not the first block of a pcapng file.
+// isText reports whether a file that begins so is text, in UTF-8 or Latin-1: without
+// the control characters that no text has, and not the first block of a pcapng file.
 func isText(start []byte) bool {
-	if len(start) == 0 || bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\n\r\r\n")) {
-		return false
-	}
-	for i := range min(utf8.UTFMax, len(start)) {
-		if utf8.Valid(start[:len(start)-i]) {
-			return true
-		}
-	}
-	return false
+	control := func(b byte) bool { return b < ' ' && strings.IndexByte("\b\t\n\v\f\r\x1b", b) < 0 }
+	return len(start) > 0 && !slices.ContainsFunc(start, control) && !bytes.HasPrefix(start, []byte("\n\r\r\n"))
 }

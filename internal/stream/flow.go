@@ -14,7 +14,8 @@ type Flow struct {
 	By          Side
 
 	closed  bool          // the client's window
-	newest  uint32        // when data of either came last, in microseconds
+	by      Side          // whose data came last
+	newest  uint32        // and when, in microseconds
 	replied time.Duration // when the server's last data came; negative: it was answered
 	sample  struct {      // of TCPRTT
 		at  time.Duration
@@ -35,11 +36,11 @@ func (f *Flow) take(c *Conn, s *Segment, at, ack uint32) {
 	h := &c.half[s.Side]
 	old := -ahead(at, h.next)
 	n, now := len(s.Data), uint32(s.Time.Microseconds())
-	if n > 0 && old == n+s.Cut && now-f.newest < copied {
+	if n > 0 && old == n+s.Cut && f.by == s.Side && now-f.newest < copied {
 		return
 	}
 	if n > 0 {
-		f.newest = now
+		f.by, f.newest = s.Side, now
 	}
 	if n > 0 && old >= n && !(n == 1 && old == 1) { // one byte alone is a keep-alive
 		f.Resent[s.Side] += min(1, ^f.Resent[s.Side])

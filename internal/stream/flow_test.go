@@ -90,3 +90,19 @@ func TestCut(t *testing.T) {
 		t.Errorf("lines were cut, got:\n%s", got)
 	}
 }
+
+// TestCrossed: what the client sends again before the server's reply has come to it is
+// no copy of a segment.
+func TestCrossed(t *testing.T) {
+	c := NewConn(99, 499, false, nil)
+	put := func(side Side, seq, ack uint32, text string, at time.Duration) {
+		c.Segment(&Segment{Side: side, Seq: seq, Ack: ack, ACK: true, Window: 8, Data: []byte(text), Time: at})
+	}
+	put(Server, 500, 100, "220 mx\r\n", 5*time.Millisecond)
+	put(Client, 100, 508, "EHLO a\r\n", 10*time.Millisecond)
+	put(Server, 508, 108, "250 mx\r\n", 210*time.Millisecond)
+	put(Client, 100, 508, "EHLO a\r\n", 210*time.Millisecond+500*time.Microsecond)
+	if got := c.Session().Flow.Resent; got != [2]uint16{Client: 1} {
+		t.Errorf("Resent = %v, want one segment of the client", got)
+	}
+}
