@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/mxprint/mxprint/internal/test/lab"
 )
 
 // removedFiles are files of its folder that the sensor has open and that have lost
@@ -149,7 +151,7 @@ func TestStateIsDevice(t *testing.T) {
 	state := filepath.Join(s.dir, "null")
 	const device = 1<<8 | 3 // null(4)
 	if err := syscall.Mknod(state, syscall.S_IFCHR|0o666, device); err != nil {
-		t.Skipf("mknod: %v", err)
+		lab.Skip(t, "may not make a device: "+err.Error())
 	}
 	s.configure(fmt.Sprintf("[limits]\nstate = %q\n", state))
 	s.start(s.serve())

@@ -91,6 +91,7 @@ filter = "port 25"
 filter_program = "none.bpf"`, `:3: sensor.filter_program: filter is given too: give one of them`},
 		{"twice", "[limits]\nhosts = 5\nhosts = 6", `:3: limits.hosts: line 2 has it already: edit that one`},
 		{"table twice", "[milter]\n# listen = []\n[limits]\n[milter]\nlisten = []", `:4: milter: line 1 has it already: edit that one`},
+		{"key twice in one of many tables", "[[policy.rules]]\nname = \"a\"\n[[policy.rules]]\nname = \"b\"\nname = \"c\"", `:5: policy.rules.name: it stands twice in one table: keep one of them`},
 		{"syntax", "[limits]\nhosts = = 5", `:2: limits.hosts: expected value but found '=' instead`},
 		{"asktls", `[sensor]
 ask = "tls:sensor.example:2526"`, `: sensor.ask_token_file: name the file with the token that the sensor wants`},

@@ -27,7 +27,7 @@ func fill(c *Config) (Faults, error) {
 		}
 		key := pe.LastKey
 		if twice, ok := strings.CutSuffix(strings.TrimPrefix(msg, "Key '"), "' has already been defined"); ok {
-			key, msg = twice, "it stands twice: edit the first one"
+			key, msg = twice, "it stands twice in one table: keep one of them"
 			table := twice[:max(0, strings.LastIndexByte(twice, '.'))]
 			if line := keyLine(c.text, twice); 0 < line && line < pe.Position.Line && !strings.Contains(c.text, "[["+table+"]]") {
 				msg = fmt.Sprintf("line %d has it already: edit that one", line)

@@ -12,8 +12,8 @@ import (
 	"github.com/mxprint/mxprint/internal/proc"
 )
 
-// How long a process that ends may take to write its files, before another one is
-// refused all that it has.
+// ownTime is how long a process that ends may take to write its files before another
+// one is refused what it has.
 const ownTime = 5 * time.Second
 
 // lockSuffix is how the name of a file's lock ends.
@@ -69,7 +69,7 @@ func (t *trial) own(path string) error {
 		return nil
 	}
 	defer f.Close()
-	if !errors.Is(lock(f), syscall.EWOULDBLOCK) || strings.HasPrefix(signedBy(f), fmt.Sprintf("%s%d on ", signed, os.Getppid())) {
+	if !errors.Is(lock(f), syscall.EWOULDBLOCK) || signedBy(f) == signedText(os.Getppid()) {
 		return nil
 	}
 	return fmt.Errorf("%s is in use by %s: name another file, or stop that one", path, owner(f))
@@ -106,11 +106,16 @@ func sign(f *os.File) {
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() || !isSignature(f, st.Size()) {
 		return
 	}
-	host, _ := os.Hostname()
-	text := fmt.Sprintf("%s%d on %s\n", signed, os.Getpid(), host)
 	if f.Truncate(0) == nil {
-		_, _ = f.WriteAt([]byte(text), 0)
+		_, _ = f.WriteAt([]byte(signedText(os.Getpid())+"\n"), 0)
 	}
+}
+
+// signedText is what sign writes of a process. Its number alone says little: that of
+// most containers' first process is 1.
+func signedText(pid int) string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s%d on %s", signed, pid, host)
 }
 
 const (

@@ -211,9 +211,11 @@ func Answers(c *config.Config) func(context.Context) error {
 func Reasons(c *config.Config) func(context.Context) []string {
 	return func(ctx context.Context) []string {
 		for _, at := range c.Query.Listen {
-			if network, path, err := config.Endpoint(at); err != nil || network != "unix" {
+			network, path, err := config.Endpoint(at)
+			if err != nil || network != "unix" {
 				continue
-			} else if st, err := status.Fetch(ctx, query.NewClient(path), query.ErrRefused); err == nil {
+			}
+			if st, err := status.Fetch(ctx, query.NewClient(path), query.ErrRefused); err == nil {
 				return st.Reasons
 			}
 		}

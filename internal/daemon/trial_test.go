@@ -56,3 +56,26 @@ func TestReadPEM(t *testing.T) {
 		}
 	}
 }
+
+// TestTrialOwn: before it executes itself, a sensor takes a lock for its own only if
+// its host is that of the lock, too: many containers have a process 1.
+func TestTrialOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	f, err := os.Create(path + lockSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := lock(f); err != nil {
+		t.Fatal(err)
+	}
+	ours := signedText(os.Getppid())
+	for text, free := range map[string]bool{ours: true, ours + ".elsewhere": false, signedText(os.Getppid() + 1): false} {
+		if err := os.WriteFile(f.Name(), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := (&trial{source: "lo"}).own(path); (err == nil) != free {
+			t.Errorf("own of a file locked by %q = %v", text, err)
+		}
+	}
+}
